@@ -1,0 +1,39 @@
+# The README's commands. Each is complete by itself: it makes .venv from the lock first.
+# CORES: processor cores to use. ARGS: passed on to snakemake, e.g. ARGS="--config select_models=[sd2]".
+CORES ?= all
+SNAKEMAKE = .venv/bin/snakemake --cores $(CORES) --rerun-incomplete
+
+.PHONY: help table1 all test seeds lint lock setup
+
+help:            ## what there is to do
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 12
+
+setup:           ## make .venv from envs/requirements.lock (once)
+	@./setup.sh
+
+table1: setup    ## Table 1 of the embedded world, in results/table1.csv
+	$(SNAKEMAKE) $(ARGS) results/table1.csv
+
+all: setup       ## everything: tables, figures, checks
+	$(SNAKEMAKE) $(ARGS) all
+
+seeds: setup     ## three worlds of other seeds, reduced; results/tables/seeds.csv
+	for seed in 0 1 2; do \
+	  $(SNAKEMAKE) $(ARGS) --configfile config/config.yaml config/seeds.yaml \
+	    --config results=results/seeds/$$seed world="{seed: $$seed}" -- evaluation || exit 1; \
+	done
+	$(SNAKEMAKE) $(ARGS) results/tables/seeds.csv
+
+test: setup      ## the tests: units, the workflow on the smoke world, lint
+	.venv/bin/python -m pytest -q -n 2 --dist loadgroup tests
+
+lint: setup      ## ruff, snakefmt, snakemake --lint, mypy
+	.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	.venv/bin/snakefmt --check Snakefile workflow/rules
+	.venv/bin/snakemake --lint
+	.venv/bin/mypy
+
+lock: setup      ## make envs/requirements.lock anew from envs/requirements.in
+	.venv/bin/pip install -q 'uv>=0.9,<1'
+	.venv/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
+	  envs/requirements.in -o envs/requirements.lock

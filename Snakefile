@@ -1,0 +1,53 @@
+"""verbatim: which training pictures does a diffusion model give back, and how do you know?
+
+Results are named <results>/<stage>/<model or table>; the stage word is the same for the config block,
+the rule file, the script folder, the package folder and the test folder.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+
+configfile: "config/config.yaml"
+
+
+pathvars:
+    results=config["results"],
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/world.smk"
+include: "workflow/rules/inputs.smk"
+include: "workflow/rules/dedup.smk"
+include: "workflow/rules/whitebox.smk"
+include: "workflow/rules/blackbox.smk"
+include: "workflow/rules/postfilter.smk"
+include: "workflow/rules/labels.smk"
+include: "workflow/rules/tables.smk"
+include: "workflow/rules/figures.smk"
+
+
+localrules:
+    all,
+    attacks,
+    labels,
+
+
+rule all:
+    default_target: True
+    input:
+        "<results>/table1.csv",
+        "<results>/checks.txt",
+        all_tables(),
+        all_figures(),
+
+
+rule attacks:
+    input:
+        expand("<results>/postfilter/{model}/scores.parquet", model=attacked_models()),
+
+
+rule labels:
+    input:
+        expand("<results>/labels/{model}/labels.parquet", model=list(MODELS.index)),

@@ -1,0 +1,70 @@
+"""Fixtures for all tests: the library on the path, and a way to run a rule's script as a job would."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "workflow" / "src"))
+sys.path.insert(0, str(ROOT / "tests"))
+
+
+class Files(list):
+    """What Snakemake hands a script as `input` or `output`: by position, and by name."""
+
+    def __init__(self, named: dict[str, Any] | list[Any]):
+        items = named if isinstance(named, list) else list(named.values())
+        flat: list[str] = []
+        for item in items:
+            flat += [str(x) for x in item] if isinstance(item, (list, tuple)) else [str(item)]
+        super().__init__(flat)
+        if isinstance(named, dict):
+            for name, item in named.items():
+                many = isinstance(item, (list, tuple))
+                setattr(self, name, [str(x) for x in item] if many else str(item))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return getattr(self, name, default)
+
+
+@pytest.fixture
+def run_script(tmp_path: Path) -> Callable[..., None]:
+    """Run `workflow/scripts/<path>` with a stand-in for Snakemake's `snakemake` object."""
+
+    def run(
+        path: str,
+        input: dict[str, Any] | None = None,
+        output: dict[str, Any] | None = None,
+        params: dict[str, Any] | None = None,
+        wildcards: dict[str, str] | None = None,
+        threads: int = 1,
+    ) -> None:
+        class Wildcards(dict):
+            __getattr__ = dict.__getitem__
+
+        for file in Files(output or {}):
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+        smk = SimpleNamespace(
+            input=Files(input or {}),
+            output=Files(output or {}),
+            params=SimpleNamespace(**(params or {}), get=(params or {}).get),
+            wildcards=Wildcards(wildcards or {}),
+            threads=threads,
+            rule=Path(path).stem,
+            log=[str(tmp_path / "job.log")],
+            resources=SimpleNamespace(),
+        )
+        runpy.run_path(
+            str(ROOT / "workflow" / "scripts" / path),
+            init_globals={"snakemake": smk},
+            run_name="__main__",
+        )
+
+    return run

@@ -1,0 +1,215 @@
+"""The scripts of `tables`, run as a job runs them, on a whole made-up run."""
+
+import shutil
+
+import pandas as pd
+import pytest
+from made_results import MODELS, SEEDS, THRESHOLDS, write_run
+
+from verbatim.images import ImageArchive, write_archive
+from verbatim.records import read_table, write_table
+
+KEYS = [one["model"] for one in MODELS]
+ATTACKED = [one["model"] for one in MODELS if one["attacked"]]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    root = tmp_path_factory.mktemp("run")
+    write_run(root)
+    return root
+
+
+def files(root, pattern, keys=KEYS):
+    return [root / pattern.format(model=key) for key in keys]
+
+
+def labels_of(root, keys=KEYS):
+    return files(root, "labels/{model}/labels.parquet", keys)
+
+
+def scores_of(root):
+    return {
+        stage: files(root, stage + "/{model}/scores.parquet", ATTACKED)
+        for stage in ("whitebox", "blackbox", "postfilter")
+    }
+
+
+def make_table1(run_script, root):
+    run_script(
+        "tables/count_labels.py",
+        input={"labels": labels_of(root), "clusters": root / "dedup/clusters.parquet"},
+        output={"table": root / "table1.csv"},
+        params={"models": [{k: one[k] for k in ("model", "name", "deduplicated")} for one in MODELS]},
+    )
+    return pd.read_csv(root / "table1.csv")
+
+
+def make_costs_table(run_script, root):
+    run_script(
+        "tables/merge_costs.py",
+        input={"costs": [*files(root, "labels/{model}/cost.parquet"),
+                         *files(root, "whitebox/{model}/cost.parquet", ATTACKED),
+                         *files(root, "blackbox/{model}/cost.parquet", ATTACKED)]},
+        output={"table": root / "tables/costs.csv"},
+        params={"images": 500, "steps": 10},
+    )  # fmt: skip
+    return pd.read_csv(root / "tables/costs.csv")
+
+
+def test_table_1_has_the_columns_of_the_paper_and_a_row_a_model_in_order(run_script, finished):
+    table = make_table1(run_script, finished)
+    assert list(table.columns[:5]) == ["Model", "Deduplicated training", "Retrieved", "Template", "Exact"]
+    assert table.iloc[:, :5].to_numpy().tolist() == [
+        ["SD V1", "no", 1, 1, 5], ["SD V2", "yes", 0, 1, 0], ["Deep Image Floyd", "yes", 0, 1, 0],
+    ]  # fmt: skip
+    # the retrieved picture is one that was also copied exactly
+    assert table["Unique sources"].tolist() == [6, 1, 1]
+    assert table["Review"].tolist() == [1, 1, 1]
+
+
+def test_the_paper_stands_beside_it(run_script, finished):
+    make_table1(run_script, finished)
+    run_script(
+        "tables/compare_paper.py",
+        input={"table1": finished / "table1.csv", "paper": "config/paper_values.tsv"},
+        output={"table": finished / "tables/table1_vs_paper.csv"},
+        params={"references": {one["name"]: one["reference"] for one in MODELS}},
+    )
+    table = pd.read_csv(finished / "tables/table1_vs_paper.csv").set_index("Model")
+    assert table.loc["SD V1", ["Exact", "Exact (paper)"]].tolist() == [5, 71]
+    assert table.loc["Deep Image Floyd", "Template (paper)"] == 15
+    assert pd.isna(table.loc["Midjourney v4", "Exact"])
+
+
+def test_costs_of_all_jobs(run_script, finished):
+    table = make_costs_table(run_script, finished).set_index(["stage", "model"])
+    assert len(table) == 3 + 2 + 2 + 2
+    assert table.loc[("whitebox+blackbox", "sd1"), "unet_rows"] == 200
+
+
+def test_recall_and_confusion_have_every_model(run_script, finished):
+    for script, name in (("count_recall", "recall"), ("compare_truth", "confusion")):
+        run_script(
+            f"tables/{script}.py",
+            input={"truth": finished / "world/truth.parquet", "labels": labels_of(finished)},
+            output={"table": finished / f"tables/{name}.csv"},
+            params={"models": KEYS, "confidence": 0.95},
+        )
+    recall = pd.read_csv(finished / "tables/recall.csv")
+    full = recall[(recall["kind"] == "full") & (recall["count"] == "all")].set_index("model")
+    assert full["found"].to_dict() == {"sd1": 5, "sd2": 0, "if": 0}
+    confusion = pd.read_csv(finished / "tables/confusion.csv").set_index(["model", "label", "kind"])
+    assert confusion.loc[("sd1", "copy", "all"), ["prompts", "source_planted"]].tolist() == [7, 7]
+
+
+def test_detectors_are_judged_and_their_scores_listed(run_script, finished):
+    run_script(
+        "tables/score_detectors.py",
+        input={"truth": finished / "world/truth.parquet", "prompts": finished / "dedup/prompts.parquet",
+               **scores_of(finished), "labels": labels_of(finished, ATTACKED)},
+        output={"table": finished / "tables/evaluation.csv", "prompts": finished / "tables/detectors.csv"},
+        params={"models": ATTACKED, "fpr": 0.05, "resamples": 50, "folds": 3, "confidence": 0.95, "seed": 0},
+    )  # fmt: skip
+    table = pd.read_csv(finished / "tables/evaluation.csv")
+    hit = table.query("detector == 'dcs_reference' and positives == 'full' and negatives == 'held_out'")
+    assert hit["model"].tolist() == ATTACKED
+    assert hit["auc"].iloc[0] == 1.0 and hit["found"].tolist() == [pytest.approx(5 / 6, abs=1e-5), 0]
+    prompts = read_table(finished / "dedup/prompts.parquet", "prompts")
+    scores = pd.read_csv(finished / "tables/detectors.csv")
+    assert set(scores["prompt_id"]) == set(prompts["prompt_id"])  # as whole numbers, none rounded
+
+
+def test_precision_of_every_ranking(run_script, finished):
+    run_script(
+        "tables/count_precision.py",
+        input={"prompts": finished / "dedup/prompts.parquet", **scores_of(finished),
+               "labels": labels_of(finished, ATTACKED)},
+        output={"table": finished / "tables/precision.csv"},
+        params={"models": ATTACKED, "confidence": 0.95},
+    )  # fmt: skip
+    table = pd.read_csv(finished / "tables/precision.csv")
+    last = table.groupby(["model", "detector"])["found"].max()
+    assert last["sd1", "DCS"] == 7 and last["sd2", "DCS"] == 1
+
+
+def test_runs_of_several_seeds_are_compared(run_script, finished):
+    make_table1(run_script, finished)
+    test_recall_and_confusion_have_every_model(run_script, finished)
+    test_detectors_are_judged_and_their_scores_listed(run_script, finished)
+    names = ("recall", "evaluation", "confusion")
+    run_script(
+        "tables/compare_seeds.py",
+        input={"table1": [finished / "table1.csv"] * 2}
+        | {name: [finished / f"tables/{name}.csv"] * 2 for name in names},
+        output={"table": finished / "tables/seeds.csv"},
+        params={"seeds": [0, 1], "confidence": 0.95},
+    )
+    table = pd.read_csv(finished / "tables/seeds.csv").set_index(["table", "model", "item", "quantity"])
+    exact = table.loc[("table1", "SD V1")].xs("Exact", level="quantity").iloc[0]
+    assert (exact["mean"], exact["min"], exact["runs"]) == (5, 5, 2)
+    auc = table.loc[("evaluation", "sd1", "dcs_reference / full / held_out", "auc")]
+    assert auc["mean"] == 1
+
+
+@pytest.fixture
+def check(run_script, finished, tmp_path):
+    """Check a copy of the run, after a change to it; returns the report."""
+    root = tmp_path / "copy"
+
+    def run(change=lambda root: None):
+        make_table1(run_script, finished)
+        make_costs_table(run_script, finished)
+        shutil.copytree(finished, root)
+        change(root)
+        run_script(
+            "tables/check_results.py",
+            input={"tests": "tests/results/test_results.py"},
+            output={"report": root / "checks.txt"},
+            params={
+                "settings": {
+                    "results": str(root), "shards": ["00000"], "thresholds": THRESHOLDS, "seeds": SEEDS,
+                    "models": [
+                        {k: one[k] for k in ("model", "name", "attacked", "trained_on_kept")}
+                        for one in MODELS
+                    ],
+                }
+            },
+        )  # fmt: skip
+        return (root / "checks.txt").read_text().splitlines()
+
+    return run
+
+
+def test_a_sound_run_passes_and_every_check_has_its_line(check):
+    lines = check()
+    assert all(line.startswith("ok ") for line in lines)
+    assert "ok     every judged prompt has its syntheses[if]" in lines
+    assert "ok     deduplicated model was trained on the kept rows[sd2]" in lines
+    assert len(lines) == len(set(lines)) > 25
+
+
+def test_a_broken_run_fails_with_a_list_of_what_is_wrong(check, tmp_path):
+    def change(root):
+        path = root / "labels/sd1/labels.parquet"
+        labels = read_table(path, "labels")
+        labels.loc[labels["label"] == "MV", ["distance", "distance_mv"]] = 0.2
+        labels.loc[labels["label"] == "RV", "source_row"] = 12345
+        write_table(path, "labels", labels)
+        with ImageArchive(root / "labels/if/images.zip") as images:
+            members = list(images)
+        write_archive(root / "labels/if/images.zip", members[1:])
+
+    with pytest.raises(RuntimeError) as failed:
+        check(change)
+    text = str(failed.value)
+    assert text.startswith("4 of ")
+    assert "distances are below the threshold of their label[sd1]: Failed: labels/sd1/labels.parquet: MV" in text
+    assert "row 12345" in text and "no training picture 12345.png" in text
+    assert "labels/if/images.zip: no synthesis" in text
+    assert not (tmp_path / "copy/checks.txt").exists()
+
+
+def test_a_lost_file_fails_by_name(check):
+    with pytest.raises(RuntimeError, match="scores.parquet: no such file"):
+        check(lambda root: (root / "blackbox/sd2/scores.parquet").unlink())

@@ -1,0 +1,145 @@
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from verbatim.tables.statistics import (
+    auc_interval,
+    csv_text,
+    split_groups,
+    t_interval,
+    tpr_at_fpr,
+    wilson,
+)
+
+
+def test_wilson_is_that_of_scipy_for_every_count():
+    found = np.array([0, 1, 5, 10, 37, 40])
+    n = np.array([10, 10, 10, 10, 40, 40])
+    low, high = wilson(found, n, 0.9)
+    for i in range(len(n)):
+        theirs = binomtest(int(found[i]), int(n[i])).proportion_ci(0.9, method="wilson")
+        assert (low[i], high[i]) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+
+
+def test_a_share_of_nothing_has_no_interval():
+    low, high = wilson([0], [0], 0.95)
+    assert np.isnan(low[0]) and np.isnan(high[0])
+
+
+def test_more_found_than_there_are_is_refused():
+    with pytest.raises(ValueError, match="between 0 and n"):
+        wilson([3], [2], 0.95)
+
+
+def test_t_interval_of_three_values_is_the_textbook_one():
+    # t(0.975, 2) = 4.302653, sd 1, n 3
+    assert t_interval([1.0, 2.0, 3.0], 0.95) == pytest.approx((2 - 2.48414, 2 + 2.48414), abs=1e-5)
+    assert np.isnan(t_interval([1.0], 0.95)).all()
+
+
+def naive_auc(scores, positive, strata=None):
+    above = total = 0.0
+    for i in range(len(scores)):
+        for j in range(len(scores)):
+            if positive[i] and not positive[j] and (strata is None or strata[i] == strata[j]):
+                total += 1
+                above += 1.0 if scores[i] > scores[j] else 0.5 if scores[i] == scores[j] else 0.0
+    return above / total
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_auc_is_the_share_of_ordered_pairs(seed):
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(0, 8, 40).astype(float)  # with ties
+    positive = rng.random(40) < 0.4
+    strata = rng.integers(0, 3, 40)
+    groups = rng.integers(0, 15, 40)
+    assert auc_interval(scores, positive, groups, 10, 0.95, 0)[0] == pytest.approx(
+        naive_auc(scores, positive)
+    )
+    assert auc_interval(scores, positive, groups, 10, 0.95, 0, strata)[0] == pytest.approx(
+        naive_auc(scores, positive, strata)
+    )
+
+
+def test_bootstrap_draws_are_of_whole_groups():
+    rng = np.random.default_rng(3)
+    scores, positive = rng.random(30), np.arange(30) < 12
+    groups = np.array([f"g{i % 10}" for i in range(30)])
+    _, low, high = auc_interval(scores, positive, groups, 50, 0.8, seed=7)
+    names = list(dict.fromkeys(groups))  # codes are given in order of appearance
+    draws = np.random.default_rng(7).multinomial(10, np.full(10, 0.1), size=50)
+    aucs = []
+    for draw in draws:
+        picked = [
+            i
+            for g, times in zip(names, draw, strict=True)
+            for _ in range(times)
+            for i in np.flatnonzero(groups == g)
+        ]
+        aucs.append(naive_auc(scores[picked], positive[picked]))
+    assert (low, high) == pytest.approx(tuple(np.quantile(aucs, [0.1, 0.9])))
+
+
+def test_copied_captions_widen_the_interval_instead_of_narrowing_it():
+    rng = np.random.default_rng(1)
+    scores = np.concatenate([rng.normal(1, 1, 15), rng.normal(0, 1, 15)])
+    positive, groups = np.arange(30) < 15, np.arange(30)
+    _, low, high = auc_interval(scores, positive, groups, 400, 0.95, 0)
+    again = [np.repeat(x, 10) for x in (scores, positive, groups)]
+    _, low10, high10 = auc_interval(*again, 400, 0.95, 0)
+    assert high10 - low10 == pytest.approx(high - low, rel=0.15)
+
+
+def test_a_score_that_is_not_a_number_is_refused():
+    with pytest.raises(ValueError, match="1 of 2 scores are not finite"):
+        auc_interval([np.nan, 1.0], [True, False], [0, 1], 10, 0.95, 0)
+
+
+def test_without_negatives_there_is_no_auc():
+    assert np.isnan(auc_interval([1.0, 2.0], [True, True], [0, 1], 10, 0.95, 0)).all()
+
+
+def test_one_group_a_side_has_an_auc_but_no_interval():
+    auc, low, high = auc_interval([3.0, 2.0, 1.0], [True, True, False], [0, 0, 1], 10, 0.95, 0)
+    assert auc == 1 and np.isnan(low) and np.isnan(high)
+
+
+def test_groups_are_never_split_and_both_classes_reach_every_part():
+    groups = np.repeat(np.arange(40), 3)
+    positive = groups < 12
+    part = split_groups(groups, positive, 4, 0)
+    assert all(len(set(part[groups == g])) == 1 for g in range(40))
+    assert [int((part[positive] == p).sum()) for p in range(4)] == [9, 9, 9, 9]
+    order = np.random.default_rng(0).permutation(len(groups))
+    assert (split_groups(groups[order], positive[order], 4, 0) == part[order]).all()
+
+
+def test_threshold_of_one_half_is_judged_on_the_other():
+    rng = np.random.default_rng(0)
+    scores = np.concatenate([rng.normal(3, 1, 40), rng.normal(0, 1, 100)])
+    positive, groups = np.arange(140) < 40, np.arange(140)
+    tpr, fpr = tpr_at_fpr(scores, positive, groups, 0.05, 5)
+    part = split_groups(groups, positive, 2, 5)
+    hits = alarms = 0
+    for half in (0, 1):
+        others = sorted(scores[i] for i in range(140) if not positive[i] and part[i] != half)
+        allowed = int(0.05 * len(others))
+        threshold = others[len(others) - 1 - allowed]
+        assert sum(x > threshold for x in others) == allowed
+        hits += sum(scores[i] > threshold for i in range(140) if positive[i] and part[i] == half)
+        alarms += sum(
+            scores[i] > threshold for i in range(140) if not positive[i] and part[i] == half
+        )
+    assert (tpr, fpr) == (hits / 40, alarms / 100)
+
+
+def test_too_few_negatives_for_the_rate_give_no_tpr():
+    scores, positive = np.arange(45.0), np.arange(45) < 10
+    assert np.isnan(tpr_at_fpr(scores, positive, np.arange(45), 0.05, 0)).all()
+
+
+def test_csv_has_six_digits_and_empty_cells_for_what_is_unknown():
+    import pandas as pd
+
+    assert csv_text(pd.DataFrame({"a": [1 / 3, np.nan]})) == 'a\n0.333333\n""\n'

@@ -1,0 +1,59 @@
+# inputs: embeddings, metadata and picture archives, found in a folder or made by `world` -> one canonical form.
+# Layouts: clip-retrieval (img_emb/img_emb_N.npy, metadata/metadata_N.parquet), img2dataset (00000.tar).
+#
+# INPUTS   <results>/world/embeddings and <results>/world/data, or the folder inputs.source
+# OUTPUTS  <results>/inputs/manifest.tsv           one row a shard: files, rows, first row, dimensions
+#          <results>/inputs/archives.tsv           one row an archive: the keys that it holds
+#          <results>/inputs/rows/{shard}.parquet   one row a training row: url, caption, where its picture is, status
+
+
+rule check_inputs:
+    input:
+        embeddings=source_files("embeddings"),
+        metadata=source_files("metadata"),
+        archives=picture_archives(),
+        code=code("inputs/archives", "inputs/layouts", "inputs/manifest"),
+    output:
+        manifest="<results>/inputs/manifest.tsv",
+        archives="<results>/inputs/archives.tsv",
+    log:
+        "<results>/logs/inputs/check_inputs.log",
+    benchmark:
+        "<results>/benchmarks/inputs/check_inputs.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        pictures=picture_folder(),
+    script:
+        "../scripts/inputs/check_inputs.py"
+
+
+rule build_rows:
+    input:
+        manifest="<results>/inputs/manifest.tsv",
+        archives="<results>/inputs/archives.tsv",
+        embeddings=lambda wildcards: source_file("embeddings", wildcards.shard),
+        metadata=lambda wildcards: source_file("metadata", wildcards.shard),
+        code=code("inputs/archives", "inputs/rows"),
+    output:
+        rows="<results>/inputs/rows/{shard}.parquet",
+    log:
+        "<results>/logs/inputs/build_rows/{shard}.log",
+    benchmark:
+        "<results>/benchmarks/inputs/build_rows/{shard}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        norm_tolerance=config["inputs"]["norm_tolerance"],
+        min_caption_chars=config["dedup"]["min_caption_chars"],
+        max_caption_chars=config["dedup"]["max_caption_chars"],
+    script:
+        "../scripts/inputs/build_rows.py"

@@ -1,0 +1,212 @@
+# labels: candidate prompts of a model -> MV, RV, TV or N, with distances, sources and masks.
+# Webster 2023, section 4 and Table 1.
+#
+# INPUTS   <results>/dedup/{prompts,clusters,copies,index.faiss,pairs/}, <results>/inputs/rows/, the model, the CLIP of the
+#          embeddings; by the sheet's column `candidates` also
+#            own         scores of whitebox, blackbox and postfilter of the model
+#            top:m       scores of blackbox of model m
+#            found:m,n   labels of models m and n
+# OUTPUTS  <results>/labels/{model}/selection.parquet   the candidates, and why they are
+#          <results>/labels/{model}/images.zip          their syntheses, {prompt_id}_{seed}.png; cost.parquet
+#          <results>/labels/{model}/neighbours.parquet  nearest training rows of each synthesis
+#          <results>/labels/{model}/training.zip        pictures of these rows and their relatives; fetched.parquet
+#          <results>/labels/{model}/labels.parquet      a label a candidate; masks.zip: template masks
+
+
+def candidates_of(wildcards):
+    return ALL_MODELS.loc[wildcards.model, "candidates"]
+
+
+def candidate_files(wildcards):
+    """What a model's candidates are selected from, by the sheet's word for it."""
+    candidates = candidates_of(wildcards)
+    models = configuration.candidate_models(candidates)
+    if candidates == "own":
+        return {
+            "dcs": f"<results>/whitebox/{wildcards.model}/scores.parquet",
+            "ecs": f"<results>/blackbox/{wildcards.model}/scores.parquet",
+            "clique": f"<results>/postfilter/{wildcards.model}/scores.parquet",
+        }
+    if candidates.startswith("top:"):
+        return {"ecs": f"<results>/blackbox/{models[0]}/scores.parquet"}
+    return {"labels": [f"<results>/labels/{model}/labels.parquet" for model in models]}
+
+
+def found_in(wildcards):
+    """Models whose found prompts are candidates of this one."""
+    candidates = candidates_of(wildcards)
+    return (
+        configuration.candidate_models(candidates) if candidates.startswith("found:") else []
+    )
+
+
+def clip_file(name):
+    """A file of the CLIP model that made the embeddings."""
+    folder = config["inputs"]["clip"]
+    return f"<results>/world/clip/{name}" if folder == "world" else f"{folder}/{name}"
+
+
+rule select_candidates:
+    input:
+        unpack(candidate_files),
+        prompts="<results>/dedup/prompts.parquet",
+        code=code("labels/candidates"),
+    output:
+        selection="<results>/labels/{model}/selection.parquet",
+    log:
+        "<results>/logs/labels/select_candidates/{model}.log",
+    benchmark:
+        "<results>/benchmarks/labels/select_candidates/{model}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        candidates=candidates_of,
+        found_in=found_in,
+        n_prompts=lambda wildcards: config["labels"][
+            "n_transfer" if candidates_of(wildcards).startswith("top:") else "n_prompts"
+        ],
+    script:
+        "../scripts/labels/select_candidates.py"
+
+
+rule generate_candidates:
+    input:
+        selection="<results>/labels/{model}/selection.parquet",
+        model=model_folder,
+        code=code(
+            "diffusion/denoiser",
+            "diffusion/latent",
+            "diffusion/load",
+            "diffusion/noise",
+            "diffusion/pixel",
+            "diffusion/sampling",
+            "diffusion/stacks",
+        ),
+    output:
+        images="<results>/labels/{model}/images.zip",
+        cost="<results>/labels/{model}/cost.parquet",
+    log:
+        "<results>/logs/labels/generate_candidates/{model}.log",
+    benchmark:
+        "<results>/benchmarks/labels/generate_candidates/{model}.tsv"
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=1440,
+    params:
+        model=sheet_row,
+        preset=config["labels"]["preset"],
+        seeds=config["labels"]["seeds"],
+        prompts_a_part=config["labels"]["prompts_a_part"],
+        sampler=config["sampling"]["sampler"],
+        steps=config["sampling"]["steps"],
+        guidance=config["sampling"]["guidance"],
+        batch=config["sampling"]["batch"],
+    script:
+        "../scripts/labels/generate_candidates.py"
+
+
+rule search_neighbours:
+    input:
+        selection="<results>/labels/{model}/selection.parquet",
+        images="<results>/labels/{model}/images.zip",
+        index="<results>/dedup/index.faiss",
+        clip=clip_file("open_clip_config.json"),
+        clip_weights=clip_file("open_clip_model.safetensors"),
+        code=code("clip", "search", "labels/neighbours"),
+    output:
+        neighbours="<results>/labels/{model}/neighbours.parquet",
+    log:
+        "<results>/logs/labels/search_neighbours/{model}.log",
+    benchmark:
+        "<results>/benchmarks/labels/search_neighbours/{model}.tsv"
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=240,
+    params:
+        seeds=config["labels"]["seeds"],
+        neighbours=config["labels"]["neighbours"],
+        batch=config["labels"]["embed_batch"],
+    script:
+        "../scripts/labels/search_neighbours.py"
+
+
+rule fetch_pictures:
+    input:
+        selection="<results>/labels/{model}/selection.parquet",
+        neighbours="<results>/labels/{model}/neighbours.parquet",
+        rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
+        pairs=expand("<results>/dedup/pairs/{shard}.parquet", shard=input_shards()),
+        clusters="<results>/dedup/clusters.parquet",
+        copies="<results>/dedup/copies.parquet",
+        archives=picture_archives(),
+        code=code("dedup/relatives", "inputs/pictures"),
+    output:
+        pictures="<results>/labels/{model}/training.zip",
+        fetched="<results>/labels/{model}/fetched.parquet",
+        relatives="<results>/labels/{model}/relatives.parquet",
+    log:
+        "<results>/logs/labels/fetch_pictures/{model}.log",
+    benchmark:
+        "<results>/benchmarks/labels/fetch_pictures/{model}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        relatives=config["labels"]["relatives"],
+    script:
+        "../scripts/labels/fetch_pictures.py"
+
+
+rule label_candidates:
+    input:
+        selection="<results>/labels/{model}/selection.parquet",
+        images="<results>/labels/{model}/images.zip",
+        neighbours="<results>/labels/{model}/neighbours.parquet",
+        training="<results>/labels/{model}/training.zip",
+        fetched="<results>/labels/{model}/fetched.parquet",
+        relatives="<results>/labels/{model}/relatives.parquet",
+        code=code(
+            "labels/distances",
+            "labels/guards",
+            "labels/label",
+            "labels/masks",
+            "labels/training",
+        ),
+    output:
+        labels="<results>/labels/{model}/labels.parquet",
+        masks="<results>/labels/{model}/masks.zip",
+    log:
+        "<results>/logs/labels/label_candidates/{model}.log",
+    benchmark:
+        "<results>/benchmarks/labels/label_candidates/{model}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=720,
+    params:
+        preset=config["labels"]["preset"],
+        thresholds=config["labels"]["presets"][config["labels"]["preset"]],
+        order=config["labels"]["order"],
+        seeds=config["labels"]["seeds"],
+        size=config["labels"]["size"],
+        mask=config["labels"]["mask"],
+        guards=config["labels"]["guards"],
+    script:
+        "../scripts/labels/label_candidates.py"

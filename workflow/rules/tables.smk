@@ -1,0 +1,316 @@
+# tables: labels of all models -> Table 1, what it cost, how precise it was. Webster 2023, Table 1.
+#
+# INPUTS   <results>/labels/{model}/labels.parquet, scores of whitebox, blackbox and postfilter, cost.parquet of
+#          every job; and, on the embedded world alone, <results>/world/truth.parquet
+# OUTPUTS  <results>/table1.csv               the paper's Table 1 of the selected models
+#          <results>/tables/table1_vs_paper.csv   ours beside the paper's
+#          <results>/tables/costs.csv         network rows a stage and model, against 500 full syntheses a prompt
+#          <results>/tables/precision.csv     precision at every depth of DCS, ECS, ECS+Carlini
+#          <results>/tables/recall.csv        found of planted             (embedded world)
+#          <results>/tables/confusion.csv     labels against truth         (embedded world)
+#          <results>/tables/evaluation.csv    every score as a detector    (embedded world)
+#          <results>/tables/detectors.csv     the scores behind it, a row a prompt (embedded world)
+#          <results>/tables/seeds.csv         several worlds side by side  (a target of its own)
+#          <results>/checks.txt               what was checked on these files
+
+
+def sheet_columns(*columns):
+    """These columns of the selected models, in the order of the sheet, as plain records."""
+    return MODELS.rename_axis("model").reset_index()[["model", *columns]].to_dict("records")
+
+
+def labels_of_models(wildcards=None):
+    return [f"<results>/labels/{model}/labels.parquet" for model in MODELS.index]
+
+
+def of_attacked(pattern):
+    """A file of every selected model that was attacked."""
+    return [pattern.replace("{model}", model) for model in attacked_models()]
+
+
+def cost_files(wildcards=None):
+    """The cost of every job that called a network for the selected models."""
+    attacked = attacked_models()
+    files = [
+        f"<results>/whitebox/{model}/shards/{shard}.cost.parquet"
+        for model in attacked
+        for shard in (prompt_shards() if attacked else [])
+    ]
+    files += [
+        f"<results>/{stage}/{model}/cost.parquet"
+        for stage in ("blackbox", "postfilter")
+        for model in attacked
+    ]
+    return files + [f"<results>/labels/{model}/cost.parquet" for model in MODELS.index]
+
+
+def all_tables():
+    """Every table of a run; those that need the truth only where there is one."""
+    names = ["table1_vs_paper", "costs"]
+    names += ["precision"] if attacked_models() else []
+    names += ["recall", "confusion"] if WORLD else []
+    names += ["evaluation"] if WORLD and attacked_models() else []
+    return ["<results>/table1.csv", *(f"<results>/tables/{name}.csv" for name in names)]
+
+
+def trained_on_kept(model):
+    return model["training"] == "deduplicated" and model["source"] == "train"
+
+
+localrules:
+    compare_paper,
+    merge_costs,
+
+
+rule count_labels:
+    input:
+        labels=labels_of_models,
+        clusters="<results>/dedup/clusters.parquet",
+        code=code("tables/table1", "tables/statistics"),
+    output:
+        table="<results>/table1.csv",
+    log:
+        "<results>/logs/tables/count_labels.log",
+    benchmark:
+        "<results>/benchmarks/tables/count_labels.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        models=sheet_columns("name", "deduplicated"),
+    script:
+        "../scripts/tables/count_labels.py"
+
+
+rule compare_paper:
+    input:
+        table1="<results>/table1.csv",
+        paper=config["tables"]["paper_values"],
+        code=code("tables/table1", "tables/statistics"),
+    output:
+        table="<results>/tables/table1_vs_paper.csv",
+    log:
+        "<results>/logs/tables/compare_paper.log",
+    benchmark:
+        "<results>/benchmarks/tables/compare_paper.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    params:
+        references={one["name"]: one["reference"] for one in sheet_columns("name", "reference")},
+    script:
+        "../scripts/tables/compare_paper.py"
+
+
+rule merge_costs:
+    input:
+        costs=cost_files,
+        code=code("tables/costs", "tables/statistics"),
+    output:
+        table="<results>/tables/costs.csv",
+    log:
+        "<results>/logs/tables/merge_costs.log",
+    benchmark:
+        "<results>/benchmarks/tables/merge_costs.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    params:
+        images=config["tables"]["carlini_images"],
+        steps=config["sampling"]["steps"],
+    script:
+        "../scripts/tables/merge_costs.py"
+
+
+rule count_precision:
+    input:
+        prompts="<results>/dedup/prompts.parquet",
+        whitebox=of_attacked("<results>/whitebox/{model}/scores.parquet"),
+        blackbox=of_attacked("<results>/blackbox/{model}/scores.parquet"),
+        postfilter=of_attacked("<results>/postfilter/{model}/scores.parquet"),
+        labels=of_attacked("<results>/labels/{model}/labels.parquet"),
+        code=code("tables/precision", "tables/table1", "tables/statistics"),
+    output:
+        table="<results>/tables/precision.csv",
+    log:
+        "<results>/logs/tables/count_precision.log",
+    benchmark:
+        "<results>/benchmarks/tables/count_precision.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        models=attacked_models(),
+        confidence=config["tables"]["confidence"],
+    script:
+        "../scripts/tables/count_precision.py"
+
+
+rule count_recall:
+    input:
+        truth="<results>/world/truth.parquet",
+        labels=labels_of_models,
+        code=code("tables/recall", "tables/truth", "tables/table1", "tables/statistics"),
+    output:
+        table="<results>/tables/recall.csv",
+    log:
+        "<results>/logs/tables/count_recall.log",
+    benchmark:
+        "<results>/benchmarks/tables/count_recall.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        models=list(MODELS.index),
+        confidence=config["tables"]["confidence"],
+    script:
+        "../scripts/tables/count_recall.py"
+
+
+rule compare_truth:
+    input:
+        truth="<results>/world/truth.parquet",
+        labels=labels_of_models,
+        code=code("tables/confusion", "tables/truth", "tables/table1", "tables/statistics"),
+    output:
+        table="<results>/tables/confusion.csv",
+    log:
+        "<results>/logs/tables/compare_truth.log",
+    benchmark:
+        "<results>/benchmarks/tables/compare_truth.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        models=list(MODELS.index),
+        confidence=config["tables"]["confidence"],
+    script:
+        "../scripts/tables/compare_truth.py"
+
+
+rule score_detectors:
+    input:
+        truth="<results>/world/truth.parquet",
+        prompts="<results>/dedup/prompts.parquet",
+        whitebox=of_attacked("<results>/whitebox/{model}/scores.parquet"),
+        blackbox=of_attacked("<results>/blackbox/{model}/scores.parquet"),
+        postfilter=of_attacked("<results>/postfilter/{model}/scores.parquet"),
+        labels=of_attacked("<results>/labels/{model}/labels.parquet"),
+        code=code("tables/detectors", "tables/truth", "tables/table1", "tables/statistics"),
+    output:
+        table="<results>/tables/evaluation.csv",
+        prompts="<results>/tables/detectors.csv",
+    log:
+        "<results>/logs/tables/score_detectors.log",
+    benchmark:
+        "<results>/benchmarks/tables/score_detectors.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        models=attacked_models(),
+        fpr=config["tables"]["fpr"],
+        resamples=config["tables"]["resamples"],
+        folds=config["tables"]["folds"],
+        confidence=config["tables"]["confidence"],
+        seed=config["tables"]["seed"],
+    script:
+        "../scripts/tables/score_detectors.py"
+
+
+rule compare_seeds:
+    input:
+        table1=expand("<results>/seeds/{seed}/table1.csv", seed=config["tables"]["seed_runs"]),
+        recall=expand("<results>/seeds/{seed}/tables/recall.csv", seed=config["tables"]["seed_runs"]),
+        evaluation=expand(
+            "<results>/seeds/{seed}/tables/evaluation.csv", seed=config["tables"]["seed_runs"]
+        ),
+        confusion=expand(
+            "<results>/seeds/{seed}/tables/confusion.csv", seed=config["tables"]["seed_runs"]
+        ),
+        code=code("tables/seeds", "tables/statistics"),
+    output:
+        table="<results>/tables/seeds.csv",
+    log:
+        "<results>/logs/tables/compare_seeds.log",
+    benchmark:
+        "<results>/benchmarks/tables/compare_seeds.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    params:
+        seeds=config["tables"]["seed_runs"],
+        confidence=config["tables"]["confidence"],
+    script:
+        "../scripts/tables/compare_seeds.py"
+
+
+rule check_results:
+    input:
+        tests=str(Path(workflow.basedir) / "tests" / "results" / "test_results.py"),
+        tables=["<results>/table1.csv", "<results>/tables/costs.csv"],
+        rows=[f"<results>/inputs/rows/{shard}.parquet" for shard in input_shards()],
+        dedup=[
+            f"<results>/dedup/{name}.parquet" for name in ("prompts", "clusters", "kept_rows")
+        ],
+        trained=[
+            f"<results>/world/models/{model['model']}/training_rows.parquet"
+            for model in sheet_columns("training", "source")
+            if trained_on_kept(model)
+        ],
+        scores=[
+            path
+            for stage in ("whitebox", "blackbox", "postfilter")
+            for path in of_attacked(f"<results>/{stage}/{{model}}/scores.parquet")
+        ],
+        labels=[
+            f"<results>/labels/{model}/{file}"
+            for model in MODELS.index
+            for file in ("labels.parquet", "images.zip", "training.zip", "masks.zip")
+        ],
+        code=code("tables/checks"),
+    output:
+        report="<results>/checks.txt",
+    log:
+        "<results>/logs/tables/check_results.log",
+    benchmark:
+        "<results>/benchmarks/tables/check_results.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        settings={
+            "results": config["results"],
+            "models": [
+                {
+                    "model": one["model"],
+                    "name": one["name"],
+                    "attacked": one["whitebox"] == "yes",
+                    "trained_on_kept": trained_on_kept(one),
+                }
+                for one in sheet_columns("name", "whitebox", "training", "source")
+            ],
+            "shards": list(input_shards()),
+            "thresholds": config["labels"]["presets"][config["labels"]["preset"]],
+            "seeds": config["labels"]["seeds"],
+        },
+    script:
+        "../scripts/tables/check_results.py"

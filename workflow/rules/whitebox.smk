@@ -1,0 +1,69 @@
+# whitebox: prompts and a model -> Denoising Confidence Score of each prompt and seed. Webster 2023, eq. 1 and 2.
+#
+# INPUTS   <results>/dedup/prompts.parquet, the model's folder
+# OUTPUTS  <results>/whitebox/{model}/shards/{shard}.parquet   a row a prompt and seed; .cost.parquet: network rows
+#          <results>/whitebox/{model}/seeds.parquet            all shards
+#          <results>/whitebox/{model}/scores.parquet           means over seeds, ranked by the preset
+
+
+rule score_whitebox:
+    input:
+        prompts="<results>/dedup/prompts.parquet",
+        model=model_folder,
+        code=code(
+            "diffusion/denoiser",
+            "diffusion/latent",
+            "diffusion/load",
+            "diffusion/noise",
+            "diffusion/pixel",
+            "diffusion/sampling",
+            "whitebox/dcs",
+        ),
+    output:
+        scores="<results>/whitebox/{model}/shards/{shard}.parquet",
+        cost="<results>/whitebox/{model}/shards/{shard}.cost.parquet",
+    log:
+        "<results>/logs/whitebox/score_whitebox/{model}-{shard}.log",
+    benchmark:
+        "<results>/benchmarks/whitebox/score_whitebox/{model}-{shard}.tsv"
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=120,
+    params:
+        model=sheet_row,
+        guidance=config["whitebox"]["guidance"],
+        seeds=config["whitebox"]["seeds"],
+        batch=config["whitebox"]["batch"],
+        prompts_a_shard=config["whitebox"]["prompts_a_shard"],
+    script:
+        "../scripts/whitebox/score_whitebox.py"
+
+
+rule merge_whitebox:
+    input:
+        prompts="<results>/dedup/prompts.parquet",
+        scores=expand(
+            "<results>/whitebox/{{model}}/shards/{shard}.parquet", shard=prompt_shards()
+        ),
+        code=code("ranking", "whitebox/merge"),
+    output:
+        seeds="<results>/whitebox/{model}/seeds.parquet",
+        scores="<results>/whitebox/{model}/scores.parquet",
+    log:
+        "<results>/logs/whitebox/merge_whitebox/{model}.log",
+    benchmark:
+        "<results>/benchmarks/whitebox/merge_whitebox/{model}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        preset=config["whitebox"]["preset"],
+    script:
+        "../scripts/whitebox/merge_whitebox.py"

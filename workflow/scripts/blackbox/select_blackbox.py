@@ -1,0 +1,18 @@
+"""Select the prompts that get one-step pictures: the top by DCS, and all extra ones."""
+
+from verbatim.ranking import select_top
+from verbatim.records import read_table, write_table
+from verbatim.runtime import script
+
+
+def main(smk):
+    with script(smk) as log:
+        prompts = read_table(smk.input.prompts, "prompts")
+        ranks = read_table(smk.input.scores, "whitebox", ["prompt_id", "rank"])
+        table = select_top(prompts, ranks, smk.params.n_prompts, "dcs")
+        write_table(smk.output.selection, "selection", table)
+        log.info("%d prompts, %d of them extra", len(table), table["extra"].sum())
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

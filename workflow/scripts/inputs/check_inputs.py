@@ -1,0 +1,24 @@
+"""Rule check_inputs: what is there -> manifest.tsv and archives.tsv, or an error that names the files."""
+
+from verbatim.inputs.archives import format_ranges, key_ranges
+from verbatim.inputs.layouts import list_archives, match_files
+from verbatim.inputs.manifest import build_manifest, format_manifest
+from verbatim.runtime import script, write_text
+
+
+def main(smk):
+    with script(smk) as log:
+        folder = smk.params.pictures
+        archives = list_archives(folder)
+        files = match_files(smk.input.embeddings, smk.input.metadata)
+        manifest = build_manifest(files, folder if archives else "")
+        log.info("%d shards, %d rows", len(manifest), manifest["rows"].sum())
+        if not archives:
+            log.warning("no archive like 00000.tar in %s: all pictures will be missing", folder)
+        ranges = key_ranges(archives)
+        write_text(smk.output.archives, format_ranges(ranges))
+        write_text(smk.output.manifest, format_manifest(manifest))
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,46 @@
+"""Label every candidate MV, RV, TV or N by the training pictures nearest to its syntheses."""
+
+import pandas as pd
+
+from verbatim.images import ImageArchive, write_archive
+from verbatim.labels.guards import GuardSettings
+from verbatim.labels.label import LabelSettings, label_prompts
+from verbatim.labels.masks import MaskSettings
+from verbatim.labels.training import TrainingPictures
+from verbatim.records import SCHEMAS, read_table, write_table
+from verbatim.runtime import progress, script
+
+
+def main(smk):
+    with script(smk) as log:
+        p = smk.params
+        selection = read_table(smk.input.selection, "selection")
+        neighbours = read_table(smk.input.neighbours, "neighbours")
+        fetched = read_table(smk.input.fetched, "fetched")
+        relatives = read_table(smk.input.relatives, "relatives")
+        thresholds = {kind.upper(): value for kind, value in p.thresholds.items()}
+        mask, guards = MaskSettings(**p.mask), GuardSettings(**p.guards)
+        settings = LabelSettings(p.preset, thresholds, p.order, mask, guards)
+        records, masks = [], []
+        with ImageArchive(smk.input.images) as made, ImageArchive(smk.input.training) as training:
+            pictures = TrainingPictures(training.read, fetched, p.size)
+            verdicts = label_prompts(
+                selection, p.seeds, made.read, pictures, neighbours, relatives, p.size, settings
+            )
+            for verdict in progress(verdicts, "prompts", len(selection)):
+                records.append(verdict.record)
+                if verdict.mask is not None:
+                    masks.append((verdict.record["mask_file"], verdict.mask))
+        table = pd.DataFrame(records, columns=SCHEMAS["labels"].names)
+        write_archive(smk.output.masks, masks)
+        write_table(smk.output.labels, "labels", table)
+        log.info(
+            "labels %s, %d for review", dict(table["label"].value_counts()), table["review"].sum()
+        )
+        for row, reason in sorted(pictures.unreadable.items())[:20]:
+            log.info("training row %d not compared: %s", row, reason)
+        log.info("%d training rows could not be compared", len(pictures.unreadable))
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

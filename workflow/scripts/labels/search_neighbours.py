@@ -1,0 +1,44 @@
+"""Find the nearest training rows of every candidate's syntheses by CLIP."""
+
+from pathlib import Path
+
+import numpy as np
+
+from verbatim.clip import ClipEmbedder
+from verbatim.images import ImageArchive, ImageError, resize, synthesis_name
+from verbatim.labels.neighbours import neighbour_table
+from verbatim.records import read_table, write_table
+from verbatim.runtime import device, progress, script
+from verbatim.search import open_index, search_rows, use_threads
+
+
+def main(smk):
+    with script(smk) as log:
+        p = smk.params
+        use_threads(smk.threads)
+        selection = read_table(smk.input.selection, "selection", ["prompt_id"])
+        wanted = [(prompt_id, seed) for prompt_id in selection["prompt_id"] for seed in p.seeds]
+        clip = ClipEmbedder(Path(smk.input.clip).parent, device())
+        queries, features = [], [np.zeros((0, clip.dim), np.float32)]
+        with ImageArchive(smk.input.images) as archive:
+            for start in progress(range(0, len(wanted), p.batch), "batches of pictures"):
+                batch = []
+                for key in wanted[start : start + p.batch]:
+                    try:
+                        batch.append(
+                            resize(archive.read(synthesis_name(*key)), clip.size, clip.size)
+                        )
+                        queries.append(key)
+                    except (KeyError, ImageError) as err:
+                        log.warning("synthesis %s has no neighbours: %s", synthesis_name(*key), err)
+                if batch:
+                    features.append(clip.embed_images(np.stack(batch), p.batch))
+        index = open_index(smk.input.index)
+        similarities, rows = search_rows(index, np.concatenate(features), p.neighbours)
+        table = neighbour_table(queries, rows, similarities)
+        write_table(smk.output.neighbours, "neighbours", table)
+        log.info("%d neighbours of %d pictures", len(table), len(queries))
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

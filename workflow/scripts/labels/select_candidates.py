@@ -1,0 +1,45 @@
+"""Select the prompts that are synthesised and labelled, by what the models sheet says of candidates."""
+
+from verbatim.labels.candidates import (
+    CandidateError,
+    found_copies,
+    select_candidates,
+    top_ranked,
+)
+from verbatim.records import read_table, write_table
+from verbatim.runtime import script
+
+RANKINGS = {"dcs": "whitebox", "ecs": "blackbox", "clique": "postfilter"}
+
+
+def main(smk):
+    with script(smk) as log:
+        p = smk.params
+        prompts = read_table(smk.input.prompts, "prompts")
+        extra = prompts.loc[prompts["extra"], "prompt_id"]
+        own = p.candidates == "own"
+        reasons = {}
+        for word, kind in RANKINGS.items():
+            if path := smk.input.get(word):
+                ranks = read_table(path, kind, ["prompt_id", "rank"])
+                reasons[word if own else p.candidates] = top_ranked(ranks, extra, p.n_prompts)
+        for model, path in zip(p.found_in, smk.input.get("labels", []), strict=True):
+            labels = read_table(path, "labels", ["prompt_id", "label"])
+            reasons[f"found:{model}"] = found_copies(labels)
+        table = select_candidates(prompts, reasons)
+        if own and table.empty:
+            raise CandidateError(
+                f"models sheet, {smk.wildcards.model}: candidates is own, but no prompt is left to "
+                f"label; raise labels.n_prompts (now {p.n_prompts}) or dedup.n_prompts"
+            )
+        write_table(smk.output.selection, "selection", table)
+        counts = ", ".join(f"{word} {len(ids)}" for word, ids in reasons.items())
+        log.info("%d prompts (%s, extra %d)", len(table), counts, len(extra))
+        if table.empty:
+            log.info(
+                "no prompt to label by %r: every table of this model will be empty", p.candidates
+            )
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,18 @@
+"""Select the prompts that are synthesised in full, many times: the top by ECS, and all extra ones."""
+
+from verbatim.postfilter.selection import select_top
+from verbatim.records import read_table, write_table
+from verbatim.runtime import script
+
+
+def main(smk):
+    with script(smk) as log:
+        scored = read_table(smk.input.selection, "selection")
+        ranks = read_table(smk.input.scores, "blackbox", ["prompt_id", "rank"])
+        table = select_top(scored, ranks, smk.params.n_prompts, "ecs")
+        write_table(smk.output.selection, "selection", table)
+        log.info("%d prompts, %d of them extra", len(table), table["extra"].sum())
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,23 @@
+"""Table 1: count the labels of every selected model."""
+
+from verbatim.records import read_table
+from verbatim.runtime import script, write_text
+from verbatim.tables.statistics import csv_text
+from verbatim.tables.table1 import count_labels
+
+
+def main(smk):
+    with script(smk) as log:
+        keys = [model["model"] for model in smk.params.models]
+        labels = {
+            key: read_table(path, "labels")
+            for key, path in zip(keys, smk.input.labels, strict=True)
+        }
+        clusters = read_table(smk.input.clusters, "clusters")
+        table = count_labels(smk.params.models, labels, clusters)
+        write_text(smk.output.table, csv_text(table))
+        log.info("Table 1\n%s", table.to_string(index=False))
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,23 @@
+"""Found of planted, for every model."""
+
+import pandas as pd
+
+from verbatim.records import read_table
+from verbatim.runtime import script, write_text
+from verbatim.tables.recall import count_recall
+from verbatim.tables.statistics import csv_text
+
+
+def main(smk):
+    with script(smk):
+        truth = read_table(smk.input.truth, "truth")
+        parts = []
+        for model, path in zip(smk.params.models, smk.input.labels, strict=True):
+            part = count_recall(read_table(path, "labels"), truth, smk.params.confidence)
+            part.insert(0, "model", model)
+            parts.append(part)
+        write_text(smk.output.table, csv_text(pd.concat(parts)))
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

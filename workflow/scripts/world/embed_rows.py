@@ -1,0 +1,31 @@
+"""CLIP embeddings of the training set, as clip-retrieval would write them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from verbatim.archives import TrainingPictures
+from verbatim.clip import ClipEmbedder
+from verbatim.runtime import device, progress, script
+from verbatim.world.layout import write_embeddings
+
+
+def main(smk: Any) -> None:
+    with script(smk):
+        clip = ClipEmbedder(Path(smk.input.clip).parent, device())
+        folder = Path(smk.output.embeddings[0]).parents[1]
+        pairs = list(zip(smk.input.shards, smk.input.metadata, strict=True))
+        with TrainingPictures() as reader:
+            for i, (tar, table) in enumerate(progress(pairs, "shards")):
+                metadata = pd.read_parquet(table)
+                read = [reader.read(tar, f"{key}.png").picture for key in metadata.key]
+                images = clip.embed_images(
+                    np.stack([p for p in read if p is not None]), smk.params.batch
+                )
+                texts = clip.embed_texts(list(metadata.caption), smk.params.batch)
+                write_embeddings(folder, i, images, texts, metadata)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,42 @@
+"""Train one model of the sheet on its training set and save it as a diffusers pipeline."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from verbatim.archives import read_rows
+from verbatim.images import to_uint8
+from verbatim.records import read_table
+from verbatim.runtime import TrainingReport, script
+from verbatim.world.models import train_model
+
+
+def main(smk: Any) -> None:
+    with script(smk) as log:
+        p = smk.params
+        rows = pd.concat([read_table(path, "rows") for path in smk.input.rows])
+        rows = rows[rows.status == "ok"]
+        if smk.input.get("kept_rows"):
+            rows = rows[rows.row.isin(read_table(smk.input.kept_rows, "kept_rows").row)]
+        rows, pictures = read_rows(rows)
+        log.info("%s: trains on %d rows", smk.wildcards.model, len(rows))
+        report = TrainingReport(smk.wildcards.model, p.settings["steps"])
+        train_model(
+            family=p.family,
+            pictures=to_uint8(pictures),
+            captions=list(rows.caption),
+            settings=p.settings,
+            seed=p.seed,
+            folder=Path(smk.output.index).parent,
+            clip=Path(smk.input.clip).parent,
+            vae=Path(smk.input.vae).parent if smk.input.get("vae") else None,
+            init=Path(smk.input.init).parent if smk.input.get("init") else None,
+            checkpoint=Path(p.checkpoint),
+            every=p.checkpoint_every,
+            tell=report,
+        )
+        report.write(smk.output.training_log, p.checkpoint)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,28 @@
+"""Train the VAE that the latent models share."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from verbatim.runtime import TrainingReport, script
+from verbatim.world.autoencoder import reconstruction_rmse, train_autoencoder
+
+
+def main(smk: Any) -> None:
+    with script(smk) as log:
+        p = smk.params
+        pictures = np.load(smk.input.pictures, allow_pickle=False)
+        report = TrainingReport("vae", p.settings["steps"])
+        vae = train_autoencoder(
+            pictures, p.settings, p.seed, Path(p.checkpoint), p.checkpoint_every, report
+        )
+        rmse = reconstruction_rmse(vae, pictures[::8])
+        log.info(
+            "reconstruction RMSE: median %.4f, 90 %% below %.4f", *np.quantile(rmse, [0.5, 0.9])
+        )
+        vae.save_pretrained(Path(smk.output.config).parent)
+        report.write(smk.output.training_log, p.checkpoint)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,131 @@
+"""Reads and checks the config and the sheets; an error names the key, the value, the file and the cure."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+SHEET_FILES = {"models": "models.schema.json"}
+
+
+class ConfigError(ValueError):
+    """The experiment that is asked for cannot be run as written."""
+
+
+def _schema(name: str, base: str | Path) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads((Path(base) / "workflow/schemas" / name).read_text())
+    return data
+
+
+def _explain(err: Any, where: str) -> str:
+    """One sentence for one finding of jsonschema."""
+    key = ".".join(str(p) for p in err.absolute_path)
+    if err.validator == "additionalProperties":
+        known = sorted(err.schema.get("properties", {}))
+        unknown = sorted(k for k in map(str, err.instance) if k not in known)
+        hints = [difflib.get_close_matches(k, known, 1) for k in unknown]
+        parts = [
+            f"{'.'.join(filter(None, (key, k)))!r} is no known key"
+            + (f" (did you mean {hint[0]!r}?)" if hint else f"; known: {', '.join(known)}")
+            for k, hint in zip(unknown, hints, strict=True)
+        ]
+        return f"{where}: " + "; ".join(parts)
+    if err.validator == "required":
+        return f"{where}: {key or 'top level'}: {err.message}"
+    what = err.schema.get("description", "")
+    return f"{where}: {key} is {err.instance!r}: {err.message}" + (f" [{what}]" if what else "")
+
+
+def check_config(config: dict[str, Any], base: str | Path) -> None:
+    """Hold a config against `workflow/schemas/config.schema.json`, and presets against their lists.
+
+    Raises ConfigError listing everything that is wrong with it.
+    """
+    from jsonschema import Draft202012Validator
+
+    validator = Draft202012Validator(_schema("config.schema.json", base))
+    errors = sorted(validator.iter_errors(config), key=lambda e: [str(p) for p in e.absolute_path])
+    if errors:
+        raise ConfigError("\n".join(_explain(e, "config") for e in errors))
+    for stage in ("blackbox", "postfilter", "labels"):
+        preset, known = config[stage]["preset"], sorted(config[stage]["presets"])
+        if preset not in known:
+            raise ConfigError(f"config: {stage}.preset is {preset!r}; known: {', '.join(known)}")
+    if config["whitebox"]["preset"] == "reference" and config["whitebox"]["guidance"] <= 1:
+        raise ConfigError(
+            f"config: whitebox.guidance is {config['whitebox']['guidance']}: preset 'reference' needs "
+            "more than 1; use preset 'paper' for the conditional prediction alone"
+        )
+
+
+def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
+    """The models sheet, checked, indexed by `model`; every cell a string.
+
+    Raises ConfigError naming the file, the row and the column.
+    """
+    from jsonschema import Draft202012Validator
+
+    try:
+        sheet = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, comment="#")
+    except FileNotFoundError as err:
+        raise ConfigError(f"{path}: no such models sheet; correct `models` in the config") from err
+    except pd.errors.ParserError as err:
+        raise ConfigError(f"{path}: not a tab-separated table: {err}") from err
+    schema = _schema("models.schema.json", base)
+    missing = [c for c in schema["required"] if c not in sheet.columns]
+    if missing:
+        raise ConfigError(f"{path}: the columns {missing} are missing; it must be tab-separated")
+    validator = Draft202012Validator(schema)
+    problems = [
+        _explain(err, f"{path}, row {i + 2}")
+        for i, row in enumerate(sheet.to_dict("records"))
+        for err in validator.iter_errors({str(k): v for k, v in row.items()})
+    ]
+    twice = sheet.model[sheet.model.duplicated()].tolist()
+    if twice:
+        problems.append(f"{path}: {twice} stand twice; a model's key is used once")
+    known = set(sheet.model)
+    for row in sheet.to_dict("records"):
+        named = candidate_models(row["candidates"]) + ([row["init"]] if row["init"] else [])
+        problems += [
+            f"{path}: {row['model']} refers to {other!r}, which is no row of the sheet"
+            for other in named
+            if other not in known
+        ]
+        if row["source"] == "train" and not row["training"]:
+            problems.append(f"{path}: {row['model']} is trained here, so `training` must be given")
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return sheet.set_index("model", drop=False)
+
+
+def candidate_models(candidates: str) -> list[str]:
+    """Models whose results feed a row: [] for `own`, ["sd1"] for `top:sd1`, and so on."""
+    return candidates.partition(":")[2].split(",") if ":" in candidates else []
+
+
+def select_models(sheet: pd.DataFrame, wanted: list[str]) -> pd.DataFrame:
+    """Rows of `wanted`, in the sheet's order; all for an empty list."""
+    unknown = [m for m in wanted if m not in sheet.index]
+    if unknown:
+        raise ConfigError(
+            f"config: select_models has {unknown}; rows of the sheet: {', '.join(sheet.index)}"
+        )
+    return sheet[sheet.index.isin(wanted)] if wanted else sheet
+
+
+def sheet_row(sheet: pd.DataFrame, model: str) -> dict[str, str]:
+    """One row of the sheet as a plain dict."""
+    return {str(k): str(v) for k, v in sheet.loc[model].items()}
+
+
+def most_prompts(config: dict[str, Any]) -> int:
+    """The most prompts that there can be: selected ones, and the world's held-out ones."""
+    extra = 0
+    if config["inputs"]["source"] == "world" and config["inputs"]["extra_prompts"] == "world":
+        extra = int(config["world"]["planted"]["held_out"])
+    return int(config["dedup"]["n_prompts"]) + extra

@@ -1,0 +1,133 @@
+"""Neighbour pairs: candidates from the index, judged by the cosine of the raw vectors.
+
+Webster et al. 2023 (arXiv 2303.12733). An index may be compressed; what is stored never rests on its
+estimates. Pairs are stored from `relatives_threshold` on, although clusters only begin at `threshold`: the
+pairs between are pictures of one template (the same drawing, one region recoloured), which the labels need.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from verbatim.search import Embeddings, search_rows
+
+
+class Neighbourhood(NamedTuple):
+    """Pairs of some rows, and how many of these rows saw nothing but near-duplicates.
+
+    `full`: at k neighbours (these were searched again with more); `cut`: at `most_neighbours` too, so
+    that their cluster may be in pieces.
+    """
+
+    pairs: pd.DataFrame
+    full: int
+    cut: int
+
+
+def unique_pairs(a: np.ndarray, b: np.ndarray, similarity: np.ndarray) -> pd.DataFrame:
+    """`pairs` table: row_a < row_b, each pair once, sorted; a row with itself is left out."""
+    pairs = pd.DataFrame(
+        {"row_a": np.minimum(a, b), "row_b": np.maximum(a, b), "similarity": similarity}
+    )
+    pairs = pairs[pairs["row_a"] < pairs["row_b"]]
+    pairs = pairs.drop_duplicates(["row_a", "row_b"]).sort_values(["row_a", "row_b"])
+    return pairs.reset_index(drop=True)
+
+
+def _judge(
+    index: Any, embeddings: Embeddings, rows: np.ndarray, k: int, at_least: float, margin: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Raw cosine and row (n, k) of the other rows among each row's neighbours, the highest first.
+
+    -inf and -1 where there is none, or where the index holds it to be below `at_least - margin`.
+    """
+    # one more than asked for: a row finds itself
+    estimate, found = search_rows(index, embeddings.take(rows), k + 1, batch=len(rows))
+    found = np.where((estimate >= at_least - margin) & (found != rows[:, None]), found, -1)
+    cosine = np.full(found.shape, -np.inf, dtype=np.float32)
+    at, column = np.nonzero(found >= 0)
+    cosine[at, column] = embeddings.cosines(rows[at], found[at, column])
+    order = np.lexsort((found, -cosine), axis=1)[:, :k]
+    return np.take_along_axis(cosine, order, axis=1), np.take_along_axis(found, order, axis=1)
+
+
+def find_pairs(
+    index: Any,
+    embeddings: Embeddings,
+    rows: np.ndarray,
+    copies: pd.DataFrame,
+    k: int,
+    most_neighbours: int,
+    threshold: float,
+    relatives_threshold: float,
+    margin: float,
+    batch: int,
+) -> Neighbourhood:
+    """Pairs of rows whose raw vectors have a cosine of at least `relatives_threshold`.
+
+    Parameters
+    ----------
+    index
+        An open index of all rows but the copies.
+    embeddings
+        The raw vectors of all rows.
+    rows
+        The rows of one shard that take part.
+    copies
+        `copies` table of these rows at least: a copy is paired with its first row alone, and with all
+        else through it.
+    k
+        Neighbours of a row.
+    most_neighbours
+        A row whose k neighbours are all at or above `threshold` may have more: it is searched again
+        with so many. Of these only the lowest row (which ties the group together) and k from below
+        the threshold are stored, so that a group of n rows never costs n * n pairs.
+    threshold
+        Cosine of near-duplicates, which makes clusters.
+    relatives_threshold
+        Cosine from which on pairs are stored.
+    margin
+        What an index's estimate may be too low: candidates below `relatives_threshold - margin` are not
+        read from disk.
+    batch
+        Rows searched together: bounds memory; see `search_rows` for what depends on it.
+    """
+    at_least = min(threshold, relatives_threshold)
+    mine = copies[copies["row"].isin(rows)]
+    lone = rows[~np.isin(rows, mine["row"].to_numpy())]
+    a, b = [mine["row"].to_numpy()], [mine["first"].to_numpy()]
+    cosines = [embeddings.cosines(a[0], b[0])]
+
+    def keep(some: np.ndarray, cosine: np.ndarray, found: np.ndarray, wanted: np.ndarray) -> None:
+        at, column = np.nonzero(wanted)
+        a.append(some[at])
+        b.append(found[at, column])
+        cosines.append(cosine[at, column])
+
+    full_rows = []
+    for start in range(0, len(lone), batch):
+        some = lone[start : start + batch]
+        cosine, found = _judge(index, embeddings, some, k, at_least, margin)
+        keep(some, cosine, found, cosine >= at_least)
+        full_rows.append(some[(cosine >= threshold).all(axis=1)])
+    full = np.concatenate([np.empty(0, np.int64), *full_rows])
+    cut = 0
+    fewer = max(1, batch * k // max(k, most_neighbours))  # the same memory for more neighbours
+    for start in range(0, len(full) if most_neighbours > k else 0, fewer):
+        some = full[start : start + fewer]
+        cosine, found = _judge(index, embeddings, some, most_neighbours, at_least, margin)
+        near = cosine >= threshold
+        lowest = np.where(near, found, np.iinfo(np.int64).max).argmin(axis=1)
+        wanted = (cosine >= at_least) & ~near
+        wanted &= wanted.cumsum(axis=1) <= k
+        # no neighbour may be left where the index is compressed: then there is nothing to tie to
+        wanted[np.arange(len(some)), lowest] |= near.any(axis=1)
+        keep(some, cosine, found, wanted)
+        cut += int(near.all(axis=1).sum())
+    if most_neighbours <= k:
+        cut = len(full)
+    pairs = unique_pairs(np.concatenate(a), np.concatenate(b), np.concatenate(cosines))
+    return Neighbourhood(pairs, len(full), cut)

@@ -1,0 +1,192 @@
+"""The most duplicated prompts, each once.
+
+Webster 2023, section 4: the captions of the most duplicated pictures of LAION are what is attacked. His
+list repeats rows; here a caption is a prompt once. Two captions are the same if they are equal to the
+character: a model's tokenizer sees case and punctuation, so nothing is normalised.
+
+How often a prompt was met is `max(cluster_size, caption_count)`, and prompts are ranked by it. Webster ranks
+by the picture's duplicates alone (cluster_size). The caption's own count stands beside it because a model
+also meets a caption often that stands with many different pictures; such prompts have nothing to copy, and
+an evaluation that left them out could not tell copies from mere frequency. Ties: the caption that stands
+more often in its cluster first (Webster's multimodal duplication), then the lower row.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from verbatim.dedup import DedupError
+from verbatim.records import prompt_id
+
+CAPTION_COLUMNS = ("caption", "prompt", "text")
+
+
+def caption_keys(captions: pd.Series) -> np.ndarray:
+    """64-bit key of each caption, uint64 (n,): to count captions without holding them in memory.
+
+    Two of two billion captions share a key with odds of about one in ten; they would count as one.
+    """
+    return pd.util.hash_array(captions.to_numpy(dtype=object), categorize=False)
+
+
+def rank_captions(keys: np.ndarray, rows: np.ndarray, clusters: pd.DataFrame) -> pd.DataFrame:
+    """All captions, those that were met most often first.
+
+    Parameters
+    ----------
+    keys
+        (n,) key of each row's caption.
+    rows
+        (n,) global rows, of captions that can be prompts.
+    clusters
+        `clusters` table of the whole training set.
+
+    Returns
+    -------
+    One row a caption: row (its lowest row in its largest cluster, or its lowest row if it is in none),
+    cluster (-1: none), cluster_size (1 if in none), caption_count (rows with this caption), own_count (of
+    those in that cluster). Of clusters of one size the lower counts.
+    """
+    size = clusters.groupby("cluster").size().rename("cluster_size")
+    frame = pd.DataFrame({"key": keys, "row": rows}).merge(clusters, on="row", how="left")
+    frame["cluster"] = frame["cluster"].fillna(-1).astype("int64")
+    # a row in no cluster is a cluster of its own, without a name
+    alone = frame["cluster"] == -1
+    group = frame["cluster"].where(~alone, -1 - frame["row"])
+    met = (
+        frame.assign(group=group)
+        .groupby(["key", "group"], sort=False)
+        .agg(row=("row", "min"), cluster=("cluster", "first"), own_count=("row", "size"))
+        .reset_index()
+        .join(size, on="cluster")
+    )
+    met["cluster_size"] = met["cluster_size"].fillna(1).astype("int32")
+    met = met.sort_values(["key", "cluster_size", "row"], ascending=[True, False, True])
+    best = met.drop_duplicates("key").copy()
+    count = frame.groupby("key").size().rename("caption_count")
+    best = best.join(count, on="key")
+    best["met"] = np.maximum(best["cluster_size"], best["caption_count"])
+    best = best.sort_values(["met", "own_count", "row"], ascending=[False, False, True])
+    return best[
+        ["key", "row", "cluster", "cluster_size", "caption_count", "own_count"]
+    ].reset_index(drop=True)
+
+
+def select_prompts(
+    ranked: pd.DataFrame,
+    n_prompts: int,
+    captions: pd.DataFrame,
+    stats: pd.DataFrame,
+    extra: list[str],
+) -> pd.DataFrame:
+    """The `prompts` table: the first `n_prompts` captions, then the extra ones that are not among them.
+
+    Parameters
+    ----------
+    ranked
+        From `rank_captions`.
+    n_prompts
+        How many of them.
+    captions
+        row, caption of at least the first `n_prompts` of `ranked`, and of rows of the extra captions that
+        are in the data.
+    stats
+        `cluster_stats` table.
+    extra
+        Captions to judge beside; each is marked `extra`, also where it is among the first. One that is not in
+        the data has row -1, cluster -1 and was met 0 times.
+
+    Raises
+    ------
+    DedupError
+        If there is no prompt at all.
+    """
+    if n_prompts < 0:
+        raise DedupError(f"dedup.n_prompts is {n_prompts}; it must not be negative")
+    extra = list(dict.fromkeys(extra))
+    known = ranked.set_index("key")
+    keys = caption_keys(pd.Series(extra, dtype=object)) if extra else np.empty(0, np.uint64)
+    chosen = ranked.head(n_prompts)
+    beside = known.loc[[k for k in keys if k in known.index]].reset_index()
+    beside = beside[~beside["key"].isin(chosen["key"])]
+    new = [caption for caption, key in zip(extra, keys, strict=True) if key not in known.index]
+    prompts = pd.concat([chosen, beside], ignore_index=True)
+    prompts = prompts.merge(captions, on="row", how="left", validate="many_to_one")
+    if prompts["caption"].isna().any():
+        raise DedupError(
+            f"row {prompts.loc[prompts['caption'].isna(), 'row'].iloc[0]} has no caption"
+        )
+    absent = pd.DataFrame(
+        {"row": -1, "cluster": -1, "cluster_size": 0, "caption_count": 0, "caption": new},
+        index=range(len(new)),
+    )
+    prompts = pd.concat([prompts, absent], ignore_index=True) if new else prompts
+    if prompts.empty:
+        raise DedupError(
+            "no prompt is left: no row of the inputs has status `ok`, or dedup.n_prompts is 0, and "
+            "inputs.extra_prompts adds none. See the column `reason` in inputs/rows, and "
+            "dedup.min_caption_chars and dedup.max_caption_chars"
+        )
+    share = stats.set_index("cluster")["share_equal_captions"]
+    alone = pd.Series(np.where(prompts["row"] >= 0, 1.0, 0.0))  # one row has one caption
+    prompts["share_equal_captions"] = prompts["cluster"].map(share).astype(float).fillna(alone)
+    prompts["extra"] = prompts["caption"].isin(extra)
+    prompts["rank"] = np.arange(len(prompts))
+    prompts["prompt_id"] = [prompt_id(caption) for caption in prompts["caption"]]
+    return prompts.drop(columns=["key", "own_count"], errors="ignore")
+
+
+def read_extra_prompts(path: str | os.PathLike, caption_chars: tuple[int, int]) -> list[str]:
+    """Captions of a Parquet or CSV file (column caption, prompt or text) or of a text file (one a line).
+
+    Raises DedupError, naming file and line or row, if the file cannot be read or a caption does not have
+    between `caption_chars` characters: a user's own list is not thinned out in silence.
+    """
+    path = Path(path)
+    shortest, longest = max(1, caption_chars[0]), caption_chars[1]
+    cure = (
+        "inputs.extra_prompts must be a .parquet, .csv or .txt file of captions, `world`, or empty"
+    )
+    try:
+        if path.suffix == ".txt":
+            lines = path.read_bytes().decode("utf-8-sig").split("\n")
+            captions = [line.rstrip("\r") for line in lines if line.strip()]
+        elif path.suffix in (".parquet", ".csv"):
+            if path.suffix == ".parquet":
+                frame = pq.read_table(path).to_pandas()
+            else:
+                frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            by_name = {str(name).lower(): name for name in frame.columns}
+            name = next((by_name[n] for n in CAPTION_COLUMNS if n in by_name), None)
+            if name is None:
+                raise DedupError(f"{path}: no column {' or '.join(CAPTION_COLUMNS)}; {cure}")
+            captions = list(frame[name])
+        else:
+            raise DedupError(f"{path}: {cure}")
+    except FileNotFoundError as err:
+        raise DedupError(f"{path}: no such file; {cure}") from err
+    except (
+        pa.ArrowInvalid,
+        UnicodeDecodeError,
+        pd.errors.ParserError,
+        pd.errors.EmptyDataError,
+    ) as err:
+        raise DedupError(f"{path}: cannot be read ({err}); {cure}") from err
+    for number, caption in enumerate(captions):
+        if not isinstance(caption, str) or not shortest <= len(caption.strip()) <= longest:
+            shown = (
+                caption
+                if not isinstance(caption, str) or len(caption) < 60
+                else caption[:60] + "..."
+            )
+            raise DedupError(
+                f"{path}: caption {number} ({shown!r}) must be text of {shortest} to {longest} characters "
+                "(dedup.min_caption_chars, dedup.max_caption_chars)"
+            )
+    return captions

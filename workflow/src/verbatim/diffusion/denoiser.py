@@ -1,0 +1,173 @@
+"""The one interface that scores and samplers are written against, whatever the model's family.
+
+Conventions (k-diffusion's; Karras et al. 2022): a noisy sample is x = x0 + sigma * eps with eps of
+unit variance, sigma = sqrt((1 - abar) / abar). The network sees x / sqrt(sigma^2 + 1) at the
+timestep whose log sigma is sigma's, linearly interpolated between the trained ones; at
+`sigma_max` that is exactly the last. What it predicts (epsilon, v or x0) is converted to eps,
+always in float32 whatever the weights' type: DCS subtracts nearly equal numbers near sigma_max^2.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
+
+
+class NetworkError(ValueError):
+    """A network gave what cannot be scored; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Encoded captions: `states` (n, tokens, width) on the denoiser's device."""
+
+    states: torch.Tensor
+
+    def __len__(self) -> int:
+        return self.states.shape[0]
+
+    def __getitem__(self, index: int | slice | Sequence[int] | torch.Tensor) -> Condition:
+        """Some of the captions; an int keeps the axis, so that the answer is a Condition of one."""
+        if isinstance(index, int):
+            index = [index]
+        if isinstance(index, Sequence):
+            index = torch.as_tensor(list(index), dtype=torch.long, device=self.states.device)
+        return Condition(self.states[index])
+
+    def repeat(self, count: int) -> Condition:
+        """Each caption `count` times in a row: a, a, b, b, ...; costs no memory for one caption."""
+        if len(self) == 1:
+            return Condition(self.states.expand(count, -1, -1))
+        return Condition(self.states.repeat_interleave(count, dim=0))
+
+    @staticmethod
+    def cat(parts: Sequence[Condition]) -> Condition:
+        return Condition(torch.cat([part.states for part in parts]))
+
+
+class Denoiser(ABC):
+    """A text-to-image diffusion model.
+
+    Attributes
+    ----------
+    sigmas : noise level of each trained timestep, (T,) float64, rising.
+    shape : (channels, height, width) of what is denoised: a latent, or a picture itself.
+    size : height and width of a decoded picture, pixels.
+    rows : network rows spent so far by `predict`, both halves of a guided step counted.
+    device : where the network is.
+    """
+
+    sigmas: torch.Tensor
+    shape: tuple[int, int, int]
+    size: int
+    rows: int
+    device: torch.device
+
+    def __init__(
+        self,
+        betas: torch.Tensor,
+        prediction_type: str,
+        shape: tuple[int, int, int],
+        size: int,
+        device: str,
+        dtype: torch.dtype,
+    ):
+        if prediction_type not in PREDICTION_TYPES:
+            raise NetworkError(
+                f"prediction_type {prediction_type!r} is unknown; known: {', '.join(PREDICTION_TYPES)}"
+            )
+        abar = torch.cumprod(1.0 - betas.double().cpu(), dim=0)
+        # ASSUME: diffusers' floor for schedules with zero terminal SNR (EulerDiscreteScheduler),
+        # whose sigma_max would be infinite
+        abar = abar.clamp(min=2.0**-50) if abar[-1] > 0 else abar.clamp(min=2.0**-24)
+        self.sigmas = ((1.0 - abar) / abar).sqrt()
+        self._log_sigmas = self.sigmas.log()
+        self.prediction_type = prediction_type
+        self.shape, self.size, self.rows = shape, size, 0
+        self.device, self.dtype = torch.device(device), dtype
+
+    @property
+    def sigma_max(self) -> float:
+        """The highest trained noise level; SD 1: 14.6146."""
+        return float(self.sigmas[-1])
+
+    @property
+    def sigma_min(self) -> float:
+        """The lowest trained noise level, timestep 0; SD 1: 0.0292."""
+        return float(self.sigmas[0])
+
+    @abstractmethod
+    def encode(self, captions: Sequence[str], batch: int = 256) -> Condition:
+        """Captions as the network takes them, `batch` at a time through the text encoder.
+
+        Each is padded to one fixed length, so that a caption's code does not depend on the others.
+        """
+
+    @abstractmethod
+    def network(self, x: torch.Tensor, t: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
+        """The bare network: scaled x (n, *shape), timesteps (n,), states (n, tokens, width)."""
+
+    @abstractmethod
+    def decode(self, x0: torch.Tensor) -> torch.Tensor:
+        """Clean samples (n, *shape) as pictures (n, 3, size, size), float32 in [0, 1], RGB."""
+
+    def threshold(self, x0: torch.Tensor) -> torch.Tensor:
+        """What the family does to a guided estimate of x0 while sampling; nothing by default."""
+        return x0
+
+    def sigma_to_t(self, sigma: torch.Tensor) -> torch.Tensor:
+        """Timesteps (float64, interpolated in log sigma) of noise levels; clamped at both ends."""
+        log_sigma = sigma.double().cpu().log()
+        high = torch.searchsorted(self._log_sigmas, log_sigma).clamp(1, len(self._log_sigmas) - 1)
+        low = high - 1
+        below, above = self._log_sigmas[low], self._log_sigmas[high]
+        return low + ((log_sigma - below) / (above - below)).clamp(0.0, 1.0)
+
+    def t_to_sigma(self, t: torch.Tensor) -> torch.Tensor:
+        """Noise levels (float64) of timesteps; the inverse of `sigma_to_t`."""
+        t = t.double().cpu()
+        low = t.floor().long().clamp(0, len(self.sigmas) - 2)
+        return torch.lerp(self._log_sigmas[low], self._log_sigmas[low + 1], t - low).exp()
+
+    @torch.no_grad()
+    def predict(
+        self, x: torch.Tensor, sigma: float | torch.Tensor, cond: Condition
+    ) -> torch.Tensor:
+        """The noise eps in x = x0 + sigma * eps, as the network sees it: float32, as x.
+
+        Karras et al. 2022, eq. 7 with sigma_data 1; Salimans & Ho 2022, appendix D for v.
+
+        Parameters
+        ----------
+        x : (n, *shape).
+        sigma : noise level of all rows, or (n,) of each.
+        cond : n captions, or one for all rows.
+
+        Raises
+        ------
+        ValueError : counts of rows that do not fit together.
+        """
+        n = x.shape[0]
+        if len(cond) not in (1, n) or tuple(x.shape[1:]) != self.shape:
+            raise ValueError(
+                f"predict: x is {tuple(x.shape)}, expected (n, {self.shape}), with {len(cond)} "
+                "conditions; give one condition a row, or one for all"
+            )
+        levels = torch.as_tensor(sigma, dtype=torch.float64).cpu().expand(n)
+        t = self.sigma_to_t(levels).to(self.device, torch.float32)
+        s = levels.to(self.device, torch.float32).view(n, 1, 1, 1)
+        x = x.to(self.device, torch.float32)
+        root = (s**2 + 1.0).sqrt()
+        states = cond.states if len(cond) == n else cond.states.expand(n, -1, -1)
+        out = self.network((x / root).to(self.dtype), t, states).float()
+        self.rows += n
+        if self.prediction_type == "epsilon":
+            return out
+        if self.prediction_type == "v_prediction":
+            return out / root + x * (s / root**2)
+        return (x - out) / s

@@ -1,0 +1,72 @@
+"""Stable Diffusion: diffusion in the latent of an autoencoder, told by a CLIP text encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from verbatim.diffusion.denoiser import Condition, Denoiser
+
+
+class LatentDenoiser(Denoiser):
+    """A `StableDiffusionPipeline`'s parts behind the `Denoiser` interface.
+
+    Rombach et al. 2022. Any count of latent channels; the scheduler's clipping of x0 is not used
+    (a latent has no bounds), as in k-diffusion.
+    """
+
+    def __init__(
+        self,
+        unet: Any,
+        vae: Any,
+        text_encoder: Any,
+        tokenizer: Any,
+        betas: torch.Tensor,
+        prediction_type: str,
+        device: str,
+        dtype: torch.dtype,
+    ):
+        side = unet.config.sample_size
+        height, width = (side, side) if isinstance(side, int) else tuple(side)
+        factor = 2 ** (len(vae.config.block_out_channels) - 1)
+        shape = (int(unet.config.in_channels), int(height), int(width))
+        super().__init__(betas, prediction_type, shape, int(height) * factor, device, dtype)
+        self.unet, self.vae, self.text_encoder = unet, vae, text_encoder
+        self.tokenizer = tokenizer
+        self.scale = float(vae.config.scaling_factor)
+        self.shift = float(getattr(vae.config, "shift_factor", None) or 0.0)
+        # a tokenizer without a stated length says 1e30
+        self.tokens = min(
+            int(tokenizer.model_max_length), int(text_encoder.config.max_position_embeddings)
+        )
+
+    @torch.no_grad()
+    def encode(self, captions: Sequence[str], batch: int = 256) -> Condition:
+        parts = []
+        for start in range(0, len(captions), batch):
+            ids = self.tokenizer(
+                list(captions[start : start + batch]),
+                padding="max_length",
+                max_length=self.tokens,
+                truncation=True,
+                return_tensors="pt",
+            )
+            mask = None
+            if getattr(self.text_encoder.config, "use_attention_mask", False):
+                mask = ids.attention_mask.to(self.device)
+            parts.append(
+                self.text_encoder(ids.input_ids.to(self.device), attention_mask=mask)[0].to(
+                    self.dtype
+                )
+            )
+        return Condition(torch.cat(parts))
+
+    def network(self, x: torch.Tensor, t: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
+        return self.unet(x, t, encoder_hidden_states=states, return_dict=False)[0]
+
+    @torch.no_grad()
+    def decode(self, x0: torch.Tensor) -> torch.Tensor:
+        z = (x0.to(self.device, torch.float32) / self.scale + self.shift).to(self.dtype)
+        return (self.vae.decode(z, return_dict=False)[0].float() / 2 + 0.5).clamp(0.0, 1.0)

@@ -1,0 +1,178 @@
+"""The only place with pixel conventions: RGB, float32 in [0, 1], height x width x 3, resampling.
+
+A stack of pictures is an array (n, height, width, 3). A file of many pictures is an uncompressed
+zip of PNGs ("archive"): random access by member name, and any file manager opens it.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+MAX_PIXELS = 64_000_000  # ASSUME: four times a 16-megapixel photograph; above it a picture is refused as a bomb
+MAX_BYTES = 100_000_000
+
+
+class ImageError(ValueError):
+    """A picture cannot be used; the message says why in words fit for a table's `reason`."""
+
+
+def decode_image(data: bytes) -> np.ndarray:
+    """Bytes of a PNG, JPEG or WebP file as float32 (h, w, 3) in [0, 1].
+
+    Transparency is put on white, animation is refused, and so is any other format.
+    Raises ImageError, never anything of Pillow's.
+    """
+    if len(data) > MAX_BYTES:
+        raise ImageError(f"{len(data)} bytes, more than {MAX_BYTES}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as img:
+                if img.width * img.height > MAX_PIXELS:
+                    raise ImageError(f"{img.width}x{img.height} pixels, more than {MAX_PIXELS}")
+                if getattr(img, "n_frames", 1) > 1:
+                    raise ImageError("an animation, not a picture")
+                if img.mode in ("RGBA", "LA", "PA") or "transparency" in img.info:
+                    rgba = img.convert("RGBA")
+                    img2 = Image.new("RGB", rgba.size, "white")
+                    img2.paste(rgba, mask=rgba.getchannel("A"))
+                else:
+                    img2 = img.convert("RGB")
+    except ImageError:
+        raise
+    except Exception as err:  # Pillow raises many kinds for broken files
+        raise ImageError(f"broken picture: {err}") from err
+    return np.asarray(img2, dtype=np.float32) / 255.0
+
+
+def to_uint8(pictures: np.ndarray) -> np.ndarray:
+    """[0, 1] floats to bytes, clipped and rounded."""
+    return np.rint(np.clip(pictures, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def encode_png(picture: np.ndarray) -> bytes:
+    """One picture (h, w, 3) in [0, 1], or uint8, or a mask (h, w) bool, as PNG bytes."""
+    if picture.dtype == bool:
+        picture = picture.astype(np.uint8) * 255
+    elif picture.dtype != np.uint8:
+        picture = to_uint8(picture)
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, "PNG")
+    return out.getvalue()
+
+
+def resize(picture: np.ndarray, height: int, width: int, how: str = "bicubic") -> np.ndarray:
+    """Resample one picture (h, w, 3) in [0, 1] in float, without rounding to bytes between.
+
+    how: "bicubic" (labels, Webster's reference) or "lanczos" (ECS, Webster's reference).
+    """
+    if picture.shape[:2] == (height, width):
+        return picture
+    method = {"bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}[how]
+    planes = [
+        np.asarray(
+            Image.fromarray(np.ascontiguousarray(picture[:, :, c])).resize((width, height), method)
+        )
+        for c in range(picture.shape[2])
+    ]
+    return np.clip(np.stack(planes, axis=2), 0.0, 1.0).astype(np.float32)
+
+
+def write_archive(path: str | os.PathLike, members: Iterable[tuple[str, np.ndarray]]) -> None:
+    """Write pictures as PNGs into an uncompressed zip: temporary name first, then moved.
+
+    Member names are made by us from keys (`{prompt_id}_{seed}.png`, `{row}.png`), never from data.
+    The zip's dates are fixed, so that equal pictures give equal bytes.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+        for name, picture in members:
+            archive.writestr(zipfile.ZipInfo(name), encode_png(picture))
+    os.replace(part, path)
+
+
+def merge_archives(path: str | os.PathLike, parts: Iterable[str | os.PathLike]) -> None:
+    """Put the members of several archives into one, byte for byte; temporary name first, then moved.
+
+    Raises ImageError if a part is not an archive, or two hold the same member.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    seen: set[str] = set()
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+        for source in parts:
+            with ImageArchive(source) as pictures:
+                for name in pictures.names():
+                    if name in seen:
+                        raise ImageError(
+                            f"{source}: {name} is in another part too; delete the parts"
+                        )
+                    seen.add(name)
+                    archive.writestr(zipfile.ZipInfo(name), pictures.read_bytes(name))
+    os.replace(part, path)
+
+
+class ImageArchive:
+    """Reads a zip of pictures by member name; each picture float32 (h, w, 3) in [0, 1]."""
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        try:
+            self._zip = zipfile.ZipFile(self.path)
+        except (FileNotFoundError, zipfile.BadZipFile) as err:
+            raise ImageError(f"{path}: not a readable archive of pictures ({err})") from err
+
+    def names(self) -> list[str]:
+        return self._zip.namelist()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._zip.NameToInfo
+
+    def read(self, name: str) -> np.ndarray:
+        """Raises KeyError if there is no such member, ImageError if it cannot be used."""
+        return decode_image(self.read_bytes(name))
+
+    def read_bytes(self, name: str) -> bytes:
+        """A member as its file's bytes; raises as `read` does, but for what a picture has to be."""
+        info = self._zip.getinfo(name)
+        if info.file_size > MAX_BYTES:
+            raise ImageError(f"{self.path}: {name} unpacks to {info.file_size} bytes")
+        try:
+            return self._zip.read(info)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as err:
+            raise ImageError(f"{self.path}: {name} is damaged ({err})") from err
+
+    def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
+        for name in self.names():
+            yield name, self.read(name)
+
+    def close(self) -> None:
+        self._zip.close()
+
+    def __enter__(self) -> ImageArchive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def synthesis_name(prompt_id: int, seed: int) -> str:
+    """Member name of the picture that a model made for a prompt and a seed."""
+    return f"{prompt_id}_{seed}.png"
+
+
+def row_name(row: int) -> str:
+    """Member name of a training picture."""
+    return f"{row}.png"

@@ -1,0 +1,121 @@
+"""Pictures of training rows out of img2dataset's archives, by member name.
+
+Nothing is unpacked to disk, and a member's name is only ever compared: no name in an archive becomes a
+path. What cannot be read is a state with a reason, and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+
+from verbatim.images import MAX_BYTES, ImageError, decode_image
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+MAX_MEMBERS = (
+    1_000_000  # ASSUME: a hundred times img2dataset's 10,000 pictures; more is no such archive
+)
+
+
+@dataclass(frozen=True)
+class TrainingPicture:
+    """One row's picture, float32 (h, w, 3) in [0, 1] at its native size, or why there is none.
+
+    status: `ok`, `missing` (no archive, or not in it), `broken` (there, but unusable).
+    """
+
+    picture: np.ndarray | None
+    status: str
+    reason: str
+
+
+class _Archive:
+    """One open tar: its plain files by name, and why it could not be read to its end ("" if it could)."""
+
+    def __init__(self, path: str | os.PathLike):
+        self.members: dict[str, tarfile.TarInfo] = {}
+        self.damage = ""
+        self.tar: tarfile.TarFile | None = None
+        try:
+            # plain tar only: a compressed one may hide a bomb
+            self.tar = tarfile.open(path, "r:")  # noqa: SIM115  (stays open for reading)
+            for info in self.tar:
+                if len(self.members) >= MAX_MEMBERS:
+                    raise tarfile.ReadError(f"more than {MAX_MEMBERS} members")
+                self.members.setdefault(info.name, info)  # of two with one name the first counts
+        except (tarfile.TarError, OSError, ValueError) as err:
+            # what stands before the damage can be used
+            self.damage = "no such file" if isinstance(err, FileNotFoundError) else str(err)
+
+    def close(self) -> None:
+        if self.tar is not None:
+            self.tar.close()
+
+
+class TrainingPictures:
+    """Reads training pictures from archives; use as a context manager.
+
+    Parameters
+    ----------
+    max_bytes
+        Largest file of a picture; a larger member is `broken` and is not read.
+    keep_open
+        How many archives stay open: ask in order of rows, and one is enough.
+    """
+
+    def __init__(self, max_bytes: int = MAX_BYTES, keep_open: int = 4):
+        self.max_bytes = max_bytes
+        self.keep_open = keep_open
+        self._open: OrderedDict[str, _Archive] = OrderedDict()
+
+    def _archive(self, path: str) -> _Archive:
+        if path in self._open:
+            self._open.move_to_end(path)
+        else:
+            while len(self._open) >= max(1, self.keep_open):
+                self._open.popitem(last=False)[1].close()
+            self._open[path] = _Archive(path)
+        return self._open[path]
+
+    def read(self, archive: str, member: str) -> TrainingPicture:
+        """The picture with this member name in this archive. Never raises for what is in the archive."""
+        if not archive:
+            return TrainingPicture(
+                None,
+                "missing",
+                "no archive holds this row; bring img2dataset tars (inputs.pictures)",
+            )
+        opened = self._archive(archive)
+        info = opened.members.get(member)
+        if info is None:
+            damage = f"; the archive is damaged ({opened.damage})" if opened.damage else ""
+            return TrainingPicture(None, "missing", f"{archive} has no member {member!r}{damage}")
+        # a sparse file of a few bytes can unpack to any size
+        if not info.isreg() or info.issparse():
+            return TrainingPicture(None, "broken", f"{archive}: {member!r} is not a plain file")
+        if info.size > self.max_bytes:
+            reason = f"{archive}: {member!r} has {info.size} bytes, more than {self.max_bytes}"
+            return TrainingPicture(None, "broken", reason)
+        assert opened.tar is not None  # it has members
+        try:
+            file = opened.tar.extractfile(info)
+            data = b"" if file is None else file.read()
+            if len(data) != info.size:
+                raise ImageError(f"{len(data)} of {info.size} bytes are there")
+            return TrainingPicture(decode_image(data), "ok", "")
+        except (ImageError, tarfile.TarError, OSError) as err:
+            return TrainingPicture(None, "broken", f"{archive}: {member!r}: {err}")
+
+    def close(self) -> None:
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def __enter__(self) -> TrainingPictures:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,210 @@
+"""The canonical table of training rows, whatever the source calls its columns.
+
+Every row of the source has a row here, in the source's order; what cannot take part is recorded as
+such, with its reason, and never left out: a row's number is its position.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from verbatim.inputs.archives import find_archives
+from verbatim.inputs.layouts import InputError
+
+# our column: what releases call it (lower case; exact case differs too), the likeliest first
+NAMES = {
+    "url": ("url",),
+    "caption": ("caption", "text"),
+    "width": ("width",),
+    "height": ("height",),
+    "key": ("key", "image_path"),
+}
+REQUIRED = ("caption",)
+BATCH = 65536  # rows whose embeddings are looked at together: 100 MB at 768 dimensions in float16
+
+
+def find_columns(names: list[str], where: str) -> dict[str, str]:
+    """Which of a table's columns hold what we need: by meaning, in any case.
+
+    Raises InputError if there is no column for the caption, or two that differ in case only.
+    """
+    found = {}
+    for ours, theirs in NAMES.items():
+        for wanted in theirs:
+            hits = [name for name in names if name.lower() == wanted]
+            if len(hits) > 1:
+                raise InputError(f"{where}: columns {hits} mean the same; take one of them away")
+            if hits:
+                found[ours] = hits[0]
+                break
+    for ours in REQUIRED:
+        if ours not in found:
+            raise InputError(
+                f"{where}: none of its columns {names} holds the {ours}; "
+                f"name it one of {list(NAMES[ours])}"
+            )
+    return found
+
+
+def _texts(column: pa.ChunkedArray, where: str) -> pd.Series:
+    """A column as strings, None where it has none; bytes that are not UTF-8 become None too."""
+    kind = column.type
+    if pa.types.is_null(kind):
+        return pd.Series([None] * len(column), dtype=object)
+    if pa.types.is_integer(kind):
+        column = column.cast(pa.string())
+    elif pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        raise InputError(f"{where} is {kind}, not text; write it as a string column")
+
+    def decode(value: bytes | None) -> str | None:
+        try:
+            return None if value is None else value.decode("utf-8")
+        except UnicodeDecodeError:
+            return None
+
+    try:
+        values = column.to_pylist()
+    except UnicodeDecodeError:  # Parquet does not check what it is given
+        values = [decode(v) for v in column.cast(pa.large_binary()).to_pylist()]
+    return pd.Series(values, dtype=object)
+
+
+def read_metadata(path: str | os.PathLike) -> pd.DataFrame:
+    """One shard's metadata with our names: url, caption, key (text or None), width, height (-1: unknown).
+
+    Raises InputError if the file cannot be read or has no captions.
+    """
+    try:
+        columns = find_columns(pq.read_schema(path).names, str(path))
+        table = pq.read_table(path, columns=list(columns.values()))
+    except (FileNotFoundError, pa.ArrowInvalid, OSError) as err:
+        raise InputError(f"{path}: cannot be read as Parquet ({err}); fetch it again") from err
+    data: dict[str, Any] = {}
+    for ours in ("url", "caption", "key"):
+        if ours in columns:
+            name = columns[ours]
+            data[ours] = _texts(table.column(name), f"{path}: column {name!r}")
+        else:
+            data[ours] = pd.Series([None] * table.num_rows, dtype=object)
+    for ours in ("width", "height"):
+        if ours in columns:
+            values = pd.to_numeric(table.column(columns[ours]).to_pandas(), errors="coerce")
+            whole = values.where((values >= 0) & (values < 2**31), -1)
+            data[ours] = whole.fillna(-1).astype("int32")
+        else:
+            data[ours] = np.full(table.num_rows, -1, dtype=np.int32)
+    return pd.DataFrame(data)
+
+
+def embedding_problems(embeddings: np.ndarray, tolerance: float) -> np.ndarray:
+    """Why a row's embedding (n, d) cannot be used, "" where it can.
+
+    It must be finite and of length 1 within `tolerance`: cosines are taken as inner products.
+    """
+    reasons: np.ndarray = np.full(len(embeddings), "", dtype=object)
+    for start in range(0, len(embeddings), BATCH):
+        part = np.asarray(embeddings[start : start + BATCH], dtype=np.float32)
+        finite = np.isfinite(part)
+        length = np.sqrt(
+            np.einsum("ij,ij->i", np.where(finite, part, 0), np.where(finite, part, 0))
+        )
+        sound = finite.all(axis=1)
+        for i in np.flatnonzero(~sound | ~(np.abs(length - 1) <= tolerance)):
+            if not sound[i]:
+                reason = f"embedding has {int((~finite[i]).sum())} values that are not finite"
+            elif length[i] == 0:
+                reason = "embedding is all zero"
+            else:
+                reason = f"embedding has length {length[i]:.4g}, not 1"
+            reasons[start + i] = reason
+    return reasons
+
+
+def caption_problems(captions: pd.Series, shortest: int, longest: int) -> np.ndarray:
+    """Why a caption cannot be a prompt, "" where it can.
+
+    Its length in characters, without white space around it, must be in [shortest, longest]. Anything else
+    (line breaks, emoji, paths, quotes) is a caption like any other.
+    """
+    fewest = max(1, shortest)
+    missing = captions.isna().to_numpy()
+    length = captions.fillna("").str.strip().str.len().to_numpy(dtype=np.int64)
+    reasons: np.ndarray = np.full(len(captions), "", dtype=object)
+    for i in np.flatnonzero((length < fewest) | (length > longest)):
+        if missing[i]:
+            reasons[i] = "caption is missing or not UTF-8"
+        elif length[i] == 0:
+            reasons[i] = "caption is empty"
+        elif length[i] < fewest:
+            reasons[i] = f"caption has {length[i]} characters, fewer than {fewest}"
+        else:
+            reasons[i] = f"caption has {length[i]} characters, more than {longest}"
+    return reasons
+
+
+def build_rows(
+    metadata: pd.DataFrame,
+    embeddings: np.ndarray,
+    first_row: int,
+    archives: pd.DataFrame,
+    caption_chars: tuple[int, int],
+    norm_tolerance: float,
+) -> pd.DataFrame:
+    """The `rows` table of one shard.
+
+    Parameters
+    ----------
+    metadata
+        As `read_metadata` gives it, n rows.
+    embeddings
+        (n, d) float16 or float32, may be a memory map.
+    first_row
+        Global row of the shard's first.
+    archives
+        Which archive holds which keys (`archives.key_ranges`).
+    caption_chars
+        Fewest and most characters of a caption.
+    norm_tolerance
+        Most that an embedding's length may differ from 1.
+
+    Returns
+    -------
+    One row a row. status: `ok`; `bad_embedding` (takes no part at all); `bad_caption` (its picture takes
+    part in the search for duplicates, its caption is never a prompt).
+
+    Raises
+    ------
+    InputError
+        If there are not as many embeddings as rows of metadata.
+    """
+    if len(metadata) != len(embeddings):
+        raise InputError(f"{len(embeddings)} embeddings for {len(metadata)} rows of metadata")
+    metadata = metadata.reset_index(drop=True)
+    of_embedding = embedding_problems(embeddings, norm_tolerance)
+    of_caption = caption_problems(metadata["caption"], *caption_chars)
+    status = np.where(
+        of_embedding != "", "bad_embedding", np.where(of_caption != "", "bad_caption", "ok")
+    )
+    both = (of_embedding != "") & (of_caption != "")
+    archive, member = find_archives(metadata["key"], archives)
+    return pd.DataFrame(
+        {
+            "row": np.arange(first_row, first_row + len(metadata), dtype=np.int64),
+            "url": metadata["url"].fillna(""),
+            "caption": metadata["caption"].fillna(""),
+            "width": metadata["width"],
+            "height": metadata["height"],
+            "archive": archive,
+            "member": member,
+            "status": status,
+            "reason": of_embedding + np.where(both, "; ", "") + of_caption,
+        }
+    )

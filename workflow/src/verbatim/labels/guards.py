@@ -1,0 +1,64 @@
+"""Pictures that match everything: found by a rule, sent to review, never counted in silence.
+
+Webster 2023, section 4: the authors removed white, flat and textured pictures by hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+
+@dataclass(frozen=True)
+class GuardSettings:
+    """When a picture says too little for a match to mean anything. Shares are of the looked-at area.
+
+    near_constant : share of pixels whose 3x3 neighbourhood hardly varies, from which it is flat.
+    flat_range : largest range of a channel in such a neighbourhood.
+    white : a flat picture with a mean of all channels above this is called white.
+    edge_density : share of pixels on an edge, from which it is a texture.
+    edge_step : smallest difference, of any channel, to the next pixel right or below, of an edge.
+    """
+
+    near_constant: float
+    flat_range: float
+    white: float
+    edge_density: float
+    edge_step: float
+
+
+def doubts(
+    picture: np.ndarray,
+    settings: GuardSettings,
+    threshold: float,
+    mask: np.ndarray | None = None,
+) -> list[str]:
+    """Why a match with this picture may mean nothing; empty where it means something.
+
+    Parameters
+    ----------
+    picture : (s, s, 3) in [0, 1].
+    threshold : RMSE below which the match was called a copy. A picture that lies nearer than this to
+        its own mean colour is matched by a plain one too: `low contrast`.
+    mask : (s, s) bool, the area that was compared; None for all of it.
+    """
+    area = np.ones(picture.shape[:2], dtype=bool) if mask is None else mask
+    if not area.any():
+        return ["empty mask"]
+    found = []
+    window = (3, 3, 1)
+    spread = ndimage.maximum_filter(picture, window) - ndimage.minimum_filter(picture, window)
+    flat = (spread <= settings.flat_range).all(axis=2)
+    if flat[area].mean() >= settings.near_constant:
+        found.append("white" if picture[area].mean() > settings.white else "flat")
+    inside = picture[area].astype(np.float64)
+    if np.sqrt(((inside - inside.mean(axis=0)) ** 2).mean()) <= threshold:
+        found.append("low contrast")
+    edges = np.zeros(picture.shape[:2], dtype=bool)
+    edges[:, :-1] |= (np.abs(np.diff(picture, axis=1)) >= settings.edge_step).any(axis=2)
+    edges[:-1] |= (np.abs(np.diff(picture, axis=0)) >= settings.edge_step).any(axis=2)
+    if edges[area].mean() >= settings.edge_density:
+        found.append("texture")
+    return found

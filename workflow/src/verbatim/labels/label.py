@@ -1,0 +1,233 @@
+"""Is a prompt's generation a copy, of what, and what kind: MV, RV, TV or N.
+
+Webster 2023, section 4: matching verbatim (a picture of this very caption), retrieved verbatim
+(another training picture), template verbatim (alike but for a region that varies).
+
+Order. A distance under a mask is hardly ever larger than without one, so whoever asks for TV first,
+as the reference does, calls nearly every exact copy with a template partner a template. Here the
+configured order decides; the default asks MV, RV, TV, so that TV are the copies which only the mask
+shows. All three distances are kept, so that any other order can be had from the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from verbatim.images import ImageError, resize, synthesis_name
+from verbatim.labels.distances import rmse
+from verbatim.labels.guards import GuardSettings, doubts
+from verbatim.labels.masks import MaskSettings, choose_partners, masked_rmse, template_mask
+from verbatim.labels.training import Squares, TrainingPictures, related_rows, rows_of_prompt
+
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class LabelSettings:
+    """thresholds : RMSE up to which a match is MV, RV, TV. order : which is asked first."""
+
+    preset: str
+    thresholds: Mapping[str, float]
+    order: Sequence[str]
+    mask: MaskSettings
+    guards: GuardSettings
+
+
+class Match(NamedTuple):
+    """The nearest of one kind: seed's and training picture's indices, and the mask if there was one."""
+
+    distance: float
+    seed: int
+    source: int
+    mask: np.ndarray | None = None
+
+
+class Verdict(NamedTuple):
+    """One prompt: the columns of the `labels` table that judging fills, and the best template mask."""
+
+    record: dict[str, object]
+    mask: np.ndarray | None
+
+
+def best_match(distances: np.ndarray, allowed: np.ndarray) -> Match | None:
+    """Nearest pair among the allowed training pictures; ties: the lower seed, then the first."""
+    sources = np.flatnonzero(allowed)
+    if not len(sources) or not len(distances):
+        return None
+    seed, source = np.unravel_index(
+        np.argmin(distances[:, sources]), (len(distances), len(sources))
+    )
+    source = sources[source]
+    return Match(float(distances[seed, source]), int(seed), int(source))
+
+
+def best_template(
+    generations: np.ndarray, distances: np.ndarray, training: Squares, settings: MaskSettings
+) -> Match | None:
+    """Nearest pair under a template mask, over the training pictures that have a partner.
+
+    Webster 2023, section 4. Each mask is used on the picture it was made from and no other.
+
+    generations : (g, s, s, 3). distances : (g, t), RMSE without a mask.
+    """
+    nearest = distances.min(axis=0)
+    sources: dict[int, int] = {}
+    for i in np.argsort(nearest, kind="stable"):
+        if len(sources) == settings.sources:
+            break
+        sources.setdefault(int(training.rows[i]), int(i))  # a row once, in its nearest crop
+    for i in np.flatnonzero(training.own):  # the prompt's own pictures are always tried
+        row = int(training.rows[i])
+        if row not in sources or nearest[i] < nearest[sources[row]]:
+            sources[row] = int(i)
+    chosen = list(sources.values())
+    between = rmse(training.pictures[chosen], training.pictures)
+    best: Match | None = None
+    for i, to_others in zip(chosen, between, strict=True):
+        for partner in choose_partners(to_others, training.rows, int(training.rows[i]), settings):
+            mask = template_mask(
+                training.pictures[i],
+                training.pictures[partner],
+                settings.difference,
+                settings.erode,
+                settings.dilate,
+            )
+            if mask.mean() < settings.min_area or not mask.any():
+                continue
+            under = masked_rmse(generations, training.pictures[i], mask)
+            seed = int(np.argmin(under))
+            if best is None or under[seed] < best.distance:
+                best = Match(float(under[seed]), seed, i, mask)
+    return best
+
+
+def label_generations(
+    generations: np.ndarray, seeds: Sequence[int], training: Squares, settings: LabelSettings
+) -> Verdict:
+    """Label of one prompt from its generations and the training pictures to hold them against.
+
+    Parameters
+    ----------
+    generations : (g, s, s, 3) in [0, 1]. seeds : (g,).
+
+    Returns
+    -------
+    Verdict. N comes with the nearest unmasked pair; `missing` where there is nothing to compare.
+    """
+    if not len(generations) or not len(training.rows):
+        what = "generation" if not len(generations) else "training picture"
+        return Verdict(_missing(f"no {what} could be read"), None)
+    distances = rmse(generations, training.pictures)
+    matches = {
+        "MV": best_match(distances, training.own),
+        "RV": best_match(distances, ~training.own),
+        "TV": best_template(generations, distances, training, settings.mask),
+    }
+    label, match = "N", best_match(distances, np.ones(len(training.rows), dtype=bool))
+    for kind in settings.order:
+        candidate = matches[kind]
+        if candidate is not None and candidate.distance <= settings.thresholds[kind]:
+            label, match = kind, candidate
+            break
+    assert match is not None  # there is at least one pair
+    reasons: list[str] = []
+    if label != "N":
+        for name, picture in (
+            ("training picture", training.pictures[match.source]),
+            ("generation", generations[match.seed]),
+        ):
+            found = doubts(picture, settings.guards, settings.thresholds[label], match.mask)
+            reasons += [f"{name}: {doubt}" for doubt in found]
+    template = matches["TV"]
+    record = {
+        "label": label,
+        "seed": seeds[match.seed],
+        "source_row": int(training.rows[match.source]),
+        "distance": match.distance,
+        **{
+            f"distance_{kind.lower()}": NAN if other is None else other.distance
+            for kind, other in matches.items()
+        },
+        "mask_area": NAN if template is None else float(np.mean(template.mask)),
+        "crop": training.crops[match.source],
+        "review": bool(reasons),
+        "review_reason": "; ".join(reasons),
+        "status": "ok",
+    }
+    return Verdict(record, None if template is None else template.mask)
+
+
+def label_prompts(
+    selection: pd.DataFrame,
+    seeds: Sequence[int],
+    read_generation: Callable[[str], np.ndarray],
+    training: TrainingPictures,
+    neighbours: pd.DataFrame,
+    relatives: pd.DataFrame,
+    size: int,
+    settings: LabelSettings,
+) -> Iterator[Verdict]:
+    """`label_generations` of every prompt of a `selection`, whole records of the `labels` table.
+
+    Parameters
+    ----------
+    read_generation : picture of a member name; raises KeyError or ImageError.
+    neighbours, relatives : tables of these names.
+    size : side of the squares that are compared, pixels.
+    """
+    related = related_rows(relatives)
+    near = {
+        int(prompt_id): group["row"].tolist()
+        for prompt_id, group in neighbours.sort_values(["order", "seed"]).groupby("prompt_id")
+    }
+    for prompt in selection.itertuples(index=False):
+        pictures, read, broken = [], [], []
+        for seed in seeds:
+            try:
+                picture = read_generation(synthesis_name(prompt.prompt_id, seed))
+            except (KeyError, ImageError) as err:
+                broken.append(f"generation of seed {seed}: {err}")
+                continue
+            pictures.append(resize(picture, size, size))
+            read.append(seed)
+        rows = rows_of_prompt(prompt.row, near.get(prompt.prompt_id, ()), related, training)
+        squares = training.squares(rows, prompt.caption, prompt.row)
+        generations = np.stack(pictures) if pictures else np.zeros((0, size, size, 3))
+        record, mask = label_generations(generations, read, squares, settings)
+        if broken:
+            record["review_reason"] = "; ".join(filter(None, [record["review_reason"], *broken]))
+            record["review"] = (
+                record["review"] or record["label"] == "N"
+            )  # one unread may be a copy
+        record |= {
+            "prompt_id": prompt.prompt_id,
+            "caption": prompt.caption,
+            "row": prompt.row,
+            "extra": prompt.extra,
+            "why": prompt.why,
+            "mask_file": "" if mask is None else f"{prompt.prompt_id}.png",
+            "preset": settings.preset,
+        }
+        yield Verdict(record, mask)
+
+
+def _missing(reason: str) -> dict[str, object]:
+    return {
+        "label": "missing",
+        "seed": -1,
+        "source_row": -1,
+        "distance": NAN,
+        "distance_mv": NAN,
+        "distance_rv": NAN,
+        "distance_tv": NAN,
+        "mask_area": NAN,
+        "crop": "",
+        "review": False,
+        "review_reason": reason,
+        "status": "missing",
+    }

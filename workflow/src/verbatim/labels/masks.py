@@ -1,0 +1,93 @@
+"""The mask of what a template's pictures share, and the distance under it.
+
+Webster 2023, section 4 (template verbatims); constants from its reference implementation, there
+for pictures of 256x256x3: partners with 1e2 < SSE < 1e3, difference 0.03, erosion 3x3, dilation 6x6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+
+@dataclass(frozen=True)
+class MaskSettings:
+    """How masks are made. Sizes in pixels of the squares that are compared.
+
+    low, high : a partner's RMSE to the picture lies between; below, it is a copy of it.
+    difference : sum over channels of |a - b| below which a pixel is shared.
+    erode, dilate : sides of the square kernels; 1 does nothing.
+    min_area : share of the picture below which a mask is not used.
+    partners : how many partners of one picture are tried, the nearest first (the reference: one).
+    sources : how many training pictures of a prompt, the nearest first, are tried under masks.
+    """
+
+    low: float
+    high: float
+    difference: float
+    erode: int
+    dilate: int
+    min_area: float
+    partners: int
+    sources: int
+
+
+def template_mask(
+    a: np.ndarray, b: np.ndarray, difference: float, erode: int, dilate: int
+) -> np.ndarray:
+    """Where two pictures (s, s, 3) of one template agree; (s, s) bool.
+
+    Opened by a square of `erode`, grown by one of `dilate`: a lone pixel that agrees by chance is no
+    shared region. What lies outside the picture counts as shared, so that borders are not eaten.
+    """
+    mask = np.abs(a - b).sum(axis=2) < difference
+    if erode > 1:
+        mask = ndimage.binary_erosion(mask, np.ones((erode, erode), dtype=bool), border_value=1)
+    if dilate > 1:
+        mask = ndimage.binary_dilation(mask, np.ones((dilate, dilate), dtype=bool))
+    return mask
+
+
+def masked_rmse(generations: np.ndarray, picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """RMSE over the shared pixels: sqrt(sum((t m - g m)^2) / (mean(m) n)), n values a picture.
+
+    The reference compares sum((t m - g m)^2) / mean(m) with an SSE, which is n times the square of
+    this, so thresholds are RMSE here as everywhere.
+
+    Parameters
+    ----------
+    generations : (g, s, s, 3). picture : (s, s, 3), one of the two that the mask was made from.
+    mask : (s, s) bool.
+
+    Returns
+    -------
+    (g,) float64; NaN under an empty mask, which says nothing of any picture.
+    """
+    if not mask.any():
+        return np.full(len(generations), np.nan)
+    difference = generations[:, mask].astype(np.float64) - picture[mask].astype(np.float64)
+    return np.sqrt((difference**2).mean(axis=(1, 2)))
+
+
+def choose_partners(
+    distances: np.ndarray, rows: np.ndarray, row: int, settings: MaskSettings
+) -> list[int]:
+    """Indices of the pictures that a template mask of training picture `row` can be made with.
+
+    Parameters
+    ----------
+    distances : (t,) RMSE of the picture to each of its prompt's training pictures.
+    rows : (t,) their rows; one row may be there in several crops, of which the nearest counts.
+
+    Returns
+    -------
+    At most `settings.partners` indices of other rows with low < RMSE < high, the nearest first.
+    """
+    fits = (distances > settings.low) & (distances < settings.high) & (rows != row)
+    chosen: dict[int, int] = {}
+    for i in np.argsort(distances, kind="stable"):
+        if fits[i] and len(chosen) < settings.partners:
+            chosen.setdefault(int(rows[i]), int(i))
+    return list(chosen.values())

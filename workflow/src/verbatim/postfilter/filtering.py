@@ -1,0 +1,137 @@
+"""Carlini's filter over many prompts at once: rounds of pictures, distances, cliques, decisions.
+
+Carlini et al. 2023, section 4, with the rounds of `stopping`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from verbatim.postfilter.cliques import Clique, clique_distance, search_clique
+from verbatim.postfilter.stopping import decide, schedule
+from verbatim.postfilter.tiles import pair_distances
+
+# pictures (captions, seeds, height, width, 3) uint8 of the captions and seeds, and network rows spent
+Generate = Callable[[Sequence[str], Sequence[int]], tuple[np.ndarray, int]]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """tiles: along each side. edge: near copies are closer than this. clique: kept from this size."""
+
+    tiles: int
+    edge: float
+    clique: int
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """How many pictures, in what rounds, and when to stop; see `stopping`.
+
+    max_nodes: branches of one exact clique search, after which it answers with a bound.
+    """
+
+    n_images: int
+    first: int
+    stop_early: bool
+    futility: float = 0.0
+    max_nodes: int | None = None
+
+
+class Filtered(NamedTuple):
+    """One prompt: its scores under the names of the `postfilter` table, and pictures by seed 0, 1, ..."""
+
+    scores: dict[str, float | int | bool]
+    pictures: np.ndarray
+
+
+def filter_captions(
+    captions: Sequence[str], generate: Generate, preset: Preset, rounds: Rounds
+) -> list[Filtered]:
+    """Make pictures of each caption until its decision stands, and score them.
+
+    The captions still undecided share the batches of a round; what one gets depends on its own
+    pictures alone. Seeds are 0, 1, ... in the order of the rounds.
+    """
+    states = [_State() for _ in captions]
+    seen = 0
+    for count in schedule(rounds.n_images, rounds.first, preset.clique, rounds.stop_early):
+        open_ = [i for i, state in enumerate(states) if not state.stopped]
+        if not open_:
+            break
+        pictures, rows = generate([captions[i] for i in open_], range(seen, count))
+        for i, new in zip(open_, pictures, strict=True):
+            states[i].add(new, rows / len(open_), preset, rounds)
+        seen = count
+    return [state.result() for state in states]
+
+
+def rank_cliques(scores: pd.DataFrame) -> np.ndarray:
+    """Rank of each prompt, 0 first: larger clique, then smaller mean distance inside it.
+
+    Carlini et al. 2023, section 4. Prompts without a clique of two go by the mean distance of all
+    their pictures; then by prompt_id, so that there are no ties.
+    """
+    order = (
+        scores.reset_index(drop=True)
+        .sort_values(
+            ["clique_size", "clique_distance", "mean_distance", "prompt_id"],
+            ascending=[False, True, True, True],
+            na_position="last",
+        )
+        .index.to_numpy()
+    )
+    ranks = np.empty(len(scores), dtype=np.int32)
+    ranks[order] = np.arange(len(scores), dtype=np.int32)
+    return ranks
+
+
+class _State:
+    """One prompt between rounds."""
+
+    def __init__(self) -> None:
+        self.pictures = np.zeros((0, 1, 1, 3), dtype=np.uint8)
+        self.distances = np.zeros((0, 0))
+        self.clique = Clique(np.zeros(0, dtype=np.int64), 0)
+        self.rows = 0.0
+        self.stopped = self.kept = self.certain = False
+
+    def add(self, new: np.ndarray, rows: float, preset: Preset, rounds: Rounds) -> None:
+        old = len(self.pictures)
+        self.pictures = np.concatenate([self.pictures, new]) if old else np.ascontiguousarray(new)
+        distances = np.zeros((len(self.pictures), len(self.pictures)))
+        distances[:old, :old] = self.distances
+        distances[old:] = pair_distances(new, preset.tiles, self.pictures)
+        distances[:old, old:] = distances[old:, :old].T
+        self.distances = distances
+        self.clique = search_clique(distances < preset.edge, rounds.max_nodes)
+        decision = decide(
+            found=len(self.clique.members),
+            bound=self.clique.bound,
+            seen=len(self.pictures),
+            n_images=rounds.n_images,
+            clique=preset.clique,
+            futility=rounds.futility,
+        )
+        self.kept, self.certain, self.stopped = decision
+        self.rows += rows
+
+    def result(self) -> Filtered:
+        pairs = self.distances[np.triu_indices(len(self.distances), 1)]
+        return Filtered(
+            {
+                "n_images": len(self.pictures),
+                "clique_size": len(self.clique.members),
+                "clique_distance": clique_distance(self.distances, self.clique.members),
+                "mean_distance": float(pairs.mean()) if len(pairs) else float("nan"),
+                "kept": self.kept,
+                "certain": self.certain,
+                "unet_rows": round(self.rows),
+            },
+            self.pictures,
+        )

@@ -1,0 +1,71 @@
+"""Ranks of scored prompts, and which of them the next stage takes.
+
+Webster 2023, section 4, the cascade: every stage hands its best prompts to a dearer one. A rank is
+a number of its own for every prompt, so that a cut at n takes the same prompts in every run.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+
+class RankingError(ValueError):
+    """Tables do not fit together; the message names the prompt and the cure."""
+
+
+def rank_scores(
+    scores: npt.ArrayLike, prompt_ids: npt.ArrayLike, *ties: npt.ArrayLike
+) -> npt.NDArray[np.int32]:
+    """Rank of each prompt, 0 for the highest score.
+
+    Parameters
+    ----------
+    scores : (n,); one that is not a number ranks behind all others.
+    prompt_ids : (n,), the last word on ties: the lower first.
+    ties : (n,) each; the higher first, asked in turn where scores are equal.
+    """
+    keys = [np.nan_to_num(-np.asarray(key, np.float64), nan=np.inf) for key in (scores, *ties)]
+    order = np.lexsort([np.asarray(prompt_ids, np.int64), *reversed(keys)])
+    ranks = np.empty(len(order), dtype=np.int32)
+    ranks[order] = np.arange(len(order), dtype=np.int32)
+    return ranks
+
+
+def select_top(
+    prompts: pd.DataFrame, ranks: pd.DataFrame, n_prompts: int, why: str
+) -> pd.DataFrame:
+    """The `n_prompts` prompts of lowest rank, and every extra prompt beside them.
+
+    An extra prompt takes nobody's place: what is judged beside the attack does not change it.
+
+    Parameters
+    ----------
+    prompts : prompt_id, caption, row, extra of the prompts that were scored.
+    ranks : prompt_id, rank; 0 is the best.
+    why : word for those taken by rank; extra prompts get `extra`.
+
+    Returns
+    -------
+    A `selection` table in order of rank.
+
+    Raises
+    ------
+    RankingError : a prompt has no rank, or more than one.
+    """
+    twice = ranks.loc[ranks["prompt_id"].duplicated(), "prompt_id"]
+    lacking = prompts.loc[~prompts["prompt_id"].isin(ranks["prompt_id"]), "prompt_id"]
+    for wrong, what in ((twice, "more than one rank"), (lacking, "no rank")):
+        if len(wrong):
+            raise RankingError(
+                f"prompt_id {wrong.iloc[0]} ({len(wrong)} in all) has {what}; prompts and scores "
+                "come from different runs: make both again"
+            )
+    rank = prompts["prompt_id"].map(ranks.set_index("prompt_id")["rank"])
+    table = prompts.assign(rank=rank).sort_values("rank", kind="stable")
+    attacked = ~table["extra"].astype(bool)
+    top = attacked & (attacked.cumsum() <= n_prompts)
+    table["why"] = np.where(top, why, "extra")
+    names = ["prompt_id", "caption", "row", "extra", "why"]
+    return table.loc[top | ~attacked, names].reset_index(drop=True)

@@ -1,0 +1,197 @@
+"""Column contract of every table that one stage hands to another.
+
+A table is a Parquet file with one of the schemas below; `write_table` and `read_table` check it on
+both sides, so that a stage fails at its own door and names the file and the column.
+
+Keys: `row` (int64) is the global row of a training picture in LAION order, -1 where there is none;
+`prompt_id` (int64) is the key of a caption, made by `prompt_id()` from the caption alone. Nothing
+is joined by position, and no file is named by a caption.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+I8, I32, I64, F32, F64 = pa.int8(), pa.int32(), pa.int64(), pa.float32(), pa.float64()
+S, B = pa.string(), pa.bool_()
+
+
+class RecordError(ValueError):
+    """A table does not hold to its contract; the message names the file, the column and the cure."""
+
+
+def _schema(**columns: pa.DataType) -> pa.Schema:
+    return pa.schema([pa.field(name, kind) for name, kind in columns.items()])
+
+
+SCHEMAS: dict[str, pa.Schema] = {
+    # world: one row a rendered picture
+    "pictures": _schema(picture_id=I32, code=S, caption=S, group=S, family=S, n_words=I32),
+    # world: what was planted. One row a training row, and one (row = -1) a held-out pair.
+    # kind: full, picture_only, near, template, single, repeated, held_out
+    # count: how often the picture (for `repeated`: the caption) is met; match: the planted
+    # picture_id that a held-out picture was matched to, -1 elsewhere
+    "truth": _schema(
+        row=I64, picture_id=I32, caption=S, kind=S, count=I32, copy=I32, distortion=S, group=S,
+        family=S, match=I32,
+    ),
+    # prompts to judge beside the selected ones (a user's own, or the world's held-out captions)
+    "extra_prompts": _schema(caption=S),
+    # world: loss a step of one training
+    "training_log": _schema(step=I32, loss=F32, learning_rate=F32, seconds=F32),
+    # inputs: one row a training row. status: ok, or why the row takes no part (see `reason`)
+    "rows": _schema(
+        row=I64, url=S, caption=S, width=I32, height=I32, archive=S, member=S, status=S, reason=S
+    ),
+    # dedup: neighbour pairs, row_a < row_b, cosine similarity of the raw vectors
+    # (a pair may stand in the shards of both its rows)
+    "pairs": _schema(row_a=I64, row_b=I64, similarity=F32),
+    # dedup: rows whose embedding equals, to the bit, that of a lower row; `first`: the lowest such
+    "copies": _schema(row=I64, first=I64),
+    # dedup: cluster id (its lowest row) of every row that is in a cluster of two or more
+    "clusters": _schema(row=I64, cluster=I64),
+    "cluster_stats": _schema(
+        cluster=I64, size=I32, n_captions=I32, share_equal_captions=F32, caption=S, row=I64
+    ),
+    # dedup: rows that stay in a deduplicated training set
+    "kept_rows": _schema(row=I64),
+    # dedup: the prompts, each caption once; row: its training row (-1 for an extra prompt)
+    "prompts": _schema(
+        prompt_id=I64, caption=S, row=I64, cluster=I64, cluster_size=I32, caption_count=I32,
+        share_equal_captions=F32, extra=B, rank=I32,
+    ),
+    # whitebox: one row a prompt and seed
+    "whitebox_seeds": _schema(
+        prompt_id=I64, seed=I32, dcs_reference=F64, dcs_paper=F64, wen_norm=F64, anisotropy=F64
+    ),
+    # whitebox: means over seeds; rank 0 is the highest `dcs` (the configured preset) of all prompts
+    "whitebox": _schema(
+        prompt_id=I64, dcs=F64, dcs_reference=F64, dcs_paper=F64, wen_norm=F64, anisotropy=F64,
+        n_seeds=I32, preset=S, rank=I32,
+    ),
+    # which prompts a stage takes, and why (comma-separated words)
+    "selection": _schema(prompt_id=I64, caption=S, row=I64, extra=B, why=S),
+    # blackbox: `ecs` is the configured preset's
+    "blackbox": _schema(
+        prompt_id=I64, ecs=F64, ecs_reference=F64, ecs_paper=F64, ecs_world=F64,
+        seed_consistency=F64, n_seeds=I32, preset=S, rank=I32,
+    ),
+    # postfilter: Carlini's clique. certain: more images could not change `kept`
+    "postfilter": _schema(
+        prompt_id=I64, n_images=I32, clique_size=I32, clique_distance=F64, mean_distance=F64,
+        kept=B, certain=B, unet_rows=I64, preset=S, rank=I32,
+    ),
+    # labels: nearest training rows of each synthesis
+    "neighbours": _schema(prompt_id=I64, seed=I32, order=I32, row=I64, similarity=F32),
+    # labels: rows whose pictures may be of one template with a row's (order 0: the first to try)
+    "relatives": _schema(row=I64, relative=I64, similarity=F32, order=I32),
+    # labels: the pictures of training rows that were asked for. status: ok, missing, broken;
+    # caption: the row's, so that a picture is known to be one of a prompt's own
+    "fetched": _schema(row=I64, caption=S, member=S, status=S, reason=S),
+    # labels: label in MV, RV, TV, N, or missing (own picture and neighbours could not be read)
+    "labels": _schema(
+        prompt_id=I64, caption=S, row=I64, extra=B, why=S, label=S, seed=I32, source_row=I64,
+        distance=F64, distance_mv=F64, distance_rv=F64, distance_tv=F64, mask_file=S, mask_area=F64,
+        crop=S, review=B, review_reason=S, status=S, preset=S,
+    ),
+    # one row a job that called a network
+    "costs": _schema(stage=S, model=S, prompts=I64, unet_rows=I64, seconds=F64, preset=S),
+}  # fmt: skip
+
+# inputs/manifest.tsv: one row a shard; paths "" where there is none; footer_sha256 of the metadata's footer
+MANIFEST: dict[str, type] = {
+    "shard": str, "embeddings": str, "metadata": str, "rows": int, "first_row": int, "dim": int,
+    "archive": str, "footer_sha256": str,
+}  # fmt: skip
+
+
+def prompt_id(caption: str) -> int:
+    """63-bit key of a caption: the same in every run, whatever other prompts there are."""
+    digest = hashlib.blake2b(caption.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def to_table(kind: str, data: pd.DataFrame | dict[str, Any], where: str = "table") -> pa.Table:
+    """`data` as an Arrow table with exactly the columns and types of `SCHEMAS[kind]`, in order."""
+    schema = SCHEMAS[kind]
+    frame = pd.DataFrame(data)
+    missing = [n for n in schema.names if n not in frame.columns]
+    surplus = [n for n in frame.columns if n not in schema.names]
+    if missing or surplus:
+        raise RecordError(f"{where}: a {kind} table lacks {missing} and has unknown {surplus}")
+    try:
+        return pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as err:
+        raise RecordError(f"{where}: a column of a {kind} table has the wrong type: {err}") from err
+
+
+def write_table(path: str | os.PathLike, kind: str, data: pd.DataFrame | dict[str, Any]) -> None:
+    """Write `data` as a `kind` table, to a temporary name first, then moved into place."""
+    table = to_table(kind, data, str(path))
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    pq.write_table(table, part, compression="zstd")
+    os.replace(part, path)
+
+
+def read_table(
+    path: str | os.PathLike,
+    kind: str,
+    columns: list[str] | None = None,
+    filters: list[tuple[str, str, Any]] | None = None,
+) -> pd.DataFrame:
+    """Read a `kind` table, checked; `columns` reads only some of it, `filters` only some rows.
+
+    filters: as pyarrow takes them, e.g. [("row", ">=", 0), ("row", "<", 1000)].
+
+    Raises RecordError if the file is missing, is not Parquet, or breaks the contract.
+    """
+    schema = SCHEMAS[kind]
+    try:
+        found = pq.read_schema(path)
+    except FileNotFoundError as err:
+        raise RecordError(f"{path}: no such file; run the rule that makes it") from err
+    except pa.ArrowInvalid as err:
+        raise RecordError(f"{path}: not a Parquet file ({err}); delete it and run again") from err
+    for field in schema:
+        if field.name not in found.names:
+            raise RecordError(f"{path}: a {kind} table must have a column {field.name!r}")
+        if found.field(field.name).type != field.type:
+            raise RecordError(
+                f"{path}: column {field.name!r} is {found.field(field.name).type}, "
+                f"a {kind} table has {field.type}"
+            )
+    return pq.read_table(path, columns=columns or schema.names, filters=filters).to_pandas()
+
+
+def read_tables(
+    paths: Iterable[str | os.PathLike], kind: str, columns: list[str] | None = None
+) -> pd.DataFrame:
+    """Read several `kind` tables as one, in the order given; none gives a table without rows."""
+    tables = [read_table(path, kind, columns) for path in paths]
+    names = columns or SCHEMAS[kind].names
+    empty = SCHEMAS[kind].empty_table().select(names).to_pandas()
+    return pd.concat(tables, ignore_index=True) if tables else empty
+
+
+def read_manifest(path: str | os.PathLike) -> pd.DataFrame:
+    """Read inputs/manifest.tsv: which files hold which rows, in order of the global row.
+
+    Raises RecordError if it is missing or lacks a column.
+    """
+    try:
+        manifest = pd.read_csv(Path(path), sep="\t", dtype=str, keep_default_na=False)
+        return manifest[list(MANIFEST)].astype(MANIFEST)
+    except FileNotFoundError as err:
+        raise RecordError(f"{path}: no such file; run the rule check_inputs") from err
+    except (KeyError, ValueError) as err:
+        raise RecordError(f"{path}: {err}; delete it and run the rule check_inputs") from err

@@ -1,0 +1,205 @@
+"""What every script needs and no library function may touch: log, threads, device, progress, stamps.
+
+Only scripts import this module. `script(smk)` opens a job: everything printed or raised from then
+on lands in the rule's log file too, with the time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from verbatim.diffusion.denoiser import Denoiser
+
+T = TypeVar("T")
+log = logging.getLogger("verbatim")
+
+
+class _Tee:
+    """Writes to the terminal and to the log file: a job's output is never in one place only."""
+
+    def __init__(self, *streams: Any):
+        self.streams = streams
+
+    def write(self, text: str) -> int:
+        for stream in self.streams:
+            stream.write(text)
+            stream.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        for stream in self.streams:
+            stream.flush()
+
+    def isatty(self) -> bool:
+        return False
+
+
+@contextlib.contextmanager
+def script(smk: Any) -> Iterator[logging.Logger]:
+    """Open a job: send log lines, progress and any traceback to `smk.log[0]` and to stderr.
+
+    Sets the thread counts of NumPy's and PyTorch's pools to the rule's `threads` before they load.
+    """
+    threads = str(max(1, int(smk.threads)))
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = threads
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is fetched without being asked for
+    path = Path(str(smk.log[0]))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
+    with open(path, "w", encoding="utf-8") as file:
+        tee = _Tee(sys.stderr, file)
+        handler = logging.StreamHandler(tee)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        log.propagate = False
+        try:
+            if "torch" in sys.modules:
+                sys.modules["torch"].set_num_threads(int(threads))
+            log.info("%s %s starts", smk.rule, dict(smk.wildcards))
+            yield log
+            log.info("%s done in %.1f s", smk.rule, time.monotonic() - start)
+        except BaseException as err:
+            import traceback
+
+            # the traceback into the log, where a developer looks; the message on the terminal
+            traceback.print_exc(file=file)
+            log.error("%s failed: %s", smk.rule, err)
+            raise
+        finally:
+            log.removeHandler(handler)
+
+
+def device() -> str:
+    """ "cuda" where a GPU can be used, else "cpu". One GPU a job: no index in the code.
+
+    VERBATIM_DEVICE overrides it.
+    """
+    import torch
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    return os.environ.get("VERBATIM_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def model_source(smk: Any) -> str:
+    """Where the job's model lies: the folder of `input.model`, or the sheet's `source` (a hub id)."""
+    file = smk.input.get("model")
+    return str(Path(str(file)).parent) if file else str(smk.params.model["source"])
+
+
+def load_model(smk: Any) -> Denoiser:
+    """The denoiser of the job's model, from `input.model` and the sheet row in `params.model`."""
+    from verbatim.diffusion.load import load_denoiser
+
+    row = smk.params.model
+    return load_denoiser(
+        model_source(smk),
+        row["family"],
+        device(),
+        row.get("dtype") or "float32",
+        row.get("revision") or None,
+    )
+
+
+def progress(
+    items: Iterable[T], what: str, total: int | None = None, every: float = 10.0
+) -> Iterator[T]:
+    """Yield `items`, and log how far along they are, how fast and how long it will take still.
+
+    A line every `every` seconds rather than a redrawn bar: jobs run side by side and into files.
+    """
+    if total is None and hasattr(items, "__len__"):
+        total = len(items)
+    start = last = time.monotonic()
+    done = 0
+    for item in items:
+        yield item
+        done += 1
+        now = time.monotonic()
+        if now - last >= every:
+            last = now
+            rate = done / (now - start)
+            if total:
+                bar = "#" * int(20 * done / total)
+                left = (total - done) / rate
+                log.info(
+                    "%s [%-20s] %d/%d, %.3g a second, %.0f s left",
+                    what,
+                    bar,
+                    done,
+                    total,
+                    rate,
+                    left,
+                )
+            else:
+                log.info("%s: %d, %.3g a second", what, done, rate)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write a text file, to a temporary name first, then moved into place."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def write_json(path: str | os.PathLike, data: Any) -> None:
+    """Write JSON, keys in order given, to a temporary name first."""
+    write_text(path, json.dumps(data, indent=1) + "\n")
+
+
+def write_array(path: str | os.PathLike, array: Any) -> None:
+    """Write an .npy file without pickle, to a temporary name first."""
+    import numpy as np
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    with open(part, "wb") as file:
+        np.save(file, array, allow_pickle=False)
+    os.replace(part, path)
+
+
+class TrainingReport:
+    """Told of each step of a training: logs progress, keeps the losses, writes them at the end."""
+
+    def __init__(self, what: str, steps: int, every: float = 10.0):
+        self.what, self.steps, self.every = what, steps, every
+        self.rows: list[tuple[int, float, float, float]] = []
+        self.last = 0.0
+
+    def __call__(self, step: int, loss: float, rate: float, seconds: float) -> None:
+        if not self.rows and step:
+            log.info("%s: resumed at step %d", self.what, step)
+        self.rows.append((step, loss, rate, seconds))
+        if seconds - self.last >= self.every or step + 1 == self.steps:
+            self.last = seconds
+            recent = [row[1] for row in self.rows[-50:]]
+            left = (self.steps - step - 1) * seconds / len(self.rows)
+            bar = "#" * int(20 * (step + 1) / self.steps)
+            log.info(
+                "%s [%-20s] step %d/%d, loss %.4f, %.0f s left",
+                self.what, bar, step + 1, self.steps, sum(recent) / len(recent), left,
+            )  # fmt: skip
+
+    def write(self, path: str | os.PathLike, checkpoint: str | os.PathLike) -> None:
+        """Write the `training_log` table and delete the checkpoint, which is not needed any more."""
+        import pandas as pd
+
+        from verbatim.records import write_table
+
+        columns = ["step", "loss", "learning_rate", "seconds"]
+        write_table(path, "training_log", pd.DataFrame(self.rows, columns=columns))
+        Path(checkpoint).unlink(missing_ok=True)

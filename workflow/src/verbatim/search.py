@@ -1,0 +1,173 @@
+"""Nearest training rows by CLIP embedding: the index that `dedup` builds, and the raw vectors it came from.
+
+Similarities are inner products of L2-normalised vectors, so cosines. Rows are global rows. Of rows with
+one and the same vector only the lowest is in the index (see `dedup.index`), so that copies of one picture
+don't take all the places.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import faiss
+import numpy as np
+import pandas as pd
+
+PAIRS_AT_ONCE = 65536  # pairs of vectors compared together: 400 MB at 768 dimensions in float32
+
+
+class SearchError(ValueError):
+    """The index or the embeddings cannot be used; the message names the file and the cure."""
+
+
+def use_threads(threads: int) -> None:
+    """Let faiss use so many threads: the rule's."""
+    faiss.omp_set_num_threads(max(1, int(threads)))
+
+
+def open_index(path: str | os.PathLike) -> Any:
+    """Open a faiss index, its lists mapped from disk where its kind can be.
+
+    Raises SearchError if there is none or it is not an index of inner products.
+    """
+    if not os.path.exists(path):
+        raise SearchError(f"{path}: no such index; run the rule build_index")
+    try:
+        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
+    except RuntimeError as err:
+        raise SearchError(
+            f"{path}: not a faiss index ({err}); delete it and run build_index"
+        ) from err
+    if index.metric_type != faiss.METRIC_INNER_PRODUCT:
+        raise SearchError(f"{path}: not an index of inner products; delete it and run build_index")
+    return index
+
+
+def search_rows(
+    index: Any, queries: np.ndarray, k: int, batch: int = 1024
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest rows of each query.
+
+    Parameters
+    ----------
+    index
+        An open index, or its path.
+    queries
+        (n, d), L2-normalised.
+    k
+        How many; fewer if the index finds fewer.
+    batch
+        Queries searched together: bounds memory. Results of a `Flat` index agree within 1e-6 whatever
+        the batch; of two rows that are nearer than that, either may come first.
+
+    Returns
+    -------
+    similarity : float32 (n, k)
+        Highest first, equal ones by row; -inf where there is none. Of a compressed index (PQ) an estimate.
+    row : int64 (n, k)
+        Global rows; -1 where there is none.
+    """
+    if isinstance(index, (str, os.PathLike)):
+        index = open_index(index)
+    if queries.ndim != 2 or queries.shape[1] != index.d:
+        raise SearchError(
+            f"queries of shape {queries.shape} for an index of {index.d} dimensions: "
+            "both must come from one embedding model"
+        )
+    if k < 1:
+        raise SearchError(f"k is {k}; ask for at least one neighbour")
+    similarity = np.full((len(queries), k), -np.inf, dtype=np.float32)
+    row = np.full((len(queries), k), -1, dtype=np.int64)
+    reach = min(k, max(1, index.ntotal))
+    for start in range(0, len(queries), batch):
+        part = np.ascontiguousarray(queries[start : start + batch], dtype=np.float32)
+        found, ids = index.search(part, reach)
+        found = np.where(ids < 0, -np.inf, found)
+        order = np.lexsort((ids, -found), axis=1)
+        similarity[start : start + batch, :reach] = np.take_along_axis(found, order, axis=1)
+        row[start : start + batch, :reach] = np.take_along_axis(ids, order, axis=1)
+    return similarity, row
+
+
+class Embeddings:
+    """All shards of raw embeddings as one long array (n, d), mapped from disk.
+
+    Parameters
+    ----------
+    files
+        .npy files, float16 or float32, in order of the global row.
+    first_rows
+        Global row of each file's first.
+    """
+
+    def __init__(self, files: Sequence[str | os.PathLike], first_rows: Sequence[int]):
+        self.files = [str(f) for f in files]
+        self._first = np.asarray(first_rows, dtype=np.int64)
+        if len(self.files) != len(self._first) or not self.files:
+            raise SearchError(
+                f"{len(self.files)} files of embeddings, {len(self._first)} first rows"
+            )
+        self._maps: dict[int, np.ndarray] = {}
+
+    @classmethod
+    def from_manifest(cls, manifest: pd.DataFrame) -> Embeddings:
+        """Of the files that inputs/manifest.tsv lists (columns `embeddings`, `first_row`)."""
+        return cls(list(manifest["embeddings"]), list(manifest["first_row"]))
+
+    def shard(self, number: int) -> np.ndarray:
+        """One file's embeddings, mapped."""
+        if number not in self._maps:
+            try:
+                self._maps[number] = np.load(self.files[number], mmap_mode="r", allow_pickle=False)
+            except (FileNotFoundError, ValueError) as err:
+                raise SearchError(
+                    f"{self.files[number]}: not readable as embeddings ({err})"
+                ) from err
+        return self._maps[number]
+
+    @cached_property
+    def n_rows(self) -> int:
+        return int(self._first[-1]) + len(self.shard(len(self.files) - 1))
+
+    @cached_property
+    def dim(self) -> int:
+        return int(self.shard(0).shape[1])
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """The vectors of these rows, as stored, (n, d). Reads each row once and in order of the files."""
+        rows = np.asarray(rows, dtype=np.int64)
+        if len(rows) and (rows.min() < 0 or rows.max() >= self.n_rows):
+            bad = rows[(rows < 0) | (rows >= self.n_rows)][0]
+            raise SearchError(
+                f"row {bad} is not among the {self.n_rows} rows of {self.files[0]} ff."
+            )
+        wanted, back = np.unique(rows, return_inverse=True)
+        out = np.empty((len(wanted), self.dim), dtype=self.shard(0).dtype)
+        ends = np.append(self._first[1:], self.n_rows)
+        lows = np.searchsorted(wanted, self._first)
+        highs = np.searchsorted(wanted, ends)
+        for number in np.flatnonzero(highs > lows):
+            part = slice(lows[number], highs[number])
+            out[part] = self.shard(int(number))[wanted[part] - self._first[number]]
+        return out[back]
+
+    def cosines(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Cosine of the raw vectors of each pair of rows, float32 (n,), at most 1.
+
+        A pair's cosine is the same to the bit in whatever company and order it is asked for: each is
+        summed on its own.
+        """
+        out = np.empty(len(a), dtype=np.float32)
+        order = np.argsort(a, kind="stable")  # neighbours in a chunk are neighbours on disk
+        for start in range(0, len(a), PAIRS_AT_ONCE):
+            part = order[start : start + PAIRS_AT_ONCE]
+            rows, back = np.unique(np.concatenate([a[part], b[part]]), return_inverse=True)
+            vectors = self.take(rows).astype(np.float32)
+            lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+            left, right = back[: len(part)], back[len(part) :]
+            dots = np.einsum("ij,ij->i", vectors[left], vectors[right])
+            out[part] = np.minimum(dots / (lengths[left] * lengths[right]), np.float32(1))
+        return out

@@ -1,0 +1,183 @@
+"""What must hold of every finished result, whatever was attacked with whatever settings.
+
+Each check takes tables and returns what is wrong with them, one sentence a fault, none if all is well;
+`tests/results` calls them on the artefacts of a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from verbatim.images import row_name, synthesis_name
+
+SHOWN = 5  # faults of one kind that are spelled out
+LABELS = ("MV", "RV", "TV", "N", "missing")
+TOLERANCE = 1e-6  # ASSUME: relative, of distances stored after float32 arithmetic
+
+
+def _some(items: Iterable[object]) -> str:
+    """The first items in words, and how many there are."""
+    every = list(items)
+    more = f" and {len(every) - SHOWN} more" if len(every) > SHOWN else ""
+    return ", ".join(str(item) for item in every[:SHOWN]) + more
+
+
+def unique_keys(name: str, table: pd.DataFrame, keys: list[str]) -> list[str]:
+    """No two rows of `table` share their key."""
+    twice = table[table.duplicated(keys)]
+    if twice.empty:
+        return []
+    return [f"{name}: {keys} met twice: {_some(map(tuple, twice[keys].to_numpy()))}"]
+
+
+def values_between(
+    name: str, table: pd.DataFrame, column: str, low: float, high: float = np.inf
+) -> list[str]:
+    """Every value of a column is a number in [low, high]."""
+    bad = table[~table[column].between(low, high) | ~np.isfinite(table[column])]
+    if bad.empty:
+        return []
+    return [
+        f"{name}: {column} must lie in [{low:g}, {high:g}], found {_some(bad[column])} "
+        f"(prompt {_some(bad['prompt_id'])})"
+    ]
+
+
+def ranks_complete(name: str, table: pd.DataFrame) -> list[str]:
+    """`rank` counts 0, 1, 2, ... without a gap."""
+    if sorted(table["rank"]) == list(range(len(table))):
+        return []
+    return [f"{name}: rank must count 0 to {len(table) - 1}, each once"]
+
+
+def labels_known(name: str, labels: pd.DataFrame) -> list[str]:
+    """A label is MV, RV, TV, N or missing."""
+    bad = labels[~labels["label"].isin(LABELS)]
+    return [f"{name}: unknown label {_some(sorted(set(bad['label'])))}"] if len(bad) else []
+
+
+def sources_exist(name: str, labels: pd.DataFrame, rows: pd.Series) -> list[str]:
+    """Every copy has a source, and every source is a training row."""
+    copies = labels[labels["label"].isin(["MV", "RV", "TV"])]
+    bad = copies[~copies["source_row"].isin(rows)]
+    if bad.empty:
+        return []
+    pairs = zip(bad["prompt_id"], bad["source_row"], strict=True)
+    return [
+        f"{name}: the source is no training row: "
+        + _some(f"prompt {prompt} row {row}" for prompt, row in pairs)
+    ]
+
+
+def distances_below(name: str, labels: pd.DataFrame, thresholds: dict[str, float]) -> list[str]:
+    """The distance of every copy is at most its label's threshold, and is the one of that label."""
+    faults = []
+    for label in ("MV", "RV", "TV"):
+        limit = thresholds[label.lower()] * (1 + TOLERANCE)
+        some = labels[labels["label"].eq(label)]
+        bad = some[~some["distance"].between(0, limit)]
+        if len(bad):
+            faults.append(
+                f"{name}: {label} with a distance above {thresholds[label.lower()]:g} or none: "
+                f"{_some(bad['distance'])} (prompt {_some(bad['prompt_id'])})"
+            )
+        other = some[
+            ~np.isclose(some["distance"], some[f"distance_{label.lower()}"], rtol=TOLERANCE)
+        ]
+        if len(other):
+            faults.append(
+                f"{name}: {label} whose distance is not distance_{label.lower()}: "
+                f"prompt {_some(other['prompt_id'])}"
+            )
+    return faults
+
+
+def syntheses_complete(
+    name: str, labels: pd.DataFrame, seeds: list[int], members: Iterable[str]
+) -> list[str]:
+    """Every judged prompt has a synthesis of every seed."""
+    have = set(members)
+    wanted = [synthesis_name(prompt, seed) for prompt in labels["prompt_id"] for seed in seeds]
+    lost = [member for member in wanted if member not in have]
+    return [f"{name}: no synthesis {_some(lost)}"] if lost else []
+
+
+def pictures_kept(
+    name: str, labels: pd.DataFrame, training: Iterable[str], masks: Iterable[str]
+) -> list[str]:
+    """The source picture of every copy and the mask of every TV are in their archives."""
+    have, have_masks = set(training), set(masks)
+    copies = labels[labels["label"].isin(["MV", "RV", "TV"])]
+    lost = [row_name(row) for row in copies["source_row"] if row_name(row) not in have]
+    faults = [f"{name}: no training picture {_some(lost)}"] if lost else []
+    templates = copies[copies["label"].eq("TV")]
+    lost = [file or "(no name)" for file in templates["mask_file"] if file not in have_masks]
+    return faults + ([f"{name}: no mask {_some(lost)}"] if lost else [])
+
+
+def table1_adds_up(
+    table1: pd.DataFrame, name: str, labels: pd.DataFrame, models: list[str]
+) -> list[str]:
+    """The row of a model in Table 1 is the count of its labels; the rows are the models, in order."""
+    if list(table1["Model"]) != models:
+        return [f"table1.csv: rows {list(table1['Model'])}, the model sheet has {models}"]
+    line = table1.set_index("Model").loc[name]
+    counted: dict[str, int] = dict.fromkeys(
+        ("Retrieved", "Template", "Exact", "N", "Review", "Missing"), 0
+    )
+    names = {"RV": "Retrieved", "TV": "Template", "MV": "Exact", "N": "N", "missing": "Missing"}
+    for label, review, extra in zip(
+        labels["label"], labels["review"], labels["extra"], strict=True
+    ):
+        if not extra:
+            counted["Review" if review and label != "missing" else names[label]] += 1
+    counted["Judged"] = sum(
+        counted[key] for key in ("Retrieved", "Template", "Exact", "N", "Review")
+    )
+    return [
+        f"table1.csv: {name} has {column} {line[column]}, its labels say {counted[column]}"
+        for column in ("Retrieved", "Template", "Exact", "Judged", "Review", "Missing")
+        if int(line[column]) != counted[column]
+    ]
+
+
+def costs_positive(costs: pd.DataFrame) -> list[str]:
+    """Whatever judged a prompt went through a network."""
+    bad = costs[(costs["unet_rows"] <= 0) & (costs["prompts"] > 0)]
+    pairs = zip(bad["stage"], bad["model"], strict=True)
+    return (
+        [f"costs.csv: no network rows: {_some('/'.join(pair) for pair in pairs)}"]
+        if len(bad)
+        else []
+    )
+
+
+def trained_on(name: str, trained: pd.Series, wanted: pd.Series) -> list[str]:
+    """A model's training rows are the rows that it should have been trained on, no more, no fewer."""
+    surplus, lost = sorted(set(trained) - set(wanted)), sorted(set(wanted) - set(trained))
+    faults = (
+        [f"{name}: trained on rows that deduplication dropped: {_some(surplus)}"] if surplus else []
+    )
+    return faults + ([f"{name}: not trained on kept rows {_some(lost)}"] if lost else [])
+
+
+def kept_rows_hold(kept: pd.Series, clusters: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
+    """Deduplication kept one row of every cluster and every usable row that is in none."""
+    cluster_of = clusters.set_index("row")["cluster"]
+
+    def to_cluster(some: pd.Series) -> pd.Series:
+        return some.map(cluster_of).fillna(some).astype("int64")
+
+    got = to_cluster(kept)
+    usable = set(to_cluster(rows.loc[rows["status"].eq("ok"), "row"]))
+    faults = []
+    if got.duplicated().any():
+        faults.append(f"kept_rows: two rows of cluster {_some(got[got.duplicated()])}")
+    if usable - set(got):
+        faults.append(f"kept_rows: no row left of cluster {_some(sorted(usable - set(got)))}")
+    if set(kept) - set(rows["row"]):
+        faults.append(f"kept_rows: no such row: {_some(sorted(set(kept) - set(rows['row'])))}")
+    return faults

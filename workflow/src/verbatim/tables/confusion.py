@@ -1,0 +1,53 @@
+"""Labels against truth: of what is called a copy, how much was planted."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from verbatim.tables.statistics import wilson
+from verbatim.tables.truth import judge, list_prompts
+
+VERDICTS = ("MV", "RV", "TV", "N", "review", "missing")
+
+
+def compare_truth(labels: pd.DataFrame, truth: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """Verdicts of one model by the kind of prompt.
+
+    Parameters
+    ----------
+    labels : a `labels` table, extra prompts among them
+    truth : a `truth` table
+    confidence : of Wilson's intervals
+
+    Returns
+    -------
+    label (MV, RV, TV, N, review, missing, and `copy` for the first three together), kind (of the prompt:
+    a kind of the truth, `unknown` for a prompt that is none of the world's, and `all`: every prompt but
+    the extra ones, as in Table 1), prompts, source_own (the source is a picture of this caption),
+    source_planted (the source's picture is in the training set more than once), share_planted, low, high.
+    """
+    kind_of = list_prompts(truth).set_index("prompt_id")["kind"]
+    table = judge(labels, truth)
+    table["kind"] = table["prompt_id"].map(kind_of).fillna("unknown")
+    table["source_planted"] = table["source_copies"] > 1
+    table = pd.concat([table, table[~table["extra"]].assign(kind="all")])
+    table = pd.concat([table, table[table["copied"]].assign(verdict="copy")])
+    out = (
+        table.groupby(["verdict", "kind"])
+        .agg(
+            prompts=("prompt_id", "size"),
+            source_own=("own", "sum"),
+            source_planted=("source_planted", "sum"),
+            copied=("copied", "sum"),
+        )
+        .reset_index()
+        .rename(columns={"verdict": "label"})
+    )
+    order = {label: i for i, label in enumerate(("copy", *VERDICTS))}
+    kinds = {kind: i for i, kind in enumerate(("all", *dict.fromkeys(kind_of), "unknown"))}
+    out = out.sort_values("kind", key=lambda k: k.map(kinds), kind="stable")
+    out = out.sort_values("label", key=lambda name: name.map(order), kind="stable")
+    n = out.pop("copied")  # 0 for N, review and missing: they have no source, and so no share
+    out["share_planted"] = out["source_planted"] / n.where(n > 0)
+    out["low"], out["high"] = wilson(out["source_planted"], n, confidence)
+    return out.reset_index(drop=True)

@@ -1,0 +1,200 @@
+"""Every score as a detector of planted copies, beside baselines that never see a model.
+
+A detector is worth what it adds to a caption-only baseline, on negatives that match the
+positives, with an interval, and with the number of copies that the model really draws beside it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from verbatim.tables.statistics import auc_interval, split_groups, tpr_at_fpr
+from verbatim.tables.truth import PLANTED, judge, list_prompts
+
+WHITEBOX = ("dcs_reference", "dcs_paper", "wen_norm", "anisotropy")
+BLACKBOX = ("ecs_reference", "ecs_paper", "ecs_world", "seed_consistency")
+POSTFILTER = ("clique", "agreement")
+BLIND = ("caption_length", "words", "capitals", "bag_of_words")
+POSITIVES = ("full", "copied")
+NEGATIVES = ("held_out", "repeated", "single")
+
+
+def describe_prompts(
+    prompts: pd.DataFrame, labels: pd.DataFrame, truth: pd.DataFrame
+) -> pd.DataFrame:
+    """The prompts of the world that a model was asked about, with their kind and the model's verdict.
+
+    Parameters
+    ----------
+    prompts : a `prompts` table; prompts that the truth does not know are left out
+    labels, truth : tables of these names
+
+    Returns
+    -------
+    prompt_id, caption, kind, count, match, group, verdict (empty if not judged), mv (its own picture was
+    drawn, MV), copied (labelled MV, RV or TV)
+    """
+    known = list_prompts(truth)
+    known = known[known["prompt_id"].isin(prompts["prompt_id"])]
+    verdicts = judge(labels, truth)[["prompt_id", "verdict", "mv", "copied"]]
+    table = known.merge(verdicts, on="prompt_id", how="left")
+    table["verdict"] = table["verdict"].fillna("")
+    for name in ("mv", "copied"):
+        table[name] = table[name].eq(True)
+    return table
+
+
+def rank_cliques(clique_size: pd.Series, clique_distance: pd.Series) -> pd.Series:
+    """Carlini's order as one number: larger clique first, then smaller mean distance inside it.
+
+    Carlini 2023 ("sort by the mean distance inside the clique"). Equal pairs get equal
+    ranks; a clique without a distance comes last among those of its size.
+    """
+    distance = clique_distance.fillna(np.inf).to_numpy()
+    size = clique_size.to_numpy()
+    order = np.lexsort((-distance, size))
+    new = np.ones(len(order), int)
+    new[1:] = (size[order][1:] != size[order][:-1]) | (distance[order][1:] != distance[order][:-1])
+    ranks = np.empty(len(order), float)
+    ranks[order] = np.cumsum(new)
+    return pd.Series(ranks, index=clique_size.index)
+
+
+def join_scores(
+    whitebox: pd.DataFrame, blackbox: pd.DataFrame, postfilter: pd.DataFrame
+) -> pd.DataFrame:
+    """All detectors of one model, a row a prompt (index prompt_id), a column a detector.
+
+    High means a copy is expected. NaN where a stage of the cascade did not see the prompt.
+    `agreement` is minus the mean distance between full syntheses.
+    """
+    clique = pd.DataFrame(
+        {
+            "prompt_id": postfilter["prompt_id"],
+            "clique": rank_cliques(postfilter["clique_size"], postfilter["clique_distance"]),
+            "agreement": -postfilter["mean_distance"],
+        }
+    )
+    parts = [whitebox[["prompt_id", *WHITEBOX]], blackbox[["prompt_id", *BLACKBOX]], clique]
+    return pd.concat([part.set_index("prompt_id") for part in parts], axis=1).sort_index()
+
+
+def describe_captions(captions: pd.Series) -> pd.DataFrame:
+    """Blind scores of captions: characters, words, share of letters that are capitals."""
+    letters = captions.str.count(r"[^\W\d_]").clip(lower=1)
+    capitals = captions.map(lambda text: sum(c.isupper() for c in text))
+    return pd.DataFrame(
+        {
+            "caption_length": captions.str.len(),
+            "words": captions.str.split().str.len(),
+            "capitals": capitals / letters,
+        },
+        index=captions.index,
+    ).astype(float)
+
+
+def predict_from_words(
+    captions: pd.Series, is_positive: np.ndarray, part: np.ndarray
+) -> np.ndarray:
+    """Blind score of each caption by logistic regression on its words, fitted on the other parts.
+
+    A word counts once. L2 penalty of scikit-learn's default strength, classes balanced.
+    """
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    out = np.zeros(len(captions))
+    for fold in np.unique(part):
+        held = part == fold
+        if len(set(is_positive[~held])) < 2:
+            continue  # nothing to learn from: the fold's captions tie
+        model = make_pipeline(
+            CountVectorizer(binary=True, token_pattern=r"(?u)\b\w+\b"),
+            LogisticRegression(max_iter=1000, class_weight="balanced"),
+        )
+        model.fit(captions[~held], is_positive[~held])
+        out[held] = model.decision_function(captions[held])
+    return out
+
+
+def define_sets(prompts: pd.DataFrame) -> dict[tuple[str, str], tuple[pd.Series, pd.Series]]:
+    """Positives and negatives of every comparison, as Boolean masks over `prompts`.
+
+    Positives: `full` (all planted full duplicates), `copied` (any planted prompt whose own picture the
+    model was seen to draw: label MV). Negatives: `held_out` (never trained on, matched to planted ones
+    by subject and length), `repeated` (as frequent, but with nothing to copy), `single` (trained on once).
+    """
+    positives = {
+        "full": prompts["kind"].eq("full"),
+        "copied": prompts["kind"].isin(PLANTED) & prompts["mv"],
+    }
+    negatives = {
+        "held_out": prompts["kind"].eq("held_out") & prompts["match"].ge(0),
+        "repeated": prompts["kind"].eq("repeated"),
+        "single": prompts["kind"].eq("single"),
+    }
+    return {(p, n): (positives[p], negatives[n]) for p in POSITIVES for n in NEGATIVES}
+
+
+def score_detectors(
+    prompts: pd.DataFrame,
+    scores: pd.DataFrame,
+    fpr: float,
+    resamples: int,
+    folds: int,
+    confidence: float,
+    seed: int,
+) -> pd.DataFrame:
+    """Evaluate every detector of one model against every set of negatives.
+
+    Parameters
+    ----------
+    prompts : from `describe_prompts`
+    scores : from `join_scores`
+    fpr : false positive rate at which the true positive rate is read
+    resamples, confidence, seed : of the bootstrap over groups; the seed also splits them
+    folds : of the bag of words
+
+    Returns
+    -------
+    detector, blind (calls no model), positives, negatives, auc, low, high, tpr, fpr (reached on the half
+        that did not choose the threshold), n_pos, n_neg (prompts with a score), share_pos, share_neg (of the
+        set that has a score: the cascade hands on only the best), found (share of the positives
+        whose picture was drawn: MV), alarms (share of the negatives that are labelled a copy).
+    """
+    table = prompts.reset_index(drop=True)
+    blind = describe_captions(table["caption"])
+    known = scores.reindex(table["prompt_id"]).reset_index(drop=True)
+    rows = []
+    for (positives, negatives), (is_pos, is_neg) in define_sets(table).items():
+        either = is_pos | is_neg
+        words = pd.Series(np.nan, index=table.index)
+        part = pd.Series(0, index=table.index)
+        if is_pos.any() and is_neg.any():
+            some, target = table[either], is_pos[either].to_numpy()
+            part[either] = split_groups(some["group"], target, folds, seed)
+            words[either] = predict_from_words(some["caption"], target, part[either].to_numpy())
+        columns = {name: known[name] for name in known.columns}
+        columns |= {name: blind[name] for name in blind.columns} | {"bag_of_words": words}
+        for name, values in columns.items():
+            use = either & values.notna()
+            x, y, group = values[use], is_pos[use], table.loc[use, "group"]
+            strata = part[use] if name == "bag_of_words" else None
+            auc, low, high = auc_interval(x, y, group, resamples, confidence, seed, strata)
+            # scores of two fits share no threshold
+            tpr = (np.nan, np.nan) if strata is not None else tpr_at_fpr(x, y, group, fpr, seed)
+            n_pos, n_neg = int((use & is_pos).sum()), int((use & is_neg).sum())
+            rows.append(
+                {
+                    "detector": name, "blind": name in BLIND, "positives": positives,
+                    "negatives": negatives, "auc": auc, "low": low, "high": high,
+                    "tpr": tpr[0], "fpr": tpr[1], "n_pos": n_pos, "n_neg": n_neg,
+                    "share_pos": n_pos / is_pos.sum() if is_pos.any() else np.nan,
+                    "share_neg": n_neg / is_neg.sum() if is_neg.any() else np.nan,
+                    "found": table.loc[use & is_pos, "mv"].mean() if n_pos else np.nan,
+                    "alarms": table.loc[use & is_neg, "copied"].mean() if n_neg else np.nan,
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows)

@@ -1,0 +1,47 @@
+"""How pure the top of each ranking is.
+
+Webster 2023 plots precision against found prompts: of ECS, and of ECS with Carlini's filter behind it.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from verbatim.tables.statistics import wilson
+from verbatim.tables.table1 import is_copy
+
+
+def rank_prompts(
+    whitebox: pd.DataFrame, blackbox: pd.DataFrame, postfilter: pd.DataFrame, prompts: pd.DataFrame
+) -> dict[str, pd.Series]:
+    """The rankings to compare, each as prompt ids, best first, without extra prompts.
+
+    `DCS` and `ECS` are in the order of the stages' own `rank`; `ECS+Carlini` is the order of ECS among the
+    prompts that the filter kept.
+    """
+    own = set(prompts.loc[~prompts["extra"], "prompt_id"])
+    dcs = whitebox.sort_values("rank")["prompt_id"]
+    ecs = blackbox.sort_values("rank")["prompt_id"]
+    kept = set(postfilter.loc[postfilter["kept"], "prompt_id"])
+    rankings = {"DCS": dcs, "ECS": ecs, "ECS+Carlini": ecs[ecs.isin(kept)]}
+    return {name: ids[ids.isin(own)].reset_index(drop=True) for name, ids in rankings.items()}
+
+
+def count_precision(ranking: pd.Series, labels: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """Precision among the first k of a ranking, for every k.
+
+    A prompt counts as found if it is labelled MV, RV or TV; N, review and missing do not, so the
+    precision is a lower bound. The curve ends before the first prompt that was never judged.
+
+    Returns
+    -------
+    k (1, 2, ...), found, precision (found / k), low, high (Wilson)
+    """
+    copied = pd.Series(is_copy(labels).to_numpy(), index=labels["prompt_id"])
+    judged = ranking.isin(copied.index)
+    top = ranking[judged.cummin().astype(bool)]
+    found = copied.reindex(top).astype(int).cumsum().to_numpy()
+    table = pd.DataFrame({"k": range(1, len(top) + 1), "found": found})
+    table["precision"] = table["found"] / table["k"]
+    table["low"], table["high"] = wilson(table["found"], table["k"], confidence)
+    return table

@@ -1,0 +1,162 @@
+"""Counts, curves and intervals that the evaluation prints.
+
+Every number stands beside an interval: Wilson's for shares, a bootstrap over groups for the area
+under the curve, Student's t over repetitions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import stats
+
+CHUNK = 100  # ASSUME: bootstrap draws worked on at once; bounds memory, changes no number
+
+
+def wilson(found: ArrayLike, n: ArrayLike, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """Interval of a share, Wilson's score without continuity correction.
+
+    Wilson 1927; the same as `scipy.stats.binomtest(found, n).proportion_ci(method="wilson")`,
+    for whole arrays.
+
+    Parameters
+    ----------
+    found, n : counts of any one shape; found <= n
+    confidence : in (0, 1)
+
+    Returns
+    -------
+    low, high : in [0, 1]; NaN where n is 0
+    """
+    k, m = np.asarray(found, float), np.asarray(n, float)
+    if np.any(k > m) or np.any(k < 0):
+        raise ValueError("found must lie between 0 and n")
+    z = stats.norm.ppf(0.5 + confidence / 2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p = k / m
+        centre = (p + z**2 / (2 * m)) / (1 + z**2 / m)
+        half = z / (1 + z**2 / m) * np.sqrt(p * (1 - p) / m + z**2 / (4 * m**2))
+        low = np.where(k == 0, 0.0, centre - half)
+        high = np.where(k == m, 1.0, centre + half)
+    return np.where(m > 0, low, np.nan), np.where(m > 0, high, np.nan)
+
+
+def t_interval(values: ArrayLike, confidence: float) -> tuple[float, float]:
+    """Interval of a mean over repetitions, Student's t; NaN for fewer than two values."""
+    x = np.asarray(values, float)
+    if len(x) < 2:
+        return float("nan"), float("nan")
+    half = stats.t.ppf(0.5 + confidence / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
+    return float(x.mean() - half), float(x.mean() + half)
+
+
+def compare_pairs(positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
+    """1 where a positive (row) scores above a negative (column), 0.5 where they tie, else 0."""
+    p, n = np.asarray(positives, float)[:, None], np.asarray(negatives, float)[None]
+    return (p > n) + 0.5 * (p == n)
+
+
+def auc_interval(
+    scores: ArrayLike,
+    is_positive: ArrayLike,
+    groups: ArrayLike,
+    resamples: int,
+    confidence: float,
+    seed: int,
+    strata: ArrayLike | None = None,
+) -> tuple[float, float, float]:
+    """Area under the ROC curve and its bootstrap interval over groups.
+
+    The share of pairs of a positive and a negative that the score puts in order (ties count half).
+    Draws are of whole groups, because near-duplicate captions are not independent evidence; the
+    interval is the percentile interval and has no width where every pair is in order.
+
+    Parameters
+    ----------
+    scores : (n,) finite, high where a copy is expected
+    is_positive : bool (n,)
+    groups : (n,) prompts that stand or fall together
+    resamples : bootstrap draws
+    confidence : in (0, 1)
+    seed : decides the draws
+    strata : (n,) compare only pairs of one stratum. For out-of-fold predictions: scores of two folds
+        come from two fits and have no common zero.
+
+    Returns
+    -------
+    auc, low, high : in [0, 1]; NaN where there is nothing to compare; low and high also where one side
+        has a single group
+    """
+    x, positive = np.asarray(scores, float), np.asarray(is_positive, bool)
+    if not np.isfinite(x).all():
+        raise ValueError(f"{int((~np.isfinite(x)).sum())} of {len(x)} scores are not finite")
+    weights = np.ones((positive.sum(), (~positive).sum()))
+    if strata is not None:
+        codes = pd.factorize(np.asarray(strata))[0]
+        weights = (codes[positive][:, None] == codes[~positive][None]).astype(float)
+    pairs = compare_pairs(x[positive], x[~positive]) * weights
+    if weights.sum() == 0:
+        return float("nan"), float("nan"), float("nan")
+    auc = float(pairs.sum() / weights.sum())
+    of_group, names = pd.factorize(np.asarray(groups, dtype=object))
+    of_positive, of_negative = of_group[positive], of_group[~positive]
+    if len(set(of_positive)) < 2 or len(set(of_negative)) < 2:
+        return auc, float("nan"), float("nan")
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for start in range(0, resamples, CHUNK):
+        n = min(CHUNK, resamples - start)
+        times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=n).astype(
+            float
+        )
+        p, q = times[:, of_positive], times[:, of_negative]
+        above, total = ((p @ pairs) * q).sum(1), ((p @ weights) * q).sum(1)
+        with np.errstate(invalid="ignore"):
+            drawn.append(above / total)
+    tail = (1 - confidence) / 2
+    low, high = np.nanquantile(np.concatenate(drawn), [tail, 1 - tail])
+    return auc, float(low), float(high)
+
+
+def split_groups(groups: ArrayLike, is_positive: ArrayLike, parts: int, seed: int) -> np.ndarray:
+    """Part 0 to `parts` - 1 of each prompt: whole groups, positives and negatives spread evenly."""
+    frame = pd.DataFrame({"group": groups, "positive": np.asarray(is_positive, bool)})
+    kinds = frame.groupby("group")["positive"].agg(
+        ["mean", "size"]
+    )  # sorted by name: no order to depend on
+    kinds["draw"] = np.random.default_rng(seed).permutation(len(kinds))
+    ordered = kinds.sort_values(["mean", "size", "draw"]).index
+    part = pd.Series(np.arange(len(ordered)) % parts, index=ordered)
+    return part.reindex(frame["group"]).to_numpy()
+
+
+def tpr_at_fpr(
+    scores: ArrayLike, is_positive: ArrayLike, groups: ArrayLike, fpr: float, seed: int
+) -> tuple[float, float]:
+    """Share of positives above the threshold that lets a share `fpr` of negatives pass.
+
+    Carlini 2022 (LiRA) reads a detector on the right tail. The threshold comes from one half of the
+    groups and is judged on the other, both ways round, so the false positive rate that is reached is
+    a measurement of its own.
+
+    Returns
+    -------
+    tpr, fpr_reached : pooled over both halves; NaN where a half has fewer than 1 / fpr negatives or
+        no positive
+    """
+    x, positive = np.asarray(scores, float), np.asarray(is_positive, bool)
+    part = split_groups(groups, positive, 2, seed)
+    passed = np.zeros(len(x), bool)
+    for half in (0, 1):
+        negatives = np.sort(x[~positive & (part != half)])[::-1]
+        if len(negatives) < 1 / fpr or not (positive & (part == half)).any():
+            return float("nan"), float("nan")
+        threshold = negatives[int(np.floor(fpr * len(negatives) + 1e-9))]
+        passed[part == half] = x[part == half] > threshold
+    return float(passed[positive].mean()), float(passed[~positive].mean())
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """A table as CSV, six significant digits, so that a rerun on one machine gives equal bytes."""
+    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")

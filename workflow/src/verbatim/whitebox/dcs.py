@@ -1,0 +1,113 @@
+"""Denoising Confidence Score: how far one denoising step moves pure noise.
+
+Webster 2023, eq. 1 and 2. A caption that was learnt by heart is answered at once, from noise alone:
+DCS(c) = ||sigma eps - D(sigma eps, c)||^2 at sigma = sigma_max, and because D = x - sigma eps_hat,
+it is sigma^2 ||eps_hat||^2. With one noise a seed for all captions the unconditional prediction
+eps_u is one network row a seed, so a caption costs one row a seed, and the same forward gives:
+
+dcs_reference   sigma^2 mean((eps_u + g (eps_c - eps_u))^2): guidance g and the mean over the
+                latent, as the reference implementation computes it. A network that predicts the
+                noise itself scores sigma^2 (Stable Diffusion 1: 213.6).
+dcs_paper       sigma^2 sum(eps_c^2): as eq. 1 is printed, conditional only, a squared norm.
+wen_norm        ||eps_c - eps_u||_2: Wen et al. 2024, eq. 3, at the first step.
+anisotropy      cosine of eps_u and eps_c - eps_u; 0 where the caption changes nothing.
+
+Sums are float64, so that no ranking has ties of half precision. Scores are the same in any batch or
+shard to 1e-4 relative (float32 networks; a matrix product's rounding depends on its size).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from verbatim.diffusion.denoiser import NetworkError
+from verbatim.diffusion.noise import unit_noise
+from verbatim.diffusion.sampling import first_eps
+
+if TYPE_CHECKING:
+    import torch
+
+    from verbatim.diffusion.denoiser import Denoiser
+
+
+class Scored(NamedTuple):
+    """Scores of the captions `start`, `start + 1`, ... with one seed: name -> (n,) float64."""
+
+    start: int
+    seed: int
+    scores: dict[str, npt.NDArray[np.float64]]
+
+
+def dcs_scores(
+    eps_c: torch.Tensor, eps_u: torch.Tensor, sigma: float, guidance: float
+) -> dict[str, npt.NDArray[np.float64]]:
+    """The four scores of this page.
+
+    Webster 2023, eq. 1; Wen et al. 2024, eq. 3.
+
+    Parameters
+    ----------
+    eps_c : (n, c, h, w), each caption's prediction at `sigma`.
+    eps_u : (1, c, h, w) or (n, c, h, w), without a caption.
+
+    Returns
+    -------
+    name -> (n,) float64; dcs and wen_norm >= 0, anisotropy in [-1, 1].
+    """
+    c = eps_c.flatten(1).double()
+    u = eps_u.flatten(1).double()
+    change = c - u
+    guided = u + guidance * change
+    norm = change.square().sum(1).sqrt()
+    both = norm * u.square().sum(1).sqrt()
+    cosine = (u * change).sum(1) / both.where(both > 0, 1.0)
+    scores = {
+        "dcs_reference": sigma**2 * guided.square().mean(1),
+        "dcs_paper": sigma**2 * c.square().sum(1),
+        "wen_norm": norm,
+        "anisotropy": cosine.clamp(-1.0, 1.0),
+    }
+    return {name: score.cpu().numpy() for name, score in scores.items()}
+
+
+def score_captions(
+    denoiser: Denoiser, captions: Sequence[str], seeds: Sequence[int], guidance: float, batch: int
+) -> Iterator[Scored]:
+    """Scores of every caption with every seed, `batch` captions at a time.
+
+    Network rows: len(captions) * len(seeds) + len(seeds).
+
+    Raises
+    ------
+    ValueError : a batch below 1, or a guidance that makes dcs_reference another score.
+    NetworkError : scores that are not finite, with the caption that got them.
+    """
+    if guidance <= 1:
+        raise ValueError(
+            f"whitebox.guidance is {guidance}: dcs_reference needs more than 1 (the reference has "
+            "7.5); for the conditional prediction alone keep it and rank by whitebox.preset: paper"
+        )
+    if batch < 1:
+        raise ValueError(f"whitebox.batch is {batch}; at least 1 is needed")
+    if not captions:
+        return
+    noises = {seed: unit_noise(seed, denoiser.shape) for seed in dict.fromkeys(seeds)}
+    empty = denoiser.encode([""])
+    eps_u = {seed: first_eps(denoiser, empty, noise) for seed, noise in noises.items()}
+    for start in range(0, len(captions), batch):
+        chunk = captions[start : start + batch]
+        cond = denoiser.encode(chunk)
+        for seed, noise in noises.items():
+            eps_c = first_eps(denoiser, cond, noise)
+            scores = dcs_scores(eps_c, eps_u[seed], denoiser.sigma_max, guidance)
+            wrong = ~np.isfinite(np.stack(list(scores.values()))).all(axis=0)
+            if wrong.any():
+                raise NetworkError(
+                    f"caption {chunk[int(wrong.argmax())]!r}, seed {seed}: the score is not finite; "
+                    "set this model's dtype to float32"
+                )
+            yield Scored(start, seed, scores)

@@ -1,0 +1,46 @@
+"""White-box scores of all seeds and shards -> one line a prompt, ranked.
+
+Webster 2023, section 4: prompts go on to the next attack in order of their DCS.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from verbatim.ranking import rank_scores
+
+SCORES = ("dcs_reference", "dcs_paper", "wen_norm", "anisotropy")
+PRESETS = {"reference": "dcs_reference", "paper": "dcs_paper"}
+
+
+def merge_seeds(seeds: pd.DataFrame, preset: str) -> pd.DataFrame:
+    """Mean of every prompt's scores over its seeds, ranked by `preset`: a `whitebox` table.
+
+    Ties go to the lower prompt_id.
+
+    Parameters
+    ----------
+    seeds : a `whitebox_seeds` table.
+    preset : "reference" or "paper".
+
+    Raises
+    ------
+    ValueError : an unknown preset, or a prompt and seed that stand twice.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"whitebox.preset is {preset!r}; known: {', '.join(PRESETS)}")
+    twice = seeds[seeds.duplicated(["prompt_id", "seed"])]
+    if len(twice):
+        first = twice.iloc[0]
+        raise ValueError(
+            f"prompt_id {first['prompt_id']:.0f}, seed {first['seed']:.0f} was scored twice; the "
+            "shards come from different runs: delete them and run again"
+        )
+    groups = seeds.sort_values(["prompt_id", "seed"]).groupby("prompt_id", sort=True)
+    table = groups[list(SCORES)].mean()
+    table["n_seeds"] = groups.size().astype("int32")
+    table = table.reset_index()
+    table["dcs"] = table[PRESETS[preset]]
+    table["preset"] = preset
+    table["rank"] = rank_scores(table["dcs"], table["prompt_id"])
+    return table.sort_values("rank", ignore_index=True)

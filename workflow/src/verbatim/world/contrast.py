@@ -1,0 +1,141 @@
+"""The embedded world's CLIP: a small open_clip model, trained here and saved in open_clip's layout.
+
+It stands for the public CLIP whose embeddings LAION ships: it is trained on every picture of the
+world once, so that it knows nothing of what was duplicated.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from open_clip import CLIP, ClipLoss
+from safetensors.torch import load_file, save_file
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from verbatim.clip import clip_tokens
+from verbatim.world.training import Trainer
+
+MEAN, STD = [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]
+
+
+def make_config(
+    settings: dict[str, Any], size: int, vocabulary: int, context: int
+) -> dict[str, Any]:
+    """open_clip's `model_cfg`: a small vision transformer and a small text transformer."""
+    width = settings["width"]
+    return {
+        "embed_dim": settings["embed_dim"],
+        "vision_cfg": {
+            "image_size": size, "layers": 3, "width": width, "head_width": 32, "patch_size": size // 8,
+        },
+        "text_cfg": {
+            "context_length": context, "vocab_size": vocabulary, "width": width, "heads": 2, "layers": 2,
+        },
+    }  # fmt: skip
+
+
+def train_clip(
+    pictures: np.ndarray,
+    captions: list[str],
+    tokenizer: Any,
+    settings: dict[str, Any],
+    seed: int,
+    checkpoint: Path | None = None,
+    every: int = 200,
+    tell: Callable[[int, float, float, float], None] = lambda *_: None,
+) -> tuple[CLIP, dict[str, Any]]:
+    """Radford et al. 2021: contrastive training of pictures (n, h, w, 3) uint8 and their captions.
+
+    Pictures are shifted by up to two pixels, so that embeddings forgive it as CLIP's crops do.
+    """
+    torch.manual_seed(seed)
+    context = tokenizer.model_max_length
+    config = make_config(settings, pictures.shape[1], len(tokenizer), context)
+    model = CLIP(**config).train()
+    ids = clip_tokens(tokenizer, captions, context)
+    loss = ClipLoss()
+    trainer = Trainer(
+        {"clip": model},
+        settings["steps"],
+        settings["learning_rate"],
+        seed,
+        0.99,
+        checkpoint,
+        every,
+        [settings, pictures, ids],
+    )
+
+    def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
+        index = torch.randint(len(pictures), (settings["batch"],), generator=generator).unique()
+        x = torch.from_numpy(pictures[index.numpy()]).permute(0, 3, 1, 2).float() / 127.5 - 1
+        dy, dx = torch.randint(-2, 3, (2,), generator=generator).tolist()
+        x = torch.roll(x, (dy, dx), (2, 3))
+        image, text, scale = model(x, ids[index])
+        return loss(image, text, scale)
+
+    for state in trainer.run(loss_of):
+        tell(*state)
+    trainer.finish()
+    return model, config
+
+
+def save_clip(folder: Path, model: CLIP, config: dict[str, Any], tokenizer_folder: Path) -> None:
+    """Write open_clip's layout: config, safetensors weights and the tokenizer beside them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {k: v.contiguous() for k, v in model.state_dict().items()}
+    save_file(state, folder / "open_clip_model.safetensors")
+    for file in tokenizer_folder.iterdir():
+        if file.resolve() != (folder / file.name).resolve():
+            shutil.copy(file, folder / file.name)
+    text = {"model_cfg": config, "preprocess_cfg": {"mean": MEAN, "std": STD}}
+    (folder / "open_clip_config.json").write_text(json.dumps(text, indent=1))
+
+
+def text_encoder(folder: Path) -> CLIPTextModel:
+    """The text tower of a saved CLIP as transformers' `CLIPTextModel`, what Stable Diffusion starts from.
+
+    The last hidden states of the two agree to rounding.
+    """
+    config = json.loads((folder / "open_clip_config.json").read_text())["model_cfg"]["text_cfg"]
+    state = load_file(folder / "open_clip_model.safetensors")
+    tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    width = config["width"]
+    model = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=config["vocab_size"],
+            hidden_size=width,
+            intermediate_size=4 * width,
+            projection_dim=width,
+            num_hidden_layers=config["layers"],
+            num_attention_heads=config["heads"],
+            max_position_embeddings=config["context_length"],
+            hidden_act="gelu",
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+    own = {
+        "embeddings.token_embedding.weight": state["token_embedding.weight"],
+        "embeddings.position_embedding.weight": state["positional_embedding"],
+        "final_layer_norm.weight": state["ln_final.weight"],
+        "final_layer_norm.bias": state["ln_final.bias"],
+    }
+    pairs = {"layer_norm1": "ln_1", "layer_norm2": "ln_2", "self_attn.out_proj": "attn.out_proj",
+             "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj"}  # fmt: skip
+    for i in range(config["layers"]):
+        ours, theirs = f"encoder.layers.{i}", f"transformer.resblocks.{i}"
+        for kind in ("weight", "bias"):
+            for a, b in pairs.items():
+                own[f"{ours}.{a}.{kind}"] = state[f"{theirs}.{b}.{kind}"]
+            joint = state[f"{theirs}.attn.in_proj_{kind}"].chunk(3)
+            for a, value in zip("qkv", joint, strict=True):
+                own[f"{ours}.self_attn.{a}_proj.{kind}"] = value
+    model.load_state_dict(own)
+    return model

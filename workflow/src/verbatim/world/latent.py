@@ -1,0 +1,131 @@
+"""Latent diffusion models of the embedded world: trained here, saved as `StableDiffusionPipeline`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from verbatim.world.training import Trainer
+
+Tell = Callable[[int, float, float, float], None]
+
+
+def make_scheduler() -> DDPMScheduler:
+    """Stable Diffusion 1's noise: 1,000 steps, scaled-linear betas, epsilon prediction."""
+    return DDPMScheduler(
+        num_train_timesteps=1000,
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+    )
+
+
+def make_unet(
+    settings: dict[str, Any], latent_channels: int, latent_size: int, text_width: int
+) -> UNet2DConditionModel:
+    """A small UNet with cross attention at every level, random weights."""
+    channels = list(settings["channels"])
+    n = len(channels)
+    return UNet2DConditionModel(
+        sample_size=latent_size,
+        in_channels=latent_channels,
+        out_channels=latent_channels,
+        block_out_channels=channels,
+        layers_per_block=1,
+        down_block_types=["CrossAttnDownBlock2D"] * n,
+        up_block_types=["CrossAttnUpBlock2D"] * n,
+        cross_attention_dim=text_width,
+        attention_head_dim=4,
+        norm_num_groups=8,
+    )
+
+
+def tokenize(tokenizer: CLIPTokenizer, captions: list[str]) -> torch.Tensor:
+    """Token ids (n, model_max_length), padded and cut."""
+    return tokenizer(
+        captions,
+        padding="max_length",
+        max_length=tokenizer.model_max_length,
+        truncation=True,
+        return_tensors="pt",
+    ).input_ids
+
+
+def train_latent(
+    unet: UNet2DConditionModel,
+    text: CLIPTextModel,
+    tokenizer: CLIPTokenizer,
+    latents: torch.Tensor,
+    captions: list[str],
+    picture_of: np.ndarray,
+    settings: dict[str, Any],
+    seed: int,
+    checkpoint: Path | None = None,
+    every: int = 200,
+    tell: Tell = lambda *_: None,
+) -> None:
+    """Train `unet` and `text` in place on scaled latents, every row of the training set as often.
+
+    Ho et al. 2020, eq. 14 (epsilon); Ho and Salimans 2022 (captions dropped, for guidance).
+
+    Parameters
+    ----------
+    latents : (pictures, c, h, w), scaled to unit variance; encoded once, a picture a time
+    captions, picture_of : caption and index into `latents` of each training row, (rows,)
+    settings : steps, batch, learning_rate, ema, p_empty
+    """
+    scheduler = make_scheduler()
+    abar = scheduler.alphas_cumprod
+    tokens = tokenize(tokenizer, [*captions, ""])
+    pictures = torch.from_numpy(np.asarray(picture_of, dtype=np.int64))
+    unet.train()
+    text.train()
+    trainer = Trainer(
+        {"unet": unet, "text": text}, settings["steps"], settings["learning_rate"], seed,
+        settings["ema"], checkpoint, every, [settings, latents, tokens, pictures],
+    )  # fmt: skip
+
+    def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
+        n = settings["batch"]
+        rows = torch.randint(len(captions), (n,), generator=generator)
+        # stratified over the noise levels: the same expectation, a calmer loss
+        t = ((torch.rand(n, generator=generator) + torch.arange(n)) / n * 1000).long()
+        x0 = latents[pictures[rows]]
+        noise = torch.randn(x0.shape, generator=generator)
+        empty = torch.rand(n, generator=generator) < settings["p_empty"]
+        ids = tokens[torch.where(empty, len(captions), rows)]
+        a = abar[t].view(-1, 1, 1, 1)
+        noisy = a.sqrt() * x0 + (1 - a).sqrt() * noise
+        out = unet(noisy, t, text(ids).last_hidden_state).sample
+        return torch.nn.functional.mse_loss(out, noise)
+
+    for state in trainer.run(loss_of):
+        tell(*state)
+    trainer.finish()
+
+
+def save_latent(
+    folder: Path,
+    unet: UNet2DConditionModel,
+    text: CLIPTextModel,
+    tokenizer: CLIPTokenizer,
+    vae: AutoencoderKL,
+) -> None:
+    """Write a `StableDiffusionPipeline` folder, safetensors, as public checkpoints are laid out."""
+    StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=text,
+        tokenizer=tokenizer,
+        unet=unet,
+        scheduler=make_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).save_pretrained(folder, safe_serialization=True)

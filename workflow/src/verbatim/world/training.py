@@ -1,0 +1,176 @@
+"""One resumable training loop for every network of the embedded world.
+
+A step's batch and noise are a function of (seed, step) alone, so a training that was killed and
+resumed from its last checkpoint ends in the same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+
+class TrainingError(RuntimeError):
+    """A training cannot go on; the message says at which step and why."""
+
+
+def step_generator(seed: int, step: int) -> torch.Generator:
+    """The random numbers of one step, the same however the training got there."""
+    return torch.Generator().manual_seed((seed * 1_000_003 + step) & 0x7FFFFFFFFFFFFFFF)
+
+
+def learning_rate(step: int, steps: int, peak: float, warm_up: int = 50) -> float:
+    """Linear warm-up, then a cosine down to a fiftieth of `peak`."""
+    if step < warm_up:
+        return peak * (step + 1) / warm_up
+    share = (step - warm_up) / max(1, steps - warm_up)
+    return peak * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
+
+
+def fingerprint(*things: Any) -> str:
+    """Short digest of settings (as JSON), strings and arrays: equal things, equal digest."""
+    digest = hashlib.sha256()
+    for thing in things:
+        if isinstance(thing, torch.Tensor):
+            thing = thing.detach().cpu().numpy()
+        if isinstance(thing, np.ndarray):
+            digest.update(f"{thing.shape}{thing.dtype}".encode())
+            digest.update(np.ascontiguousarray(thing).tobytes())
+        elif isinstance(thing, (list, tuple)):
+            digest.update(f"[{len(thing)}".encode())
+            digest.update(fingerprint(*thing).encode())
+        else:
+            digest.update(json.dumps(thing, sort_keys=True).encode())
+    return digest.hexdigest()[:32]
+
+
+class Trainer:
+    """Adam over some modules, an exponential moving average of their weights, and checkpoints.
+
+    Parameters
+    ----------
+    modules : name -> module; all their parameters that require gradients are trained, in float32
+    steps, peak : number of steps and highest learning rate
+    seed : decides batches and noise (through `step_generator`)
+    ema : decay of the average of the weights, 0 for none; `finish` puts the average into the modules
+    checkpoint : file to keep the state in, None for no checkpoints
+    every : steps between two checkpoints
+    data : what the training is a function of beside the above; a checkpoint that was made of other
+        data or settings is not resumed
+    """
+
+    def __init__(
+        self,
+        modules: dict[str, nn.Module],
+        steps: int,
+        peak: float,
+        seed: int,
+        ema: float = 0.0,
+        checkpoint: Path | None = None,
+        every: int = 200,
+        data: Any = None,
+    ):
+        self.modules, self.steps, self.peak, self.seed = modules, steps, peak, seed
+        self.decay, self.checkpoint, self.every = ema, checkpoint, every
+        self.params = {
+            f"{name}.{key}": p
+            for name, module in modules.items()
+            for key, p in module.named_parameters()
+            if p.requires_grad
+        }
+        values = list(self.params.values())
+        self.optimizer = torch.optim.AdamW(
+            values, lr=peak, betas=(0.9, 0.99), weight_decay=1e-4, fused=True
+        )
+        self.average = [p.detach().clone() for p in values] if ema else []
+        self.start = 0
+        shapes = [(name, list(p.shape)) for name, p in self.params.items()]
+        self.fingerprint = fingerprint(shapes, steps, peak, seed, ema, data)
+        if checkpoint is not None and checkpoint.exists():
+            self._resume(checkpoint)
+
+    def run(
+        self, loss_of: Callable[[int, torch.Generator], torch.Tensor]
+    ) -> Iterator[tuple[int, float, float, float]]:
+        """Train; yields (step, loss, learning rate, seconds so far) after each step.
+
+        loss_of(step, generator) computes the loss of one step from that generator's numbers alone.
+        Raises TrainingError at the first loss that is not finite.
+        """
+        began = time.monotonic()
+        for step in range(self.start, self.steps):
+            rate = learning_rate(step, self.steps, self.peak)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            loss = loss_of(step, step_generator(self.seed, step))
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                raise TrainingError(f"step {step}: the loss is {value}; lower the learning rate")
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
+            nn.utils.clip_grad_norm_(self.params.values(), 1.0)
+            self.optimizer.step()
+            if self.decay:
+                # a young average follows fast, else the random start stays in it
+                decay = min(self.decay, (1 + step) / (10 + step))
+                with torch.no_grad():
+                    torch._foreach_lerp_(self.average, list(self.params.values()), 1 - decay)
+            if self.checkpoint is not None and (step + 1) % self.every == 0:
+                self._save(self.checkpoint, step + 1)
+            yield step, value, rate, time.monotonic() - began
+
+    def finish(self) -> None:
+        """Put the averaged weights into the modules, in evaluation mode."""
+        with torch.no_grad():
+            for p, mean in zip(self.params.values(), self.average, strict=bool(self.average)):
+                p.copy_(mean)
+        for module in self.modules.values():
+            module.eval()
+
+    def _save(self, path: Path, done: int) -> None:
+        state = {f"param/{name}": p.detach() for name, p in self.params.items()}
+        for name, p in self.params.items():
+            state[f"m/{name}"] = self.optimizer.state[p]["exp_avg"]
+            state[f"v/{name}"] = self.optimizer.state[p]["exp_avg_sq"]
+        if self.average:
+            for name, mean in zip(self.params, self.average, strict=True):
+                state[f"ema/{name}"] = mean
+        state["done"] = torch.tensor([done])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        tensors = {k: v.contiguous() for k, v in state.items()}
+        save_file(tensors, part, metadata={"fingerprint": self.fingerprint})
+        os.replace(part, path)
+
+    def _resume(self, path: Path) -> None:
+        try:
+            with safe_open(path, "pt") as file:
+                if (file.metadata() or {}).get("fingerprint") != self.fingerprint:
+                    return
+            state = load_file(path)
+        except SafetensorError as err:
+            raise TrainingError(f"{path}: a broken checkpoint ({err}); delete it") from err
+        done = int(state["done"])
+        with torch.no_grad():
+            for i, (name, p) in enumerate(self.params.items()):
+                p.copy_(state[f"param/{name}"])
+                self.optimizer.state[p] = {
+                    "step": torch.tensor(float(done)),
+                    "exp_avg": state[f"m/{name}"].clone(),
+                    "exp_avg_sq": state[f"v/{name}"].clone(),
+                }
+                if self.average:
+                    self.average[i].copy_(state[f"ema/{name}"])
+        self.start = done
