@@ -1,6 +1,8 @@
 # The README's commands. Each is complete by itself: it makes .venv from the lock first.
 # CORES: processor cores to use. ARGS: passed on to snakemake, e.g. ARGS="--config select_models=[sd2]".
 CORES ?= all
+# some images set it, and then every job compiles every import anew
+export PYTHONDONTWRITEBYTECODE =
 SNAKEMAKE = .venv/bin/snakemake --cores $(CORES) --rerun-incomplete
 
 .PHONY: help table1 all test seeds lint lock setup

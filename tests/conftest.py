@@ -68,3 +68,19 @@ def run_script(tmp_path: Path) -> Callable[..., None]:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def tiny_sd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A StableDiffusionPipeline folder with random weights; not to be written to."""
+    from tiny_models import make_sd
+
+    return make_sd(tmp_path_factory.mktemp("tiny") / "sd")
+
+
+@pytest.fixture(scope="session")
+def tiny_if(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An IFPipeline folder with random weights; not to be written to."""
+    from tiny_models import make_if
+
+    return make_if(tmp_path_factory.mktemp("tiny") / "if")

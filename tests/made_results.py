@@ -174,7 +174,7 @@ def write_run(root: Path, size: int = 16) -> pd.DataFrame:
             ((name, np.arange(size * size).reshape(size, size) > 40) for name in masks),
         )
         if one["trained_on_kept"]:
-            write_table(root / f"world/models/{model}/training_rows.parquet", "kept_rows", kept)
+            write_table(root / f"world/training/{model}/rows.parquet", "kept_rows", kept)
         if not one["attacked"]:
             continue
         planted = prompts["caption"].str.contains("planted|carpet").to_numpy()

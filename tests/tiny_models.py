@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,13 @@ def make_if(
         watermarker=(None, None),
     )
     return folder
+
+
+def with_prediction(folder: Path, to: Path, prediction_type: str) -> Path:
+    """A copy of a pipeline, `to`/`prediction_type`, whose scheduler says another prediction type."""
+    copy = to / prediction_type
+    shutil.copytree(folder, copy)
+    file = copy / "scheduler" / "scheduler_config.json"
+    config = json.loads(file.read_text()) | {"prediction_type": prediction_type}
+    file.write_text(json.dumps(config))
+    return copy

@@ -1,7 +1,7 @@
 """Checks on the artefacts of a run; the rule check_results runs them at the end of every run.
 
-VERBATIM_CHECKS names a JSON file with the run's folder, its models and their settings. Under a plain
-`pytest` there is no run to look at, and all of this is skipped.
+VERBATIM_CHECKS names a JSON file with the run's folder, its models and their settings. Under a
+plain `pytest` there is no run to look at, and all of this is skipped.
 """
 
 from __future__ import annotations
@@ -18,20 +18,19 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "src"))
 
-from verbatim.images import ImageArchive  # noqa: E402
-from verbatim.records import SCHEMAS, read_table  # noqa: E402
-from verbatim.tables import checks  # noqa: E402
+from verbatim.images import ImageArchive
+from verbatim.records import SCHEMAS, read_table
+from verbatim.tables import checks
 
-SETTINGS: dict[str, Any] = {}
-if os.environ.get("VERBATIM_CHECKS"):
-    SETTINGS = json.loads(Path(os.environ["VERBATIM_CHECKS"]).read_text())
-ROOT = Path(SETTINGS.get("results", "."))
-MODELS = SETTINGS.get("models", [])  # {model, name, attacked, trained_on_kept}
+if not os.environ.get("VERBATIM_CHECKS"):
+    pytest.skip(
+        "no run to check: the rule check_results sets VERBATIM_CHECKS", allow_module_level=True
+    )
+SETTINGS: dict[str, Any] = json.loads(Path(os.environ["VERBATIM_CHECKS"]).read_text())
+ROOT = Path(SETTINGS["results"])
+MODELS: list[dict[str, Any]] = SETTINGS["models"]  # model, name, attacked, trained_on_kept
 ATTACKED = [one["model"] for one in MODELS if one["attacked"]]
 
-pytestmark = pytest.mark.skipif(
-    not SETTINGS, reason="no run to check: VERBATIM_CHECKS is set by the rule check_results"
-)
 each_model = pytest.mark.parametrize("model", [one["model"] for one in MODELS])
 each_attacked = pytest.mark.parametrize("model", ATTACKED)
 
@@ -66,7 +65,9 @@ def test_training_rows_are_unique() -> None:
 
 
 def test_prompts_are_unique() -> None:
-    expect_none(checks.unique_keys("prompts", table("prompts", "dedup/prompts.parquet"), ["prompt_id"]))
+    expect_none(
+        checks.unique_keys("prompts", table("prompts", "dedup/prompts.parquet"), ["prompt_id"])
+    )
 
 
 def test_one_row_of_every_cluster_was_kept() -> None:
@@ -78,7 +79,7 @@ def test_one_row_of_every_cluster_was_kept() -> None:
 
 @pytest.mark.parametrize("model", [one["model"] for one in MODELS if one["trained_on_kept"]])
 def test_deduplicated_model_was_trained_on_the_kept_rows(model: str) -> None:
-    trained = table("kept_rows", f"world/models/{model}/training_rows.parquet")
+    trained = table("kept_rows", f"world/training/{model}/rows.parquet")
     kept = table("kept_rows", "dedup/kept_rows.parquet")
     expect_none(checks.trained_on(model, trained["row"], kept["row"]))
 
@@ -114,7 +115,9 @@ def test_cliques_are_no_larger_than_the_images(model: str) -> None:
     faults += checks.values_between(name, scores, "unet_rows", 1)
     too_large = scores[scores["clique_size"] > scores["n_images"]]
     if len(too_large):
-        faults.append(f"{name}: a clique of more images than there are: {list(too_large['prompt_id'])}")
+        faults.append(
+            f"{name}: a clique of more images than there are: {list(too_large['prompt_id'])}"
+        )
     expect_none(faults)
 
 
@@ -150,7 +153,7 @@ def test_sources_and_masks_of_copies_are_kept(model: str) -> None:
     expect_none(checks.pictures_kept(f"labels/{model}", labels_of(model), training, masks))
 
 
-@pytest.mark.parametrize("model,name", [(one["model"], one["name"]) for one in MODELS])
+@pytest.mark.parametrize(("model", "name"), [(one["model"], one["name"]) for one in MODELS])
 def test_table1_adds_up(model: str, name: str) -> None:
     table1 = pd.read_csv(ROOT / "table1.csv", keep_default_na=False)
     names = [one["name"] for one in MODELS]
@@ -158,4 +161,6 @@ def test_table1_adds_up(model: str, name: str) -> None:
 
 
 def test_costs_are_positive() -> None:
-    expect_none(checks.costs_positive(pd.read_csv(ROOT / "tables/costs.csv", keep_default_na=False)))
+    expect_none(
+        checks.costs_positive(pd.read_csv(ROOT / "tables/costs.csv", keep_default_na=False))
+    )

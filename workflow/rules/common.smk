@@ -30,17 +30,17 @@ if not WORLD:
     from verbatim.inputs import layouts
 
     try:
-        SOURCE = {files.shard: files for files in layouts.list_files(config["inputs"]["source"])}
+        SOURCE = {
+            files.shard: files
+            for files in layouts.list_files(config["inputs"]["source"])
+        }
     except layouts.InputError as err:
         raise WorkflowError(str(err))
 
 
 def code(*modules):
     """Paths of library modules (under verbatim/, no suffix), as inputs of the rules that they compute for."""
-    return [
-        workflow.source_path(f"../src/verbatim/{module}.py")
-        for module in modules
-    ]
+    return [workflow.source_path(f"../src/verbatim/{module}.py") for module in modules]
 
 
 def shards(n, size):
@@ -53,14 +53,20 @@ def input_shards():
     if WORLD:
         from verbatim.world import planting
 
-        return shards(planting.count_rows(config["world"]["planted"]), config["world"]["rows_a_shard"])
+        return shards(
+            planting.count_rows(config["world"]["planted"]),
+            config["world"]["rows_a_shard"],
+        )
     return list(SOURCE)
 
 
 def source_file(kind, shard):
     """The file of a shard that holds its `embeddings` or its `metadata`."""
     if WORLD:
-        name = {"embeddings": "img_emb/img_emb_{}.npy", "metadata": "metadata/metadata_{}.parquet"}[kind]
+        name = {
+            "embeddings": "img_emb/img_emb_{}.npy",
+            "metadata": "metadata/metadata_{}.parquet",
+        }[kind]
         return "<results>/world/embeddings/" + name.format(f"{int(shard):04d}")
     return getattr(SOURCE[shard], kind)
 
@@ -72,7 +78,11 @@ def source_files(kind):
 
 def picture_archives():
     """The img2dataset archives that this run makes; those of a user's folder are just there."""
-    return [f"<results>/world/data/{shard}.tar" for shard in input_shards()] if WORLD else []
+    return (
+        [f"<results>/world/data/{shard}.tar" for shard in input_shards()]
+        if WORLD
+        else []
+    )
 
 
 def picture_folder():
@@ -85,12 +95,16 @@ def picture_folder():
 def extra_prompts():
     """A list with the file of captions to judge beside the selected ones, or an empty one."""
     file = config["inputs"]["extra_prompts"]
-    return {"": [], "world": ["<results>/world/extra_prompts.parquet"]}.get(file, [file])
+    return {"": [], "world": ["<results>/world/extra_prompts.parquet"]}.get(
+        file, [file]
+    )
 
 
 def prompt_shards():
     """Names of the prompt shards of a model: planned for the most prompts there can be."""
-    return shards(configuration.most_prompts(config), config["whitebox"]["prompts_a_shard"])
+    return shards(
+        configuration.most_prompts(config), config["whitebox"]["prompts_a_shard"]
+    )
 
 
 def attacked_models():
@@ -111,3 +125,38 @@ def model_folder(wildcards):
     if Path(row["source"]).is_dir():
         return f"{row['source']}/model_index.json"
     return []  # a hub id, in the local cache
+
+
+def candidates_of(wildcards):
+    return ALL_MODELS.loc[wildcards.model, "candidates"]
+
+
+def candidate_files(wildcards):
+    """What a model's candidates are selected from, by the sheet's word for it."""
+    candidates = candidates_of(wildcards)
+    models = configuration.candidate_models(candidates)
+    if candidates == "own":
+        return {
+            "dcs": f"<results>/whitebox/{wildcards.model}/scores.parquet",
+            "ecs": f"<results>/blackbox/{wildcards.model}/scores.parquet",
+            "clique": f"<results>/postfilter/{wildcards.model}/scores.parquet",
+        }
+    if candidates.startswith("top:"):
+        return {"ecs": f"<results>/blackbox/{models[0]}/scores.parquet"}
+    return {"labels": [f"<results>/labels/{model}/labels.parquet" for model in models]}
+
+
+def found_in(wildcards):
+    """Models whose found prompts are candidates of this one."""
+    candidates = candidates_of(wildcards)
+    return (
+        configuration.candidate_models(candidates)
+        if candidates.startswith("found:")
+        else []
+    )
+
+
+def clip_file(name):
+    """A file of the CLIP model that made the embeddings."""
+    folder = config["inputs"]["clip"]
+    return f"<results>/world/clip/{name}" if folder == "world" else f"{folder}/{name}"

@@ -5,6 +5,7 @@
 # OUTPUTS  <results>/figures/triples     one-step | generated | training picture | mask, a few of every model
 #          <results>/figures/precision   precision against copies found: DCS, ECS, ECS+Carlini
 #          <results>/figures/histogram   DCS of planted, held-out and repeated captions   (embedded world)
+#          <results>/figures/syntheses   what is drawn for prompts that nobody picked     (embedded world)
 #          <results>/figures/recall      found of planted by number of copies             (embedded world)
 
 
@@ -13,8 +14,10 @@ def all_figures():
     names = ["triples"]
     names += ["precision"] if attacked_models() else []
     names += ["recall"] if WORLD else []
-    names += ["histogram"] if WORLD and attacked_models() else []
-    return [f"<results>/figures/{name}.{kind}" for name in names for kind in ("png", "pdf")]
+    names += ["histogram", "syntheses"] if WORLD and attacked_models() else []
+    return [
+        f"<results>/figures/{name}.{kind}" for name in names for kind in ("png", "pdf")
+    ]
 
 
 def names_of(models):
@@ -29,10 +32,12 @@ rule plot_triples:
         training=[f"<results>/labels/{model}/training.zip" for model in MODELS.index],
         masks=[f"<results>/labels/{model}/masks.zip" for model in MODELS.index],
         one_step=of_attacked("<results>/blackbox/{model}/images.zip"),
-        code=code("figures/triples", "figures/style"),
+        code=code("figures/triples", "figures/grid", "figures/style"),
     output:
         png=report(
-            "<results>/figures/triples.png", caption="../report/plot_triples.rst", category="Figures"
+            "<results>/figures/triples.png",
+            caption="../report/plot_triples.rst",
+            category="Figures",
         ),
         pdf="<results>/figures/triples.pdf",
     log:
@@ -61,7 +66,9 @@ rule plot_precision:
         code=code("figures/precision", "figures/style"),
     output:
         png=report(
-            "<results>/figures/precision.png", caption="../report/plot_precision.rst", category="Figures"
+            "<results>/figures/precision.png",
+            caption="../report/plot_precision.rst",
+            category="Figures",
         ),
         pdf="<results>/figures/precision.pdf",
     log:
@@ -88,7 +95,9 @@ rule plot_histogram:
         code=code("figures/histogram", "figures/style"),
     output:
         png=report(
-            "<results>/figures/histogram.png", caption="../report/plot_histogram.rst", category="Figures"
+            "<results>/figures/histogram.png",
+            caption="../report/plot_histogram.rst",
+            category="Figures",
         ),
         pdf="<results>/figures/histogram.pdf",
     log:
@@ -109,13 +118,51 @@ rule plot_histogram:
         "../scripts/figures/plot_histogram.py"
 
 
+rule plot_syntheses:
+    input:
+        truth="<results>/world/truth.parquet",
+        pictures="<results>/world/pictures.npy",
+        prompts="<results>/tables/detectors.csv",
+        images=of_attacked("<results>/labels/{model}/images.zip"),
+        one_step=of_attacked("<results>/blackbox/{model}/images.zip"),
+        code=code("figures/syntheses", "figures/grid", "figures/style"),
+    output:
+        png=report(
+            "<results>/figures/syntheses.png",
+            caption="../report/plot_syntheses.rst",
+            category="Figures",
+        ),
+        pdf="<results>/figures/syntheses.pdf",
+    log:
+        "<results>/logs/figures/plot_syntheses.log",
+    benchmark:
+        "<results>/benchmarks/figures/plot_syntheses.tsv"
+    conda:
+        "../../envs/plots.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        names=names_of(attacked_models()),
+        column="dcs_" + config["whitebox"]["preset"],
+        one_step_seed=config["blackbox"]["seeds"][0],
+        seeds=config["labels"]["seeds"][: config["figures"]["unpicked_seeds"]],
+        examples=config["figures"]["unpicked"],
+        dpi=config["figures"]["dpi"],
+    script:
+        "../scripts/figures/plot_syntheses.py"
+
+
 rule plot_recall:
     input:
         table="<results>/tables/recall.csv",
         code=code("figures/recall", "figures/style"),
     output:
         png=report(
-            "<results>/figures/recall.png", caption="../report/plot_recall.rst", category="Figures"
+            "<results>/figures/recall.png",
+            caption="../report/plot_recall.rst",
+            category="Figures",
         ),
         pdf="<results>/figures/recall.pdf",
     log:

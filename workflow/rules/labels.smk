@@ -13,39 +13,6 @@
 #          <results>/labels/{model}/labels.parquet      a label a candidate; masks.zip: template masks
 
 
-def candidates_of(wildcards):
-    return ALL_MODELS.loc[wildcards.model, "candidates"]
-
-
-def candidate_files(wildcards):
-    """What a model's candidates are selected from, by the sheet's word for it."""
-    candidates = candidates_of(wildcards)
-    models = configuration.candidate_models(candidates)
-    if candidates == "own":
-        return {
-            "dcs": f"<results>/whitebox/{wildcards.model}/scores.parquet",
-            "ecs": f"<results>/blackbox/{wildcards.model}/scores.parquet",
-            "clique": f"<results>/postfilter/{wildcards.model}/scores.parquet",
-        }
-    if candidates.startswith("top:"):
-        return {"ecs": f"<results>/blackbox/{models[0]}/scores.parquet"}
-    return {"labels": [f"<results>/labels/{model}/labels.parquet" for model in models]}
-
-
-def found_in(wildcards):
-    """Models whose found prompts are candidates of this one."""
-    candidates = candidates_of(wildcards)
-    return (
-        configuration.candidate_models(candidates) if candidates.startswith("found:") else []
-    )
-
-
-def clip_file(name):
-    """A file of the CLIP model that made the embeddings."""
-    folder = config["inputs"]["clip"]
-    return f"<results>/world/clip/{name}" if folder == "world" else f"{folder}/{name}"
-
-
 rule select_candidates:
     input:
         unpack(candidate_files),
@@ -67,7 +34,11 @@ rule select_candidates:
         candidates=candidates_of,
         found_in=found_in,
         n_prompts=lambda wildcards: config["labels"][
-            "n_transfer" if candidates_of(wildcards).startswith("top:") else "n_prompts"
+            (
+                "n_transfer"
+                if candidates_of(wildcards).startswith("top:")
+                else "n_prompts"
+            )
         ],
     script:
         "../scripts/labels/select_candidates.py"
@@ -120,7 +91,7 @@ rule search_neighbours:
         index="<results>/dedup/index.faiss",
         clip=clip_file("open_clip_config.json"),
         clip_weights=clip_file("open_clip_model.safetensors"),
-        code=code("clip", "search", "labels/neighbours"),
+        code=code("clip", "images", "search", "labels/neighbours"),
     output:
         neighbours="<results>/labels/{model}/neighbours.parquet",
     log:
@@ -181,6 +152,7 @@ rule label_candidates:
         fetched="<results>/labels/{model}/fetched.parquet",
         relatives="<results>/labels/{model}/relatives.parquet",
         code=code(
+            "images",
             "labels/distances",
             "labels/guards",
             "labels/label",

@@ -12,7 +12,7 @@ rule select_postfilter:
     input:
         selection="<results>/blackbox/{model}/selection.parquet",
         scores="<results>/blackbox/{model}/scores.parquet",
-        code=code("postfilter/selection"),
+        code=code("ranking"),
     output:
         selection="<results>/postfilter/{model}/selection.parquet",
     log:
@@ -47,6 +47,7 @@ rule filter_prompts:
             "postfilter/filtering",
             "postfilter/stopping",
             "postfilter/tiles",
+            "ranking",
         ),
     output:
         images="<results>/postfilter/{model}/images.zip",

@@ -16,7 +16,7 @@
 
 def sheet_columns(*columns):
     """These columns of the selected models, in the order of the sheet, as plain records."""
-    return MODELS.rename_axis("model").reset_index()[["model", *columns]].to_dict("records")
+    return MODELS[["model", *columns]].to_dict("records")
 
 
 def labels_of_models(wildcards=None):
@@ -66,7 +66,7 @@ rule count_labels:
     input:
         labels=labels_of_models,
         clusters="<results>/dedup/clusters.parquet",
-        code=code("tables/table1", "tables/statistics"),
+        code=code("tables/table1", "tables/text"),
     output:
         table="<results>/table1.csv",
     log:
@@ -74,7 +74,7 @@ rule count_labels:
     benchmark:
         "<results>/benchmarks/tables/count_labels.tsv"
     conda:
-        "../../envs/core.yaml"
+        "../../envs/plots.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -89,7 +89,7 @@ rule compare_paper:
     input:
         table1="<results>/table1.csv",
         paper=config["tables"]["paper_values"],
-        code=code("tables/table1", "tables/statistics"),
+        code=code("tables/table1", "tables/text"),
     output:
         table="<results>/tables/table1_vs_paper.csv",
     log:
@@ -97,10 +97,12 @@ rule compare_paper:
     benchmark:
         "<results>/benchmarks/tables/compare_paper.tsv"
     conda:
-        "../../envs/core.yaml"
+        "../../envs/plots.yaml"
     threads: 1
     params:
-        references={one["name"]: one["reference"] for one in sheet_columns("name", "reference")},
+        references={
+            one["name"]: one["reference"] for one in sheet_columns("name", "reference")
+        },
     script:
         "../scripts/tables/compare_paper.py"
 
@@ -108,7 +110,7 @@ rule compare_paper:
 rule merge_costs:
     input:
         costs=cost_files,
-        code=code("tables/costs", "tables/statistics"),
+        code=code("tables/costs", "tables/text"),
     output:
         table="<results>/tables/costs.csv",
     log:
@@ -116,7 +118,7 @@ rule merge_costs:
     benchmark:
         "<results>/benchmarks/tables/merge_costs.tsv"
     conda:
-        "../../envs/core.yaml"
+        "../../envs/plots.yaml"
     threads: 1
     params:
         images=config["tables"]["carlini_images"],
@@ -132,7 +134,9 @@ rule count_precision:
         blackbox=of_attacked("<results>/blackbox/{model}/scores.parquet"),
         postfilter=of_attacked("<results>/postfilter/{model}/scores.parquet"),
         labels=of_attacked("<results>/labels/{model}/labels.parquet"),
-        code=code("tables/precision", "tables/table1", "tables/statistics"),
+        code=code(
+            "tables/precision", "tables/table1", "tables/statistics", "tables/text"
+        ),
     output:
         table="<results>/tables/precision.csv",
     log:
@@ -140,7 +144,7 @@ rule count_precision:
     benchmark:
         "<results>/benchmarks/tables/count_precision.tsv"
     conda:
-        "../../envs/core.yaml"
+        "../../envs/plots.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -156,7 +160,13 @@ rule count_recall:
     input:
         truth="<results>/world/truth.parquet",
         labels=labels_of_models,
-        code=code("tables/recall", "tables/truth", "tables/table1", "tables/statistics"),
+        code=code(
+            "tables/recall",
+            "tables/truth",
+            "tables/table1",
+            "tables/statistics",
+            "tables/text",
+        ),
     output:
         table="<results>/tables/recall.csv",
     log:
@@ -164,7 +174,7 @@ rule count_recall:
     benchmark:
         "<results>/benchmarks/tables/count_recall.tsv"
     conda:
-        "../../envs/core.yaml"
+        "../../envs/plots.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -180,7 +190,13 @@ rule compare_truth:
     input:
         truth="<results>/world/truth.parquet",
         labels=labels_of_models,
-        code=code("tables/confusion", "tables/truth", "tables/table1", "tables/statistics"),
+        code=code(
+            "tables/confusion",
+            "tables/truth",
+            "tables/table1",
+            "tables/statistics",
+            "tables/text",
+        ),
     output:
         table="<results>/tables/confusion.csv",
     log:
@@ -188,7 +204,7 @@ rule compare_truth:
     benchmark:
         "<results>/benchmarks/tables/compare_truth.tsv"
     conda:
-        "../../envs/core.yaml"
+        "../../envs/plots.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -208,7 +224,13 @@ rule score_detectors:
         blackbox=of_attacked("<results>/blackbox/{model}/scores.parquet"),
         postfilter=of_attacked("<results>/postfilter/{model}/scores.parquet"),
         labels=of_attacked("<results>/labels/{model}/labels.parquet"),
-        code=code("tables/detectors", "tables/truth", "tables/table1", "tables/statistics"),
+        code=code(
+            "tables/detectors",
+            "tables/truth",
+            "tables/table1",
+            "tables/statistics",
+            "tables/text",
+        ),
     output:
         table="<results>/tables/evaluation.csv",
         prompts="<results>/tables/detectors.csv",
@@ -217,7 +239,7 @@ rule score_detectors:
     benchmark:
         "<results>/benchmarks/tables/score_detectors.tsv"
     conda:
-        "../../envs/core.yaml"
+        "../../envs/plots.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -235,15 +257,22 @@ rule score_detectors:
 
 rule compare_seeds:
     input:
-        table1=expand("<results>/seeds/{seed}/table1.csv", seed=config["tables"]["seed_runs"]),
-        recall=expand("<results>/seeds/{seed}/tables/recall.csv", seed=config["tables"]["seed_runs"]),
+        table1=expand(
+            "<results>/seeds/{seed}/table1.csv", seed=config["tables"]["seed_runs"]
+        ),
+        recall=expand(
+            "<results>/seeds/{seed}/tables/recall.csv",
+            seed=config["tables"]["seed_runs"],
+        ),
         evaluation=expand(
-            "<results>/seeds/{seed}/tables/evaluation.csv", seed=config["tables"]["seed_runs"]
+            "<results>/seeds/{seed}/tables/evaluation.csv",
+            seed=config["tables"]["seed_runs"],
         ),
         confusion=expand(
-            "<results>/seeds/{seed}/tables/confusion.csv", seed=config["tables"]["seed_runs"]
+            "<results>/seeds/{seed}/tables/confusion.csv",
+            seed=config["tables"]["seed_runs"],
         ),
-        code=code("tables/seeds", "tables/statistics"),
+        code=code("tables/seeds", "tables/statistics", "tables/text"),
     output:
         table="<results>/tables/seeds.csv",
     log:
@@ -251,7 +280,7 @@ rule compare_seeds:
     benchmark:
         "<results>/benchmarks/tables/compare_seeds.tsv"
     conda:
-        "../../envs/core.yaml"
+        "../../envs/plots.yaml"
     threads: 1
     params:
         seeds=config["tables"]["seed_runs"],
@@ -266,10 +295,11 @@ rule check_results:
         tables=["<results>/table1.csv", "<results>/tables/costs.csv"],
         rows=[f"<results>/inputs/rows/{shard}.parquet" for shard in input_shards()],
         dedup=[
-            f"<results>/dedup/{name}.parquet" for name in ("prompts", "clusters", "kept_rows")
+            f"<results>/dedup/{name}.parquet"
+            for name in ("prompts", "clusters", "kept_rows")
         ],
         trained=[
-            f"<results>/world/models/{model['model']}/training_rows.parquet"
+            f"<results>/world/training/{model['model']}/rows.parquet"
             for model in sheet_columns("training", "source")
             if trained_on_kept(model)
         ],
@@ -291,7 +321,7 @@ rule check_results:
     benchmark:
         "<results>/benchmarks/tables/check_results.tsv"
     conda:
-        "../../envs/core.yaml"
+        "../../envs/plots.yaml"
     threads: 1
     resources:
         mem_mb=1000,

@@ -47,7 +47,8 @@ rule merge_whitebox:
     input:
         prompts="<results>/dedup/prompts.parquet",
         scores=expand(
-            "<results>/whitebox/{{model}}/shards/{shard}.parquet", shard=prompt_shards()
+            "<results>/whitebox/{{model}}/shards/{shard}.parquet",
+            shard=prompt_shards(),
         ),
         code=code("ranking", "whitebox/merge"),
     output:

@@ -110,7 +110,7 @@ rule train_clip:
     output:
         config="<results>/world/clip/open_clip_config.json",
         weights="<results>/world/clip/open_clip_model.safetensors",
-        training_log="<results>/world/training/clip.parquet",
+        training_log="<results>/world/training/clip/log.parquet",
     log:
         "<results>/logs/world/train_clip.log",
     benchmark:
@@ -175,7 +175,7 @@ rule train_vae:
     output:
         config="<results>/world/vae/config.json",
         weights="<results>/world/vae/diffusion_pytorch_model.safetensors",
-        training_log="<results>/world/training/vae.parquet",
+        training_log="<results>/world/training/vae/log.parquet",
     log:
         "<results>/logs/world/train_vae.log",
     benchmark:
@@ -207,7 +207,8 @@ rule train_model:
         ),
     output:
         index="<results>/world/models/{model}/model_index.json",
-        training_log="<results>/world/training/{model}.parquet",
+        rows="<results>/world/training/{model}/rows.parquet",
+        training_log="<results>/world/training/{model}/log.parquet",
     log:
         "<results>/logs/world/train_model/{model}.log",
     benchmark:

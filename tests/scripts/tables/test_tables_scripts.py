@@ -40,7 +40,9 @@ def make_table1(run_script, root):
         "tables/count_labels.py",
         input={"labels": labels_of(root), "clusters": root / "dedup/clusters.parquet"},
         output={"table": root / "table1.csv"},
-        params={"models": [{k: one[k] for k in ("model", "name", "deduplicated")} for one in MODELS]},
+        params={
+            "models": [{k: one[k] for k in ("model", "name", "deduplicated")} for one in MODELS]
+        },
     )
     return pd.read_csv(root / "table1.csv")
 
@@ -59,7 +61,13 @@ def make_costs_table(run_script, root):
 
 def test_table_1_has_the_columns_of_the_paper_and_a_row_a_model_in_order(run_script, finished):
     table = make_table1(run_script, finished)
-    assert list(table.columns[:5]) == ["Model", "Deduplicated training", "Retrieved", "Template", "Exact"]
+    assert list(table.columns[:5]) == [
+        "Model",
+        "Deduplicated training",
+        "Retrieved",
+        "Template",
+        "Exact",
+    ]
     assert table.iloc[:, :5].to_numpy().tolist() == [
         ["SD V1", "no", 1, 1, 5], ["SD V2", "yes", 0, 1, 0], ["Deep Image Floyd", "yes", 0, 1, 0],
     ]  # fmt: skip
@@ -112,9 +120,15 @@ def test_detectors_are_judged_and_their_scores_listed(run_script, finished):
         params={"models": ATTACKED, "fpr": 0.05, "resamples": 50, "folds": 3, "confidence": 0.95, "seed": 0},
     )  # fmt: skip
     table = pd.read_csv(finished / "tables/evaluation.csv")
-    hit = table.query("detector == 'dcs_reference' and positives == 'full' and negatives == 'held_out'")
+    hit = table.query(
+        "detector == 'dcs_reference' and positives == 'full' and negatives == 'held_out'"
+    )
     assert hit["model"].tolist() == ATTACKED
-    assert hit["auc"].iloc[0] == 1.0 and hit["found"].tolist() == [pytest.approx(5 / 6, abs=1e-5), 0]
+    assert hit["auc"].iloc[0] == 1.0
+    assert hit["found"].tolist() == [
+        pytest.approx(5 / 6, abs=1e-5),
+        0,
+    ]
     prompts = read_table(finished / "dedup/prompts.parquet", "prompts")
     scores = pd.read_csv(finished / "tables/detectors.csv")
     assert set(scores["prompt_id"]) == set(prompts["prompt_id"])  # as whole numbers, none rounded
@@ -130,7 +144,8 @@ def test_precision_of_every_ranking(run_script, finished):
     )  # fmt: skip
     table = pd.read_csv(finished / "tables/precision.csv")
     last = table.groupby(["model", "detector"])["found"].max()
-    assert last["sd1", "DCS"] == 7 and last["sd2", "DCS"] == 1
+    assert last["sd1", "DCS"] == 7
+    assert last["sd2", "DCS"] == 1
 
 
 def test_runs_of_several_seeds_are_compared(run_script, finished):
@@ -145,8 +160,10 @@ def test_runs_of_several_seeds_are_compared(run_script, finished):
         output={"table": finished / "tables/seeds.csv"},
         params={"seeds": [0, 1], "confidence": 0.95},
     )
-    table = pd.read_csv(finished / "tables/seeds.csv").set_index(["table", "model", "item", "quantity"])
-    exact = table.loc[("table1", "SD V1")].xs("Exact", level="quantity").iloc[0]
+    table = pd.read_csv(finished / "tables/seeds.csv").set_index(
+        ["table", "model", "item", "quantity"]
+    )
+    exact = table.query("table == 'table1' and model == 'SD V1' and quantity == 'Exact'").iloc[0]
     assert (exact["mean"], exact["min"], exact["runs"]) == (5, 5, 2)
     auc = table.loc[("evaluation", "sd1", "dcs_reference / full / held_out", "auc")]
     assert auc["mean"] == 1
@@ -199,17 +216,18 @@ def test_a_broken_run_fails_with_a_list_of_what_is_wrong(check, tmp_path):
         with ImageArchive(root / "labels/if/images.zip") as images:
             members = list(images)
         write_archive(root / "labels/if/images.zip", members[1:])
+        (root / "blackbox/sd2/scores.parquet").unlink()
 
     with pytest.raises(RuntimeError) as failed:
         check(change)
     text = str(failed.value)
-    assert text.startswith("4 of ")
-    assert "distances are below the threshold of their label[sd1]: Failed: labels/sd1/labels.parquet: MV" in text
-    assert "row 12345" in text and "no training picture 12345.png" in text
+    assert text.startswith("5 of ")
+    assert (
+        "distances are below the threshold of their label[sd1]: Failed: labels/sd1/labels.parquet: MV"
+        in text
+    )
+    assert "row 12345" in text
+    assert "no training picture 12345.png" in text
     assert "labels/if/images.zip: no synthesis" in text
+    assert "blackbox/sd2/scores.parquet: no such file" in text
     assert not (tmp_path / "copy/checks.txt").exists()
-
-
-def test_a_lost_file_fails_by_name(check):
-    with pytest.raises(RuntimeError, match="scores.parquet: no such file"):
-        check(lambda root: (root / "blackbox/sd2/scores.parquet").unlink())

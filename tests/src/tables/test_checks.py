@@ -64,7 +64,9 @@ def test_a_copy_of_no_training_row_is_named(labels):
 def test_a_distance_above_the_threshold_of_its_label_is_named(labels):
     labels.loc[labels["label"] == "TV", ["distance", "distance_tv"]] = 0.13
     fault = checks.distances_below("x", labels, THRESHOLDS)
-    assert len(fault) == 1 and "TV" in fault[0] and "0.13" in fault[0]
+    assert len(fault) == 1
+    assert "TV" in fault[0]
+    assert "0.13" in fault[0]
     assert checks.distances_below("x", labels, THRESHOLDS | {"tv": 0.14}) == []
 
 
@@ -85,7 +87,9 @@ def test_a_lost_synthesis_is_named(labels):
 
 def test_lost_sources_and_masks_are_named(labels):
     faults = checks.pictures_kept("x", labels, [], [])
-    assert len(faults) == 2 and "0.png" in faults[0] and "mask" in faults[1]
+    assert len(faults) == 2
+    assert "0.png" in faults[0]
+    assert "mask" in faults[1]
 
 
 def test_a_table_1_that_does_not_add_up_is_named(labels):
@@ -116,7 +120,7 @@ def test_rows_trained_on_beside_the_kept_ones_are_named():
 
 
 @pytest.mark.parametrize(
-    "kept,fault",
+    ("kept", "fault"),
     [([0, 2, 3], ""), ([1, 2, 3], ""), ([0, 1, 2, 3], "two rows of cluster 0"), ([2, 3], "no row left of cluster 0"),
      ([0, 3], "no row left of cluster 2"), ([0, 2, 3, 9], "no such row: 9"), ([0, 2, 3, 4], "")],
 )  # fmt: skip

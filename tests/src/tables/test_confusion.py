@@ -44,7 +44,8 @@ def test_the_total_is_that_of_table_1_without_extra_prompts():
 
 def test_no_source_no_share():
     table = confusion(COPIES)
-    assert table.loc["N", "share_planted"].isna().all() and table.loc["N", "low"].isna().all()
+    assert table.loc["N", "share_planted"].isna().all()
+    assert table.loc["N", "low"].isna().all()
 
 
 def test_a_prompt_of_another_data_set_is_of_unknown_kind():

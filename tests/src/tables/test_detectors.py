@@ -93,9 +93,11 @@ def test_area_is_that_of_a_loop_over_planted_and_held_out(world):
     neg = [value[row.prompt_id] for row in known.itertuples() if row.kind == "held_out"]
     auc = np.mean([[1.0 if p > n else 0.5 if p == n else 0.0 for n in neg] for p in pos])
     got = line(result, "dcs_reference", "full", "held_out")
-    assert got["auc"] == pytest.approx(auc) and got["low"] < auc < got["high"]
+    assert got["auc"] == pytest.approx(auc)
+    assert got["low"] < auc < got["high"]
     assert (got["n_pos"], got["n_neg"], got["found"], got["alarms"]) == (60, 60, 45 / 60, 0)
-    assert 0 < got["tpr"] < 1 and got["fpr"] < 0.2
+    assert 0 < got["tpr"] < 1
+    assert got["fpr"] < 0.2
 
 
 def test_copied_positives_are_those_that_were_drawn(world):
@@ -128,7 +130,9 @@ def test_numbers_without_meaning_leave_the_words_near_chance():
 
 def test_a_threshold_is_not_read_where_negatives_are_few(world):
     got = line(world[2], "dcs_reference", "full", "repeated")
-    assert got["n_neg"] == 1 and np.isnan(got["tpr"]) and np.isnan(got["low"])
+    assert got["n_neg"] == 1
+    assert np.isnan(got["tpr"])
+    assert np.isnan(got["low"])
 
 
 def test_negatives_are_matched_held_out_captions_only():
@@ -146,4 +150,5 @@ def test_without_a_single_copy_the_copied_positives_are_empty():
     tables = make_scores(prompts, np.random.default_rng(0).random(len(prompts)))
     result = score_detectors(known, join_scores(**tables), 0.05, 20, 5, 0.95, 0)
     none = result[result["positives"] == "copied"]
-    assert none["n_pos"].eq(0).all() and none["auc"].isna().all()
+    assert none["n_pos"].eq(0).all()
+    assert none["auc"].isna().all()

@@ -4,7 +4,6 @@ from scipy.stats import binomtest
 
 from verbatim.tables.statistics import (
     auc_interval,
-    csv_text,
     split_groups,
     t_interval,
     tpr_at_fpr,
@@ -23,7 +22,8 @@ def test_wilson_is_that_of_scipy_for_every_count():
 
 def test_a_share_of_nothing_has_no_interval():
     low, high = wilson([0], [0], 0.95)
-    assert np.isnan(low[0]) and np.isnan(high[0])
+    assert np.isnan(low[0])
+    assert np.isnan(high[0])
 
 
 def test_more_found_than_there_are_is_refused():
@@ -102,7 +102,9 @@ def test_without_negatives_there_is_no_auc():
 
 def test_one_group_a_side_has_an_auc_but_no_interval():
     auc, low, high = auc_interval([3.0, 2.0, 1.0], [True, True, False], [0, 0, 1], 10, 0.95, 0)
-    assert auc == 1 and np.isnan(low) and np.isnan(high)
+    assert auc == 1
+    assert np.isnan(low)
+    assert np.isnan(high)
 
 
 def test_groups_are_never_split_and_both_classes_reach_every_part():
@@ -137,9 +139,3 @@ def test_threshold_of_one_half_is_judged_on_the_other():
 def test_too_few_negatives_for_the_rate_give_no_tpr():
     scores, positive = np.arange(45.0), np.arange(45) < 10
     assert np.isnan(tpr_at_fpr(scores, positive, np.arange(45), 0.05, 0)).all()
-
-
-def test_csv_has_six_digits_and_empty_cells_for_what_is_unknown():
-    import pandas as pd
-
-    assert csv_text(pd.DataFrame({"a": [1 / 3, np.nan]})) == 'a\n0.333333\n""\n'

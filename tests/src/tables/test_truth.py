@@ -19,7 +19,9 @@ def test_each_caption_and_picture_is_one_pair_without_those_kept_for_finetuning(
 def test_repeated_captions_are_one_unit_and_template_members_one_group():
     pairs = list_captions(make_truth())
     units = pairs.groupby("kind")["unit"].nunique()
-    assert units["repeated"] == 1 and units["template"] == 2 and units["picture_only"] == 1
+    assert units["repeated"] == 1
+    assert units["template"] == 2
+    assert units["picture_only"] == 1
     assert set(pairs.loc[pairs["kind"] == "template", "group"]) == {"carpets"}
     assert pairs.loc[pairs["kind"] == "repeated", "group"].nunique() == 1
 
@@ -56,12 +58,10 @@ def test_what_was_set_aside_is_neither_copied_nor_drawn():
     one = judged({"planted thing 0": ("MV", "planted thing 0")}, review=("planted thing 0",)).loc[
         prompt_id("planted thing 0")
     ]
-    assert (
-        one["verdict"] == "review"
-        and not one["copied"]
-        and not one["mv"]
-        and one["source_picture"] == -1
-    )
+    assert one["verdict"] == "review"
+    assert not one["copied"]
+    assert not one["mv"]
+    assert one["source_picture"] == -1
 
 
 def test_prompts_that_were_not_planted_own_nothing():
@@ -69,4 +69,5 @@ def test_prompts_that_were_not_planted_own_nothing():
     labels = make_labels(truth, {"planted thing 0": ("MV", 0)}).head(1)
     stranger = labels.assign(prompt_id=prompt_id("a stranger"), caption="a stranger")
     table = judge(pd.concat([labels, stranger]), truth)
-    assert table["own"].tolist() == [True, False] and table["copied"].all()
+    assert table["own"].tolist() == [True, False]
+    assert table["copied"].all()

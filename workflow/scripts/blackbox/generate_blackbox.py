@@ -4,6 +4,7 @@ import math
 import time
 
 import pandas as pd
+
 from verbatim.images import synthesis_name, to_uint8
 from verbatim.parts import Parts, fingerprint
 from verbatim.records import read_table, write_table

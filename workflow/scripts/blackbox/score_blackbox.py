@@ -1,6 +1,7 @@
 """Score the one-step pictures, and nothing else: ECS under every preset, a line a prompt."""
 
 import pandas as pd
+
 from verbatim.blackbox.ecs import Preset, rank_prompts, score_pictures
 from verbatim.images import ImageArchive, ImageError, synthesis_name
 from verbatim.records import SCHEMAS, read_table, write_table
@@ -20,7 +21,9 @@ def main(smk):
                         pictures.append(archive.read(synthesis_name(prompt_id, seed)))
                     except (KeyError, ImageError) as err:  # n_seeds records it
                         log.warning("prompt %d, seed %d is not used: %s", prompt_id, seed, err)
-                lines.append({"prompt_id": prompt_id, **score_pictures(pictures, presets, smk.params.preset)})
+                lines.append(
+                    {"prompt_id": prompt_id, **score_pictures(pictures, presets, smk.params.preset)}
+                )
         scores = pd.DataFrame(lines, columns=[n for n in SCHEMAS["blackbox"].names if n != "rank"])
         scores["rank"] = rank_prompts(scores)
         write_table(smk.output.scores, "blackbox", scores.sort_values("rank", ignore_index=True))

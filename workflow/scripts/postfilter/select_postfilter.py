@@ -1,6 +1,6 @@
 """Select the prompts that are synthesised in full, many times: the top by ECS, and all extra ones."""
 
-from verbatim.postfilter.selection import select_top
+from verbatim.ranking import select_top
 from verbatim.records import read_table, write_table
 from verbatim.runtime import script
 

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from verbatim.runtime import script, write_text
-from verbatim.tables.statistics import csv_text
 from verbatim.tables.table1 import compare_paper
+from verbatim.tables.text import csv_text
 
 
 def main(smk):

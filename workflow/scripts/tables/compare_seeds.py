@@ -4,7 +4,7 @@ import pandas as pd
 
 from verbatim.runtime import script, write_text
 from verbatim.tables.seeds import LINES, compare_seeds
-from verbatim.tables.statistics import csv_text
+from verbatim.tables.text import csv_text
 
 
 def main(smk):

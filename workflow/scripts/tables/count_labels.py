@@ -2,8 +2,8 @@
 
 from verbatim.records import read_table
 from verbatim.runtime import script, write_text
-from verbatim.tables.statistics import csv_text
 from verbatim.tables.table1 import count_labels
+from verbatim.tables.text import csv_text
 
 
 def main(smk):

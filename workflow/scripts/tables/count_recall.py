@@ -5,7 +5,7 @@ import pandas as pd
 from verbatim.records import read_table
 from verbatim.runtime import script, write_text
 from verbatim.tables.recall import count_recall
-from verbatim.tables.statistics import csv_text
+from verbatim.tables.text import csv_text
 
 
 def main(smk):

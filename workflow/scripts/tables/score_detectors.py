@@ -5,7 +5,7 @@ import pandas as pd
 from verbatim.records import read_table
 from verbatim.runtime import progress, script, write_text
 from verbatim.tables.detectors import describe_prompts, join_scores, score_detectors
-from verbatim.tables.statistics import csv_text
+from verbatim.tables.text import csv_text
 
 
 def main(smk):

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pandas as pd
+
 from verbatim.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import load_model, progress, script
 

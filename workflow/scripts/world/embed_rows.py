@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from verbatim.archives import TrainingPictures
+from verbatim.inputs.pictures import TrainingPictures
 from verbatim.clip import ClipEmbedder
 from verbatim.runtime import device, progress, script
 from verbatim.world.layout import write_embeddings

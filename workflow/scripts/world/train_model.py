@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from verbatim.archives import read_rows
 from verbatim.images import to_uint8
-from verbatim.records import read_table
+from verbatim.records import read_table, write_table
 from verbatim.runtime import TrainingReport, script
 from verbatim.world.models import train_model
 
@@ -35,6 +35,7 @@ def main(smk: Any) -> None:
             every=p.checkpoint_every,
             tell=report,
         )
+        write_table(smk.output.rows, "kept_rows", rows[["row"]])
         report.write(smk.output.training_log, p.checkpoint)
 
 

@@ -47,7 +47,8 @@ SCHEMAS: dict[str, pa.Schema] = {
     "extra_prompts": _schema(caption=S),
     # world: loss a step of one training
     "training_log": _schema(step=I32, loss=F32, learning_rate=F32, seconds=F32),
-    # inputs: one row a training row. status: ok, or why the row takes no part (see `reason`)
+    # inputs: one row a training row. status: ok; bad_embedding: takes no part; bad_caption: its picture
+    # takes part in the search for duplicates, its caption is never a prompt (see `reason`)
     "rows": _schema(
         row=I64, url=S, caption=S, width=I32, height=I32, archive=S, member=S, status=S, reason=S
     ),

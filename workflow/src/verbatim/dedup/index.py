@@ -131,9 +131,8 @@ def build_index(
         ) from err
     try:
         faiss.extract_index_ivf(index).nprobe = nprobe
-    except (
-        RuntimeError
-    ):  # no inverted lists: such an index numbers vectors by position, unless mapped
+    except RuntimeError:
+        # no inverted lists: such an index knows vectors by position alone, unless it is wrapped
         index = faiss.IndexIDMap(index)
     if not index.is_trained:
         rng = np.random.default_rng(seed)

@@ -64,9 +64,11 @@ class LatentDenoiser(Denoiser):
         return Condition(torch.cat(parts))
 
     def network(self, x: torch.Tensor, t: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
-        return self.unet(x, t, encoder_hidden_states=states, return_dict=False)[0]
+        out: torch.Tensor = self.unet(x, t, encoder_hidden_states=states, return_dict=False)[0]
+        return out
 
     @torch.no_grad()
     def decode(self, x0: torch.Tensor) -> torch.Tensor:
         z = (x0.to(self.device, torch.float32) / self.scale + self.shift).to(self.dtype)
-        return (self.vae.decode(z, return_dict=False)[0].float() / 2 + 0.5).clamp(0.0, 1.0)
+        picture: torch.Tensor = self.vae.decode(z, return_dict=False)[0]
+        return (picture.float() / 2 + 0.5).clamp(0.0, 1.0)

@@ -41,7 +41,7 @@ class ModelFolderError(ValueError):
     """A model cannot be loaded; the message names the folder, the file and the cure."""
 
 
-def find_folder(folder_or_id: str | os.PathLike, revision: str | None = None) -> Path:
+def find_folder(folder_or_id: str | os.PathLike[str], revision: str | None = None) -> Path:
     """The model's folder: as given, or of a hub id in the local cache. Nothing is downloaded."""
     path = Path(folder_or_id)
     if path.is_dir():
@@ -155,7 +155,7 @@ def _read_json(folder: Path, name: str, without: str) -> dict[str, Any]:
 
 
 def load_denoiser(
-    folder_or_id: str | os.PathLike,
+    folder_or_id: str | os.PathLike[str],
     family: str,
     device: str,
     dtype: str = "float32",

@@ -62,7 +62,7 @@ class PixelDenoiser(Denoiser):
         return Condition(torch.cat(parts))
 
     def network(self, x: torch.Tensor, t: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
-        out = self.unet(x, t, encoder_hidden_states=states, return_dict=False)[0]
+        out: torch.Tensor = self.unet(x, t, encoder_hidden_states=states, return_dict=False)[0]
         return out[:, : self.shape[0]]
 
     def threshold(self, x0: torch.Tensor) -> torch.Tensor:

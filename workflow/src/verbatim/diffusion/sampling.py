@@ -8,6 +8,7 @@ additions inside a matrix product may depend on the batch), and a test shows it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -49,7 +50,7 @@ def noise_levels(denoiser: Denoiser, steps: int, sampler: str) -> torch.Tensor:
     start = denoiser.sigma_max if steps == 1 else min(denoiser.sigma_max, SIGMA_START)
     if sampler != "ddim" or steps == 1:
         return karras_sigmas(steps, denoiser.sigma_min, start)
-    first = float(denoiser.sigma_to_t(torch.tensor([start]))[0])
+    first = float(denoiser.sigma_to_t(torch.tensor([start], dtype=torch.float64))[0])
     levels = denoiser.t_to_sigma(torch.linspace(first, 0, steps, dtype=torch.float64))
     return torch.cat([levels, torch.zeros(1, dtype=torch.float64)])
 
@@ -118,7 +119,7 @@ def sample(
     """
     levels = noise_levels(denoiser, steps, sampler).tolist()
     x = noise.to(denoiser.device, torch.float32) * levels[0]
-    for now, after in zip(levels[:-1], levels[1:], strict=True):
+    for now, after in pairwise(levels):
         x0 = denoise(denoiser, x, now, cond, uncond, guidance, threshold)
         if after == 0.0:
             return x0  # what the Euler step to 0 gives, without its rounding

@@ -1,4 +1,4 @@
-"""Confidence scores of planted captions, of matched captions never trained on, and of mere frequency.
+"""Confidence scores of planted captions, of matched held-out ones, and of mere frequency.
 
 Webster 2023, eq. 1 and 2 (DCS of prompts that are copied against others).
 """
@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from verbatim.figures.style import BLUE, GREY, VERMILION, WIDTH, use_style
 
@@ -17,7 +18,8 @@ KINDS = {
     "held_out": ("held out, matched to planted", VERMILION, "--"),
     "repeated": ("repeated caption, other pictures", GREY, ":"),
 }
-BINS = 30
+BINS = 24
+WIDE = 4.0  # ASSUME: from this ratio of highest to lowest score on, a log axis reads better
 
 
 def plot_histogram(
@@ -28,22 +30,26 @@ def plot_histogram(
     Parameters
     ----------
     scores : model, kind and the score `column` (`tables/detectors.csv`)
-    evaluation : `tables/evaluation.csv`: the area under the curve and the share that was drawn are printed
+    evaluation : `tables/evaluation.csv`: the area under the curve and the share that was drawn
+        are printed
     column : a white-box score, e.g. dcs_reference
     names : model -> its name in Table 1; decides the panels and their order
     """
     use_style()
     figure, axes = plt.subplots(
-        1, max(1, len(names)), figsize=(WIDTH, 3.0), squeeze=False, layout="constrained"
+        1,
+        max(1, len(names)),
+        figsize=(WIDTH, 3.0),
+        squeeze=False,
+        sharex=True,
+        layout="constrained",
     )
+    known = scores[scores["model"].isin(list(names)) & scores["kind"].isin(list(KINDS))]
+    known = known[known[column] > 0]
+    low, high = known[column].min(), known[column].max()
+    bins = np.geomspace(low * 0.999, high * 1.001, BINS + 1) if len(known) else np.array([1.0, 2.0])
     for i, (ax, (model, name)) in enumerate(zip(axes[0], names.items(), strict=False)):
-        part = scores[(scores["model"] == model) & scores[column].notna()]
-        part = part[part["kind"].isin(list(KINDS)) & (part[column] > 0)]
-        if part.empty:
-            ax.text(0.5, 0.5, "no scores", ha="center", color=GREY, transform=ax.transAxes)
-            continue
-        low, high = part[column].min(), part[column].max()
-        bins = np.geomspace(low * 0.999, max(high, low * 1.001) * 1.001, BINS + 1)
+        part = known[known["model"] == model]
         for kind, (text, colour, dash) in KINDS.items():
             values = part.loc[part["kind"] == kind, column].to_numpy()
             if len(values) == 0:
@@ -51,27 +57,16 @@ def plot_histogram(
             share = np.histogram(values, bins)[0] / len(values)
             ax.stairs(share, bins, color=colour, fill=True, alpha=0.18, lw=0)
             ax.stairs(share, bins, color=colour, lw=1.2, ls=dash, label=f"{text} ({len(values)})")
-        lines = []
-        for kind in ("held_out", "repeated"):
-            hit = evaluation[
-                (evaluation["model"] == model) & (evaluation["detector"] == column)
-                & (evaluation["positives"] == "full") & (evaluation["negatives"] == kind)
-            ]  # fmt: skip
-            for one in hit.itertuples():
-                against = kind.replace("_", " ")
-                lines.append(
-                    f"AUC against {against}: {one.auc:.2f} [{one.low:.2f}, {one.high:.2f}]"
-                )
-                found = f"planted pictures drawn (MV): {one.found:.0%}"
-                if found not in lines:
-                    lines.append(found)
-        lines.sort(key=lambda line: line.startswith("planted"))
-        ax.set_xscale("log")
+        if high > WIDE * low:
+            ax.set_xscale("log")
+            ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ax.xaxis.set_minor_locator(NullLocator())
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
         ax.set(title=name, xlabel="DCS" if column.startswith("dcs") else column)
         if i == 0:
             ax.set_ylabel("share of the prompts of a kind")
-        top = ax.get_ylim()[1]
-        ax.set_ylim(0, top * (1.12 + 0.1 * len(lines)))
+        lines = _describe(evaluation[evaluation["model"] == model], column)
+        ax.set_ylim(0, ax.get_ylim()[1] * (1.05 + 0.09 * len(lines)))
         ax.text(
             0.98, 0.98, "\n".join(lines), ha="right", va="top", fontsize=6.5, transform=ax.transAxes
         )
@@ -79,3 +74,18 @@ def plot_histogram(
     if handles:
         figure.legend(handles, texts, loc="outside lower center", ncols=3)
     return figure
+
+
+def _describe(evaluation: pd.DataFrame, column: str) -> list[str]:
+    """The areas of one model in words, and what it was seen to draw."""
+    hit = evaluation[(evaluation["detector"] == column) & (evaluation["positives"] == "full")]
+    hit = hit[hit["negatives"].isin(list(KINDS)) & hit["auc"].notna()]
+    lines = []
+    for one in hit.to_dict("records"):
+        interval = f" [{one['low']:.2f}, {one['high']:.2f}]" if np.isfinite(one["low"]) else ""
+        lines.append(
+            f"AUC against {one['negatives'].replace('_', ' ')}: {one['auc']:.2f}{interval}"
+        )
+    if len(hit):
+        lines.append(f"planted pictures drawn (MV): {hit['found'].iloc[0]:.0%}")
+    return lines

@@ -1,4 +1,4 @@
-"""One look for all figures: readable in print and by the colour-blind, equal bytes on every rerun."""
+"""One look for all figures: readable in print and by the colour-blind, equal bytes on reruns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
-import seaborn as sns
 from matplotlib.figure import Figure
 
 # Wong 2011, "Color blindness", Nature Methods 8:441; black is left for text and axes
@@ -25,18 +24,24 @@ WIDTH = 7.2  # inches: a page's text block
 
 
 def use_style() -> None:
-    """Set the look of every figure that is made from now on."""
-    sns.set_theme(
-        context="paper",
-        style="ticks",
-        rc={
-            "font.family": "DejaVu Sans", "font.size": 8, "axes.titlesize": 8.5, "axes.labelsize": 8,
-            "xtick.labelsize": 7, "ytick.labelsize": 7, "legend.fontsize": 7, "legend.frameon": False,
-            "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.6,
+    """Set the look of every figure that is made from now on.
+
+    seaborn's `ticks`, from the sheet that Matplotlib ships: importing seaborn itself costs a job more
+    than drawing its figure.
+    """
+    plt.rcdefaults()
+    plt.style.use(["seaborn-v0_8-ticks", "seaborn-v0_8-paper"])
+    plt.rcParams.update(
+        {
+            "font.family": "DejaVu Sans", "font.size": 8, "axes.titlesize": 8.5,
+            "axes.labelsize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7, "legend.fontsize": 7,
+            "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
+            "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6,
+            "xtick.major.size": 3, "ytick.major.size": 3, "xtick.minor.size": 2,
             "lines.linewidth": 1.4, "lines.markersize": 4, "axes.grid": True, "grid.linewidth": 0.4,
-            "grid.color": "#DDDDDD", "pdf.fonttype": 42, "text.parse_math": False,
-            "figure.dpi": 100, "axes.titlelocation": "left",
-        },
+            "grid.color": "#DDDDDD", "axes.axisbelow": True, "pdf.fonttype": 42,
+            "text.parse_math": False, "figure.dpi": 100, "axes.titlelocation": "left",
+        }
     )  # fmt: skip
 
 

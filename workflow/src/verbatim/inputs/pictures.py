@@ -47,6 +47,11 @@ class _Archive:
                 if len(self.members) >= MAX_MEMBERS:
                     raise tarfile.ReadError(f"more than {MAX_MEMBERS} members")
                 self.members.setdefault(info.name, info)  # of two with one name the first counts
+            # tarfile takes a broken header for the end; the end is a block of zeros
+            with open(path, "rb") as file:
+                file.seek(self.tar.offset)
+                if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                    raise tarfile.ReadError(f"no member and no end at byte {self.tar.offset}")
         except (tarfile.TarError, OSError, ValueError) as err:
             # what stands before the damage can be used
             self.damage = "no such file" if isinstance(err, FileNotFoundError) else str(err)

@@ -113,13 +113,12 @@ def embedding_problems(embeddings: np.ndarray, tolerance: float) -> np.ndarray:
     for start in range(0, len(embeddings), BATCH):
         part = np.asarray(embeddings[start : start + BATCH], dtype=np.float32)
         finite = np.isfinite(part)
-        length = np.sqrt(
-            np.einsum("ij,ij->i", np.where(finite, part, 0), np.where(finite, part, 0))
-        )
-        sound = finite.all(axis=1)
-        for i in np.flatnonzero(~sound | ~(np.abs(length - 1) <= tolerance)):
-            if not sound[i]:
-                reason = f"embedding has {int((~finite[i]).sum())} values that are not finite"
+        part = np.where(finite, part, 0)
+        length = np.sqrt(np.einsum("ij,ij->i", part, part))
+        n_bad = (~finite).sum(axis=1)
+        for i in np.flatnonzero((n_bad > 0) | ~(np.abs(length - 1) <= tolerance)):
+            if n_bad[i]:
+                reason = f"embedding has {n_bad[i]} values that are not finite"
             elif length[i] == 0:
                 reason = "embedding is all zero"
             else:

@@ -48,17 +48,20 @@ def doubts(
     if not area.any():
         return ["empty mask"]
     found = []
-    window = (3, 3, 1)
-    spread = ndimage.maximum_filter(picture, window) - ndimage.minimum_filter(picture, window)
-    flat = (spread <= settings.flat_range).all(axis=2)
+    window, seen = (3, 3, 1), area[:, :, None]  # what lies outside the area is not looked at
+    highest = ndimage.maximum_filter(np.where(seen, picture, -np.inf), window)
+    lowest = ndimage.minimum_filter(np.where(seen, picture, np.inf), window)
+    flat = (highest - lowest <= settings.flat_range).all(axis=2)
     if flat[area].mean() >= settings.near_constant:
         found.append("white" if picture[area].mean() > settings.white else "flat")
     inside = picture[area].astype(np.float64)
     if np.sqrt(((inside - inside.mean(axis=0)) ** 2).mean()) <= threshold:
         found.append("low contrast")
     edges = np.zeros(picture.shape[:2], dtype=bool)
-    edges[:, :-1] |= (np.abs(np.diff(picture, axis=1)) >= settings.edge_step).any(axis=2)
-    edges[:-1] |= (np.abs(np.diff(picture, axis=0)) >= settings.edge_step).any(axis=2)
+    right = (np.abs(np.diff(picture, axis=1)) >= settings.edge_step).any(axis=2)
+    below = (np.abs(np.diff(picture, axis=0)) >= settings.edge_step).any(axis=2)
+    edges[:, :-1] |= right & area[:, 1:]
+    edges[:-1] |= below & area[1:]
     if edges[area].mean() >= settings.edge_density:
         found.append("texture")
     return found

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -50,7 +50,7 @@ class Match(NamedTuple):
 class Verdict(NamedTuple):
     """One prompt: the columns of the `labels` table that judging fills, and the best template mask."""
 
-    record: dict[str, object]
+    record: dict[str, Any]
     mask: np.ndarray | None
 
 
@@ -143,7 +143,7 @@ def label_generations(
         ):
             found = doubts(picture, settings.guards, settings.thresholds[label], match.mask)
             reasons += [f"{name}: {doubt}" for doubt in found]
-    template = matches["TV"]
+    template = None if matches["TV"] is None else matches["TV"].mask
     record = {
         "label": label,
         "seed": seeds[match.seed],
@@ -153,13 +153,13 @@ def label_generations(
             f"distance_{kind.lower()}": NAN if other is None else other.distance
             for kind, other in matches.items()
         },
-        "mask_area": NAN if template is None else float(np.mean(template.mask)),
+        "mask_area": NAN if template is None else float(template.mean()),
         "crop": training.crops[match.source],
         "review": bool(reasons),
         "review_reason": "; ".join(reasons),
         "status": "ok",
     }
-    return Verdict(record, None if template is None else template.mask)
+    return Verdict(record, template)
 
 
 def label_prompts(
@@ -181,42 +181,33 @@ def label_prompts(
     size : side of the squares that are compared, pixels.
     """
     related = related_rows(relatives)
-    near = {
-        int(prompt_id): group["row"].tolist()
-        for prompt_id, group in neighbours.sort_values(["order", "seed"]).groupby("prompt_id")
-    }
-    for prompt in selection.itertuples(index=False):
+    near = neighbours.sort_values(["order", "seed"]).groupby("prompt_id")["row"].agg(list).to_dict()
+    for prompt in selection.to_dict("records"):
+        prompt_id, row = int(prompt["prompt_id"]), int(prompt["row"])
         pictures, read, broken = [], [], []
         for seed in seeds:
             try:
-                picture = read_generation(synthesis_name(prompt.prompt_id, seed))
+                picture = read_generation(synthesis_name(prompt_id, seed))
             except (KeyError, ImageError) as err:
                 broken.append(f"generation of seed {seed}: {err}")
                 continue
             pictures.append(resize(picture, size, size))
             read.append(seed)
-        rows = rows_of_prompt(prompt.row, near.get(prompt.prompt_id, ()), related, training)
-        squares = training.squares(rows, prompt.caption, prompt.row)
+        rows = rows_of_prompt(row, near.get(prompt_id, ()), related, training)
+        squares = training.squares(rows, prompt["caption"], row)
         generations = np.stack(pictures) if pictures else np.zeros((0, size, size, 3))
         record, mask = label_generations(generations, read, squares, settings)
         if broken:
-            record["review_reason"] = "; ".join(filter(None, [record["review_reason"], *broken]))
-            record["review"] = (
-                record["review"] or record["label"] == "N"
-            )  # one unread may be a copy
-        record |= {
-            "prompt_id": prompt.prompt_id,
-            "caption": prompt.caption,
-            "row": prompt.row,
-            "extra": prompt.extra,
-            "why": prompt.why,
-            "mask_file": "" if mask is None else f"{prompt.prompt_id}.png",
-            "preset": settings.preset,
-        }
+            notes = [record["review_reason"], *broken]
+            record["review_reason"] = "; ".join(note for note in notes if note)
+            record["review"] |= record["label"] == "N"  # the one unread may be a copy
+        record |= {name: prompt[name] for name in ("prompt_id", "caption", "row", "extra", "why")}
+        record["mask_file"] = "" if mask is None else f"{prompt_id}.png"
+        record["preset"] = settings.preset
         yield Verdict(record, mask)
 
 
-def _missing(reason: str) -> dict[str, object]:
+def _missing(reason: str) -> dict[str, Any]:
     return {
         "label": "missing",
         "seed": -1,

@@ -49,7 +49,7 @@ class TrainingPictures:
     ):
         self._read, self._size = read, size
         keep = max(64, KEPT_BYTES // (size * size * 3 * 4 * 3))  # three crops of float32
-        self._fetched = {record.row: record for record in fetched.itertuples(index=False)}
+        self._fetched = {int(record["row"]): record for record in fetched.to_dict("records")}
         self.unreadable: dict[int, str] = {}
         self._squares = lru_cache(maxsize=keep)(self._load)
 
@@ -58,13 +58,13 @@ class TrainingPictures:
 
     def _load(self, row: int) -> dict[str, np.ndarray]:
         record = self._fetched.get(row)
-        if record is None or record.status != "ok":
-            self.unreadable[row] = "not fetched" if record is None else record.reason
+        if record is None or record["status"] != "ok":
+            self.unreadable[row] = "not fetched" if record is None else str(record["reason"])
             return {}
         try:
-            return fit_square(self._read(record.member), self._size)
+            return fit_square(self._read(record["member"]), self._size)
         except (KeyError, ImageError) as err:
-            self.unreadable[row] = f"{record.member}: {err}"
+            self.unreadable[row] = f"{record['member']}: {err}"
             return {}
 
     def squares(self, rows: Iterable[int], caption: str, own_row: int) -> Squares:
@@ -77,7 +77,7 @@ class TrainingPictures:
                 found.append(row)
                 crops.append(crop)
                 pictures.append(picture)
-        own = [row == own_row or self._fetched[row].caption == caption for row in found]
+        own = [row == own_row or self._fetched[row]["caption"] == caption for row in found]
         empty = np.zeros((0, self._size, self._size, 3), dtype=np.float32)
         return Squares(
             np.array(found, dtype=np.int64),
@@ -90,7 +90,7 @@ class TrainingPictures:
 def related_rows(relatives: pd.DataFrame) -> dict[int, list[int]]:
     """Row -> rows of a `relatives` table that may show its template or another version of it."""
     ordered = relatives.sort_values(["row", "order"])
-    return {int(row): group["relative"].tolist() for row, group in ordered.groupby("row")}
+    return dict(ordered.groupby("row")["relative"].agg(list).items())  # type: ignore[arg-type]  # int keys
 
 
 def rows_of_prompt(

@@ -15,6 +15,7 @@ import pandas as pd
 from verbatim.postfilter.cliques import Clique, clique_distance, search_clique
 from verbatim.postfilter.stopping import decide, schedule
 from verbatim.postfilter.tiles import pair_distances
+from verbatim.ranking import rank_scores
 
 # pictures (captions, seeds, height, width, 3) uint8 of the captions and seeds, and network rows spent
 Generate = Callable[[Sequence[str], Sequence[int]], tuple[np.ndarray, int]]
@@ -75,20 +76,14 @@ def rank_cliques(scores: pd.DataFrame) -> np.ndarray:
     """Rank of each prompt, 0 first: larger clique, then smaller mean distance inside it.
 
     Carlini et al. 2023, section 4. Prompts without a clique of two go by the mean distance of all
-    their pictures; then by prompt_id, so that there are no ties.
+    their pictures; the last word on ties has the lower prompt_id.
     """
-    order = (
-        scores.reset_index(drop=True)
-        .sort_values(
-            ["clique_size", "clique_distance", "mean_distance", "prompt_id"],
-            ascending=[False, True, True, True],
-            na_position="last",
-        )
-        .index.to_numpy()
+    return rank_scores(
+        scores["clique_size"],
+        scores["prompt_id"],
+        -scores["clique_distance"],
+        -scores["mean_distance"],
     )
-    ranks = np.empty(len(scores), dtype=np.int32)
-    ranks[order] = np.arange(len(scores), dtype=np.int32)
-    return ranks
 
 
 class _State:

@@ -11,6 +11,8 @@ cancels, nothing is negative, and no pair near the edge threshold has to be look
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 _PIECE = 1024  # values summed in float32 at a time: 2**10, see above
@@ -53,8 +55,8 @@ def pair_distances(
         )
     worst = np.zeros((len(pictures), len(against)))
     down, across = _bounds(height, tiles), _bounds(width, tiles)
-    for top, bottom in zip(down[:-1], down[1:], strict=True):
-        for left, right in zip(across[:-1], across[1:], strict=True):
+    for top, bottom in pairwise(down):
+        for left, right in pairwise(across):
             a = pictures[:, top:bottom, left:right].reshape(len(pictures), -1)
             b = a
             if others is not None:

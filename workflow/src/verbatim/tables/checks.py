@@ -1,7 +1,7 @@
 """What must hold of every finished result, whatever was attacked with whatever settings.
 
-Each check takes tables and returns what is wrong with them, one sentence a fault, none if all is well;
-`tests/results` calls them on the artefacts of a run.
+Each check takes tables and returns what is wrong with them, one sentence a fault, none if all is
+well; `tests/results` calls them on the artefacts of a run.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def table1_adds_up(
     """The row of a model in Table 1 is the count of its labels; the rows are the models, in order."""
     if list(table1["Model"]) != models:
         return [f"table1.csv: rows {list(table1['Model'])}, the model sheet has {models}"]
-    line = table1.set_index("Model").loc[name]
+    line = table1[table1["Model"] == name].to_dict("records")[0]
     counted: dict[str, int] = dict.fromkeys(
         ("Retrieved", "Template", "Exact", "N", "Review", "Missing"), 0
     )

@@ -21,10 +21,11 @@ def compare_truth(labels: pd.DataFrame, truth: pd.DataFrame, confidence: float) 
 
     Returns
     -------
-    label (MV, RV, TV, N, review, missing, and `copy` for the first three together), kind (of the prompt:
-    a kind of the truth, `unknown` for a prompt that is none of the world's, and `all`: every prompt but
-    the extra ones, as in Table 1), prompts, source_own (the source is a picture of this caption),
-    source_planted (the source's picture is in the training set more than once), share_planted, low, high.
+    label (MV, RV, TV, N, review, missing, and `copy` for the first three together), kind (of the
+    prompt: a kind of the truth, `unknown` for a prompt that is none of the world's, and `all`:
+    every prompt but the extra ones, as in Table 1), prompts, source_own (the source is a picture
+    of this caption), source_planted (the source's picture is in the training set more than once),
+    share_planted, low, high.
     """
     kind_of = list_prompts(truth).set_index("prompt_id")["kind"]
     table = judge(labels, truth)

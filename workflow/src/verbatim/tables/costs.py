@@ -19,15 +19,15 @@ def merge_costs(costs: pd.DataFrame, images: int, steps: int) -> pd.DataFrame:
     ----------
     costs : `costs` tables of all jobs, one below the other
     images : full syntheses a prompt in Carlini's search (500)
-    steps : denoising steps of a full synthesis. One network call a step: a second-order sampler spends
-        nearly twice as many, so the ratio is on the careful side.
+    steps : denoising steps of a full synthesis. One network call a step: a second-order sampler
+        spends nearly twice as many, so the ratio is on the careful side.
 
     Returns
     -------
-    stage, model, prompts, unet_rows, rows_a_prompt, seconds, full_synthesis_rows (`images` * `steps` * 2
-    for the same prompts), ratio (how many times less this stage cost), preset. The stage
-    "whitebox+blackbox" adds up what finding the prompts of a model cost, for the prompts that whitebox
-    saw.
+    stage, model, prompts, unet_rows, rows_a_prompt, seconds, full_synthesis_rows (`images` *
+    `steps` * 2 for the same prompts), ratio (how many times less this stage cost), preset. The
+    stage "whitebox+blackbox" adds up what finding the prompts of a model cost, for the prompts
+    that whitebox saw.
     """
     keys = ["stage", "model"]
     total = costs.groupby(keys, sort=False, as_index=False).agg(

@@ -23,7 +23,7 @@ NEGATIVES = ("held_out", "repeated", "single")
 def describe_prompts(
     prompts: pd.DataFrame, labels: pd.DataFrame, truth: pd.DataFrame
 ) -> pd.DataFrame:
-    """The prompts of the world that a model was asked about, with their kind and the model's verdict.
+    """The world's prompts that a model was asked about, with their kind and its verdict.
 
     Parameters
     ----------
@@ -32,8 +32,8 @@ def describe_prompts(
 
     Returns
     -------
-    prompt_id, caption, kind, count, match, group, verdict (empty if not judged), mv (its own picture was
-    drawn, MV), copied (labelled MV, RV or TV)
+    prompt_id, caption, kind, count, match, group, verdict (empty if not judged), mv (its own
+    picture was drawn, MV), copied (labelled MV, RV or TV)
     """
     known = list_prompts(truth)
     known = known[known["prompt_id"].isin(prompts["prompt_id"])]
@@ -87,7 +87,7 @@ def describe_captions(captions: pd.Series) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "caption_length": captions.str.len(),
-            "words": captions.str.split().str.len(),
+            "words": captions.map(lambda text: len(text.split())),
             "capitals": capitals / letters,
         },
         index=captions.index,
@@ -122,9 +122,10 @@ def predict_from_words(
 def define_sets(prompts: pd.DataFrame) -> dict[tuple[str, str], tuple[pd.Series, pd.Series]]:
     """Positives and negatives of every comparison, as Boolean masks over `prompts`.
 
-    Positives: `full` (all planted full duplicates), `copied` (any planted prompt whose own picture the
-    model was seen to draw: label MV). Negatives: `held_out` (never trained on, matched to planted ones
-    by subject and length), `repeated` (as frequent, but with nothing to copy), `single` (trained on once).
+    Positives: `full` (all planted full duplicates), `copied` (any planted prompt whose own
+    picture the model was seen to draw: label MV). Negatives: `held_out` (never trained on,
+    matched to planted ones by subject and length), `repeated` (as frequent, but with nothing to
+    copy), `single` (trained on once).
     """
     positives = {
         "full": prompts["kind"].eq("full"),
@@ -159,10 +160,11 @@ def score_detectors(
 
     Returns
     -------
-    detector, blind (calls no model), positives, negatives, auc, low, high, tpr, fpr (reached on the half
-        that did not choose the threshold), n_pos, n_neg (prompts with a score), share_pos, share_neg (of the
-        set that has a score: the cascade hands on only the best), found (share of the positives
-        whose picture was drawn: MV), alarms (share of the negatives that are labelled a copy).
+    detector, blind (calls no model), positives, negatives, auc, low, high, tpr, fpr (reached on
+        the half that did not choose the threshold), n_pos, n_neg (prompts with a score),
+        share_pos, share_neg (of the set that has a score: the cascade hands on only the best),
+        found (share of the positives whose picture was drawn: MV), alarms (share of the negatives
+        that are labelled a copy).
     """
     table = prompts.reset_index(drop=True)
     blind = describe_captions(table["caption"])

@@ -1,6 +1,7 @@
 """How pure the top of each ranking is.
 
-Webster 2023 plots precision against found prompts: of ECS, and of ECS with Carlini's filter behind it.
+Webster 2023 plots precision against found prompts: of ECS, and of ECS with Carlini's filter
+behind it.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ def rank_prompts(
 ) -> dict[str, pd.Series]:
     """The rankings to compare, each as prompt ids, best first, without extra prompts.
 
-    `DCS` and `ECS` are in the order of the stages' own `rank`; `ECS+Carlini` is the order of ECS among the
-    prompts that the filter kept.
+    `DCS` and `ECS` are in the order of the stages' own `rank`; `ECS+Carlini` is the order of ECS
+    among the prompts that the filter kept.
     """
     own = set(prompts.loc[~prompts["extra"], "prompt_id"])
     dcs = whitebox.sort_values("rank")["prompt_id"]

@@ -14,8 +14,8 @@ from verbatim.tables.truth import KINDS, judge, list_captions
 def count_recall(labels: pd.DataFrame, truth: pd.DataFrame, confidence: float) -> pd.DataFrame:
     """Found of planted for one model, per kind and per count of copies.
 
-    The unit is the planted picture (for `repeated` the caption). It is found if a prompt with one of its
-    captions is labelled MV, RV or TV and the label's source is that very picture.
+    The unit is the planted picture (for `repeated` the caption). It is found if a prompt with one
+    of its captions is labelled MV, RV or TV and the label's source is that very picture.
 
     Parameters
     ----------
@@ -25,9 +25,10 @@ def count_recall(labels: pd.DataFrame, truth: pd.DataFrame, confidence: float) -
 
     Returns
     -------
-    kind, count ("all", or how often it is met), planted, judged (units of which a prompt was judged), found,
-    recall (found / planted), low, high, found_family (the source may be another member of the
-    template family), found_any (any source). For `held_out` found_any counts false alarms.
+    kind, count ("all", or how often it is met), planted, judged (units of which a prompt was
+    judged), found, recall (found / planted), low, high, found_family (the source may be another
+    member of the template family), found_any (any source). For `held_out` found_any counts false
+    alarms.
     """
     pairs = list_captions(truth).merge(judge(labels, truth), on="prompt_id", how="left")
     for name in ("judged", "copied", "own_family"):

@@ -28,8 +28,8 @@ def compare_seeds(runs: dict[str, dict[str, pd.DataFrame]], confidence: float) -
 
     Returns
     -------
-    table, model, item (what names the line, joined by " / "), quantity, runs (that have a value), mean, low,
-    high, min, max. low and high are empty for fewer than two runs.
+    table, model, item (what names the line, joined by " / "), quantity, runs (that have a value),
+    mean, low, high, min, max. low and high are empty for fewer than two runs.
     """
     rows = []
     for name, tables in runs.items():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 CHUNK = 100  # ASSUME: bootstrap draws worked on at once; bounds memory, changes no number
 
@@ -32,7 +32,7 @@ def wilson(found: ArrayLike, n: ArrayLike, confidence: float) -> tuple[np.ndarra
     k, m = np.asarray(found, float), np.asarray(n, float)
     if np.any(k > m) or np.any(k < 0):
         raise ValueError("found must lie between 0 and n")
-    z = stats.norm.ppf(0.5 + confidence / 2)
+    z = ndtri(0.5 + confidence / 2)
     with np.errstate(invalid="ignore", divide="ignore"):
         p = k / m
         centre = (p + z**2 / (2 * m)) / (1 + z**2 / m)
@@ -47,7 +47,7 @@ def t_interval(values: ArrayLike, confidence: float) -> tuple[float, float]:
     x = np.asarray(values, float)
     if len(x) < 2:
         return float("nan"), float("nan")
-    half = stats.t.ppf(0.5 + confidence / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
+    half = stdtrit(len(x) - 1, 0.5 + confidence / 2) * x.std(ddof=1) / np.sqrt(len(x))
     return float(x.mean() - half), float(x.mean() + half)
 
 
@@ -80,13 +80,13 @@ def auc_interval(
     resamples : bootstrap draws
     confidence : in (0, 1)
     seed : decides the draws
-    strata : (n,) compare only pairs of one stratum. For out-of-fold predictions: scores of two folds
-        come from two fits and have no common zero.
+    strata : (n,) compare only pairs of one stratum. For out-of-fold predictions: scores of two
+        folds come from two fits and have no common zero.
 
     Returns
     -------
-    auc, low, high : in [0, 1]; NaN where there is nothing to compare; low and high also where one side
-        has a single group
+    auc, low, high : in [0, 1]; NaN where there is nothing to compare; low and high also where one
+        side has a single group
     """
     x, positive = np.asarray(scores, float), np.asarray(is_positive, bool)
     if not np.isfinite(x).all():
@@ -137,8 +137,8 @@ def tpr_at_fpr(
     """Share of positives above the threshold that lets a share `fpr` of negatives pass.
 
     Carlini 2022 (LiRA) reads a detector on the right tail. The threshold comes from one half of the
-    groups and is judged on the other, both ways round, so the false positive rate that is reached is
-    a measurement of its own.
+    groups and is judged on the other, both ways round, so the false positive rate that is reached
+    is a measurement of its own.
 
     Returns
     -------
@@ -155,8 +155,3 @@ def tpr_at_fpr(
         threshold = negatives[int(np.floor(fpr * len(negatives) + 1e-9))]
         passed[part == half] = x[part == half] > threshold
     return float(passed[positive].mean()), float(passed[~positive].mean())
-
-
-def csv_text(table: pd.DataFrame) -> str:
-    """A table as CSV, six significant digits, so that a rerun on one machine gives equal bytes."""
-    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")

@@ -35,9 +35,10 @@ def count_labels(
     Returns
     -------
     Columns Model, Deduplicated training, Retrieved, Template, Exact as in the paper; then
-    Judged (prompts that got a verdict or were set aside), Review (of these, set aside by a guard and
-    counted nowhere else), Missing (prompts whose training pictures could not be read, not judged),
-    Unique sources (distinct training pictures behind all counted copies), Preset (of the thresholds).
+    Judged (prompts that got a verdict or were set aside), Review (of these, set aside by a guard
+    and counted nowhere else), Missing (prompts whose training pictures could not be read, not
+    judged), Unique sources (distinct training pictures behind all counted copies), Preset (of the
+    thresholds).
     """
     cluster_of = clusters.set_index("row")["cluster"]
     rows = []
@@ -80,7 +81,8 @@ def compare_paper(
 
     Returns
     -------
-    A row a model of ours, then the paper's models that we have none for. Empty where one side is silent.
+    A row a model of ours, then the paper's models that we have none for. Empty where one side is
+    silent.
     """
     ours = table1.assign(reference=table1["Model"].map(references).fillna(""))
     unknown = sorted(set(ours["reference"]) - set(paper["reference"]) - {""})
@@ -90,9 +92,11 @@ def compare_paper(
             f"known: {sorted(paper['reference'])}, or leave it empty"
         )
     both = ours.merge(paper, on="reference", how="outer", sort=False)
-    order = {name: i for i, name in enumerate([*table1["Model"], *paper["reference"]])}
-    name = both["Model"].fillna(both["reference"])
-    both = both.assign(Model=name, order=name.map(order)).sort_values("order", kind="stable")
+    ours_at = {name: i for i, name in enumerate(table1["Model"])}
+    theirs_at = {name: len(ours_at) + i for i, name in enumerate(paper["reference"])}
+    order = both["Model"].map(ours_at).fillna(both["reference"].map(theirs_at))
+    both = both.assign(Model=both["Model"].fillna(both["reference"]), order=order)
+    both = both.sort_values("order", kind="stable")
     out = {"Model": both["Model"], "Model in the paper": both["reference"]}
     for column in ("Deduplicated training", "Retrieved", "Template", "Exact"):
         theirs = both[column.split()[0].lower()]

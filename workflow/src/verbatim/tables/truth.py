@@ -21,9 +21,9 @@ def list_captions(truth: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     prompt_id, caption, picture_id, kind, count, match, unit, group. `unit` is what can be found: a
-    planted picture, or for repeated captions the caption. `group` is what stands or falls together: the
-    family of the picture, or the caption. Kinds that are none of `KINDS` (pictures kept for
-    fine-tuning) are left out.
+    planted picture, or for repeated captions the caption. `group` is what stands or falls
+    together: the family of the picture, or the caption. Kinds that are none of `KINDS` (pictures
+    kept for fine-tuning) are left out.
     """
     pairs = truth[truth["kind"].isin(KINDS)].drop_duplicates(["caption", "picture_id"])
     pairs = pairs[["caption", "picture_id", "kind", "count", "match", "family"]].reset_index(
@@ -55,10 +55,10 @@ def judge(labels: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    prompt_id, extra, judged (a verdict, not missing), verdict (the label, `review` if set aside), copied
-    (counted as MV, RV or TV), source_picture (-1: none), source_copies (training rows that hold the source's
-    picture), own (the source is a picture of this very caption), own_family (it is of the same
-    template family), mv (own and MV).
+    prompt_id, extra, judged (a verdict, not missing), verdict (the label, `review` if set aside),
+    copied (counted as MV, RV or TV), source_picture (-1: none), source_copies (training rows that
+    hold the source's picture), own (the source is a picture of this very caption), own_family (it
+    is of the same template family), mv (own and MV).
     """
     trained = truth[truth["row"] >= 0].set_index("row")
     copies = trained.groupby("picture_id").size()

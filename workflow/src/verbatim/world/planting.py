@@ -29,10 +29,11 @@ class WorldError(ValueError):
 
 def count_rows(planted: dict[str, Any]) -> int:
     """How many training rows a `world.planted` block makes."""
-    rows = sum(int(count) * int(n) for kind in ("full", "picture_only", "near", "repeated")
-               for count, n in planted[kind].items())  # fmt: skip
-    rows += sum(int(count) * int(n) * MEMBERS for count, n in planted["template_families"].items())
-    return rows + int(planted["single"])
+    rows = sum(
+        sum(planted[kind]["times"]) * planted[kind]["each"] * (MEMBERS if kind == "template" else 1)
+        for kind in ("full", "picture_only", "near", "template", "repeated")
+    )
+    return rows + planted["single"]
 
 
 def find_distinct(
@@ -63,7 +64,8 @@ def plant(
     ----------
     pictures : a `pictures` table
     distinct : bool (n,), pictures that are far from all others: only these are planted or held out
-    planted : kind -> {times met: how many pictures}; `single` and `held_out` are plain numbers
+    planted : kind -> {times: list of how often a picture is met, each: pictures for each of these};
+        `single` and `held_out` are plain numbers
     n_finetune : pictures that are kept apart for each of two fine-tuned models
     seed : decides everything
 
@@ -76,10 +78,10 @@ def plant(
     sizes = pictures.groupby("family")["picture_id"].transform("size")
     families = pictures[sizes == MEMBERS].groupby("family")["picture_id"].apply(list)
     order = rng.permutation(len(families))
-    n_families = sum(int(n) for n in planted["template_families"].values())
+    n_families = len(planted["template"]["times"]) * planted["template"]["each"]
     if n_families > len(families):
         raise WorldError(
-            f"world.planted.template_families: {n_families} are asked for, there are {len(families)}"
+            f"world.planted.template: {n_families} are asked for, there are {len(families)}"
         )
     chosen = iter(families.iloc[order[:n_families]])
     # everything else is drawn from the pictures without a skin tone, one a family
@@ -115,44 +117,44 @@ def plant(
              "family": one.family} | more
         )  # fmt: skip
 
-    full = [(int(c), take(int(n), "full", True)) for c, n in sorted(planted["full"].items())]
+    full = [(count, take(planted["full"]["each"], "full", True)) for count in planted["full"]["times"]]
     matched = _match_held_out(
-        pictures, [p for _, got in full for p in got], free[True], int(planted["held_out"])
+        pictures, [p for _, got in full for p in got], free[True], planted["held_out"]
     )
     for count, got in full:
         for picture in got:
             for copy in range(count):
                 add(picture, "full", count, copy)
-    for count, n in sorted(planted["picture_only"].items()):
-        if int(count) > len(PARAPHRASES):
+    for count in planted["picture_only"]["times"]:
+        if count > len(PARAPHRASES):
             raise WorldError(
                 f"world.planted.picture_only: {count} copies, at most {len(PARAPHRASES)}"
             )
-        for picture in take(int(n), "picture_only", True):
-            for copy in range(int(count)):
+        for picture in take(planted["picture_only"]["each"], "picture_only", True):
+            for copy in range(count):
                 text = PARAPHRASES[copy].format(pictures.caption[picture])
-                add(picture, "picture_only", int(count), copy, text)
-    for count, n in sorted(planted["near"].items()):
-        for picture in take(int(n), "near", True):
-            for copy in range(int(count)):
+                add(picture, "picture_only", count, copy, text)
+    for count in planted["near"]["times"]:
+        for picture in take(planted["near"]["each"], "near", True):
+            for copy in range(count):
                 add(
                     picture,
                     "near",
-                    int(count),
+                    count,
                     copy,
                     distortion=DISTORTIONS[copy % len(DISTORTIONS)],
                 )
-    for count, n in sorted(planted["template_families"].items()):
-        for _ in range(int(n)):
+    for count in planted["template"]["times"]:
+        for _ in range(planted["template"]["each"]):
             for picture in next(chosen):
-                for copy in range(int(count)):
-                    add(int(picture), "template", int(count), copy)
-    for count, n in sorted(planted["repeated"].items()):
-        for caption_of in take(int(n), "repeated", False):
+                for copy in range(count):
+                    add(int(picture), "template", count, copy)
+    for count in planted["repeated"]["times"]:
+        for caption_of in take(planted["repeated"]["each"], "repeated", False):
             caption = pictures.caption[caption_of]
-            for copy, picture in enumerate(take(int(count), "repeated", False)):
-                add(picture, "repeated", int(count), copy, caption)
-    for picture in take(int(planted["single"]), "single", False):
+            for copy, picture in enumerate(take(count, "repeated", False)):
+                add(picture, "repeated", count, copy, caption)
+    for picture in take(planted["single"], "single", False):
         add(picture, "single", 1)
 
     order = rng.permutation(len(rows))

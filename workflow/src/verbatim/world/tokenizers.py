@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from heapq import heapify, heappop, heappush
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer, trainers
-from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -26,7 +26,7 @@ LETTER_SCORE = -40.0
 
 
 def build_clip_tokenizer(
-    captions: Iterable[str], folder: str | os.PathLike, max_length: int = 16
+    captions: Iterable[str], folder: str | os.PathLike[str], max_length: int = 16
 ) -> Any:
     """Byte-level BPE of `captions` as a `CLIPTokenizer`, saved to `folder`.
 
@@ -46,20 +46,14 @@ def build_clip_tokenizer(
     """
     from transformers import CLIPTokenizer
 
-    # merges are learnt with CLIP's own normaliser and word splitter, hence from an empty instance
+    # words are cut by CLIP's own normaliser and splitter, hence from an empty instance
     plain = CLIPTokenizer().backend_tokenizer
-    learner = Tokenizer(BPE(end_of_word_suffix="</w>"))
-    learner.normalizer, learner.pre_tokenizer = plain.normalizer, plain.pre_tokenizer
+    words: Counter[str] = Counter()
+    for caption in captions:
+        text = plain.normalizer.normalize_str(caption)
+        words.update(word for word, _ in plain.pre_tokenizer.pre_tokenize_str(text))
     letters = sorted(ByteLevel.alphabet())
-    trainer = trainers.BpeTrainer(
-        vocab_size=1_000_000,  # no limit: until every word met is one token
-        min_frequency=1,
-        initial_alphabet=letters,
-        end_of_word_suffix="</w>",
-        show_progress=False,
-    )
-    learner.train_from_iterator(sorted(captions), trainer)
-    merges = _merges(learner)
+    merges = learn_merges(words)
 
     pieces = letters + [letter + "</w>" for letter in letters]
     known = set(pieces)
@@ -78,16 +72,62 @@ def build_clip_tokenizer(
     return tokenizer
 
 
-def _merges(tokenizer: Tokenizer) -> list[tuple[str, str]]:
-    """Merge rules of a trained BPE, in order (the model keeps them only in its JSON)."""
-    import json
+def learn_merges(words: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Byte-pair merges, most frequent pair first, until every word is one token.
 
-    rules = json.loads(tokenizer.to_str())["model"]["merges"]
-    return [tuple(rule.split(" ")) if isinstance(rule, str) else tuple(rule) for rule in rules]
+    Sennrich et al. 2016, algorithm 1; the last letter of a word carries `</w>`. Equal counts go by
+    the letters of the pair, so that the same words give the same merges (the trainer of the
+    `tokenizers` package breaks ties differently from run to run).
+    """
+    spelled = [[*word[:-1], word[-1] + "</w>"] for word in words]
+    counts = list(words.values())
+    pairs: Counter[tuple[str, str]] = Counter()
+    where: dict[tuple[str, str], set[int]] = {}
+    for index, symbols in enumerate(spelled):
+        for pair in pairwise(symbols):
+            pairs[pair] += counts[index]
+            where.setdefault(pair, set()).add(index)
+    heap = [(-count, pair) for pair, count in pairs.items()]
+    heapify(heap)
+    merges = []
+    while heap:
+        negative, best = heappop(heap)
+        if pairs[best] != -negative:
+            continue  # an old count; the present one stands in the heap too
+        merges.append(best)
+        changed = set()
+        for index in where.pop(best):
+            symbols = spelled[index]
+            for pair in pairwise(symbols):
+                pairs[pair] -= counts[index]
+                changed.add(pair)
+            spelled[index] = symbols = _merge(symbols, best)
+            for pair in pairwise(symbols):
+                pairs[pair] += counts[index]
+                where.setdefault(pair, set()).add(index)
+                changed.add(pair)
+        for pair in changed:
+            if pairs[pair] > 0:
+                heappush(heap, (-pairs[pair], pair))
+    return merges
+
+
+def _merge(symbols: list[str], pair: tuple[str, str]) -> list[str]:
+    """`symbols` with every `pair` in it, from the left, made one symbol."""
+    out: list[str] = []
+    place = 0
+    while place < len(symbols):
+        if tuple(symbols[place : place + 2]) == pair:
+            out.append(pair[0] + pair[1])
+            place += 2
+        else:
+            out.append(symbols[place])
+            place += 1
+    return out
 
 
 def build_t5_tokenizer(
-    captions: Iterable[str], folder: str | os.PathLike, max_length: int = 16
+    captions: Iterable[str], folder: str | os.PathLike[str], max_length: int = 16
 ) -> Any:
     """Unigram vocabulary of `captions` as a `T5Tokenizer`, saved to `folder`.
 

@@ -1,0 +1,85 @@
+"""Rule generate_candidates on a tiny model with random weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tiny_models import CAPTIONS, make_sd
+from verbatim.diffusion import stacks
+from verbatim.diffusion.load import load_denoiser
+from verbatim.diffusion.sampling import synthesize
+from verbatim.images import ImageArchive, synthesis_name, to_uint8
+from verbatim.records import prompt_id, read_table, write_table
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return make_sd(tmp_path_factory.mktemp("model"), size=16)
+
+
+def run(folder, model, run_script, n=3):
+    folder.mkdir(exist_ok=True)
+    captions = CAPTIONS[:n]
+    selection = pd.DataFrame(
+        {
+            "prompt_id": pd.Series([prompt_id(c) for c in captions], dtype="int64"),
+            "caption": pd.Series(captions, dtype=str), "row": range(n), "extra": False, "why": "dcs",
+        }
+    )  # fmt: skip
+    write_table(folder / "selection.parquet", "selection", selection)
+    run_script(
+        "labels/generate_candidates.py",
+        input={"selection": folder / "selection.parquet", "model": model / "model_index.json"},
+        output={"images": folder / "images.zip", "cost": folder / "cost.parquet"},
+        params={
+            "model": {"family": "sd", "source": "train"}, "preset": "paper", "seeds": [0, 5],
+            "prompts_a_part": 2, "sampler": "heun", "steps": 2, "guidance": 3.0, "batch": 4,
+        },
+        wildcards={"model": "tiny"},
+    )  # fmt: skip
+    return read_table(folder / "cost.parquet", "costs").iloc[0]
+
+
+def test_every_prompt_and_seed_has_its_picture_and_the_rows_are_counted(
+    tmp_path, model, run_script
+):
+    cost = run(tmp_path, model, run_script)
+    denoiser = load_denoiser(model, "sd", "cpu")
+    with ImageArchive(tmp_path / "images.zip") as archive:
+        assert len(archive.names()) == 6
+        for index, seed, picture in synthesize(denoiser, CAPTIONS[:3], [0, 5], 2, 3.0, 6):
+            stored = archive.read(synthesis_name(prompt_id(CAPTIONS[index]), seed))
+            assert np.abs(stored - to_uint8(picture) / 255).max() < 1.5 / 255
+    assert cost["unet_rows"] == 6 * 3 * 2 == denoiser.rows  # heun of two steps: three guided calls
+    assert (cost["stage"], cost["preset"], cost["prompts"]) == ("labels", "paper", 3)
+
+
+def test_a_killed_job_goes_on_where_it_was(tmp_path, model, run_script, monkeypatch):
+    run(tmp_path / "whole", model, run_script)
+    real = stacks.synthesize_stack
+
+    def killed(denoiser, captions, *rest, **sampling):
+        if captions == CAPTIONS[2:3]:
+            raise KeyboardInterrupt
+        return real(denoiser, captions, *rest, **sampling)
+
+    monkeypatch.setattr(stacks, "synthesize_stack", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "killed", model, run_script)
+    again = []
+    monkeypatch.setattr(
+        stacks, "synthesize_stack", lambda d, c, *r, **k: again.append(c) or real(d, c, *r, **k)
+    )
+    run(tmp_path / "killed", model, run_script)
+    assert again == [CAPTIONS[2:3]]
+    one, two = tmp_path / "whole" / "images.zip", tmp_path / "killed" / "images.zip"
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_no_candidate_makes_an_empty_archive_without_loading_the_model(tmp_path, run_script):
+    cost = run(tmp_path, tmp_path / "nowhere", run_script, n=0)
+    assert cost["unet_rows"] == 0
+    with ImageArchive(tmp_path / "images.zip") as archive:
+        assert archive.names() == []

@@ -1,0 +1,162 @@
+"""Rule filter_prompts on a tiny model with random weights."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tiny_models import CAPTIONS, make_sd
+from verbatim.diffusion import stacks
+from verbatim.images import ImageArchive, synthesis_name
+from verbatim.postfilter.cliques import max_clique
+from verbatim.postfilter.tiles import pair_distances
+from verbatim.records import prompt_id, read_table, write_table
+
+THRESHOLDS = {"tiles": 2, "edge": 0.05, "clique": 3}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return make_sd(tmp_path_factory.mktemp("model"), size=16)
+
+
+def run(folder, model, run_script, n=5, **changes):
+    folder.mkdir(exist_ok=True)
+    captions = CAPTIONS[:n]
+    selection = pd.DataFrame(
+        {
+            "prompt_id": pd.Series([prompt_id(c) for c in captions], dtype="int64"),
+            "caption": pd.Series(captions, dtype=str), "row": range(n), "extra": False, "why": "ecs",
+        }
+    )  # fmt: skip
+    write_table(folder / "selection.parquet", "selection", selection)
+    params = {
+        "model": {"family": "sd", "source": "train"}, "preset": "tiny", "thresholds": THRESHOLDS,
+        "n_images": 6, "first_round": 2, "stop_early": True, "futility": 0.0, "max_nodes": 1000,
+        "prompts_a_part": 2, "sampler": "heun", "steps": 1, "guidance": 2.0, "batch": 3,
+    }  # fmt: skip
+    out = {name: folder / name for name in ("images.zip", "scores.parquet", "cost.parquet")}
+    run_script(
+        "postfilter/filter_prompts.py",
+        input={"selection": folder / "selection.parquet", "model": model / "model_index.json"},
+        output={
+            "images": out["images.zip"],
+            "scores": out["scores.parquet"],
+            "cost": out["cost.parquet"],
+        },
+        params=params | changes,
+        wildcards={"model": "tiny"},
+    )
+    return (
+        read_table(out["scores.parquet"], "postfilter"),
+        read_table(out["cost.parquet"], "costs").iloc[0],
+        out["images.zip"],
+    )
+
+
+def contents(archive):
+    with ImageArchive(archive) as pictures:
+        return {name: pictures.read_bytes(name) for name in pictures.names()}
+
+
+def test_scores_and_costs_are_those_of_the_pictures_in_the_archive(tmp_path, model, run_script):
+    scores, cost, archive = run(tmp_path, model, run_script)
+    assert scores["prompt_id"].tolist() == [prompt_id(c) for c in CAPTIONS[:5]]
+    assert sorted(scores["rank"]) == [0, 1, 2, 3, 4]
+    with ImageArchive(archive) as pictures:
+        assert len(pictures.names()) == scores["n_images"].sum()
+        for score in scores.to_dict("records"):
+            names = [synthesis_name(score["prompt_id"], seed) for seed in range(score["n_images"])]
+            stack = np.stack(
+                [np.rint(pictures.read(name) * 255).astype(np.uint8) for name in names]
+            )
+            distances = pair_distances(stack, 2)
+            assert score["clique_size"] == len(max_clique(distances < 0.05))
+            assert score["mean_distance"] == distances[np.triu_indices(len(stack), 1)].mean()
+    # one step, guided: two network rows a picture
+    assert cost["unet_rows"] == scores["unet_rows"].sum() == 2 * scores["n_images"].sum()
+    assert (cost["stage"], cost["model"], cost["prompts"]) == ("postfilter", "tiny", 5)
+    assert not list(tmp_path.glob("*.parts"))
+
+
+def test_stopping_early_decides_the_same_with_fewer_pictures(tmp_path, model, run_script):
+    # an edge at which some of this model's prompts are kept and some are not
+    full, _, archive = run(tmp_path / "all", model, run_script, stop_early=False)
+    with ImageArchive(archive) as pictures:
+        needed = []  # the least edge at which each prompt has a clique of three
+        for key in full["prompt_id"]:
+            members = [pictures.read(synthesis_name(key, seed)) for seed in range(6)]
+            d = pair_distances(np.rint(np.stack(members) * 255).astype(np.uint8), 2)
+            needed.append(
+                min(max(d[i, j], d[i, k], d[j, k]) for i, j, k in combinations(range(6), 3))
+            )
+    middle = {"thresholds": THRESHOLDS | {"edge": float(np.median(needed))}}
+    full, dear, _ = run(tmp_path / "full", model, run_script, stop_early=False, **middle)
+    early, cheap, _ = run(tmp_path / "early", model, run_script, **middle)
+    assert full["kept"].tolist() == [edge < np.median(needed) for edge in needed]
+    assert early["kept"].tolist() == full["kept"].tolist()
+    assert early["certain"].all()
+    assert cheap["unet_rows"] < dear["unet_rows"] == 2 * 5 * 6
+
+
+def test_a_killed_job_goes_on_where_it_was_and_ends_with_the_same(
+    tmp_path, model, run_script, monkeypatch
+):
+    whole, whole_cost, whole_archive = run(tmp_path / "whole", model, run_script)
+    real, calls = stacks.synthesize_stack, []
+
+    def killed(denoiser, captions, seeds, **sampling):
+        calls.append(list(captions))
+        if len({tuple(c) for c in calls if len(c) == 2}) == 2:
+            raise KeyboardInterrupt  # in the second part
+        return real(denoiser, captions, seeds, **sampling)
+
+    monkeypatch.setattr(stacks, "synthesize_stack", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "killed", model, run_script)
+    assert (tmp_path / "killed" / "images.zip.parts" / "00000.done").exists()
+    assert not (tmp_path / "killed" / "images.zip").exists()
+
+    again = []
+    monkeypatch.setattr(
+        stacks, "synthesize_stack", lambda d, c, s, **k: again.append(c) or real(d, c, s, **k)
+    )
+    scores, cost, archive = run(tmp_path / "killed", model, run_script)
+    assert all(caption not in CAPTIONS[:2] for captions in again for caption in captions)
+    pd.testing.assert_frame_equal(scores, whole)
+    assert contents(archive) == contents(whole_archive)
+    assert cost["unet_rows"] == whole_cost["unet_rows"]
+
+
+def test_parts_of_other_settings_are_not_used(tmp_path, model, run_script, monkeypatch):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    real = stacks.synthesize_stack
+    monkeypatch.setattr(stacks, "synthesize_stack", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, model, run_script)
+    (
+        tmp_path / "images.zip.parts" / "00000.done"
+    ).touch()  # would be believed, were the settings the same
+    monkeypatch.setattr(stacks, "synthesize_stack", real)
+    scores, _, _ = run(tmp_path, model, run_script, guidance=1.0)
+    assert len(scores) == 5
+
+
+def test_results_do_not_depend_on_the_size_of_parts_and_batches(tmp_path, model, run_script):
+    one, _, _ = run(tmp_path / "one", model, run_script, prompts_a_part=5, batch=30)
+    two, _, _ = run(tmp_path / "two", model, run_script, prompts_a_part=2, batch=3)
+    assert one["clique_size"].tolist() == two["clique_size"].tolist()
+    # a byte may round the other way where floats differ by 1e-6
+    assert np.allclose(one["mean_distance"], two["mean_distance"], rtol=1e-3)
+
+
+def test_no_prompt_makes_empty_tables_without_loading_the_model(tmp_path, run_script):
+    scores, cost, archive = run(tmp_path, tmp_path / "nowhere", run_script, n=0)
+    assert scores.empty
+    assert cost["prompts"] == cost["unet_rows"] == 0
+    assert contents(archive) == {}

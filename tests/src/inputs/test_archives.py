@@ -1,0 +1,89 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from made_inputs import png, write_tar
+
+from verbatim.inputs.archives import find_archives, format_ranges, key_ranges, read_ranges
+from verbatim.inputs.layouts import InputError
+
+
+def archive(folder: Path, name: str, keys: list[str], table: bool, suffix: str = ".png") -> str:
+    path = write_tar(folder / f"{name}.tar", {f"{key}{suffix}": png() for key in keys})
+    if table:
+        pd.DataFrame({"key": keys}).to_parquet(path.with_suffix(".parquet"))
+    return str(path)
+
+
+def find(keys: list, ranges: pd.DataFrame) -> list[tuple[str, str]]:
+    archives, members = find_archives(pd.Series(keys, dtype=object), ranges)
+    return [(Path(a).name, m) for a, m in zip(archives, members, strict=True)]
+
+
+@pytest.mark.parametrize("table", [True, False])
+def test_a_key_leads_to_its_archive(tmp_path: Path, table):
+    archives = [
+        archive(tmp_path, f"{i:05d}", [f"{i:05d}{j:04d}" for j in range(3)], table) for i in (0, 1)
+    ]
+    ranges = key_ranges(archives)
+    assert find(["000000002", "000010000", "000020000", None], ranges) == [
+        ("00000.tar", "000000002.png"),
+        ("00001.tar", "000010000.png"),
+        ("", ""),
+        ("", ""),
+    ]
+
+
+def test_keys_that_do_not_start_with_the_archives_name_are_found_by_its_table(tmp_path: Path):
+    archives = [
+        archive(tmp_path, "00000", ["000000000", "000000999"], table=True),
+        archive(tmp_path, "00001", ["000001000", "000001999"], table=True),
+    ]
+    assert find(["000001000", "000000999"], key_ranges(archives)) == [
+        ("00001.tar", "000001000.png"),
+        ("00000.tar", "000000999.png"),
+    ]
+
+
+def test_no_key_selects_anything_but_a_listed_archive(tmp_path: Path):
+    ranges = key_ranges([archive(tmp_path, "00000", ["000000000", "000000009"], table=True)])
+    hostile = ["../../etc/passwd", "00000000x", "-1", "٣", "9" * 40, "", "000000000\n", "1e3", " 1"]
+    assert find(hostile, ranges) == [("", "")] * len(hostile)
+
+
+def test_two_archives_that_claim_one_key_are_refused_by_name(tmp_path: Path):
+    archives = [
+        archive(tmp_path, "00000", ["000000000", "000000005"], table=True),
+        archive(tmp_path, "00001", ["000000005"], table=True),
+    ]
+    with pytest.raises(InputError, match=r"00000\.tar and .*00001\.tar both claim key 5"):
+        key_ranges(archives)
+
+
+def test_an_archive_whose_keys_cannot_be_told_is_refused_by_name(tmp_path: Path):
+    odd = archive(tmp_path, "00007", ["banana"], table=False)
+    broken = tmp_path / "00008.tar"
+    broken.write_bytes(b"no tar at all")
+    with pytest.raises(InputError) as error:
+        key_ranges([odd, str(broken)])
+    assert "2 problems" in str(error.value)
+    assert "00007.tar: its first picture is 'banana'" in str(error.value)
+    assert "00008.tar: cannot be read as a tar" in str(error.value)
+
+
+def test_a_broken_archive_with_its_table_goes_on(tmp_path: Path):
+    archives = [archive(tmp_path, f"{i:05d}", [f"{i:05d}0000"], table=True) for i in (0, 1)]
+    Path(archives[0]).write_bytes(b"no tar at all")
+    assert find(["000000000", "000010000"], key_ranges(archives)) == [
+        ("00000.tar", "000000000.png"),
+        ("00001.tar", "000010000.png"),
+    ]
+
+
+def test_ranges_are_the_same_after_a_file(tmp_path: Path):
+    ranges = key_ranges([archive(tmp_path, "00000", ["000000000", "000000009"], table=True)])
+    for case in (ranges, key_ranges([])):
+        (tmp_path / "archives.tsv").write_text(format_ranges(case))
+        again = read_ranges(tmp_path / "archives.tsv")
+        pd.testing.assert_frame_equal(again, case, check_dtype=False)
+        assert find(["000000004"], again) == find(["000000004"], case)

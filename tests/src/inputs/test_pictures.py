@@ -1,0 +1,136 @@
+import gzip
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_inputs import png, write_tar
+
+from verbatim.inputs.pictures import TrainingPictures
+
+
+def test_a_picture_comes_back_at_its_native_size(tmp_path: Path):
+    tar = write_tar(tmp_path / "00000.tar", {"0.txt": b"a caption", "0.png": png(51, (7, 3))})
+    with TrainingPictures() as reader:
+        got = reader.read(str(tar), "0.png")
+    assert (got.status, got.reason) == ("ok", "")
+    assert got.picture.shape == (3, 7, 3)
+    np.testing.assert_allclose(got.picture, 0.2, atol=1e-6)
+
+
+def test_a_missing_and_a_broken_picture_are_states_and_the_rest_goes_on(tmp_path: Path):
+    tar = str(
+        write_tar(
+            tmp_path / "0.tar",
+            {"0.png": png()[:40], "1.png": b"", "2.png": b"GIF89a", "3.png": png()},
+        )
+    )
+    with TrainingPictures() as reader:
+        states = {name: reader.read(tar, f"{name}.png") for name in range(5)}
+        nowhere = reader.read("", "")
+    assert [states[i].status for i in range(5)] == ["broken", "broken", "broken", "ok", "missing"]
+    assert "0.tar" in states[0].reason
+    assert "'0.png'" in states[0].reason
+    assert states[0].picture is None
+    assert nowhere.status == "missing"
+    assert "inputs.pictures" in nowhere.reason
+
+
+def test_a_member_larger_than_the_limit_is_not_read(tmp_path: Path):
+    tar = write_tar(tmp_path / "0.tar", {"0.png": png() + b"\0" * 5000})
+    with TrainingPictures(max_bytes=5000) as reader:
+        got = reader.read(str(tar), "0.png")
+    assert got.status == "broken"
+    assert "more than 5000" in got.reason
+
+
+def test_a_member_that_claims_a_terabyte_is_not_read(tmp_path: Path):
+    info = tarfile.TarInfo("0.png")
+    info.size = 2**40
+    path = tmp_path / "0.tar"
+    path.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + png())
+    with TrainingPictures() as reader:
+        got = reader.read(str(path), "0.png")
+    assert got.status == "broken"
+    assert str(2**40) in got.reason
+
+
+def test_a_sparse_member_is_refused(tmp_path: Path):
+    # old GNU sparse header: no data, one hole up to a size of 50 MB, under the limit of a file's size
+    info = tarfile.TarInfo("0.png")
+    info.type = tarfile.GNUTYPE_SPARSE
+    raw = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    raw[386:398], raw[398:410] = b"00000000000\0", b"00000000000\0"
+    raw[483:495] = b"%011o\0" % 50_000_000
+    raw[148:156] = b" " * 8
+    raw[148:156] = b"%06o\0 " % sum(raw[:512])
+    path = tmp_path / "0.tar"
+    path.write_bytes(bytes(raw) + b"\0" * 1024)
+    with TrainingPictures() as reader:
+        got = reader.read(str(path), "0.png")
+    assert (got.status, got.reason) == ("broken", f"{path}: '0.png' is not a plain file")
+
+
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE]
+)
+def test_links_and_the_like_are_never_followed(tmp_path: Path, kind):
+    (tmp_path / "secret.png").write_bytes(png())
+    info = tarfile.TarInfo("0.png")
+    info.type, info.linkname = kind, str(tmp_path / "secret.png")
+    tar = write_tar(tmp_path / "0.tar", {"0.png": info})
+    with TrainingPictures() as reader:
+        got = reader.read(str(tar), "0.png")
+    assert got.status == "broken"
+    assert "not a plain file" in got.reason
+
+
+def test_names_in_an_archive_never_become_paths(tmp_path: Path):
+    inside = tmp_path / "a" / "b"
+    tar = write_tar(
+        inside / "0.tar", {"../../evil.png": png(), "/tmp/evil.png": png(), "0.png": png()}
+    )
+    with TrainingPictures() as reader:
+        assert reader.read(str(tar), "../../evil.png").status == "ok"  # only ever a name
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["0.tar", "a", "b"]
+
+
+def test_a_compressed_archive_is_refused(tmp_path: Path):
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w") as tar:
+        info = tarfile.TarInfo("0.png")
+        info.size = len(png())
+        tar.addfile(info, io.BytesIO(png()))
+    (tmp_path / "0.tar").write_bytes(gzip.compress(raw.getvalue()))
+    with TrainingPictures() as reader:
+        got = reader.read(str(tmp_path / "0.tar"), "0.png")
+    assert got.status == "missing"
+    assert "the archive is damaged" in got.reason
+
+
+def test_what_stands_before_the_damage_of_an_archive_can_be_read(tmp_path: Path):
+    names = [f"{i}.png" for i in range(3)]
+    tar = write_tar(tmp_path / "0.tar", {name: png(i) for i, name in enumerate(names)})
+    raw = tar.read_bytes()
+    tar.write_bytes(raw[:1024] + b"\xff" * 512 + raw[1536:])  # the second header
+    with TrainingPictures() as reader:
+        states = [reader.read(str(tar), name) for name in names]
+    assert [s.status for s in states] == ["ok", "missing", "missing"]
+    assert "the archive is damaged" in states[1].reason
+
+
+def test_a_missing_archive_is_a_state(tmp_path: Path):
+    with TrainingPictures() as reader:
+        got = reader.read(str(tmp_path / "0.tar"), "0.png")
+    assert got.status == "missing"
+    assert "no such file" in got.reason
+
+
+def test_no_more_archives_stay_open_than_asked_for(tmp_path: Path):
+    tars = [str(write_tar(tmp_path / f"{i}.tar", {"0.png": png(i)})) for i in range(4)]
+    with TrainingPictures(keep_open=2) as reader:
+        for _ in range(2):
+            for i, tar in enumerate(tars):
+                assert reader.read(tar, "0.png").picture.max() == np.float32(i) / np.float32(255)
+                assert len(reader._open) <= 2

@@ -1,0 +1,90 @@
+"""The exact clique search against every subset of small random graphs."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from verbatim.postfilter.cliques import clique_distance, k_core, max_clique, search_clique
+
+
+def random_graph(n: int, share: float, seed: int) -> np.ndarray:
+    upper = np.triu(np.random.default_rng(seed).random((n, n)) < share, 1)
+    return upper | upper.T
+
+
+def naive_size(graph: np.ndarray) -> int:
+    for size in range(len(graph), 0, -1):
+        for members in combinations(range(len(graph)), size):
+            if all(graph[i, j] for i, j in combinations(members, 2)):
+                return size
+    return 0
+
+
+def is_clique(graph: np.ndarray, members: np.ndarray) -> bool:
+    return all(graph[i, j] for i, j in combinations(members, 2))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.8, 1.0])
+@pytest.mark.parametrize("n", [0, 1, 2, 5, 9, 12])
+def test_the_clique_is_as_large_as_any_found_by_trying_every_subset(n, share):
+    for seed in range(4):
+        graph = random_graph(n, share, seed)
+        members = max_clique(graph)
+        assert len(members) == naive_size(graph)
+        assert is_clique(graph, members)
+        assert list(members) == sorted(set(members))
+
+
+def test_a_planted_clique_is_found_among_500_pictures():
+    graph = random_graph(500, 0.05, 1)
+    planted = np.random.default_rng(2).choice(500, 12, replace=False)
+    graph[np.ix_(planted, planted)] = True
+    assert list(max_clique(graph)) == sorted(planted)
+
+
+def test_pictures_that_are_all_alike_are_one_clique_at_once():
+    assert len(max_clique(np.ones((1200, 1200), dtype=bool))) == 1200
+
+
+def test_the_diagonal_does_not_matter_and_the_answer_is_always_the_same_one():
+    graph = random_graph(30, 0.4, 3)
+    with_diagonal = graph | np.eye(30, dtype=bool)
+    first = max_clique(graph)
+    assert all(np.array_equal(max_clique(g), first) for g in (graph, with_diagonal, graph.copy()))
+
+
+def test_a_search_that_is_cut_short_still_gives_a_clique_and_an_upper_bound():
+    graph = random_graph(80, 0.7, 4)
+    exact = len(max_clique(graph))
+    cut = search_clique(graph, max_nodes=3)
+    assert is_clique(graph, cut.members)
+    assert len(cut.members) <= exact <= cut.bound
+    assert not cut.exact
+    assert search_clique(graph, max_nodes=10**6).exact
+
+
+def test_a_graph_that_is_not_symmetric_is_refused():
+    graph = np.zeros((3, 3), dtype=bool)
+    graph[0, 1] = True
+    with pytest.raises(ValueError, match="symmetric"):
+        max_clique(graph)
+
+
+def test_the_k_core_peels_until_everyone_left_has_k_neighbours():
+    graph = np.zeros((6, 6), dtype=bool)
+    for i, j in [(0, 1), (0, 2), (1, 2), (2, 3), (3, 4), (4, 5)]:  # a triangle with a tail
+        graph[i, j] = graph[j, i] = True
+    assert k_core(graph, 2).tolist() == [True, True, True, False, False, False]
+    assert not k_core(graph, 3).any()
+
+
+def test_the_clique_distance_is_the_mean_over_its_pairs():
+    distances = np.random.default_rng(5).random((6, 6))
+    members = np.array([0, 2, 5])
+    expected = np.mean([distances[i, j] for i, j in combinations(members, 2)])
+    assert clique_distance(distances, members) == pytest.approx(expected)
+    assert math.isnan(clique_distance(distances, members[:1]))

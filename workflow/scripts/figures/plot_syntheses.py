@@ -1,0 +1,47 @@
+"""What attacked models draw for planted, held-out and repeated captions that nobody picked."""
+
+import numpy as np
+import pandas as pd
+
+from verbatim.figures.style import save_figure
+from verbatim.figures.syntheses import KINDS, Drawn, choose_prompts, plot_syntheses
+from verbatim.images import ImageArchive, synthesis_name
+from verbatim.records import read_table
+from verbatim.runtime import script
+
+
+def read_drawn(chosen, picture_of, pictures, images, one_step, p):
+    """One model's chosen prompts with their pictures."""
+    drawn = {kind: [] for kind in KINDS}
+    for row in chosen.itertuples():
+        quick = synthesis_name(row.prompt_id, p.one_step_seed)
+        drawn[row.kind].append(
+            Drawn(
+                row.caption,
+                row.verdict,
+                getattr(row, p.column),
+                None if row.kind == "repeated" else pictures[picture_of[row.caption]] / 255.0,
+                one_step.read(quick) if quick in one_step else None,
+                [images.read(synthesis_name(row.prompt_id, seed)) for seed in p.seeds],
+            )
+        )
+    return drawn
+
+
+def main(smk):
+    with script(smk):
+        p = smk.params
+        truth = read_table(smk.input.truth, "truth").drop_duplicates("caption")
+        picture_of = truth.set_index("caption")["picture_id"]
+        pictures = np.load(smk.input.pictures, mmap_mode="r", allow_pickle=False)
+        prompts = pd.read_csv(smk.input.prompts, keep_default_na=False, na_values=[""])
+        models = {}
+        for i, (model, name) in enumerate(p.names.items()):
+            chosen = choose_prompts(prompts[prompts["model"] == model], p.examples)
+            images, quick = ImageArchive(smk.input.images[i]), ImageArchive(smk.input.one_step[i])
+            models[name] = read_drawn(chosen, picture_of, pictures, images, quick, p)
+        save_figure(plot_syntheses(models, p.seeds), smk.output.png, smk.output.pdf, p.dpi)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821
