@@ -31,6 +31,7 @@ include: "workflow/rules/figures.smk"
 localrules:
     all,
     attacks,
+    evaluation,
     labels,
 
 
@@ -41,6 +42,11 @@ rule all:
         "<results>/checks.txt",
         all_tables(),
         all_figures(),
+
+
+rule evaluation:
+    input:
+        all_tables(),
 
 
 rule attacks:

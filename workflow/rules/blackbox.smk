@@ -6,6 +6,13 @@
 #          <results>/blackbox/{model}/scores.parquet      from the pictures alone: that makes it black box
 
 
+def one_step_guidances():
+    """Guidance of each ECS preset, the ranking preset's first; each costs one network row a prompt and seed."""
+    presets = config["blackbox"]["presets"]
+    main = presets[config["blackbox"]["preset"]]["guidance"]
+    return [main, *sorted({p["guidance"] for p in presets.values()} - {main})]
+
+
 rule select_blackbox:
     input:
         prompts="<results>/dedup/prompts.parquet",
@@ -33,6 +40,7 @@ rule generate_blackbox:
     input:
         selection="<results>/blackbox/{model}/selection.parquet",
         model=model_folder,
+        checked=checked_model,
         code=code(
             "diffusion/denoiser",
             "diffusion/latent",
@@ -57,8 +65,8 @@ rule generate_blackbox:
         mem_mb=8000,
         runtime=720,
     params:
-        model=sheet_row,
-        guidance=config["blackbox"]["guidance"],
+        model=loading_row,
+        guidances=one_step_guidances(),
         seeds=config["blackbox"]["seeds"],
         batch=config["blackbox"]["batch"],
         prompts_a_part=config["blackbox"]["prompts_a_part"],

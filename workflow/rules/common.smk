@@ -1,6 +1,7 @@
 # Validation, sheets, wildcard constraints and helper functions; no rules.
 import math
 import sys
+import zlib
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "src"))
 from verbatim import configuration
 
 try:
+    configuration.read_numbers(config, workflow.basedir)
     configuration.check_config(config, workflow.basedir)
     ALL_MODELS = configuration.read_models(config["models"], workflow.basedir)
     MODELS = configuration.select_models(ALL_MODELS, config["select_models"])
@@ -63,11 +65,12 @@ def input_shards():
 def source_file(kind, shard):
     """The file of a shard that holds its `embeddings` or its `metadata`."""
     if WORLD:
+        number = f"{int(shard):04d}"
         name = {
-            "embeddings": "img_emb/img_emb_{}.npy",
-            "metadata": "metadata/metadata_{}.parquet",
+            "embeddings": f"img_emb/img_emb_{number}.npy",
+            "metadata": f"metadata/metadata_{number}.parquet",
         }[kind]
-        return "<results>/world/embeddings/" + name.format(f"{int(shard):04d}")
+        return f"<results>/world/embeddings/{name}"
     return getattr(SOURCE[shard], kind)
 
 
@@ -112,9 +115,9 @@ def attacked_models():
     return list(MODELS.index[MODELS["whitebox"] == "yes"])
 
 
-def sheet_row(wildcards):
-    """The model's row of the sheet, as a dict: what a script may know of it."""
-    return configuration.sheet_row(ALL_MODELS, wildcards.model)
+def loading_row(wildcards):
+    """The cells of the sheet that decide how the model is loaded, as a dict."""
+    return configuration.loading_row(ALL_MODELS, wildcards.model)
 
 
 def model_folder(wildcards):
@@ -122,9 +125,14 @@ def model_folder(wildcards):
     row = ALL_MODELS.loc[wildcards.model]
     if row["source"] == "train":
         return f"<results>/world/models/{wildcards.model}/model_index.json"
-    if Path(row["source"]).is_dir():
-        return f"{row['source']}/model_index.json"
-    return []  # a hub id, in the local cache
+    index = Path(row["source"]) / "model_index.json"
+    return str(index) if index.is_file() else []  # a hub id, in the local cache
+
+
+def checked_model(wildcards):
+    """What is known of a model that is not made here before any work is done for it."""
+    made_here = ALL_MODELS.loc[wildcards.model, "source"] == "train"
+    return [] if made_here else f"<results>/inputs/models/{wildcards.model}.tsv"
 
 
 def candidates_of(wildcards):
@@ -160,3 +168,101 @@ def clip_file(name):
     """A file of the CLIP model that made the embeddings."""
     folder = config["inputs"]["clip"]
     return f"<results>/world/clip/{name}" if folder == "world" else f"{folder}/{name}"
+
+
+def world_seed(name):
+    """Seed of one training: the world's, and different for each network."""
+    return zlib.crc32(f"{config['world']['seed']}/{name}".encode())
+
+
+def training_set(wildcards):
+    """Rows tables, and what filters them, by the `training` column of the sheet."""
+    row = ALL_MODELS.loc[wildcards.model]
+    if row["training"].startswith("style:"):
+        style = row["training"].removeprefix("style:")
+        return {"rows": [f"<results>/world/styles/{style}/rows.parquet"]}
+    inputs = {
+        "rows": expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards())
+    }
+    if row["training"] == "deduplicated":
+        inputs["kept_rows"] = "<results>/dedup/kept_rows.parquet"
+    return inputs
+
+
+def training_start(wildcards):
+    """What a training starts from: the shared VAE for a latent model, another model for a fine-tune."""
+    row = ALL_MODELS.loc[wildcards.model]
+    inputs = {"vae": "<results>/world/vae/config.json"} if row["family"] == "sd" else {}
+    if row["init"]:
+        inputs["init"] = f"<results>/world/models/{row['init']}/model_index.json"
+    return inputs
+
+
+def training_settings(wildcards):
+    """The config block of a training: the family's, or `finetune` on top of it."""
+    row = ALL_MODELS.loc[wildcards.model]
+    settings = dict(config["world"][row["family"]])
+    if row["init"]:
+        settings |= {
+            k: v for k, v in config["world"]["finetune"].items() if k != "pictures"
+        }
+    return settings
+
+
+def sheet_columns(*columns):
+    """These columns of the selected models, in the order of the sheet, as plain records."""
+    return MODELS[["model", *columns]].to_dict("records")
+
+
+def labels_of_models(wildcards=None):
+    return [f"<results>/labels/{model}/labels.parquet" for model in MODELS.index]
+
+
+def of_attacked(pattern):
+    """A file of every selected model that was attacked."""
+    return [pattern.replace("{model}", model) for model in attacked_models()]
+
+
+def cost_files(wildcards=None):
+    """The cost of every job that called a network for the selected models."""
+    attacked = attacked_models()
+    files = [
+        f"<results>/whitebox/{model}/shards/{shard}.cost.parquet"
+        for model in attacked
+        for shard in (prompt_shards() if attacked else [])
+    ]
+    files += [
+        f"<results>/{stage}/{model}/cost.parquet"
+        for stage in ("blackbox", "postfilter")
+        for model in attacked
+    ]
+    return files + [f"<results>/labels/{model}/cost.parquet" for model in MODELS.index]
+
+
+def all_tables():
+    """Every table of a run; those that need the truth only where there is one."""
+    names = ["table1_vs_paper", "costs"]
+    names += ["precision"] if attacked_models() else []
+    names += ["recall", "confusion"] if WORLD else []
+    names += ["evaluation"] if WORLD and attacked_models() else []
+    return ["<results>/table1.csv", *(f"<results>/tables/{name}.csv" for name in names)]
+
+
+def trained_on_kept(model):
+    return model["training"] == "deduplicated" and model["source"] == "train"
+
+
+def all_figures():
+    """Every figure of a run; those that need the truth only where there is one."""
+    names = ["triples"]
+    names += ["precision"] if attacked_models() else []
+    names += ["recall"] if WORLD else []
+    names += ["histogram", "syntheses"] if WORLD and attacked_models() else []
+    return [
+        f"<results>/figures/{name}.{kind}" for name in names for kind in ("png", "pdf")
+    ]
+
+
+def names_of(models):
+    """Model -> its name in Table 1, in the order of the sheet."""
+    return {model: MODELS.loc[model, "name"] for model in models}

@@ -9,22 +9,6 @@
 #          <results>/figures/recall      found of planted by number of copies             (embedded world)
 
 
-def all_figures():
-    """Every figure of a run; those that need the truth only where there is one."""
-    names = ["triples"]
-    names += ["precision"] if attacked_models() else []
-    names += ["recall"] if WORLD else []
-    names += ["histogram", "syntheses"] if WORLD and attacked_models() else []
-    return [
-        f"<results>/figures/{name}.{kind}" for name in names for kind in ("png", "pdf")
-    ]
-
-
-def names_of(models):
-    """Model -> its name in Table 1, in the order of the sheet."""
-    return {model: MODELS.loc[model, "name"] for model in models}
-
-
 rule plot_triples:
     input:
         labels=labels_of_models,
@@ -32,7 +16,7 @@ rule plot_triples:
         training=[f"<results>/labels/{model}/training.zip" for model in MODELS.index],
         masks=[f"<results>/labels/{model}/masks.zip" for model in MODELS.index],
         one_step=of_attacked("<results>/blackbox/{model}/images.zip"),
-        code=code("figures/triples", "figures/grid", "figures/style"),
+        code=code("images", "figures/grid", "figures/style", "figures/triples"),
     output:
         png=report(
             "<results>/figures/triples.png",
@@ -112,7 +96,7 @@ rule plot_histogram:
         runtime=10,
     params:
         names=names_of(attacked_models()),
-        column="dcs_" + config["whitebox"]["preset"],
+        column=f"dcs_{config['whitebox']['preset']}",
         dpi=config["figures"]["dpi"],
     script:
         "../scripts/figures/plot_histogram.py"
@@ -125,7 +109,7 @@ rule plot_syntheses:
         prompts="<results>/tables/detectors.csv",
         images=of_attacked("<results>/labels/{model}/images.zip"),
         one_step=of_attacked("<results>/blackbox/{model}/images.zip"),
-        code=code("figures/syntheses", "figures/grid", "figures/style"),
+        code=code("images", "figures/grid", "figures/style", "figures/syntheses"),
     output:
         png=report(
             "<results>/figures/syntheses.png",
@@ -145,7 +129,7 @@ rule plot_syntheses:
         runtime=10,
     params:
         names=names_of(attacked_models()),
-        column="dcs_" + config["whitebox"]["preset"],
+        column=f"dcs_{config['whitebox']['preset']}",
         one_step_seed=config["blackbox"]["seeds"][0],
         seeds=config["labels"]["seeds"][: config["figures"]["unpicked_seeds"]],
         examples=config["figures"]["unpicked"],

@@ -4,6 +4,7 @@
 # INPUTS   <results>/world/embeddings and <results>/world/data, or the folder inputs.source
 # OUTPUTS  <results>/inputs/manifest.tsv           one row a shard: files, rows, first row, dimensions
 #          <results>/inputs/archives.tsv           one row an archive: the keys that it holds
+#          <results>/inputs/models/{model}.tsv       the files of a model that is not trained here, once it has passed
 #          <results>/inputs/rows/{shard}.parquet   one row a training row: url, caption, where its picture is, status
 
 
@@ -12,7 +13,13 @@ rule check_inputs:
         embeddings=source_files("embeddings"),
         metadata=source_files("metadata"),
         archives=picture_archives(),
-        code=code("inputs/archives", "inputs/layouts", "inputs/manifest"),
+        code=code(
+            "images",
+            "inputs/archives",
+            "inputs/layouts",
+            "inputs/manifest",
+            "inputs/pictures",
+        ),
     output:
         manifest="<results>/inputs/manifest.tsv",
         archives="<results>/inputs/archives.tsv",
@@ -27,9 +34,33 @@ rule check_inputs:
         mem_mb=1000,
         runtime=30,
     params:
-        pictures=picture_folder(),
+        pictures=lambda wildcards: picture_folder(),
     script:
         "../scripts/inputs/check_inputs.py"
+
+
+rule check_model:
+    input:
+        model=model_folder,
+        code=code("diffusion/load"),
+    output:
+        files="<results>/inputs/models/{model}.tsv",
+    log:
+        "<results>/logs/inputs/check_model/{model}.log",
+    benchmark:
+        "<results>/benchmarks/inputs/check_model/{model}.tsv"
+    # before everything else: a model that cannot be loaded must not cost a search of all embeddings
+    priority: 1000
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        model=loading_row,
+    script:
+        "../scripts/inputs/check_model.py"
 
 
 rule build_rows:
@@ -38,7 +69,13 @@ rule build_rows:
         archives="<results>/inputs/archives.tsv",
         embeddings=lambda wildcards: source_file("embeddings", wildcards.shard),
         metadata=lambda wildcards: source_file("metadata", wildcards.shard),
-        code=code("inputs/archives", "inputs/rows"),
+        code=code(
+            "images",
+            "inputs/archives",
+            "inputs/layouts",
+            "inputs/pictures",
+            "inputs/rows",
+        ),
     output:
         rows="<results>/inputs/rows/{shard}.parquet",
     log:

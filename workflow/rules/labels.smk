@@ -48,7 +48,9 @@ rule generate_candidates:
     input:
         selection="<results>/labels/{model}/selection.parquet",
         model=model_folder,
+        checked=checked_model,
         code=code(
+            "images",
             "diffusion/denoiser",
             "diffusion/latent",
             "diffusion/load",
@@ -72,7 +74,7 @@ rule generate_candidates:
         mem_mb=8000,
         runtime=1440,
     params:
-        model=sheet_row,
+        model=loading_row,
         preset=config["labels"]["preset"],
         seeds=config["labels"]["seeds"],
         prompts_a_part=config["labels"]["prompts_a_part"],
@@ -122,7 +124,7 @@ rule fetch_pictures:
         clusters="<results>/dedup/clusters.parquet",
         copies="<results>/dedup/copies.parquet",
         archives=picture_archives(),
-        code=code("dedup/relatives", "inputs/pictures"),
+        code=code("images", "dedup/relatives", "inputs/pictures"),
     output:
         pictures="<results>/labels/{model}/training.zip",
         fetched="<results>/labels/{model}/fetched.parquet",

@@ -35,7 +35,10 @@ rule filter_prompts:
     input:
         selection="<results>/postfilter/{model}/selection.parquet",
         model=model_folder,
+        checked=checked_model,
         code=code(
+            "images",
+            "ranking",
             "diffusion/denoiser",
             "diffusion/latent",
             "diffusion/load",
@@ -47,7 +50,6 @@ rule filter_prompts:
             "postfilter/filtering",
             "postfilter/stopping",
             "postfilter/tiles",
-            "ranking",
         ),
     output:
         images="<results>/postfilter/{model}/images.zip",
@@ -65,7 +67,7 @@ rule filter_prompts:
         mem_mb=8000,
         runtime=2880,
     params:
-        model=sheet_row,
+        model=loading_row,
         preset=config["postfilter"]["preset"],
         thresholds=config["postfilter"]["presets"][config["postfilter"]["preset"]],
         n_images=config["postfilter"]["n_images"],

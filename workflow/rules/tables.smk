@@ -14,49 +14,6 @@
 #          <results>/checks.txt               what was checked on these files
 
 
-def sheet_columns(*columns):
-    """These columns of the selected models, in the order of the sheet, as plain records."""
-    return MODELS[["model", *columns]].to_dict("records")
-
-
-def labels_of_models(wildcards=None):
-    return [f"<results>/labels/{model}/labels.parquet" for model in MODELS.index]
-
-
-def of_attacked(pattern):
-    """A file of every selected model that was attacked."""
-    return [pattern.replace("{model}", model) for model in attacked_models()]
-
-
-def cost_files(wildcards=None):
-    """The cost of every job that called a network for the selected models."""
-    attacked = attacked_models()
-    files = [
-        f"<results>/whitebox/{model}/shards/{shard}.cost.parquet"
-        for model in attacked
-        for shard in (prompt_shards() if attacked else [])
-    ]
-    files += [
-        f"<results>/{stage}/{model}/cost.parquet"
-        for stage in ("blackbox", "postfilter")
-        for model in attacked
-    ]
-    return files + [f"<results>/labels/{model}/cost.parquet" for model in MODELS.index]
-
-
-def all_tables():
-    """Every table of a run; those that need the truth only where there is one."""
-    names = ["table1_vs_paper", "costs"]
-    names += ["precision"] if attacked_models() else []
-    names += ["recall", "confusion"] if WORLD else []
-    names += ["evaluation"] if WORLD and attacked_models() else []
-    return ["<results>/table1.csv", *(f"<results>/tables/{name}.csv" for name in names)]
-
-
-def trained_on_kept(model):
-    return model["training"] == "deduplicated" and model["source"] == "train"
-
-
 localrules:
     compare_paper,
     merge_costs,
@@ -99,6 +56,9 @@ rule compare_paper:
     conda:
         "../../envs/plots.yaml"
     threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         references={
             one["name"]: one["reference"] for one in sheet_columns("name", "reference")
@@ -120,6 +80,9 @@ rule merge_costs:
     conda:
         "../../envs/plots.yaml"
     threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         images=config["tables"]["carlini_images"],
         steps=config["sampling"]["steps"],
@@ -282,6 +245,9 @@ rule compare_seeds:
     conda:
         "../../envs/plots.yaml"
     threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         seeds=config["tables"]["seed_runs"],
         confidence=config["tables"]["confidence"],

@@ -10,6 +10,7 @@ rule score_whitebox:
     input:
         prompts="<results>/dedup/prompts.parquet",
         model=model_folder,
+        checked=checked_model,
         code=code(
             "diffusion/denoiser",
             "diffusion/latent",
@@ -34,7 +35,7 @@ rule score_whitebox:
         mem_mb=8000,
         runtime=120,
     params:
-        model=sheet_row,
+        model=loading_row,
         guidance=config["whitebox"]["guidance"],
         seeds=config["whitebox"]["seeds"],
         batch=config["whitebox"]["batch"],

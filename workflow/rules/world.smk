@@ -9,43 +9,6 @@
 WORLD_SHARDS = input_shards() if WORLD else []
 
 
-def world_seed(name):
-    """Seed of one training: the world's, and different for each network."""
-    import zlib
-
-    return zlib.crc32(f"{config['world']['seed']}/{name}".encode())
-
-
-def training_set(wildcards):
-    """Rows tables, and what filters them, by the `training` column of the sheet."""
-    row = ALL_MODELS.loc[wildcards.model]
-    if row["training"].startswith("style:"):
-        style = row["training"].removeprefix("style:")
-        return {"rows": [f"<results>/world/styles/{style}/rows.parquet"]}
-    inputs = {"rows": expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards())}
-    if row["training"] == "deduplicated":
-        inputs["kept_rows"] = "<results>/dedup/kept_rows.parquet"
-    return inputs
-
-
-def training_start(wildcards):
-    """What a training starts from: the shared VAE for a latent model, another model for a fine-tune."""
-    row = ALL_MODELS.loc[wildcards.model]
-    inputs = {"vae": "<results>/world/vae/config.json"} if row["family"] == "sd" else {}
-    if row["init"]:
-        inputs["init"] = f"<results>/world/models/{row['init']}/model_index.json"
-    return inputs
-
-
-def training_settings(wildcards):
-    """The config block of a training: the family's, or `finetune` on top of it."""
-    row = ALL_MODELS.loc[wildcards.model]
-    settings = dict(config["world"][row["family"]])
-    if row["init"]:
-        settings |= {k: v for k, v in config["world"]["finetune"].items() if k != "pictures"}
-    return settings
-
-
 rule build_pictures:
     input:
         code=code("world/pictures", "images"),
@@ -56,14 +19,14 @@ rule build_pictures:
         "<results>/logs/world/build_pictures.log",
     benchmark:
         "<results>/benchmarks/world/build_pictures.tsv"
+    conda:
+        "../../envs/world.yaml"
     threads: 1
     resources:
         mem_mb=1500,
         runtime=10,
     params:
         size=config["world"]["size"],
-    conda:
-        "../../envs/world.yaml"
     script:
         "../scripts/world/build_pictures.py"
 
@@ -72,12 +35,13 @@ rule build_dataset:
     input:
         pictures=rules.build_pictures.output.pictures,
         table=rules.build_pictures.output.table,
-        code=code("world/planting", "world/layout", "images"),
+        code=code("images", "world/layout", "world/pictures", "world/planting"),
     output:
         shards=expand("<results>/world/data/{shard}.tar", shard=WORLD_SHARDS),
         metadata=expand("<results>/world/data/{shard}.parquet", shard=WORLD_SHARDS),
         style_rows=expand(
-            "<results>/world/styles/{style}/rows.parquet", style=config["world"]["styles"]
+            "<results>/world/styles/{style}/rows.parquet",
+            style=config["world"]["styles"],
         ),
         truth="<results>/world/truth.parquet",
         extra_prompts="<results>/world/extra_prompts.parquet",
@@ -85,6 +49,8 @@ rule build_dataset:
         "<results>/logs/world/build_dataset.log",
     benchmark:
         "<results>/benchmarks/world/build_dataset.tsv"
+    conda:
+        "../../envs/world.yaml"
     threads: 1
     resources:
         mem_mb=1500,
@@ -95,8 +61,6 @@ rule build_dataset:
         finetune_pictures=config["world"]["finetune"]["pictures"],
         rows_a_shard=config["world"]["rows_a_shard"],
         seed=config["world"]["seed"],
-    conda:
-        "../../envs/world.yaml"
     script:
         "../scripts/world/build_dataset.py"
 
@@ -106,7 +70,7 @@ rule train_clip:
         pictures=rules.build_pictures.output.pictures,
         table=rules.build_pictures.output.table,
         metadata=rules.build_dataset.output.metadata,
-        code=code("world/contrast", "world/training", "world/tokenizers"),
+        code=code("clip", "world/contrast", "world/tokenizers", "world/training"),
     output:
         config="<results>/world/clip/open_clip_config.json",
         weights="<results>/world/clip/open_clip_model.safetensors",
@@ -115,20 +79,20 @@ rule train_clip:
         "<results>/logs/world/train_clip.log",
     benchmark:
         "<results>/benchmarks/world/train_clip.tsv"
+    priority: 50
+    conda:
+        "../../envs/world.yaml"
     threads: 1
     resources:
         gpu=1,
         mem_mb=3000,
         runtime=60,
-    priority: 50
     params:
         settings=config["world"]["clip"],
         context=config["world"]["context"],
         seed=world_seed("clip"),
         checkpoint=f"{RESULTS}/world/checkpoints/clip.safetensors",
         checkpoint_every=config["world"]["checkpoint_every"],
-    conda:
-        "../../envs/world.yaml"
     script:
         "../scripts/world/train_clip.py"
 
@@ -139,7 +103,7 @@ rule embed_rows:
         weights=rules.train_clip.output.weights,
         shards=rules.build_dataset.output.shards,
         metadata=rules.build_dataset.output.metadata,
-        code=code("clip", "world/layout"),
+        code=code("clip", "images", "inputs/pictures", "world/layout"),
     output:
         embeddings=[
             f"<results>/world/embeddings/{kind}/{kind}_{i:04d}.npy"
@@ -154,16 +118,16 @@ rule embed_rows:
         "<results>/logs/world/embed_rows.log",
     benchmark:
         "<results>/benchmarks/world/embed_rows.tsv"
+    priority: 50
+    conda:
+        "../../envs/world.yaml"
     threads: 1
     resources:
         gpu=1,
         mem_mb=2500,
         runtime=30,
-    priority: 50
     params:
         batch=config["world"]["embed_batch"],
-    conda:
-        "../../envs/world.yaml"
     script:
         "../scripts/world/embed_rows.py"
 
@@ -180,19 +144,19 @@ rule train_vae:
         "<results>/logs/world/train_vae.log",
     benchmark:
         "<results>/benchmarks/world/train_vae.tsv"
+    priority: 100
+    conda:
+        "../../envs/world.yaml"
     threads: 1
     resources:
         gpu=1,
         mem_mb=3000,
         runtime=60,
-    priority: 100
     params:
         settings=config["world"]["vae"],
         seed=world_seed("vae"),
         checkpoint=f"{RESULTS}/world/checkpoints/vae.safetensors",
         checkpoint_every=config["world"]["checkpoint_every"],
-    conda:
-        "../../envs/world.yaml"
     script:
         "../scripts/world/train_vae.py"
 
@@ -203,7 +167,17 @@ rule train_model:
         unpack(training_start),
         clip=rules.train_clip.output.config,
         code=code(
-            "world/models", "world/latent", "world/pixel", "world/training", "world/autoencoder"
+            "archives",
+            "clip",
+            "images",
+            "inputs/pictures",
+            "world/autoencoder",
+            "world/contrast",
+            "world/latent",
+            "world/models",
+            "world/pixel",
+            "world/tokenizers",
+            "world/training",
         ),
     output:
         index="<results>/world/models/{model}/model_index.json",
@@ -213,20 +187,20 @@ rule train_model:
         "<results>/logs/world/train_model/{model}.log",
     benchmark:
         "<results>/benchmarks/world/train_model/{model}.tsv"
+    # the longest jobs first: the others fill the gaps
+    priority: 80
+    conda:
+        "../../envs/world.yaml"
     threads: 1
     resources:
         gpu=1,
         mem_mb=4000,
         runtime=120,
-    # the longest jobs first: the others fill the gaps
-    priority: 80
     params:
-        family=lambda wildcards: sheet_row(wildcards)["family"],
+        family=lambda wildcards: ALL_MODELS.loc[wildcards.model, "family"],
         settings=training_settings,
         seed=lambda wildcards: world_seed(wildcards.model),
         checkpoint=lambda wildcards: f"{RESULTS}/world/checkpoints/{wildcards.model}.safetensors",
         checkpoint_every=config["world"]["checkpoint_every"],
-    conda:
-        "../../envs/world.yaml"
     script:
         "../scripts/world/train_model.py"

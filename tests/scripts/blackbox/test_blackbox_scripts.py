@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from tiny_models import CAPTIONS
-from verbatim.images import ImageArchive, synthesis_name
+from verbatim.blackbox.ecs import Preset, score_pictures, score_prompt
+from verbatim.images import ImageArchive, one_step_name, synthesis_name
 from verbatim.records import prompt_id, read_table, write_table
 
 IDS = [prompt_id(caption) for caption in CAPTIONS]
@@ -43,13 +44,13 @@ def selection(run_script, tmp_path):
     return tmp_path / "selection.parquet"
 
 
-def generate(run_script, folder, selection, model, part=2, batch=3):
+def generate(run_script, folder, selection, model, part=2, batch=3, guidances=(7.5,)):
     run_script(
         "blackbox/generate_blackbox.py",
         input={"selection": selection, "model": model / "model_index.json"},
         output={"images": folder / "images.zip", "cost": folder / "cost.parquet"},
         params={
-            "model": {"family": "sd", "source": "train"}, "guidance": 7.5, "seeds": SEEDS,
+            "model": {"family": "sd", "source": "train"}, "guidances": guidances, "seeds": SEEDS,
             "batch": batch, "prompts_a_part": part,
         },
         wildcards={"model": "sd1"},
@@ -114,4 +115,27 @@ def test_scores_come_from_the_pictures_alone_and_record_the_broken_ones(
     rest = ["ecs_reference", "ecs_paper", "ecs_world", "seed_consistency", "n_seeds"]
     pd.testing.assert_frame_equal(found.loc[IDS[2:5], rest], whole.loc[IDS[2:5], rest])
     log = (tmp_path / "job.log").read_text()
-    assert f"prompt {IDS[0]}, seed 1 is not used" in log
+    assert f"{synthesis_name(IDS[0], 1)} is not used" in log
+
+
+def test_each_preset_judges_the_pictures_of_its_own_guidance(
+    run_script, tmp_path, selection, tiny_sd
+):
+    images = generate(run_script, tmp_path, selection, tiny_sd, guidances=(7.5, 1.0))
+    with ImageArchive(images) as archive:
+        assert len(archive.names()) == 2 * 5 * len(SEEDS)
+        strong, plain = (
+            [archive.read(one_step_name(IDS[0], seed, g, 7.5)) for seed in SEEDS]
+            for g in (7.5, 1.0)
+        )
+    assert any(np.abs(a - b).max() > 0.01 for a, b in zip(strong, plain, strict=True))
+    presets = {
+        "world": Preset(32, "nd", 0.5, 0.5, 7.5),
+        "paper": Preset(32, "nd", 0.5, 0.5, 1.0),
+    }
+    line = score_prompt({7.5: strong, 1.0: plain}, presets, "world")
+    alone = {g: score_pictures(p, presets, "world") for g, p in ((7.5, strong), (1.0, plain))}
+    assert line["ecs_world"] == line["ecs"] == alone[7.5]["ecs_world"]
+    assert line["ecs_paper"] == alone[1.0]["ecs_paper"]
+    assert line["seed_consistency"] == alone[7.5]["seed_consistency"]
+    assert np.isnan(line["ecs_reference"])

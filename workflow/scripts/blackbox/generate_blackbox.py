@@ -5,7 +5,7 @@ import time
 
 import pandas as pd
 
-from verbatim.images import synthesis_name, to_uint8
+from verbatim.images import one_step_name, to_uint8
 from verbatim.parts import Parts, fingerprint
 from verbatim.records import read_table, write_table
 from verbatim.runtime import load_model, model_source, progress, script
@@ -15,10 +15,10 @@ def main(smk):
     with script(smk) as log:
         p = smk.params
         selection = read_table(smk.input.selection, "selection")
-        settings = {"seeds": list(p.seeds), "guidance": p.guidance, "batch": p.batch}
+        settings = {"seeds": list(p.seeds), "batch": p.batch}
         parts = Parts(
             smk.output.images, math.ceil(len(selection) / p.prompts_a_part), **settings,
-            model=p.model, prompts_a_part=p.prompts_a_part,
+            model=p.model, prompts_a_part=p.prompts_a_part, guidances=list(p.guidances),
             files=fingerprint([model_source(smk), *smk.input]),
         )  # fmt: skip
         todo = parts.unfinished()
@@ -33,9 +33,10 @@ def main(smk):
             prompts = selection.iloc[part * p.prompts_a_part :][: p.prompts_a_part]
             ids = prompts["prompt_id"].tolist()
             pictures = [
-                (synthesis_name(ids[index], seed), to_uint8(picture))
+                (one_step_name(ids[index], seed, guidance, p.guidances[0]), to_uint8(picture))
+                for guidance in p.guidances
                 for index, seed, picture in synthesize_one_step(
-                    denoiser, prompts["caption"].tolist(), **settings
+                    denoiser, prompts["caption"].tolist(), guidance=guidance, **settings
                 )
             ]
             spent = {"prompts": len(prompts), "unet_rows": denoiser.rows - before}

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from verbatim.blackbox.ecs import Preset, rank_prompts, score_pictures
-from verbatim.images import ImageArchive, ImageError, synthesis_name
+from verbatim.blackbox.ecs import Preset, rank_prompts, score_prompt
+from verbatim.images import ImageArchive, ImageError, one_step_name
 from verbatim.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import progress, script
 
@@ -11,19 +11,22 @@ from verbatim.runtime import progress, script
 def main(smk):
     with script(smk) as log:
         presets = {name: Preset(**values) for name, values in smk.params.presets.items()}
+        main = presets[smk.params.preset].guidance
+        guidances = {preset.guidance for preset in presets.values()}
         selection = read_table(smk.input.selection, "selection", ["prompt_id"])
         lines = []
         with ImageArchive(smk.input.images) as archive:
             for prompt_id in progress(selection["prompt_id"].tolist(), "prompts"):
-                pictures = []
-                for seed in smk.params.seeds:
-                    try:
-                        pictures.append(archive.read(synthesis_name(prompt_id, seed)))
-                    except (KeyError, ImageError) as err:  # n_seeds records it
-                        log.warning("prompt %d, seed %d is not used: %s", prompt_id, seed, err)
-                lines.append(
-                    {"prompt_id": prompt_id, **score_pictures(pictures, presets, smk.params.preset)}
-                )
+                pictures = {guidance: [] for guidance in guidances}
+                for guidance in guidances:
+                    for seed in smk.params.seeds:
+                        name = one_step_name(prompt_id, seed, guidance, main)
+                        try:
+                            pictures[guidance].append(archive.read(name))
+                        except (KeyError, ImageError) as err:  # n_seeds records it
+                            log.warning("%s is not used: %s", name, err)
+                scores = score_prompt(pictures, presets, smk.params.preset)
+                lines.append({"prompt_id": prompt_id, **scores})
         scores = pd.DataFrame(lines, columns=[n for n in SCHEMAS["blackbox"].names if n != "rank"])
         scores["rank"] = rank_prompts(scores)
         write_table(smk.output.scores, "blackbox", scores.sort_values("rank", ignore_index=True))

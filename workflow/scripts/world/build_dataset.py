@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
 from verbatim.records import read_table, write_table
 from verbatim.runtime import script
 from verbatim.world.layout import write_shard, write_style

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+
 from verbatim.images import to_uint8
 from verbatim.records import write_table
 from verbatim.runtime import progress, script, write_array

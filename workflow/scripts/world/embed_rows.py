@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from verbatim.inputs.pictures import TrainingPictures
+
 from verbatim.clip import ClipEmbedder
+from verbatim.inputs.pictures import TrainingPictures
 from verbatim.runtime import device, progress, script
 from verbatim.world.layout import write_embeddings
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
 from verbatim.records import read_table
 from verbatim.runtime import TrainingReport, script
 from verbatim.world.contrast import save_clip, train_clip

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
 from verbatim.archives import read_rows
 from verbatim.images import to_uint8
 from verbatim.records import read_table, write_table

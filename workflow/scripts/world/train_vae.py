@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from verbatim.runtime import TrainingReport, script
 from verbatim.world.autoencoder import reconstruction_rmse, train_autoencoder
 

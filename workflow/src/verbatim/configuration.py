@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-SHEET_FILES = {"models": "models.schema.json"}
+LOADING = ("model", "family", "source", "revision", "dtype")  # columns that decide what is loaded
 
 
 class ConfigError(ValueError):
@@ -38,6 +39,31 @@ def _explain(err: Any, where: str) -> str:
         return f"{where}: {key or 'top level'}: {err.message}"
     what = err.schema.get("description", "")
     return f"{where}: {key} is {err.instance!r}: {err.message}" + (f" [{what}]" if what else "")
+
+
+def read_numbers(config: dict[str, Any], base: str | Path) -> None:
+    """Turn text into numbers and truth values where the schema asks for them, in place.
+
+    Snakemake reads what is nested in `--config world="{seed: 1}"` as text alone. What cannot be read
+    so is left as it is, for `check_config` to refuse.
+    """
+    _read_numbers(config, _schema("config.schema.json", base))
+
+
+def _read_numbers(value: Any, schema: dict[str, Any]) -> Any:
+    if isinstance(value, dict):
+        known, other = schema.get("properties", {}), schema.get("additionalProperties")
+        for key in value:
+            inner = known.get(key, other)
+            if isinstance(inner, dict):
+                value[key] = _read_numbers(value[key], inner)
+    elif isinstance(value, list):
+        value[:] = [_read_numbers(item, schema.get("items", {})) for item in value]
+    elif isinstance(value, str) and schema.get("type") in ("integer", "number", "boolean"):
+        with contextlib.suppress(ValueError):
+            read = json.loads(value.lower())
+            return read if isinstance(read, (int, float)) else value
+    return value
 
 
 def check_config(config: dict[str, Any], base: str | Path) -> None:
@@ -118,9 +144,9 @@ def select_models(sheet: pd.DataFrame, wanted: list[str]) -> pd.DataFrame:
     return sheet[sheet.index.isin(wanted)] if wanted else sheet
 
 
-def sheet_row(sheet: pd.DataFrame, model: str) -> dict[str, str]:
-    """One row of the sheet as a plain dict."""
-    return {str(k): str(v) for k, v in sheet.loc[model].items()}
+def loading_row(sheet: pd.DataFrame, model: str) -> dict[str, str]:
+    """What a job needs to load a model, and nothing else: another cell of the row must not rerun it."""
+    return {name: str(sheet.loc[model, name]) for name in LOADING}
 
 
 def most_prompts(config: dict[str, Any]) -> int:

@@ -173,6 +173,12 @@ def synthesis_name(prompt_id: int, seed: int) -> str:
     return f"{prompt_id}_{seed}.png"
 
 
+def one_step_name(prompt_id: int, seed: int, guidance: float, main: float) -> str:
+    """Member name of a one-step picture; those of another guidance than the `main` one say so."""
+    name = synthesis_name(prompt_id, seed)
+    return name if guidance == main else name.replace(".png", f"_{guidance:g}.png")
+
+
 def row_name(row: int) -> str:
     """Member name of a training picture."""
     return f"{row}.png"

@@ -47,12 +47,15 @@ class Preset:
     size : pixels that a picture is resized to, both ways. sobel : see the page.
     threshold : of the gradient, summed over channels, pixels in [0, 1].
     agreement : share of the seeds, strictly more of which must have an edge.
+    guidance : of the one-step pictures that are scored. The reference's code uses 7.5, its comment and
+        the paper's eq. 3 say none.
     """
 
     size: int
     sobel: str
     threshold: float
     agreement: float
+    guidance: float = 7.5
 
     def __post_init__(self) -> None:
         if self.sobel not in SOBELS:
@@ -160,6 +163,31 @@ def score_pictures(
         "n_seeds": len(pictures),
         "preset": preset,
     }
+
+
+def score_prompt(
+    pictures: Mapping[float, Sequence[npt.NDArray[np.float32]]],
+    presets: Mapping[str, Preset],
+    preset: str,
+) -> dict[str, float | int | str]:
+    """`score_pictures` where presets differ in guidance: each judges the pictures of its own.
+
+    pictures : guidance -> one-step pictures of one prompt, one a seed.
+    """
+    if preset not in presets:
+        raise ValueError(f"blackbox.preset is {preset!r}; known: {', '.join(presets)}")
+    main = presets[preset].guidance
+    line: dict[str, float | int | str] = {}
+    # the ranking preset's guidance last: seed_consistency and n_seeds are of its pictures
+    for guidance in sorted(pictures, key=lambda g: g == main):
+        same = {name: rule for name, rule in presets.items() if rule.guidance == guidance}
+        scores = score_pictures(
+            pictures[guidance], same, preset if preset in same else next(iter(same))
+        )
+        kept = {f"ecs_{name}" for name in same} if guidance != main else set(scores)
+        kept -= {f"ecs_{name}" for name in COLUMNS if name not in same}
+        line |= {key: value for key, value in scores.items() if key in kept}
+    return {f"ecs_{name}": float("nan") for name in COLUMNS} | line
 
 
 def rank_prompts(scores: pd.DataFrame) -> npt.NDArray[np.int32]:

@@ -66,7 +66,9 @@ def train_model(
     elif family == "if":
         known = CLIPTokenizer.from_pretrained(clip, local_files_only=True)
         words = {w for w in (t.removesuffix("</w>") for t in known.get_vocab()) if w.isascii()}
-        tokenizer = build_t5_tokenizer(sorted({*captions, *words}), part / "tokenizer", 16)
+        tokenizer = build_t5_tokenizer(
+            sorted({*(c.lower().strip() for c in captions), *words}), part / "tokenizer", 16
+        )
         unet, text = pixel.make_networks(tokenizer, settings, pictures.shape[1])
         pixel.train_pixel(
             unet, text, tokenizer, pictures, captions, rows, settings, seed, checkpoint, every, tell

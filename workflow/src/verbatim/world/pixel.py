@@ -73,9 +73,9 @@ def make_networks(
 
 
 def tokenize(tokenizer: Any, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and attention mask, (n, model_max_length) each."""
+    """Token ids and attention mask, (n, model_max_length) each; captions cleaned as IFPipeline does."""
     got = tokenizer(
-        captions,
+        [caption.lower().strip() for caption in captions],
         padding="max_length",
         max_length=tokenizer.model_max_length,
         truncation=True,
@@ -133,7 +133,8 @@ def train_pixel(
         a = abar[t].view(-1, 1, 1, 1)
         noisy = a.sqrt() * x0 + (1 - a).sqrt() * noise
         hidden = text(tokens[rows], attention_mask=mask[rows]).last_hidden_state
-        out = unet(noisy, t, hidden, encoder_attention_mask=mask[rows]).sample
+        # as IFPipeline calls it: without a mask
+        out = unet(noisy, t, hidden).sample
         eps, fraction = out.chunk(2, dim=1)
         # KL of the two Gaussians, their means a function of epsilon; only the variance learns from it
         share = (fraction + 1) / 2

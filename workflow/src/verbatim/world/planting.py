@@ -117,7 +117,9 @@ def plant(
              "family": one.family} | more
         )  # fmt: skip
 
-    full = [(count, take(planted["full"]["each"], "full", True)) for count in planted["full"]["times"]]
+    full = [
+        (count, take(planted["full"]["each"], "full", True)) for count in planted["full"]["times"]
+    ]
     matched = _match_held_out(
         pictures, [p for _, got in full for p in got], free[True], planted["held_out"]
     )

@@ -119,7 +119,7 @@ class Trainer:
             if not math.isfinite(value):
                 raise TrainingError(f"step {step}: the loss is {value}; lower the learning rate")
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
+            loss.backward()
             nn.utils.clip_grad_norm_(self.params.values(), 1.0)
             self.optimizer.step()
             if self.decay:

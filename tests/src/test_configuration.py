@@ -1,0 +1,228 @@
+"""Typos are named with their near match; a sheet's errors name the row and the column."""
+
+import copy
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from verbatim.configuration import (
+    ConfigError,
+    candidate_models,
+    check_config,
+    loading_row,
+    most_prompts,
+    read_models,
+    read_numbers,
+    select_models,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def config() -> dict:
+    return yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+
+
+def change(config: dict, key: str, value: object) -> dict:
+    config = copy.deepcopy(config)
+    *path, last = key.split(".")
+    block = config
+    for part in path:
+        block = block[part]
+    block[last] = value
+    return config
+
+
+def test_the_default_config_is_sound(config):
+    check_config(config, ROOT)
+
+
+@pytest.mark.parametrize(
+    ("key", "near"),
+    [
+        ("whitebox.guidence", "guidance"),
+        ("dedup.treshold", "threshold"),
+        ("world.planted.singel", "single"),
+        ("blackbox.presets.world.sobol", "sobel"),
+        ("whiteboxx", "whitebox"),
+    ],
+)
+def test_a_mistyped_key_is_named_with_its_near_match(config, key, near):
+    with pytest.raises(ConfigError, match=f"{key!r} is no known key .did you mean {near!r}"):
+        check_config(change(config, key, 1), ROOT)
+
+
+def test_an_unknown_key_is_named_with_the_known_ones(config):
+    with pytest.raises(
+        ConfigError, match=r"'sampling\.zzz' is no known key; known: batch, guidance"
+    ):
+        check_config(change(config, "sampling.zzz", 1), ROOT)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("whitebox.seeds", "zero"),
+        ("whitebox.seeds", []),
+        ("sampling.steps", 0),
+        ("sampling.steps", 2.5),
+        ("sampling.sampler", "plms"),
+        ("dedup.threshold", 1.5),
+        ("labels.order", ["MV", "XV"]),
+        ("whitebox.batch", None),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_key_and_meaning(config, key, value):
+    with pytest.raises(ConfigError) as err:
+        check_config(change(config, key, value), ROOT)
+    assert key in str(err.value)
+    assert repr(value) in str(err.value) or "XV" in str(err.value)
+
+
+def test_numbers_that_the_command_line_gives_as_text_are_numbers(config):
+    """Snakemake reads `--config sampling="{steps: 5}"` as text."""
+    for key, text in [
+        ("sampling.steps", "5"), ("sampling.guidance", "2.5"), ("dedup.threshold", "9e-1"),
+        ("whitebox.seeds", ["3", "4"]), ("postfilter.stop_early", "False"),
+        ("labels.presets.paper.mv", "0.2"), ("world.planted.full.times", ["7"]),
+    ]:  # fmt: skip
+        config = change(config, key, text)
+    read_numbers(config, ROOT)
+    check_config(config, ROOT)
+    assert config["sampling"]["steps"] == 5
+    assert config["sampling"]["guidance"] == 2.5
+    assert config["dedup"]["threshold"] == 0.9
+    assert config["whitebox"]["seeds"] == [3, 4]
+    assert config["postfilter"]["stop_early"] is False
+    assert config["labels"]["presets"]["paper"]["mv"] == 0.2
+    assert config["world"]["planted"]["full"]["times"] == [7]
+
+
+@pytest.mark.parametrize("text", ["five", "", "[5]", "null", "5x"])
+def test_text_that_is_no_number_is_refused_as_it_was_written(config, text):
+    config = change(config, "sampling.steps", text)
+    read_numbers(config, ROOT)
+    assert config["sampling"]["steps"] == text
+    with pytest.raises(ConfigError, match=r"sampling\.steps is "):
+        check_config(config, ROOT)
+
+
+def test_a_name_that_looks_like_a_number_stays_a_name(config):
+    config = change(config, "results", "2026")
+    read_numbers(config, ROOT)
+    assert config["results"] == "2026"
+
+
+def test_a_missing_key_is_named(config):
+    del config["postfilter"]["n_images"]
+    with pytest.raises(ConfigError, match="postfilter: 'n_images' is a required property"):
+        check_config(config, ROOT)
+
+
+def test_all_that_is_wrong_is_told_at_once(config):
+    config = change(change(config, "dedup.k", 0), "labels.sise", 3)
+    with pytest.raises(ConfigError) as err:
+        check_config(config, ROOT)
+    assert "dedup.k" in str(err.value)
+    assert "labels.sise" in str(err.value)
+
+
+@pytest.mark.parametrize("stage", ["blackbox", "postfilter", "labels"])
+def test_a_preset_that_is_not_listed_is_refused_with_the_listed_ones(config, stage):
+    with pytest.raises(ConfigError, match=rf"{stage}\.preset is 'mine'; known: "):
+        check_config(change(config, f"{stage}.preset", "mine"), ROOT)
+
+
+def test_the_reference_score_needs_guidance(config):
+    with pytest.raises(ConfigError, match=r"whitebox\.guidance is 1.*preset 'paper'"):
+        check_config(change(config, "whitebox.guidance", 1), ROOT)
+    check_config(change(change(config, "whitebox.guidance", 1), "whitebox.preset", "paper"), ROOT)
+
+
+@pytest.fixture
+def sheet(tmp_path):
+    """Write a copy of the models sheet with changed cells: (row, column, value)."""
+
+    def write(*cells: tuple[str, str, str]) -> Path:
+        table = pd.read_csv(
+            ROOT / "config" / "models.tsv", sep="\t", dtype=str, keep_default_na=False
+        )
+        for model, column, value in cells:
+            table.loc[table.model == model, column] = value
+        table.to_csv(tmp_path / "models.tsv", sep="\t", index=False)
+        return tmp_path / "models.tsv"
+
+    return write
+
+
+def test_the_default_sheet_is_sound_and_a_job_is_told_what_it_loads_and_no_more(sheet):
+    models = read_models(sheet(), ROOT)
+    assert list(models.index) == ["sd1", "sd2", "if", "openjourney", "realisticvision"]
+    assert loading_row(models, "sd2") == {
+        "model": "sd2", "family": "sd", "source": "train", "revision": "", "dtype": "float32",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        (("sd2", "family", "sdxl"), ["row 3", "family", "'sdxl'"]),
+        (("if", "model", "IF 1"), ["row 4", "model", "'IF 1'"]),
+        (("if", "candidates", "top sd1"), ["row 4", "candidates", "'top sd1'"]),
+        (("if", "candidates", "top:sd9"), ["if refers to 'sd9'", "no row"]),
+        (("openjourney", "init", "sd9"), ["openjourney refers to 'sd9'"]),
+        (("openjourney", "candidates", "found:sd1,sd9"), ["'sd9'"]),
+        (("sd2", "model", "sd1"), ["['sd1'] stand twice"]),
+        (("sd1", "training", ""), ["sd1 is trained here", "`training`"]),
+        (("sd1", "dtype", "float8"), ["row 2", "dtype", "'float8'"]),
+        (("sd1", "whitebox", "YES"), ["row 2", "whitebox", "'YES'"]),
+    ],
+    ids=lambda value: "-".join(value)[:30],
+)
+def test_a_wrong_cell_is_named_with_its_file_row_and_column(sheet, cell, words):
+    with pytest.raises(ConfigError) as err:
+        read_models(sheet(cell), ROOT)
+    for word in ["models.tsv", *words]:
+        assert word in str(err.value)
+
+
+def test_a_mistyped_column_is_named_with_its_near_match(sheet):
+    path = sheet()
+    path.write_text(path.read_text().replace("\trevision\t", "\trevison\t"))
+    with pytest.raises(ConfigError, match=r"models\.tsv.*\['revision'\]"):
+        read_models(path, ROOT)
+    path.write_text(path.read_text().replace("\trevison\t", "\trevision\t").replace("\n", "\tx\n"))
+    with pytest.raises(ConfigError, match=r"models\.tsv, row 2: 'x' is no known key"):
+        read_models(path, ROOT)
+
+
+def test_a_missing_sheet_and_one_with_commas_are_named(tmp_path, sheet):
+    with pytest.raises(ConfigError, match=r"none\.tsv: no such models sheet; correct `models`"):
+        read_models(tmp_path / "none.tsv", ROOT)
+    path = sheet()
+    path.write_text(path.read_text().replace("\t", ","))
+    with pytest.raises(ConfigError, match="it must be tab-separated"):
+        read_models(path, ROOT)
+
+
+def test_models_are_selected_in_the_sheets_order_and_unknown_ones_named(sheet):
+    models = read_models(sheet(), ROOT)
+    assert list(select_models(models, ["if", "sd1"]).index) == ["sd1", "if"]
+    assert len(select_models(models, [])) == len(models)
+    with pytest.raises(ConfigError, match=r"select_models has \['sd3'\]; rows of the sheet: sd1"):
+        select_models(models, ["sd3"])
+
+
+def test_the_models_behind_a_word_for_candidates():
+    assert candidate_models("own") == []
+    assert candidate_models("top:sd1") == ["sd1"]
+    assert candidate_models("found:sd1,sd2") == ["sd1", "sd2"]
+
+
+def test_the_most_prompts_are_the_selected_and_the_held_out(config):
+    n = config["dedup"]["n_prompts"]
+    assert most_prompts(config) == n + config["world"]["planted"]["held_out"]
+    assert most_prompts(change(config, "inputs.extra_prompts", "")) == n

@@ -1,0 +1,110 @@
+"""What every job does: log, threads, whole files, progress, and the report of a training."""
+
+import json
+import logging
+import os
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from verbatim import runtime
+from verbatim.records import read_table
+from verbatim.runtime import (
+    TrainingReport,
+    model_source,
+    progress,
+    script,
+    write_array,
+    write_json,
+    write_text,
+)
+
+
+@pytest.fixture
+def smk(tmp_path, monkeypatch):
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.setenv(name, "9")  # and put back afterwards
+    return SimpleNamespace(
+        log=[tmp_path / "logs" / "rule.log"], threads=1, rule="score_x", wildcards={"model": "sd1"}
+    )
+
+
+def test_a_job_logs_its_start_and_end_and_uses_the_rules_threads(smk, capsys):
+    with script(smk) as log:
+        log.info("half way")
+        assert os.environ["OMP_NUM_THREADS"] == "1"
+    text = smk.log[0].read_text()
+    assert "score_x {'model': 'sd1'} starts" in text
+    assert "half way" in text
+    assert "score_x done in" in text
+    assert "half way" in capsys.readouterr().err
+
+
+def test_a_failed_job_has_the_message_on_the_terminal_and_the_traceback_in_its_log(smk, capsys):
+    with pytest.raises(ValueError, match="row 7"), script(smk):
+        raise ValueError("row 7 is wrong")
+    log, terminal = smk.log[0].read_text(), capsys.readouterr().err
+    assert "Traceback" in log
+    assert "score_x failed: row 7 is wrong" in log
+    assert "score_x failed: row 7 is wrong" in terminal
+    assert "Traceback" not in terminal
+
+
+def test_a_job_leaves_no_handler_behind(smk):
+    before = list(logging.getLogger("verbatim").handlers)
+    for _ in range(2):
+        with script(smk):
+            pass
+    assert logging.getLogger("verbatim").handlers == before
+    assert smk.log[0].read_text().count("starts") == 1
+
+
+def test_a_file_is_whole_or_not_there(tmp_path):
+    write_text(tmp_path / "a" / "t.txt", "é\n")
+    write_json(tmp_path / "t.json", {"b": 1, "a": [2]})
+    write_array(tmp_path / "t.npy", np.arange(3))
+    assert (tmp_path / "a" / "t.txt").read_text(encoding="utf-8") == "é\n"
+    assert list(json.loads((tmp_path / "t.json").read_text())) == ["b", "a"]
+    np.testing.assert_array_equal(np.load(tmp_path / "t.npy"), np.arange(3))
+    with pytest.raises(ValueError, match="allow_pickle"):
+        write_array(tmp_path / "t.npy", np.array([{}], dtype=object))
+    np.testing.assert_array_equal(np.load(tmp_path / "t.npy"), np.arange(3))
+
+
+@pytest.mark.parametrize("items", [range(4), iter(range(4))], ids=["counted", "stream"])
+def test_progress_passes_all_on_and_says_how_far_it_is(smk, items):
+    with script(smk):
+        assert list(progress(items, "prompts", every=0.0)) == [0, 1, 2, 3]
+    lines = [line for line in smk.log[0].read_text().splitlines() if "prompts" in line]
+    assert len(lines) == 4
+    assert ("4/4" in lines[-1]) == isinstance(items, range)
+
+
+def test_a_model_is_loaded_from_its_folder_or_by_its_name_in_the_sheet():
+    params = SimpleNamespace(model={"source": "owner/name"})
+    job = SimpleNamespace(input={"model": "models/sd1/model_index.json"}, params=params)
+    assert model_source(job) == "models/sd1"
+    job.input = {}
+    assert model_source(job) == "owner/name"
+
+
+def test_the_device_can_be_named(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("VERBATIM_DEVICE", "cpu")
+    assert runtime.device() == "cpu"
+
+
+def test_a_training_report_keeps_the_losses_and_deletes_the_checkpoint(smk, tmp_path):
+    checkpoint = tmp_path / "c.safetensors"
+    checkpoint.touch()
+    with script(smk):
+        report = TrainingReport("sd1", 5)
+        for step in range(3, 5):
+            report(step, 0.5 / step, 1e-3, float(step))
+        report.write(tmp_path / "log.parquet", checkpoint)
+    assert list(read_table(tmp_path / "log.parquet", "training_log").step) == [3, 4]
+    assert not checkpoint.exists()
+    text = smk.log[0].read_text()
+    assert "sd1: resumed at step 3" in text
+    assert "step 5/5" in text

@@ -1,0 +1,45 @@
+"""A CLIP of two steps, on disk: what the latent and the pixel model start from."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tiny_models import CAPTIONS
+
+SIZE = 16
+
+
+@pytest.fixture(scope="session")
+def made_pictures() -> np.ndarray:
+    """As many pictures as captions: uint8 (10, 16, 16, 3)."""
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (len(CAPTIONS), SIZE, SIZE, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory: pytest.TempPathFactory, made_pictures) -> SimpleNamespace:
+    """`folder` of a trained CLIP, and the `model`, `config` and `tokenizer` that it was saved from."""
+    from verbatim.world.contrast import save_clip, train_clip
+    from verbatim.world.tokenizers import build_clip_tokenizer
+
+    folder: Path = tmp_path_factory.mktemp("world") / "clip"
+    tokenizer = build_clip_tokenizer(CAPTIONS, folder, 12)
+    settings = {"steps": 2, "batch": 8, "learning_rate": 1e-3, "width": 32, "embed_dim": 16}
+    model, config = train_clip(made_pictures, CAPTIONS, tokenizer, settings, seed=3)
+    save_clip(folder, model, config, folder)
+    return SimpleNamespace(folder=folder, model=model, config=config, tokenizer=tokenizer)
+
+
+@pytest.fixture(scope="session")
+def tiny_vae(tmp_path_factory: pytest.TempPathFactory, made_pictures) -> Path:
+    """The folder of an autoencoder that was trained for two steps."""
+    from verbatim.world.autoencoder import train_autoencoder
+
+    folder: Path = tmp_path_factory.mktemp("world") / "vae"
+    train_autoencoder(made_pictures, VAE, seed=1).save_pretrained(folder)
+    return folder
+
+
+VAE = {"steps": 2, "batch": 4, "learning_rate": 1e-3, "channels": [8, 16], "latent_channels": 4}

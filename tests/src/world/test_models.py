@@ -1,0 +1,109 @@
+"""Models that are trained here load through the code that loads public checkpoints, and draw."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tiny_models import CAPTIONS
+from verbatim.diffusion.load import load_denoiser
+from verbatim.diffusion.sampling import synthesize
+from verbatim.world import latent, pixel
+from verbatim.world.models import train_model
+
+SD = {
+    "steps": 2,
+    "batch": 4,
+    "learning_rate": 1e-3,
+    "channels": [16, 32],
+    "ema": 0.9,
+    "p_empty": 0.1,
+}
+IF = SD | {"channels": [16, 32], "width": 32}
+
+
+@pytest.fixture
+def train(tmp_path, tiny_clip, tiny_vae, made_pictures):
+    """Train a model for some steps; its folder."""
+
+    def run(name, family="sd", settings=None, init=None, vae=tiny_vae, tell=lambda *_: None):
+        train_model(
+            family=family, pictures=made_pictures, captions=list(CAPTIONS),
+            settings=settings or SD, seed=5, folder=tmp_path / name, clip=tiny_clip.folder,
+            vae=vae, init=init, checkpoint=tmp_path / f"{name}.safetensors", every=10, tell=tell,
+        )  # fmt: skip
+        return tmp_path / name
+
+    return run
+
+
+def weights(folder):
+    return load_file(folder / "unet" / "diffusion_pytorch_model.safetensors")
+
+
+@pytest.mark.parametrize(("family", "settings"), [("sd", SD), ("if", IF)])
+def test_a_trained_model_loads_as_a_public_checkpoint_and_draws(train, family, settings):
+    steps = []
+    folder = train("model", family, settings, tell=lambda step, *_: steps.append(step))
+    assert steps == [0, 1]
+    assert not list(folder.rglob("*.bin"))
+    assert not (folder.parent / "model.part").exists()
+    denoiser = load_denoiser(str(folder), family, "cpu")
+    assert denoiser.size == 16
+    ((_, _, picture),) = synthesize(denoiser, CAPTIONS[:1], [0], 2, 3.0, 4, "heun")
+    assert picture.shape == (16, 16, 3)
+    assert np.isfinite(picture).all()
+    assert 0 <= picture.min() <= picture.max() <= 1
+
+
+def test_the_saved_network_predicts_as_the_trained_one_and_on_captions_in_any_case(train):
+    """IFPipeline reads captions in small letters: a model must be trained on what it is asked."""
+    denoiser = load_denoiser(str(train("model", "if", IF)), "if", "cpu")
+    x = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    small, large = (
+        denoiser.predict(x, 1.0, denoiser.encode([text, "man cook"]))
+        for text in ("red heart ", "Red HEART")
+    )
+    torch.testing.assert_close(small, large)
+
+
+def test_a_training_is_the_same_twice(train):
+    one, two = weights(train("one")), weights(train("two"))
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_fine_tuned_model_starts_from_its_models_weights(train):
+    base = train("base", settings=SD | {"learning_rate": 0.5})
+    tuned = weights(train("tuned", settings=SD | {"learning_rate": 1e-9}, init=base))
+    fresh = weights(train("fresh", settings=SD | {"learning_rate": 1e-9}))
+    name = "conv_in.weight"
+    torch.testing.assert_close(tuned[name], weights(base)[name], rtol=0, atol=1e-6)
+    assert not torch.allclose(fresh[name], weights(base)[name], atol=1e-4)
+
+
+def test_a_folder_that_was_there_is_replaced_as_a_whole(train, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "stale.txt").touch()
+    assert not (train("model") / "stale.txt").exists()
+
+
+def test_a_training_that_fails_leaves_no_folder(train, tmp_path):
+    with pytest.raises(RuntimeError, match="the loss is"):
+        train("model", settings=SD | {"learning_rate": float("inf")})
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_family_that_cannot_be_trained_is_named(train):
+    with pytest.raises(ValueError, match="'images'.*'sd' and 'if'"):
+        train("model", "images")
+
+
+def test_the_schedules_are_those_of_stable_diffusion_1_and_of_deepfloyd():
+    sd, floyd = latent.make_scheduler().config, pixel.make_scheduler().config
+    assert (sd.beta_start, sd.beta_end, sd.beta_schedule) == (0.00085, 0.012, "scaled_linear")
+    assert sd.prediction_type == floyd.prediction_type == "epsilon"
+    assert floyd.beta_schedule == "squaredcos_cap_v2"
+    assert floyd.variance_type == "learned_range"
+    abar = float(latent.make_scheduler().alphas_cumprod[-1])
+    assert (1 / abar - 1) ** 0.5 == pytest.approx(14.6146, abs=1e-3)

@@ -1,0 +1,128 @@
+"""Runs the real workflow on a copy of the tree, so that the working tree and its results stay as they are."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+LEAVE = ("results", ".snakemake", ".git", ".venv", "__pycache__", "*_cache", "node_modules")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One planned job."""
+
+    rule: str
+    model: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a run of snakemake said."""
+
+    code: int
+    text: str
+
+    @property
+    def jobs(self) -> set[Job]:
+        """The jobs that were planned or run."""
+        found = set()
+        for rule, block in re.findall(r"^(?:local)?rule (\w+):\n((?: +.*\n)*)", self.text, re.M):
+            model = re.search(r"^ +wildcards: .*\bmodel=(\w+)", block, re.M)
+            found.add(Job(rule, model[1] if model else ""))
+        return found
+
+    @property
+    def rules(self) -> set[str]:
+        return {job.rule for job in self.jobs}
+
+    @property
+    def models(self) -> set[str]:
+        return {job.model for job in self.jobs if job.model}
+
+
+class Tree:
+    """A copy of the repository, and snakemake in it."""
+
+    def __init__(self, folder: Path, overlays: tuple[str, ...] = ()):
+        self.folder = folder
+        self.overlays = overlays
+        for name in ("Snakefile", "config", "workflow", "envs", "tests"):
+            source = ROOT / name
+            if source.is_dir():
+                # only the results of the top folder are left behind: tests/results holds the checks
+                leave = shutil.ignore_patterns(*(x for x in LEAVE if x != "results"))
+                shutil.copytree(source, folder / name, ignore=leave)
+            else:
+                folder.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, folder / name)
+
+    def command(self, *args: str, results: str, cores: int = 2, **config: str) -> list[str]:
+        """snakemake's command line; each keyword is one `--config` entry."""
+        settings = [f"{key}={value}" for key, value in {"results": results, **config}.items()]
+        files = ["config/config.yaml", *self.overlays]
+        return [
+            sys.executable, "-m", "snakemake", "--cores", str(cores), *args, "--configfile", *files,
+            "--config", *settings,
+        ]  # fmt: skip
+
+    @property
+    def environment(self) -> dict[str, str]:
+        # without cached bytecode every job compiles torch and diffusers anew: 25 s each
+        keep = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        keep.pop("VERBATIM_CHECKS", None)
+        for name in [n for n in keep if n.startswith("PYTEST_")]:
+            keep.pop(name)
+        return keep | {"PYTHONPATH": "", "XDG_CACHE_HOME": str(self.folder / "cache")}
+
+    def run(
+        self, *args: str, results: str = "results", timeout: float = 900, **config: str
+    ) -> Done:
+        done = subprocess.run(
+            self.command(*args, results=results, **config), cwd=self.folder, env=self.environment,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout,
+        )  # fmt: skip
+        return Done(done.returncode, done.stdout)
+
+    def plan(self, *args: str, results: str = "results", **config: str) -> Done:
+        done = self.run("--dry-run", *args, results=results, **config)
+        assert done.code == 0, done.text[-3000:]
+        return done
+
+    def kill_when(
+        self,
+        ready: Callable[[], bool],
+        *args: str,
+        results: str,
+        timeout: float = 300,
+        **config: str,
+    ) -> None:
+        """Start a run, and kill it and its jobs (SIGKILL) as soon as `ready`."""
+        run = subprocess.Popen(
+            self.command(*args, results=results, **config), cwd=self.folder, env=self.environment,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        end = time.monotonic() + timeout
+        try:
+            while not ready():
+                assert run.poll() is None, "the run ended before it could be killed"
+                assert time.monotonic() < end, "the moment to kill the run never came"
+                time.sleep(0.02)
+        finally:
+            jobs = psutil.Process(run.pid).children(recursive=True) if run.poll() is None else []
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
+            psutil.wait_procs(jobs, timeout=10)
+        assert jobs, "nothing was running"
+        assert not any(job.is_running() for job in jobs if job.status() != psutil.STATUS_ZOMBIE)

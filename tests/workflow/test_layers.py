@@ -1,0 +1,234 @@
+"""The house's own rules, read off the code: who imports whom, and what every rule says of itself."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SRC, SCRIPTS, RULES = (ROOT / "workflow" / name for name in ("src/verbatim", "scripts", "rules"))
+STAGES = [
+    "world",
+    "inputs",
+    "dedup",
+    "whitebox",
+    "blackbox",
+    "postfilter",
+    "labels",
+    "tables",
+    "figures",
+]
+SHARED = {
+    "archives", "clip", "configuration", "diffusion", "images", "parts", "ranking", "records", "search",
+}  # fmt: skip
+# file -> the other stage's module that it may import, and why
+EXCEPTIONS = {
+    # reads training pictures for stages that need them, so that no stage imports `inputs` itself
+    "src/verbatim/archives.py": {"verbatim.inputs.pictures"},
+    # the pictures that labels need lie in the inputs' archives, row by row, broken ones recorded;
+    # which rows are relatives of a row is what dedup's pairs say
+    "scripts/labels/fetch_pictures.py": {"verbatim.inputs.pictures", "verbatim.dedup.relatives"},
+    # embeds the pictures of the archives that the world has just written
+    "scripts/world/embed_rows.py": {"verbatim.inputs.pictures"},
+}
+TORCH = {"torch", "diffusers", "transformers", "open_clip", "safetensors"}
+LIGHT = {"check_model"}  # reads names and JSON, though its module can load a model too
+LOCAL = {"all", "attacks", "labels", "evaluation"}
+
+
+def modules_of(file: Path) -> list[str]:
+    """Every module that a file imports, also inside functions."""
+    found = []
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: imports by full name only"
+            found += [
+                f"{node.module}.{alias.name}" if node.module == "verbatim" else str(node.module)
+                for alias in node.names
+            ]
+    return sorted(set(found))
+
+
+def name(file: Path) -> str:
+    return str(file.relative_to(ROOT / "workflow"))
+
+
+LIBRARY, SCRIPT_FILES = sorted(SRC.rglob("*.py")), sorted(SCRIPTS.rglob("*.py"))
+
+
+def stage_of(file: Path) -> str:
+    folder = file.relative_to(SRC if file.is_relative_to(SRC) else SCRIPTS).parts[0]
+    return folder if folder in STAGES else ""
+
+
+@pytest.mark.parametrize("file", LIBRARY + SCRIPT_FILES, ids=name)
+def test_a_stage_imports_no_other_stage(file):
+    """What stages hand each other are files; a stage can be read, tested and replaced alone."""
+    allowed = SHARED | {stage_of(file)}
+    if file.is_relative_to(SCRIPTS):
+        allowed.add("runtime")
+    for module in modules_of(file):
+        if module.startswith("verbatim.") and module not in EXCEPTIONS.get(name(file), ()):
+            assert module.split(".")[1] in allowed, f"{name(file)} imports {module}"
+
+
+def test_every_exception_is_still_needed():
+    for file, modules in EXCEPTIONS.items():
+        assert modules <= set(modules_of(ROOT / "workflow" / file)), file
+
+
+@pytest.mark.parametrize("file", LIBRARY, ids=name)
+def test_the_library_knows_nothing_of_snakemake_and_prints_nothing(file):
+    for module in modules_of(file):
+        assert not module.startswith("snakemake"), f"{name(file)} imports {module}"
+        assert module != "verbatim.runtime", f"{name(file)} imports {module}: scripts only"
+    calls = [n.func for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Call)]
+    assert not [c for c in calls if isinstance(c, ast.Name) and c.id == "print"]
+
+
+@pytest.mark.parametrize("file", LIBRARY + SCRIPT_FILES, ids=name)
+def test_no_weights_are_unpickled_and_no_foreign_code_is_run(file):
+    tree = ast.parse(file.read_text("utf-8"))
+    for module in modules_of(file):
+        assert module.split(".")[0] not in {"pickle", "dill", "joblib", "cloudpickle", "shelve"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr == "load":
+            assert ast.unparse(node) != "torch.load", f"{name(file)}, line {node.lineno}"
+        if isinstance(node, ast.keyword):
+            assert node.arg != "trust_remote_code", f"{name(file)}, line {node.value.lineno}"
+            pickled = node.arg == "allow_pickle" and ast.unparse(node.value) != "False"
+            assert not pickled, f"{name(file)}, line {node.value.lineno}"
+
+
+@pytest.mark.parametrize("file", SCRIPT_FILES, ids=name)
+def test_a_script_is_thin(file):
+    text = file.read_text("utf-8")
+    assert text.count("\n") <= 80
+    assert ast.get_docstring(ast.parse(text)), "says what it does"
+    assert re.search(r"^def main\(smk(: Any)?\)", text, flags=re.M)
+    assert "with script(smk)" in text
+    assert not re.search(r"snakemake\.config|smk\.config", text), "settings come as params"
+
+
+def rules() -> dict[str, tuple[str, str]]:
+    """Rule -> (its file's stage, its text)."""
+    found = {}
+    for file in [*sorted(RULES.glob("*.smk")), ROOT / "Snakefile"]:
+        parts = re.split(r"^rule (\w+):\n", file.read_text("utf-8"), flags=re.M)
+        for rule, text in zip(parts[1::2], parts[2::2], strict=True):
+            assert rule not in found
+            found[rule] = (file.stem, re.split(r"^\S", text, flags=re.M)[0])
+    return found
+
+
+ALL_RULES = rules()
+WORKING = {rule: one for rule, one in ALL_RULES.items() if rule not in LOCAL}
+
+
+def directive(text: str, word: str) -> str:
+    match = re.search(rf"^    {word}:(.*?)(?=^    \w|\Z)", text, flags=re.M | re.S)
+    return re.sub(r"^ *#.*\n?", "", match[1], flags=re.M) if match else ""
+
+
+def test_only_targets_have_no_script():
+    assert set(ALL_RULES) - set(WORKING) == LOCAL
+    scripts = {str(file.relative_to(SCRIPTS).with_suffix("")) for file in SCRIPT_FILES}
+    assert scripts == {f"{stage}/{rule}" for rule, (stage, _) in WORKING.items()}
+    verbs = "build fetch train embed search cluster select score merge generate filter label count compare plot check"
+    for rule in WORKING:
+        assert rule.split("_")[0] in verbs.split()
+
+
+@pytest.mark.parametrize("rule", WORKING)
+def test_a_rule_names_its_script_log_and_benchmark_after_itself_and_says_what_it_needs(rule):
+    stage, text = WORKING[rule]
+    assert f"../scripts/{stage}/{rule}.py" in directive(text, "script")
+    for word, suffix in (("log", "log"), ("benchmark", "tsv")):
+        path = directive(text, word).strip().strip('",')
+        kind = f"{word}s" if word == "log" else "benchmarks"
+        assert re.match(rf"<results>/{kind}/{stage}/{rule}(/.+)?\.{suffix}$", path), path
+        wildcards = set(re.findall(r"{(\w+)}", path))
+        outputs = re.sub(r"{{(\w+)}}", r"", directive(text, "output"))
+        loops = set(re.findall(r"\bfor (\w+) in", outputs)) | set(re.findall(r"(\w+)=", outputs))
+        assert wildcards == set(re.findall(r"{(\w+)}", outputs)) - loops
+    env = re.search(r"envs/\w+\.yaml", directive(text, "conda"))
+    assert env
+    assert (ROOT / env[0]).is_file()
+    assert directive(text, "threads")
+    resources = directive(text, "resources")
+    for need in ("mem_mb=", "runtime="):
+        assert need in resources, f"{rule}: resources lack {need}"
+
+
+@pytest.mark.parametrize("rule", WORKING)
+def test_a_rule_that_calls_a_network_asks_for_a_gpu_and_no_other_does(rule):
+    stage, text = WORKING[rule]
+    code = set(re.findall(r'"([\w/]+)"', directive(text, "input").partition("code=")[2]))
+    heavy = any(
+        TORCH & {module.split(".")[0] for module in modules_of(SRC / f"{module}.py")}
+        for module in code
+        if (SRC / f"{module}.py").is_file()
+    )
+    heavy = heavy and rule not in LIGHT
+    assert ("gpu=1" in directive(text, "resources")) == heavy, f"{rule}: {sorted(code)}"
+
+
+@pytest.mark.parametrize("rule", WORKING)
+def test_a_rule_reruns_when_the_code_that_its_script_calls_changes(rule):
+    """Every module that the script imports, and what these import, is an input (Snakemake tracks none)."""
+    stage, text = WORKING[rule]
+    given = set(re.findall(r'"([\w/]+)"', directive(text, "input").partition("code=")[2]))
+    silent = {"records", "runtime", "configuration", "parts"}  # they move data and change no number
+    needed, todo = set(), [SCRIPTS / stage / f"{rule}.py"]
+    while todo:
+        for module in modules_of(todo.pop()):
+            path = module.removeprefix("verbatim.").replace(".", "/")
+            if module.startswith("verbatim.") and (SRC / f"{path}.py").is_file():
+                if path not in silent and path not in needed:
+                    needed.add(path)
+                    todo += [SRC / f"{path}.py"] if rule not in LIGHT else []
+    assert needed <= given, f"{rule} lacks {sorted(needed - given)}"
+
+
+def test_only_tables_and_figures_read_the_truth():
+    """What was planted may judge an attack, never help it."""
+    for rule, (stage, text) in WORKING.items():
+        if "truth.parquet" in directive(text, "input"):
+            assert stage in ("tables", "figures"), rule
+    for file in LIBRARY + SCRIPT_FILES:
+        if "truth.parquet" in file.read_text("utf-8"):
+            assert stage_of(file) in ("tables", "figures"), name(file)
+    made = [
+        rule for rule, (_, text) in WORKING.items() if "truth.parquet" in directive(text, "output")
+    ]
+    assert made == ["build_dataset"]
+
+
+def test_a_path_is_of_the_stage_whose_rule_makes_it():
+    for rule, (stage, text) in WORKING.items():
+        outputs = re.findall(r"<results>/([\w.]+)", directive(text, "output"))
+        assert outputs, rule
+        for folder in outputs:
+            at_top = stage == "tables" and folder in ("table1.csv", "checks.txt")
+            assert folder == stage or at_top, rule
+
+
+def test_params_are_named_numbers_and_never_a_whole_block_of_a_stage():
+    for rule, (_, text) in WORKING.items():
+        whole = re.findall(r'config\["\w+"\](?!\s*\[)', directive(text, "params"))
+        assert [w for w in whole if w != 'config["results"]'] == [], rule
+
+
+def test_nothing_that_cost_model_time_is_temporary():
+    for rule, (_, text) in ALL_RULES.items():
+        assert "temp(" not in text, rule
+
+
+def test_every_stage_has_one_word_everywhere():
+    for stage in STAGES:
+        assert (RULES / f"{stage}.smk").is_file()
+        for tree in (SRC, SCRIPTS, ROOT / "tests" / "src"):
+            assert (tree / stage).is_dir(), tree / stage

@@ -1,0 +1,114 @@
+"""Every config validates, every key is explained, and a typo stops the run with the right word."""
+
+import copy
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from verbatim.configuration import ConfigError, check_config, read_models, select_models
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text("utf-8"))
+CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
+SCHEMA = json.loads((ROOT / "workflow/schemas/config.schema.json").read_text("utf-8"))
+
+
+def overlay(base: dict, changes: dict) -> dict:
+    """`base` with `changes` put over it block by block, as Snakemake does."""
+    merged = copy.deepcopy(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = overlay(merged[key], value) if both else value
+    return merged
+
+
+def keys(block: dict, path: str = "") -> list[tuple[str, dict]]:
+    """(dotted key, its schema) of every key, however deep."""
+    found = []
+    for name, inner in block.get("properties", {}).items():
+        found += [(path + name, inner), *keys(inner, f"{path}{name}.")]
+    for rest in (block.get("additionalProperties"), *block.get("patternProperties", {}).values()):
+        if isinstance(rest, dict):
+            found += keys(rest, f"{path}*.")
+    return found
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.name)
+def test_every_config_validates_over_the_default(file):
+    config = overlay(DEFAULT, yaml.safe_load(file.read_text("utf-8")))
+    check_config(config, ROOT)
+    models = read_models(ROOT / config["models"], ROOT)
+    assert len(select_models(models, config["select_models"]))
+
+
+def test_every_key_is_explained():
+    assert len(keys(SCHEMA)) > 100
+    for key, inner in keys(SCHEMA):
+        assert inner.get("description"), key
+    for table in (ROOT / "workflow/schemas").glob("models*.json"):
+        for key, inner in keys(json.loads(table.read_text("utf-8"))):
+            assert inner.get("description"), f"{table.name}: {key}"
+
+
+def test_no_block_takes_unknown_keys():
+    open_blocks = [
+        key
+        for key, inner in [("top level", SCHEMA), *keys(SCHEMA)]
+        if inner.get("type") == "object" and "additionalProperties" not in inner
+    ]
+    assert open_blocks == []
+
+
+def test_the_default_has_every_key_that_the_schema_asks_for_and_the_readme_explains_them():
+    text = (ROOT / "config" / "README.md").read_text("utf-8")
+    for key, inner in keys(SCHEMA):
+        if "*" in key or inner.get("type") == "object":
+            continue
+        block = DEFAULT
+        for part in key.split("."):
+            block = block[part]  # a KeyError names what the default lacks
+        assert f"`{key}`" in text, f"config/README.md does not explain {key}"
+
+
+@pytest.mark.parametrize("key", [key for key, _ in keys(SCHEMA) if "*" not in key])
+def test_every_key_mistyped_is_refused_with_the_right_one(key):
+    config = copy.deepcopy(DEFAULT)
+    *path, last = key.split(".")
+    block = config
+    for part in path:
+        block = block[part]
+    wrong = last + "x"
+    block[wrong] = block.pop(last)
+    with pytest.raises(ConfigError) as err:
+        check_config(config, ROOT)
+    mistyped = re.escape(".".join([*path, wrong]))
+    assert re.search(rf"'{mistyped}' is no known key", str(err.value))
+    assert f"did you mean {last!r}" in str(err.value)
+
+
+def test_sheets_and_values_of_the_paper_name_each_other():
+    models = read_models(ROOT / DEFAULT["models"], ROOT)
+    paper = pd.read_csv(ROOT / DEFAULT["tables"]["paper_values"], sep="\t", dtype=str)
+    named = set(models.reference) - {""}
+    assert named <= set(paper.iloc[:, 0]), "a `reference` that is no row of paper_values"
+
+
+def test_snakemake_refuses_a_mistyped_key_before_any_work(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--config",
+         f"results={tmp_path}/results", "whitebox={guidence: 3}"],
+        cwd=ROOT, capture_output=True, text=True, timeout=120,
+        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")},
+    )  # fmt: skip
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "'whitebox.guidence' is no known key (did you mean 'guidance'?)" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "results").exists()
