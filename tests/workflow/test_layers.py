@@ -165,7 +165,7 @@ def test_a_rule_names_its_script_log_and_benchmark_after_itself_and_says_what_it
 
 @pytest.mark.parametrize("rule", WORKING)
 def test_a_rule_that_calls_a_network_asks_for_a_gpu_and_no_other_does(rule):
-    stage, text = WORKING[rule]
+    _, text = WORKING[rule]
     code = set(re.findall(r'"([\w/]+)"', directive(text, "input").partition("code=")[2]))
     heavy = any(
         TORCH & {module.split(".")[0] for module in modules_of(SRC / f"{module}.py")}
@@ -186,10 +186,10 @@ def test_a_rule_reruns_when_the_code_that_its_script_calls_changes(rule):
     while todo:
         for module in modules_of(todo.pop()):
             path = module.removeprefix("verbatim.").replace(".", "/")
-            if module.startswith("verbatim.") and (SRC / f"{path}.py").is_file():
-                if path not in silent and path not in needed:
-                    needed.add(path)
-                    todo += [SRC / f"{path}.py"] if rule not in LIGHT else []
+            library = module.startswith("verbatim.") and (SRC / f"{path}.py").is_file()
+            if library and path not in silent | needed:
+                needed.add(path)
+                todo += [SRC / f"{path}.py"] if rule not in LIGHT else []
     assert needed <= given, f"{rule} lacks {sorted(needed - given)}"
 
 

@@ -25,7 +25,7 @@ rule build_index:
         "<results>/benchmarks/dedup/build_index.tsv"
     conda:
         "../../envs/core.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=4000,
         runtime=240,

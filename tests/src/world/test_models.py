@@ -95,7 +95,7 @@ def test_a_training_that_fails_leaves_no_folder(train, tmp_path):
 
 
 def test_a_family_that_cannot_be_trained_is_named(train):
-    with pytest.raises(ValueError, match="'images'.*'sd' and 'if'"):
+    with pytest.raises(ValueError, match=r"'images'.*'sd' and 'if'"):
         train("model", "images")
 
 

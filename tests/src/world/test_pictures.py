@@ -55,5 +55,5 @@ def test_styles_change_colours_and_nothing_else():
 
 
 def test_an_unknown_style_is_named():
-    with pytest.raises(ValueError, match="'pastel'.*'hue', 'soft'"):
+    with pytest.raises(ValueError, match=r"'pastel'.*'hue', 'soft'"):
         restyle(np.zeros((1, 2, 2, 3), np.uint8), "pastel")

@@ -19,6 +19,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from verbatim.diffusion.denoiser import Denoiser
 
+# read by the libraries as they load, and scripts import this module before any of them
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is fetched without being asked for
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # in a log a bar is a screenful
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
 T = TypeVar("T")
 log = logging.getLogger("verbatim")
 
@@ -52,8 +57,6 @@ def script(smk: Any) -> Iterator[logging.Logger]:
     threads = str(max(1, int(smk.threads)))
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = threads
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is fetched without being asked for
     path = Path(str(smk.log[0]))
     path.parent.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
