@@ -11,8 +11,9 @@ from verbatim.configuration import (
     ConfigError,
     candidate_models,
     check_config,
+    check_sources,
     loading_row,
-    most_prompts,
+    planned_prompts,
     read_models,
     read_numbers,
     select_models,
@@ -222,7 +223,52 @@ def test_the_models_behind_a_word_for_candidates():
     assert candidate_models("found:sd1,sd2") == ["sd1", "sd2"]
 
 
-def test_the_most_prompts_are_the_selected_and_the_held_out(config):
+def test_prompts_are_planned_for_the_selected_and_the_held_out(config):
     n = config["dedup"]["n_prompts"]
-    assert most_prompts(config) == n + config["world"]["planted"]["held_out"]
-    assert most_prompts(change(config, "inputs.extra_prompts", "")) == n
+    assert planned_prompts(config) == n + config["world"]["planted"]["held_out"]
+    for own in ("", "captions.txt"):
+        assert planned_prompts(change(config, "inputs.extra_prompts", own)) == n
+
+
+@pytest.fixture
+def own_data(config):
+    for key, value in (("source", "laion"), ("clip", "clip"), ("extra_prompts", "mine.txt")):
+        config = change(config, f"inputs.{key}", value)
+    return config
+
+
+def test_the_world_has_all_that_it_asks_for_and_own_data_with_own_models_too(
+    config, own_data, sheet
+):
+    models = read_models(sheet(), ROOT)
+    check_sources(config, models, models)
+    models = read_models(sheet(("sd1", "source", "a"), ("if", "source", "b")), ROOT)
+    check_sources(own_data, models, select_models(models, ["sd1", "if"]))
+
+
+@pytest.mark.parametrize("key", ["clip", "extra_prompts"])
+def test_the_worlds_clip_and_captions_are_refused_beside_own_data(own_data, sheet, key):
+    models = read_models(sheet(("sd1", "source", "a")), ROOT)
+    wrong = change(own_data, f"inputs.{key}", "world")
+    with pytest.raises(
+        ConfigError, match=rf"^config: inputs\.{key} is 'world', but .*'laion'; name"
+    ):
+        check_sources(wrong, models, select_models(models, ["sd1"]))
+
+
+def test_models_to_train_are_refused_beside_own_data_also_where_another_needs_them(own_data, sheet):
+    models = read_models(sheet(("sd1", "source", "a"), ("if", "source", "b")), ROOT)
+    with pytest.raises(ConfigError) as err:
+        check_sources(own_data, models, models)
+    lines = str(err.value).split("\n")
+    assert [line.split()[1] for line in lines] == ["sd2", "openjourney", "realisticvision"]
+    assert all("'train'" in line and "give it a folder or a hub id" in line for line in lines)
+
+    # candidates from a model that is trained, and that one's start
+    cells = [("if", "source", "b"), ("if", "candidates", "top:sd2"), ("sd2", "init", "sd1")]
+    models = read_models(sheet(*cells), ROOT)
+    with pytest.raises(ConfigError) as err:
+        check_sources(own_data, models, select_models(models, ["if"]))
+    lines = str(err.value).split("\n")
+    assert [line.split()[1] for line in lines] == ["sd1", "sd2"]
+    assert all("is needed by a selected model" in line for line in lines)

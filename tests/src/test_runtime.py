@@ -16,6 +16,7 @@ from verbatim.runtime import (
     progress,
     script,
     write_array,
+    write_digest,
     write_json,
     write_text,
 )
@@ -108,3 +109,14 @@ def test_a_training_report_keeps_the_losses_and_deletes_the_checkpoint(smk, tmp_
     text = smk.log[0].read_text()
     assert "sd1: resumed at step 3" in text
     assert "step 5/5" in text
+
+
+def test_the_digest_of_a_models_weights_changes_with_them_and_not_with_its_folder(tmp_path):
+    for folder, weights in [("a", b"1"), ("b", b"1"), ("c", b"2")]:
+        (tmp_path / folder / "unet").mkdir(parents=True)
+        (tmp_path / folder / "unet" / "w.safetensors").write_bytes(weights)
+        (tmp_path / folder / "model_index.json").write_text(folder)
+        write_digest(tmp_path / f"{folder}.sha256", tmp_path / folder)
+    one, same, other = ((tmp_path / f"{folder}.sha256").read_text() for folder in "abc")
+    assert one == same != other
+    assert one.endswith("  unet/w.safetensors\n")

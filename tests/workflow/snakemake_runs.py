@@ -123,6 +123,6 @@ class Tree:
             jobs = psutil.Process(run.pid).children(recursive=True) if run.poll() is None else []
             os.killpg(run.pid, signal.SIGKILL)
             run.wait()
-            psutil.wait_procs(jobs, timeout=10)
+            _, alive = psutil.wait_procs(jobs, timeout=10)
         assert jobs, "nothing was running"
-        assert not any(job.is_running() for job in jobs if job.status() != psutil.STATUS_ZOMBIE)
+        assert not alive

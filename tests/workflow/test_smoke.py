@@ -14,7 +14,7 @@ import snakemake_runs
 from snakemake_runs import Done, Tree
 
 from verbatim.images import ImageArchive
-from verbatim.records import read_table
+from verbatim.records import read_table, write_table
 
 pytestmark = pytest.mark.xdist_group("smoke")
 
@@ -75,11 +75,14 @@ def assert_same_scores(
     for stage in stages:
         a, b = scores(one, stage, model), scores(two, stage, model)
         assert set(a.index) == set(b.index), stage
-        numbers = [c for c in a.columns if a[c].dtype.kind == "f"]
-        assert numbers
-        np.testing.assert_allclose(
-            b.loc[a.index, numbers], a[numbers], rtol=TOLERANCE, atol=1e-7, err_msg=stage
-        )
+        for column in [c for c in a.columns if a[c].dtype.kind == "f"]:
+            # - a cosine near 0 is a difference of large numbers: its tolerance is one of its range, 1
+            # - an ECS is a share of the pixels of pictures that are stored as bytes: where a byte tips,
+            #   the edges beside it may move
+            least = {"anisotropy": TOLERANCE}.get(column, 1e-3 if column[:3] == "ecs" else 1e-7)
+            np.testing.assert_allclose(
+                b.loc[a.index, column], a[column], TOLERANCE, least, err_msg=f"{stage}.{column}"
+            )
 
 
 def test_one_command_makes_every_table_and_figure_and_the_checks_pass(made):
@@ -87,6 +90,7 @@ def test_one_command_makes_every_table_and_figure_and_the_checks_pass(made):
     assert list(table.Model) == [
         "SD V1", "SD V2", "Deep Image Floyd", "OpenJourney", "RealisticVision",
     ]  # fmt: skip
+    assert (table.Judged > 0).all()
     for name in ("table1_vs_paper", "costs", "precision", "recall", "confusion", "evaluation"):
         assert len(pd.read_csv(made / "tables" / f"{name}.csv")), name
     for name in ("triples", "precision", "recall", "histogram", "syntheses"):
@@ -104,6 +108,11 @@ def test_every_model_is_trained_here_loaded_from_its_folder_and_judged(made):
         assert set(labels.label) <= {"MV", "RV", "TV", "N", "missing"}
         with ImageArchive(made / "labels" / model / "images.zip") as archive:
             assert len(archive.names()) == 2 * len(labels)  # two seeds
+        assert len(labels), model
+    sd1 = read_table(made / "labels" / "sd1" / "labels.parquet", "labels")
+    assert (sd1.label != "N").any()  # the smoke config's thresholds are loose
+    with ImageArchive(made / "labels" / "sd1" / "training.zip") as archive:
+        assert len(archive.names())
     kept = read_table(made / "dedup" / "kept_rows.parquet", "kept_rows")
     rows = {
         model: read_table(made / "world" / "training" / model / "rows.parquet", "kept_rows")
@@ -224,7 +233,7 @@ def test_a_training_and_a_search_that_are_killed_end_in_the_same_table(tree, mad
 
     checkpoint = copy / "world" / "checkpoints" / "sd1.safetensors"
     tree.kill_when(checkpoint.exists, *args, results=results, **changes)
-    assert not (copy / "world" / "models" / "sd1").exists()
+    assert not list((copy / "world" / "models" / "sd1").iterdir())  # whole or not at all
     assert tree.run(*args, "--unlock", results=results, **changes).code == 0
 
     first_part = copy / "postfilter" / "sd1" / "images.zip.parts" / "00000.done"
@@ -266,8 +275,6 @@ def test_a_broken_picture_in_a_tar_is_recorded_and_the_rest_goes_on(tree, made, 
     for path in rows:  # the rows say where the archives lie
         table = read_table(path, "rows")
         assert table.archive.str.contains("/smoke/").all()
-        from verbatim.records import write_table
-
         times = os.stat(path)
         table["archive"] = table.archive.str.replace("/smoke/", "/broken/")
         write_table(path, "rows", table)

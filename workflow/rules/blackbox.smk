@@ -40,6 +40,7 @@ rule generate_blackbox:
     input:
         selection="<results>/blackbox/{model}/selection.parquet",
         model=model_folder,
+        weights=model_weights,
         checked=checked_model,
         code=code(
             "diffusion/denoiser",

@@ -16,6 +16,7 @@ try:
     configuration.check_config(config, workflow.basedir)
     ALL_MODELS = configuration.read_models(config["models"], workflow.basedir)
     MODELS = configuration.select_models(ALL_MODELS, config["select_models"])
+    configuration.check_sources(config, ALL_MODELS, MODELS)
 except configuration.ConfigError as err:
     raise WorkflowError(str(err))
 
@@ -80,12 +81,10 @@ def source_files(kind):
 
 
 def picture_archives():
-    """The img2dataset archives that this run makes; those of a user's folder are just there."""
-    return (
-        [f"<results>/world/data/{shard}.tar" for shard in input_shards()]
-        if WORLD
-        else []
-    )
+    """The img2dataset archives: those that this run makes, or those that lie in a user's folder now."""
+    if WORLD:
+        return [f"<results>/world/data/{shard}.tar" for shard in input_shards()]
+    return layouts.list_archives(picture_folder())
 
 
 def picture_folder():
@@ -104,10 +103,9 @@ def extra_prompts():
 
 
 def prompt_shards():
-    """Names of the prompt shards of a model: planned for the most prompts there can be."""
-    return shards(
-        configuration.most_prompts(config), config["whitebox"]["prompts_a_shard"]
-    )
+    """Names of the prompt shards of a model, one at least; the last takes what is beyond the plan."""
+    planned = max(1, configuration.planned_prompts(config))
+    return shards(planned, config["whitebox"]["prompts_a_shard"])
 
 
 def attacked_models():
@@ -127,6 +125,13 @@ def model_folder(wildcards):
         return f"<results>/world/models/{wildcards.model}/model_index.json"
     index = Path(row["source"]) / "model_index.json"
     return str(index) if index.is_file() else []  # a hub id, in the local cache
+
+
+def model_weights(wildcards):
+    """What tells one state of a trained model from another: the digests of its weights."""
+    if ALL_MODELS.loc[wildcards.model, "source"] == "train":
+        return f"<results>/world/models/{wildcards.model}/weights.sha256"
+    return []  # a public checkpoint is told by its folder or revision
 
 
 def checked_model(wildcards):
@@ -192,9 +197,15 @@ def training_set(wildcards):
 def training_start(wildcards):
     """What a training starts from: the shared VAE for a latent model, another model for a fine-tune."""
     row = ALL_MODELS.loc[wildcards.model]
-    inputs = {"vae": "<results>/world/vae/config.json"} if row["family"] == "sd" else {}
+    inputs = {}
+    if row["family"] == "sd":
+        inputs["vae"] = "<results>/world/vae/config.json"
+        inputs["vae_weights"] = (
+            "<results>/world/vae/diffusion_pytorch_model.safetensors"
+        )
     if row["init"]:
         inputs["init"] = f"<results>/world/models/{row['init']}/model_index.json"
+        inputs["init_weights"] = f"<results>/world/models/{row['init']}/weights.sha256"
     return inputs
 
 

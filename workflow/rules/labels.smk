@@ -48,6 +48,7 @@ rule generate_candidates:
     input:
         selection="<results>/labels/{model}/selection.parquet",
         model=model_folder,
+        weights=model_weights,
         checked=checked_model,
         code=code(
             "images",
@@ -75,7 +76,6 @@ rule generate_candidates:
         runtime=1440,
     params:
         model=loading_row,
-        preset=config["labels"]["preset"],
         seeds=config["labels"]["seeds"],
         prompts_a_part=config["labels"]["prompts_a_part"],
         sampler=config["sampling"]["sampler"],

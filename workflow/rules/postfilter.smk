@@ -35,6 +35,7 @@ rule filter_prompts:
     input:
         selection="<results>/postfilter/{model}/selection.parquet",
         model=model_folder,
+        weights=model_weights,
         checked=checked_model,
         code=code(
             "images",

@@ -10,6 +10,7 @@ rule score_whitebox:
     input:
         prompts="<results>/dedup/prompts.parquet",
         model=model_folder,
+        weights=model_weights,
         checked=checked_model,
         code=code(
             "diffusion/denoiser",
@@ -40,6 +41,7 @@ rule score_whitebox:
         seeds=config["whitebox"]["seeds"],
         batch=config["whitebox"]["batch"],
         prompts_a_shard=config["whitebox"]["prompts_a_shard"],
+        last=lambda wildcards: wildcards.shard == prompt_shards()[-1],
     script:
         "../scripts/whitebox/score_whitebox.py"
 

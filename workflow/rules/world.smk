@@ -166,6 +166,7 @@ rule train_model:
         unpack(training_set),
         unpack(training_start),
         clip=rules.train_clip.output.config,
+        clip_weights=rules.train_clip.output.weights,
         code=code(
             "archives",
             "clip",
@@ -181,6 +182,7 @@ rule train_model:
         ),
     output:
         index="<results>/world/models/{model}/model_index.json",
+        weights="<results>/world/models/{model}/weights.sha256",
         rows="<results>/world/training/{model}/rows.parquet",
         training_log="<results>/world/training/{model}/log.parquet",
     log:

@@ -34,7 +34,7 @@ def run(folder, model, run_script, n=3):
         input={"selection": folder / "selection.parquet", "model": model / "model_index.json"},
         output={"images": folder / "images.zip", "cost": folder / "cost.parquet"},
         params={
-            "model": {"family": "sd", "source": "train"}, "preset": "paper", "seeds": [0, 5],
+            "model": {"family": "sd", "source": "train"}, "seeds": [0, 5],
             "prompts_a_part": 2, "sampler": "heun", "steps": 2, "guidance": 3.0, "batch": 4,
         },
         wildcards={"model": "tiny"},
@@ -53,7 +53,7 @@ def test_every_prompt_and_seed_has_its_picture_and_the_rows_are_counted(
             stored = archive.read(synthesis_name(prompt_id(CAPTIONS[index]), seed))
             assert np.abs(stored - to_uint8(picture) / 255).max() < 1.5 / 255
     assert cost["unet_rows"] == 6 * 3 * 2 == denoiser.rows  # heun of two steps: three guided calls
-    assert (cost["stage"], cost["preset"], cost["prompts"]) == ("labels", "paper", 3)
+    assert (cost["stage"], cost["preset"], cost["prompts"]) == ("labels", "all", 3)
 
 
 def test_a_killed_job_goes_on_where_it_was(tmp_path, model, run_script, monkeypatch):

@@ -25,13 +25,13 @@ def prompts(tmp_path):
     return tmp_path / "prompts.parquet"
 
 
-def score(run_script, folder, prompts, model, shard, size):
+def score(run_script, folder, prompts, model, shard, size, last=False):
     scores, cost = (folder / f"{shard}{suffix}.parquet" for suffix in ("", ".cost"))
     run_script(
         "whitebox/score_whitebox.py",
         input={"prompts": prompts, "model": model / "model_index.json"},
         output={"scores": scores, "cost": cost},
-        params=PARAMS | {"prompts_a_shard": size},
+        params=PARAMS | {"prompts_a_shard": size, "last": last},
         wildcards={"model": "sd1", "shard": shard},
     )
     return scores, read_table(cost, "costs").iloc[0]
@@ -68,6 +68,17 @@ def test_shards_give_the_same_scores_as_one_and_count_their_rows(
     for name in ("dcs", "dcs_reference", "dcs_paper", "wen_norm", "anisotropy"):
         assert both[name].to_numpy() == pytest.approx(both[f"{name}_parts"].to_numpy(), rel=1e-4)
     assert len(read_table(tmp_path / "parts/seeds.parquet", "whitebox_seeds")) == 20
+
+
+def test_the_last_planned_shard_takes_all_prompts_that_are_left(
+    run_script, tmp_path, prompts, tiny_sd
+):
+    """A user's own captions come beside the planned number."""
+    shards = [score(run_script, tmp_path, prompts, tiny_sd, "00000", 4)]
+    shards += [score(run_script, tmp_path, prompts, tiny_sd, "00001", 4, last=True)]
+    assert [cost["prompts"] for _, cost in shards] == [4, 6]
+    scores = merge(run_script, tmp_path, prompts, [path for path, _ in shards])
+    assert set(scores["prompt_id"]) == {prompt_id(c) for c in CAPTIONS}
 
 
 def test_a_shard_past_the_end_is_an_empty_table_and_loads_no_model(run_script, tmp_path, prompts):

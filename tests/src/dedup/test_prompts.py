@@ -95,12 +95,22 @@ def test_no_more_prompts_than_asked_for_and_extra_ones_beside():
     captions = {0: "a", 1: "a", 2: "b", 3: "c"}
     prompts = prompts_of(captions, [], n=2, extra=["new", "c", "a", "new"])
     assert prompts["caption"].tolist() == ["a", "b", "c", "new"]
-    assert prompts["extra"].tolist() == [True, False, True, True]
+    assert prompts["extra"].tolist() == [False, False, True, True]
     assert prompts["row"].tolist() == [0, 2, 3, -1]
     assert prompts["cluster_size"].tolist() == [1, 1, 1, 0]
     assert prompts["caption_count"].tolist() == [2, 1, 1, 0]
     assert prompts["cluster"].tolist() == [-1] * 4
     assert prompts["share_equal_captions"].tolist() == [1, 1, 1, 0]
+
+
+def test_asking_for_captions_changes_nothing_of_the_selected_ones():
+    captions = {i: f"c{i % 6}" for i in range(40)}
+    without = prompts_of(captions, [[1, 2, 3]], n=4)
+    asked = [*without["caption"][:3], "new", "c5", "c4", "c3", "c2", "c1", "c0"]
+    beside = prompts_of(captions, [[1, 2, 3]], n=4, extra=asked)
+    assert len(beside) == 7
+    assert beside["extra"].tolist() == [False] * 4 + [True] * 3
+    pd.testing.assert_frame_equal(beside[:4], without, check_dtype=False)
 
 
 def test_extra_prompts_alone_are_enough():

@@ -45,6 +45,28 @@ def test_keys_that_do_not_start_with_the_archives_name_are_found_by_its_table(tm
     ]
 
 
+@pytest.mark.parametrize("statistics", [True, False])
+@pytest.mark.parametrize("text", [True, False])
+def test_keys_without_leading_zeros_are_compared_as_numbers(tmp_path: Path, statistics, text):
+    archives = []
+    for name, keys in (("00000", [9, 10]), ("00001", [98, 99, 100])):
+        path = write_tar(tmp_path / f"{name}.tar", {f"{key}.png": png() for key in keys})
+        table = pd.DataFrame({"key": [str(key) for key in keys] if text else keys})
+        table.to_parquet(path.with_suffix(".parquet"), write_statistics=statistics)
+        archives.append(str(path))
+    ranges = key_ranges(archives)
+    assert ranges["first_key"].tolist() == ([9, 98] if not (text and statistics) else [9, 99])
+    assert find(["10", "100", "11"], ranges) == [
+        ("00000.tar", "10.png"), ("00001.tar", "100.png"), ("", ""),
+    ]  # fmt: skip
+
+
+def test_a_table_whose_keys_are_no_numbers_is_refused_by_name(tmp_path: Path):
+    odd = archive(tmp_path, "00000", ["000000000", "banana"], table=True)
+    with pytest.raises(InputError, match=r"00000\.tar: key 'banana'"):
+        key_ranges([odd])
+
+
 def test_no_key_selects_anything_but_a_listed_archive(tmp_path: Path):
     ranges = key_ranges([archive(tmp_path, "00000", ["000000000", "000000009"], table=True)])
     hostile = ["../../etc/passwd", "00000000x", "-1", "٣", "9" * 40, "", "000000000\n", "1e3", " 1"]

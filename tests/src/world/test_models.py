@@ -30,7 +30,7 @@ def train(tmp_path, tiny_clip, tiny_vae, made_pictures):
         train_model(
             family=family, pictures=made_pictures, captions=list(CAPTIONS),
             settings=settings or SD, seed=5, folder=tmp_path / name, clip=tiny_clip.folder,
-            vae=vae, init=init, checkpoint=tmp_path / f"{name}.safetensors", every=10, tell=tell,
+            vae=vae, init=init, device="cpu", checkpoint=tmp_path / f"{name}.safetensors", every=10, tell=tell,
         )  # fmt: skip
         return tmp_path / name
 

@@ -21,7 +21,9 @@ def make_trainer(checkpoint=None, ema=0.9, peak=0.05, data="a"):
     """A trainer of one random layer, and the loss of its step: a new batch each time."""
     torch.manual_seed(5)
     layer = nn.Linear(3, 2)
-    trainer = Trainer({"layer": layer}, STEPS, peak, 7, ema, checkpoint, EVERY, data)
+    trainer = Trainer(
+        {"layer": layer}, STEPS, peak, 7, ema, checkpoint=checkpoint, every=EVERY, data=data
+    )
 
     def loss_of(step, generator):
         x = torch.randn(4, 3, generator=generator)

@@ -32,7 +32,7 @@ def main(smk):
             from verbatim.diffusion.stacks import synthesize_stack
 
             denoiser = load_model(smk)
-        names = {"stage": "labels", "model": smk.wildcards.model, "preset": p.preset}
+        names = {"stage": "labels", "model": smk.wildcards.model, "preset": "all"}
         for part in progress(todo, "parts"):
             start = time.monotonic()
             prompts = selection.iloc[part * p.prompts_a_part :][: p.prompts_a_part]

@@ -14,7 +14,8 @@ def main(smk):
         p, began = smk.params, time.monotonic()
         prompts = read_table(smk.input.prompts, "prompts", ["prompt_id", "caption", "rank"])
         first = int(smk.wildcards.shard) * p.prompts_a_shard
-        prompts = prompts.sort_values("rank").iloc[first : first + p.prompts_a_shard]
+        end = None if p.last else first + p.prompts_a_shard  # the last takes what was not planned
+        prompts = prompts.sort_values("rank").iloc[first:end]
         log.info("%d prompts, %d seeds", len(prompts), len(p.seeds))
         ids, tables, rows = prompts["prompt_id"].to_numpy(), [], 0
         if len(prompts):  # the plan allows for more prompts than there may be

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from verbatim.records import read_table
-from verbatim.runtime import TrainingReport, script
+from verbatim.runtime import TrainingReport, device, script
 from verbatim.world.contrast import save_clip, train_clip
 from verbatim.world.tokenizers import build_clip_tokenizer
 
@@ -23,7 +23,7 @@ def main(smk: Any) -> None:
         report = TrainingReport("clip", p.settings["steps"])
         model, config = train_clip(
             pictures, list(table.caption), tokenizer, p.settings, p.seed,
-            Path(p.checkpoint), p.checkpoint_every, report,
+            device(), Path(p.checkpoint), p.checkpoint_every, report,
         )  # fmt: skip
         save_clip(folder, model, config, folder)
         report.write(smk.output.training_log, p.checkpoint)

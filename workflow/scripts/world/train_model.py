@@ -8,7 +8,7 @@ import pandas as pd
 from verbatim.archives import read_rows
 from verbatim.images import to_uint8
 from verbatim.records import read_table, write_table
-from verbatim.runtime import TrainingReport, script
+from verbatim.runtime import TrainingReport, device, script, write_digest
 from verbatim.world.models import train_model
 
 
@@ -32,11 +32,13 @@ def main(smk: Any) -> None:
             clip=Path(smk.input.clip).parent,
             vae=Path(smk.input.vae).parent if smk.input.get("vae") else None,
             init=Path(smk.input.init).parent if smk.input.get("init") else None,
+            device=device(),
             checkpoint=Path(p.checkpoint),
             every=p.checkpoint_every,
             tell=report,
         )
         write_table(smk.output.rows, "kept_rows", rows[["row"]])
+        write_digest(smk.output.weights, Path(smk.output.index).parent)
         report.write(smk.output.training_log, p.checkpoint)
 
 

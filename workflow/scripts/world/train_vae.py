@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from verbatim.runtime import TrainingReport, script
+from verbatim.runtime import TrainingReport, device, script
 from verbatim.world.autoencoder import reconstruction_rmse, train_autoencoder
 
 
@@ -15,7 +15,7 @@ def main(smk: Any) -> None:
         pictures = np.load(smk.input.pictures, allow_pickle=False)
         report = TrainingReport("vae", p.settings["steps"])
         vae = train_autoencoder(
-            pictures, p.settings, p.seed, Path(p.checkpoint), p.checkpoint_every, report
+            pictures, p.settings, p.seed, device(), Path(p.checkpoint), p.checkpoint_every, report
         )
         rmse = reconstruction_rmse(vae, pictures[::8])
         log.info(

@@ -149,8 +149,63 @@ def loading_row(sheet: pd.DataFrame, model: str) -> dict[str, str]:
     return {name: str(sheet.loc[model, name]) for name in LOADING}
 
 
-def most_prompts(config: dict[str, Any]) -> int:
-    """The most prompts that there can be: selected ones, and the world's held-out ones."""
+def needed_models(sheet: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `selected`, and of the models that their candidates or their training come from."""
+    needed: set[str] = set()
+    left = list(selected.index)
+    while left:
+        model = left.pop()
+        if model not in needed:
+            needed.add(model)
+            row = sheet.loc[model]
+            left += candidate_models(row["candidates"])
+            left += [row["init"]] if row["source"] == "train" and row["init"] else []
+    return sheet[sheet.index.isin(needed)]
+
+
+def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.DataFrame) -> None:
+    """Refuse what only the world can give (its CLIP, captions, trainings) beside a user's own data.
+
+    Parameters
+    ----------
+    sheet, selected
+        From `read_models` and `select_models`.
+
+    Raises
+    ------
+    ConfigError
+        Naming every key and row, and the cure.
+    """
+    source = config["inputs"]["source"]
+    if source == "world":
+        return
+    cures = {
+        "clip": "name the folder of the CLIP that made the embeddings",
+        "extra_prompts": "name a file of captions, or leave it empty",
+    }
+    problems = [
+        f"config: inputs.{key} is 'world', but inputs.source is {source!r}; {cure}"
+        for key, cure in cures.items()
+        if config["inputs"][key] == "world"
+    ]
+    needed = needed_models(sheet, selected)
+    for model in needed.index[needed["source"] == "train"]:
+        why = "is selected" if model in selected.index else "is needed by a selected model"
+        problems.append(
+            f"{config['models']}: {model} {why} and has the source 'train', but only the world's models "
+            f"are trained here and inputs.source is {source!r}; give it a folder or a hub id as source, "
+            "or select other models (select_models, or another sheet in `models`)"
+        )
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def planned_prompts(config: dict[str, Any]) -> int:
+    """How many prompts the shards are planned for: selected ones, and the world's held-out ones.
+
+    A user's own extra prompts are not counted, as they are not read yet: the last shard takes what
+    is beyond the plan.
+    """
     extra = 0
     if config["inputs"]["source"] == "world" and config["inputs"]["extra_prompts"] == "world":
         extra = int(config["world"]["planted"]["held_out"])

@@ -64,7 +64,8 @@ SCHEMAS: dict[str, pa.Schema] = {
     ),
     # dedup: rows that stay in a deduplicated training set
     "kept_rows": _schema(row=I64),
-    # dedup: the prompts, each caption once; row: its training row (-1 for an extra prompt)
+    # dedup: the prompts, each caption once; row: its training row (-1: the data do not have it);
+    # extra: asked for by inputs.extra_prompts, and not selected by duplication
     "prompts": _schema(
         prompt_id=I64, caption=S, row=I64, cluster=I64, cluster_size=I32, caption_count=I32,
         share_equal_captions=F32, extra=B, rank=I32,

@@ -204,3 +204,18 @@ class TrainingReport:
         columns = ["step", "loss", "learning_rate", "seconds"]
         write_table(path, "training_log", pd.DataFrame(self.rows, columns=columns))
         Path(checkpoint).unlink(missing_ok=True)
+
+
+def write_digest(path: str | os.PathLike, folder: str | os.PathLike) -> None:
+    """Write the SHA-256 of each safetensors file under `folder`, a line each.
+
+    A model's index says nothing of its weights; what is computed from a model depends on this file.
+    """
+    import hashlib
+
+    lines = []
+    for file in sorted(Path(folder).rglob("*.safetensors")):
+        with open(file, "rb") as data:
+            digest = hashlib.file_digest(data, "sha256").hexdigest()
+        lines.append(f"{digest}  {file.relative_to(folder)}")
+    write_text(path, "\n".join(lines) + "\n")

@@ -99,8 +99,9 @@ def select_prompts(
     stats
         `cluster_stats` table.
     extra
-        Captions to judge beside; each is marked `extra`, also where it is among the first. One that is not in
-        the data has row -1, cluster -1 and was met 0 times.
+        Captions to judge beside. One that is among the first stays theirs: `extra` marks what was asked for
+        and not selected, so that asking changes no selection. One that is not in the data has row -1,
+        cluster -1 and was met 0 times.
 
     Raises
     ------
@@ -136,8 +137,8 @@ def select_prompts(
     share = stats.set_index("cluster")["share_equal_captions"]
     alone = pd.Series(np.where(prompts["row"] >= 0, 1.0, 0.0))  # one row has one caption
     prompts["share_equal_captions"] = prompts["cluster"].map(share).astype(float).fillna(alone)
-    prompts["extra"] = prompts["caption"].isin(extra)
     prompts["rank"] = np.arange(len(prompts))
+    prompts["extra"] = prompts["rank"] >= len(chosen)
     prompts["prompt_id"] = [prompt_id(caption) for caption in prompts["caption"]]
     return prompts.drop(columns=["key", "own_count"], errors="ignore")
 

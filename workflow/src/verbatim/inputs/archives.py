@@ -8,6 +8,7 @@ column `key`, which stands in the footer), or, without one, from the first name 
 from __future__ import annotations
 
 import os
+import re
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -42,8 +43,8 @@ def first_picture(archive: str | os.PathLike) -> tuple[str, str]:
     )
 
 
-def _keys_of_table(path: Path) -> tuple[str, str] | None:
-    """Lowest and highest key in img2dataset's table; None if the table is empty."""
+def _keys_of_table(path: Path) -> list[str]:
+    """Keys in img2dataset's table, the lowest and the highest among them; none if the table is empty."""
     try:
         file = pq.ParquetFile(path)
         if "key" not in file.schema_arrow.names:
@@ -52,14 +53,11 @@ def _keys_of_table(path: Path) -> tuple[str, str] | None:
         groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
         stats = [g.column(column).statistics for g in groups if g.num_rows]
         if all(s is not None and s.has_min_max for s in stats):
-            ends = [str(end) for s in stats for end in (s.min, s.max)]
-        else:
-            ends = [
-                str(k) for k in file.read(columns=["key"]).column(0).to_pylist() if k is not None
-            ]
+            return [str(end) for s in stats for end in (s.min, s.max)]
+        keys = file.read(columns=["key"]).column(0).to_pylist()
+        return [str(key) for key in keys if key is not None]
     except (pa.ArrowInvalid, OSError) as err:
         raise InputError(f"{path}: cannot be read as Parquet ({err}); fetch it again") from err
-    return (min(ends), max(ends)) if ends else None
 
 
 def key_ranges(archives: Iterable[str]) -> pd.DataFrame:
@@ -88,8 +86,8 @@ def key_ranges(archives: Iterable[str]) -> pd.DataFrame:
                         raise
                     # the reader of pictures records it, row by row
             if table.exists():
-                ends = _keys_of_table(table)
-                if ends is None:
+                keys = _keys_of_table(table)
+                if not keys:
                     continue
             else:
                 name = Path(archive).stem
@@ -99,12 +97,12 @@ def key_ranges(archives: Iterable[str]) -> pd.DataFrame:
                         "its keys; bring that table"
                     )
                 width = len(stem) - len(name)
-                ends = (name + "0" * width, name + "9" * width)
-            if not all(pd.Series(ends).str.fullmatch(KEY)):
-                raise InputError(
-                    f"{archive}: keys {ends[0]!r} to {ends[1]!r}; img2dataset's are numbers"
-                )
-            records.append((archive, int(ends[0]), int(ends[1])))
+                keys = [name + "0" * width, name + "9" * width]
+            odd = [key for key in keys if not re.fullmatch(KEY, key)]
+            if odd:
+                raise InputError(f"{archive}: key {odd[0]!r}; img2dataset's are numbers")
+            numbers = [int(key) for key in keys]
+            records.append((archive, min(numbers), max(numbers)))
         except InputError as err:
             problems.append(str(err))
     found = pd.DataFrame(records, columns=COLUMNS[:3]).sort_values("first_key", ignore_index=True)

@@ -46,6 +46,7 @@ def train_autoencoder(
     pictures: np.ndarray,
     settings: dict[str, Any],
     seed: int,
+    device: str = "cpu",
     checkpoint: Path | None = None,
     every: int = 200,
     tell: Callable[[int, float, float, float], None] = lambda *_: None,
@@ -69,6 +70,7 @@ def train_autoencoder(
         settings["learning_rate"],
         seed,
         0.99,
+        device,
         checkpoint,
         every,
         [settings, pictures],
@@ -76,10 +78,10 @@ def train_autoencoder(
 
     def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
         index = torch.randint(len(pictures), (settings["batch"],), generator=generator)
-        x = to_model(pictures[index.numpy()]).to(memory_format=torch.channels_last)
+        x = to_model(pictures[index.numpy()]).to(device, memory_format=torch.channels_last)
         latents = vae.encode(x).latent_dist
         # a little noise on the latents, so that the decoder forgives a denoiser's small errors
-        noise = torch.randn(latents.mean.shape, generator=generator)
+        noise = torch.randn(latents.mean.shape, generator=generator).to(device)
         y = vae.decode(latents.mean + 0.05 * noise).sample
         error = y - x
         kl = latents.mean.square().mean()

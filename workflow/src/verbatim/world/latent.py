@@ -68,6 +68,7 @@ def train_latent(
     picture_of: np.ndarray,
     settings: dict[str, Any],
     seed: int,
+    device: str = "cpu",
     checkpoint: Path | None = None,
     every: int = 200,
     tell: Tell = lambda *_: None,
@@ -94,7 +95,7 @@ def train_latent(
     text.train()
     trainer = Trainer(
         {"unet": unet, "text": text}, settings["steps"], settings["learning_rate"], seed,
-        settings["ema"], checkpoint, every, [settings, latents, tokens, pictures],
+        settings["ema"], device, checkpoint, every, [settings, latents, tokens, pictures],
     )  # fmt: skip
 
     def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
@@ -107,9 +108,9 @@ def train_latent(
         empty = torch.rand(n, generator=generator) < settings["p_empty"]
         ids = tokens[torch.where(empty, len(captions), rows)]
         a = abar[t].view(-1, 1, 1, 1)
-        noisy = a.sqrt() * x0 + (1 - a).sqrt() * noise
-        out = unet(noisy, t, text(ids).last_hidden_state).sample
-        return ((out - noise).square().mean(dim=(1, 2, 3)) * weight[t]).mean()
+        noisy = (a.sqrt() * x0 + (1 - a).sqrt() * noise).to(device)
+        out = unet(noisy, t.to(device), text(ids.to(device)).last_hidden_state).sample
+        return ((out - noise.to(device)).square().mean(dim=(1, 2, 3)) * weight[t].to(device)).mean()
 
     for state in trainer.run(loss_of):
         tell(*state)

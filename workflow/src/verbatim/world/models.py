@@ -29,6 +29,7 @@ def train_model(
     clip: Path,
     vae: Path | None,
     init: Path | None,
+    device: str,
     checkpoint: Path,
     every: int,
     tell: Callable[[int, float, float, float], None],
@@ -60,7 +61,18 @@ def train_model(
             text = CLIPTextModel.from_pretrained(init / "text_encoder", use_safetensors=True)
             unet = UNet2DConditionModel.from_pretrained(init / "unet", use_safetensors=True)
         latent.train_latent(
-            unet, text, tokenizer, latents, captions, rows, settings, seed, checkpoint, every, tell
+            unet,
+            text,
+            tokenizer,
+            latents,
+            captions,
+            rows,
+            settings,
+            seed,
+            device,
+            checkpoint,
+            every,
+            tell,
         )
         latent.save_latent(part, unet, text, tokenizer, autoencoder)
     elif family == "if":
@@ -71,7 +83,18 @@ def train_model(
         )
         unet, text = pixel.make_networks(tokenizer, settings, pictures.shape[1])
         pixel.train_pixel(
-            unet, text, tokenizer, pictures, captions, rows, settings, seed, checkpoint, every, tell
+            unet,
+            text,
+            tokenizer,
+            pictures,
+            captions,
+            rows,
+            settings,
+            seed,
+            device,
+            checkpoint,
+            every,
+            tell,
         )
         pixel.save_pixel(part, unet, text, tokenizer)
     else:

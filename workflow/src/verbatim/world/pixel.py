@@ -93,6 +93,7 @@ def train_pixel(
     picture_of: np.ndarray,
     settings: dict[str, Any],
     seed: int,
+    device: str = "cpu",
     checkpoint: Path | None = None,
     every: int = 200,
     tell: Tell = lambda *_: None,
@@ -119,7 +120,7 @@ def train_pixel(
     text.train()
     trainer = Trainer(
         {"unet": unet, "text": text}, settings["steps"], settings["learning_rate"], seed,
-        settings["ema"], checkpoint, every, [settings, pictures, tokens, index],
+        settings["ema"], device, checkpoint, every, [settings, pictures, tokens, index],
     )  # fmt: skip
 
     def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
@@ -131,14 +132,17 @@ def train_pixel(
         empty = torch.rand(n, generator=generator) < settings["p_empty"]
         rows = torch.where(empty, len(captions), rows)
         a = abar[t].view(-1, 1, 1, 1)
-        noisy = a.sqrt() * x0 + (1 - a).sqrt() * noise
-        hidden = text(tokens[rows], attention_mask=mask[rows]).last_hidden_state
+        noisy = (a.sqrt() * x0 + (1 - a).sqrt() * noise).to(device)
+        noise = noise.to(device)
+        hidden = text(
+            tokens[rows].to(device), attention_mask=mask[rows].to(device)
+        ).last_hidden_state
         # as IFPipeline calls it: without a mask
-        out = unet(noisy, t, hidden).sample
+        out = unet(noisy, t.to(device), hidden).sample
         eps, fraction = out.chunk(2, dim=1)
         # KL of the two Gaussians, their means a function of epsilon; only the variance learns from it
         share = (fraction + 1) / 2
-        at = [v[t].view(-1, 1, 1, 1) for v in (low, high, betas, 1 - abar, 1 - betas)]
+        at = [v[t].view(-1, 1, 1, 1).to(device) for v in (low, high, betas, 1 - abar, 1 - betas)]
         log_model = share * at[1] + (1 - share) * at[0]
         gap = at[2].square() / (at[4] * at[3]) * (noise - eps.detach()).square()
         kl = 0.5 * (

@@ -65,6 +65,7 @@ class Trainer:
     steps, peak : number of steps and highest learning rate
     seed : decides batches and noise (through `step_generator`)
     ema : decay of the average of the weights, 0 for none; `finish` puts the average into the modules
+    device : "cpu" or "cuda"; the modules are moved there, and back by `finish`
     checkpoint : file to keep the state in, None for no checkpoints
     every : steps between two checkpoints
     data : what the training is a function of beside the above; a checkpoint that was made of other
@@ -78,12 +79,16 @@ class Trainer:
         peak: float,
         seed: int,
         ema: float = 0.0,
+        device: str = "cpu",
         checkpoint: Path | None = None,
         every: int = 200,
         data: Any = None,
     ):
         self.modules, self.steps, self.peak, self.seed = modules, steps, peak, seed
         self.decay, self.checkpoint, self.every = ema, checkpoint, every
+        for module in modules.values():
+            module.to(device)
+        self.device = device
         self.params = {
             f"{name}.{key}": p
             for name, module in modules.items()
@@ -97,7 +102,8 @@ class Trainer:
         self.average = [p.detach().clone() for p in values] if ema else []
         self.start = 0
         shapes = [(name, list(p.shape)) for name, p in self.params.items()]
-        self.fingerprint = fingerprint(shapes, steps, peak, seed, ema, data)
+        start = [p.detach() for p in values]
+        self.fingerprint = fingerprint(shapes, start, steps, peak, seed, ema, data)
         if checkpoint is not None and checkpoint.exists():
             self._resume(checkpoint)
 
@@ -137,7 +143,7 @@ class Trainer:
             for p, mean in zip(self.params.values(), self.average, strict=bool(self.average)):
                 p.copy_(mean)
         for module in self.modules.values():
-            module.eval()
+            module.to("cpu").eval()
 
     def _save(self, path: Path, done: int) -> None:
         state = {f"param/{name}": p.detach() for name, p in self.params.items()}
@@ -159,7 +165,7 @@ class Trainer:
             with safe_open(path, "pt") as file:
                 if (file.metadata() or {}).get("fingerprint") != self.fingerprint:
                     return
-            state = load_file(path)
+            state = load_file(path, device=self.device)
         except SafetensorError as err:
             raise TrainingError(f"{path}: a broken checkpoint ({err}); delete it") from err
         done = int(state["done"])
