@@ -1,11 +1,21 @@
 # The README's commands. Each is complete by itself: it makes .venv from the lock first.
-# CORES: processor cores to use. ARGS: passed on to snakemake, e.g. ARGS="--config select_models=[sd2]".
+# CORES: processor cores to use.
+# CONFIG: config entries over config/config.yaml, e.g. CONFIG='select_models=[sd2] whitebox="{preset: paper}"'.
+# SEEDS: the worlds of `make seeds`; settings were tried on seed 0.
+# ARGS: other options of snakemake, e.g. ARGS=--dry-run. Not --config: snakemake reads only the last one.
 CORES ?= all
+CONFIG ?=
+SEEDS ?= 1 2 3
+ARGS ?=
 # some images set it, and then every job compiles every import anew
 export PYTHONDONTWRITEBYTECODE =
-SNAKEMAKE = .venv/bin/snakemake --cores $(CORES) --rerun-incomplete
+SNAKEMAKE = .venv/bin/snakemake --cores $(CORES) --rerun-incomplete $(ARGS)
+SET = $(if $(strip $(CONFIG)),--config $(CONFIG))
+empty :=
+comma := ,
+SEED_LIST = [$(subst $(empty) $(empty),$(comma),$(strip $(SEEDS)))]
 
-.PHONY: help table1 all test seeds lint lock setup
+.PHONY: help table1 unlock all test seeds lint lock setup
 
 help:            ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 12
@@ -14,17 +24,20 @@ setup:           ## make .venv from envs/requirements.lock (once)
 	@./setup.sh
 
 table1: setup    ## Table 1 of the embedded world, in results/table1.csv
-	$(SNAKEMAKE) $(ARGS) results/table1.csv
+	$(SNAKEMAKE) $(SET) -- results/table1.csv
+
+unlock: setup    ## after a killed run: take its lock away, then run again
+	$(SNAKEMAKE) --unlock
 
 all: setup       ## everything: tables, figures, checks
-	$(SNAKEMAKE) $(ARGS) all
+	$(SNAKEMAKE) $(SET) -- all
 
 seeds: setup     ## three worlds of other seeds, reduced; results/tables/seeds.csv
-	for seed in 0 1 2; do \
-	  $(SNAKEMAKE) $(ARGS) --configfile config/config.yaml config/seeds.yaml \
-	    --config results=results/seeds/$$seed world="{seed: $$seed}" -- evaluation || exit 1; \
+	for seed in $(SEEDS); do \
+	  $(SNAKEMAKE) --configfile config/config.yaml config/seeds.yaml \
+	    --config $(CONFIG) results=results/seeds/$$seed world="{seed: $$seed}" -- evaluation || exit 1; \
 	done
-	$(SNAKEMAKE) $(ARGS) results/tables/seeds.csv
+	$(SNAKEMAKE) --config $(CONFIG) tables="{seed_runs: $(SEED_LIST)}" -- results/tables/seeds.csv
 
 test: setup      ## the tests: units, the workflow on the smoke world, lint
 	.venv/bin/python -m pytest -q -n 2 --dist loadgroup tests

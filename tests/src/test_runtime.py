@@ -1,6 +1,5 @@
 """What every job does: log, threads, whole files, progress, and the report of a training."""
 
-import json
 import logging
 import os
 from types import SimpleNamespace
@@ -17,7 +16,6 @@ from verbatim.runtime import (
     script,
     write_array,
     write_digest,
-    write_json,
     write_text,
 )
 
@@ -63,10 +61,8 @@ def test_a_job_leaves_no_handler_behind(smk):
 
 def test_a_file_is_whole_or_not_there(tmp_path):
     write_text(tmp_path / "a" / "t.txt", "é\n")
-    write_json(tmp_path / "t.json", {"b": 1, "a": [2]})
     write_array(tmp_path / "t.npy", np.arange(3))
     assert (tmp_path / "a" / "t.txt").read_text(encoding="utf-8") == "é\n"
-    assert list(json.loads((tmp_path / "t.json").read_text())) == ["b", "a"]
     np.testing.assert_array_equal(np.load(tmp_path / "t.npy"), np.arange(3))
     with pytest.raises(ValueError, match="allow_pickle"):
         write_array(tmp_path / "t.npy", np.array([{}], dtype=object))

@@ -38,8 +38,20 @@ def source(tmp_path) -> Path:
     return folder
 
 
+def write_sheet(tree: Tree, file: Path, model: Path) -> str:
+    """A sheet with one model, of a folder: nothing is trained on a user's data."""
+    table = pd.read_csv(
+        tree.folder / "config/models.tsv", sep="\t", dtype=str, keep_default_na=False
+    )
+    table = table[table.model == "sd1"].assign(source=str(model), training="")
+    table.to_csv(file, sep="\t", index=False)
+    return str(file)
+
+
 def run(tree: Tree, source: Path, *targets: str, **config: str):
     results = str(source.parent / "results")
+    if "models" not in config:
+        config["models"] = write_sheet(tree, source.parent / "models.tsv", source.parent / "model")
     inputs = f"{{source: {source}, clip: {source}, extra_prompts: ''}}"
     paths = [f"{results}/{target}" for target in targets]
     return tree.run(*paths, results=results, inputs=inputs, **config), Path(results)
@@ -85,6 +97,25 @@ def test_a_missing_shard_is_named_before_anything_is_planned(tree, source):
     assert not results.exists()
 
 
+def test_what_only_the_world_has_is_refused_beside_a_users_folder(tree, source, tmp_path):
+    done, results = run(tree, source, "table1.csv", models="config/models.tsv")
+    assert_refused(done, "config/models.tsv: sd1 is selected and has the source 'train'", "sd2")
+    assert "Traceback" not in done.text
+    assert not results.exists()
+
+
+def test_an_archive_that_is_added_later_is_noticed(tree, source):
+    late = source / "data" / "00001.tar"
+    late.rename(source / "late.tar")
+    done, results = run(tree, source, "inputs/archives.tsv")
+    assert done.code == 0, done.text[-3000:]
+    assert "00001.tar" not in (results / "inputs/archives.tsv").read_text()
+    (source / "late.tar").rename(late)
+    done, results = run(tree, source, "inputs/archives.tsv")
+    assert done.code == 0, done.text[-3000:]
+    assert "00001.tar" in (results / "inputs/archives.tsv").read_text()
+
+
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
@@ -106,14 +137,10 @@ def test_a_model_that_cannot_be_loaded_stops_the_run_before_any_search(
         (model / "model_index.json").unlink()
     else:
         (model / "text_encoder" / "pytorch_model.bin").write_bytes(b"\x80\x04")
-    sheet = pd.read_csv(
-        tree.folder / "config/models.tsv", sep="\t", dtype=str, keep_default_na=False
-    )
-    sheet = sheet[sheet.model == "sd1"].assign(source=str(model), training="")
-    sheet.to_csv(tmp_path / "models.tsv", sep="\t", index=False)
+    sheet = write_sheet(tree, tmp_path / "models.tsv", model)
     (source / "open_clip_config.json").touch()
     (source / "open_clip_model.safetensors").touch()
-    done, results = run(tree, source, "table1.csv", models=str(tmp_path / "models.tsv"))
+    done, results = run(tree, source, "table1.csv", models=sheet)
     assert_refused(done, str(model), *words)
     assert not (results / "dedup").exists()
     assert not (results / "whitebox").exists()

@@ -188,6 +188,7 @@ rule score_detectors:
         postfilter=of_attacked("<results>/postfilter/{model}/scores.parquet"),
         labels=of_attacked("<results>/labels/{model}/labels.parquet"),
         code=code(
+            "ranking",
             "tables/detectors",
             "tables/truth",
             "tables/table1",

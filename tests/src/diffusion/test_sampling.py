@@ -15,7 +15,6 @@ from verbatim.diffusion.sampling import (
     denoise,
     first_eps,
     guided_eps,
-    heun,
     karras_sigmas,
     noise_levels,
     one_step,
@@ -134,7 +133,7 @@ def test_samplers_find_the_known_end_of_a_gaussians_path(prediction_type):
     cond = d.encode(["a"])
     # dx/dsigma = x sigma / (s^2 + sigma^2): x goes as sqrt(s^2 + sigma^2)
     end = noise * d.sigma_max * 0.5 / math.sqrt(0.25 + d.sigma_max**2)
-    found = {n: heun(d, cond, None, noise, n, 1.0) for n in (10, 20, 40)}
+    found = {n: sample(d, cond, None, noise, n, 1.0, "heun") for n in (10, 20, 40)}
     errors = {n: float((x - end).abs().max()) for n, x in found.items()}
     assert errors[40] < 2e-3
     assert errors[20] < errors[10] / 2.5

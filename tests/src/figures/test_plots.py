@@ -138,7 +138,7 @@ def test_histogram_counts_shares_of_each_kind_and_prints_what_was_drawn():
     printed = "\n".join(texts(figure))
     assert "AUC against held out: 0.99 [0.95, 1.00]" in printed
     assert "AUC against repeated: 0.50\n" in printed
-    assert "drawn (MV): 75%" in printed
+    assert "judged planted prompts drawn (MV): 75%" in printed
     assert not any("mathdefault" in text for text in texts(figure))
 
 

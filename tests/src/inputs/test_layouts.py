@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from made_inputs import random_units, write_shard
 
-from verbatim.inputs.layouts import InputError, list_archives, list_files, list_shards, match_files
+from verbatim.inputs.layouts import InputError, list_archives, list_files, match_files
 
 
 def test_files_are_matched_by_number_whatever_their_zero_padding(tmp_path: Path):
@@ -23,7 +23,7 @@ def test_files_without_a_partner_and_gaps_are_all_named(tmp_path: Path):
         if number == 3:
             array.unlink()
     with pytest.raises(InputError) as error:
-        list_shards(tmp_path)
+        list_files(tmp_path)
     for words in ("img_emb_0001.npy", "metadata_0003.parquet", "shard 2", "shard 4 to 6", "Fetch"):
         assert words in str(error.value)
 

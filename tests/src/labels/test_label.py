@@ -17,7 +17,7 @@ from verbatim.labels.label import (
     label_prompts,
 )
 from verbatim.labels.masks import MaskSettings, masked_rmse, template_mask
-from verbatim.labels.training import Squares, TrainingPictures
+from verbatim.labels.training import FetchedPictures, Squares
 
 SIZE = 16
 SETTINGS = LabelSettings(
@@ -232,7 +232,7 @@ def run(selection, generations, training, neighbours=(), relatives=(), seeds=(0,
 
         return one
 
-    pictures = TrainingPictures(read({f"{r}.png": p for r, _, p in training}), fetched, SIZE)
+    pictures = FetchedPictures(read({f"{r}.png": p for r, _, p in training}), fetched, SIZE)
     near_ = pd.DataFrame(neighbours, columns=["prompt_id", "seed", "order", "row", "similarity"])
     like = pd.DataFrame(relatives, columns=["row", "relative", "similarity", "order"])
     made = read(generations)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from verbatim.images import ImageError
-from verbatim.labels.training import TrainingPictures, related_rows, rows_of_prompt
+from verbatim.labels.training import FetchedPictures, related_rows, rows_of_prompt
 
 
 def fetched(*rows: tuple) -> pd.DataFrame:
@@ -30,7 +30,7 @@ def test_a_picture_that_is_not_square_is_there_in_every_crop_and_read_once():
         {"1.png": np.zeros((8, 8, 3), np.float32), "2.png": np.zeros((8, 4, 3), np.float32)}
     )
     table = fetched((1, "cat", "1.png", "ok", ""), (2, "dog", "2.png", "ok", ""))
-    pictures = TrainingPictures(reader, table, 4)
+    pictures = FetchedPictures(reader, table, 4)
     squares = pictures.squares([2, 1, 2], "cat", -1)
     assert squares.rows.tolist() == [2, 2, 2, 1]
     assert squares.crops == ["squash", "center", "pad", "whole"]
@@ -44,7 +44,7 @@ def test_own_is_the_prompts_row_and_every_row_with_its_caption():
     table = fetched(
         *[(i, caption, f"{i}.png", "ok", "") for i, caption in ((1, "a"), (2, "b"), (3, "a"))]
     )
-    squares = TrainingPictures(reader, table, 4).squares([1, 2, 3], "a", 1)
+    squares = FetchedPictures(reader, table, 4).squares([1, 2, 3], "a", 1)
     assert squares.own.tolist() == [True, False, True]
 
 
@@ -54,7 +54,7 @@ def test_missing_broken_absent_and_unfetched_pictures_are_left_out_with_their_re
         (2, "a", "2.png", "ok", ""),
         (3, "a", "3.png", "ok", ""),
     )
-    pictures = TrainingPictures(Reader({"2.png": "broken picture: truncated"}), table, 4)
+    pictures = FetchedPictures(Reader({"2.png": "broken picture: truncated"}), table, 4)
     squares = pictures.squares([1, 2, 3, 4], "a", 1)
     assert len(squares.rows) == 0
     assert squares.pictures.shape == (0, 4, 4, 3)
@@ -69,7 +69,7 @@ def test_rows_of_a_prompt_are_its_own_its_neighbours_and_their_fetched_relatives
         {"row": [5, 5, 7], "relative": [9, 8, 6], "similarity": 0.9, "order": [1, 0, 0]}
     )
     table = fetched(*[(i, "x", f"{i}.png", "ok", "") for i in (5, 6, 7, 9)])  # 8 was not fetched
-    pictures = TrainingPictures(Reader({}), table, 4)
+    pictures = FetchedPictures(Reader({}), table, 4)
     related = related_rows(relatives)
     assert related == {5: [8, 9], 7: [6]}
     assert rows_of_prompt(5, [7, 7, 3], related, pictures) == [5, 7, 3, 9, 6]

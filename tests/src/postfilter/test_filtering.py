@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from verbatim.postfilter.cliques import max_clique
-from verbatim.postfilter.filtering import Preset, Rounds, filter_captions, rank_cliques
+from verbatim.postfilter.filtering import Preset, Rounds, filter_captions
 from verbatim.postfilter.tiles import pair_distances
 
 PRESET = Preset(tiles=2, edge=0.1, clique=4)
@@ -92,19 +91,3 @@ def test_giving_up_for_lack_of_hope_is_recorded_as_uncertain():
     first = hopeless[0].scores
     assert (first["kept"], first["certain"]) == (False, False)
     assert first["n_images"] < run()[0][0].scores["n_images"]
-
-
-def test_a_larger_clique_ranks_first_then_a_tighter_one_then_similar_pictures_then_the_id():
-    scores = pd.DataFrame(
-        [
-            (10, 1, np.nan, 0.5),
-            (11, 6, 0.05, 0.3),
-            (12, 6, 0.02, 0.4),
-            (13, 9, 0.09, 0.4),
-            (14, 1, np.nan, 0.4),
-            (9, 1, np.nan, 0.5),
-        ],
-        columns=["prompt_id", "clique_size", "clique_distance", "mean_distance"],
-    )
-    ranks = rank_cliques(scores)
-    assert scores["prompt_id"].to_numpy()[np.argsort(ranks)].tolist() == [13, 12, 11, 14, 9, 10]

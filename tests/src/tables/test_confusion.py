@@ -42,6 +42,19 @@ def test_the_total_is_that_of_table_1_without_extra_prompts():
     assert table.loc[("copy", "all"), "share_planted"] == 2 / 3
 
 
+def test_prompts_that_copy_one_picture_have_one_source():
+    copies = {
+        "planted thing 0": ("RV", "planted thing 0"),
+        "planted thing 1": ("RV", "planted thing 0"),
+        "planted thing 2": ("RV", "planted thing 3"),
+        "planted thing 3": ("RV", "lone thing 0"),  # a picture met once was not planted
+    }
+    table = confusion(copies)
+    got = table.loc[("RV", "full"), ["prompts", "source_planted", "sources"]]
+    assert got.tolist() == [4, 3, 2]
+    assert table.loc["N", "sources"].eq(0).all()
+
+
 def test_no_source_no_share():
     table = confusion(COPIES)
     assert table.loc["N", "share_planted"].isna().all()

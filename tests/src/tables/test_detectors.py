@@ -3,27 +3,17 @@ import pandas as pd
 import pytest
 from made_results import make_labels, make_prompts, make_scores, make_truth, rows_of
 
+from verbatim.ranking import rank_cliques
 from verbatim.tables.detectors import (
     BLIND,
     define_sets,
     describe_captions,
     describe_prompts,
+    fill_unscored,
     join_scores,
     predict_from_words,
-    rank_cliques,
     score_detectors,
 )
-
-
-def test_cliques_are_ordered_by_size_then_by_nearness():
-    rng = np.random.default_rng(0)
-    size = pd.Series(rng.integers(0, 4, 30), index=range(100, 130))
-    distance = pd.Series(rng.integers(0, 5, 30) / 10.0, index=size.index).mask(size == 0)
-    rank = rank_cliques(size, distance)
-    key = {i: (size[i], -distance[i] if size[i] else -np.inf) for i in size.index}
-    for i in size.index:
-        for j in size.index:
-            assert (rank[i] > rank[j]) == (key[i] > key[j])
 
 
 def test_blind_scores_of_a_caption():
@@ -110,8 +100,98 @@ def test_prompts_that_the_cascade_dropped_are_counted_as_unseen(world):
     got = line(result, "ecs_reference", "full", "held_out")
     seen = scores["ecs_reference"].dropna().index
     held = known[known["kind"] == "held_out"]
-    assert got["n_neg"] == held["prompt_id"].isin(seen).sum() < len(held)
-    assert got["share_neg"] == got["n_neg"] / len(held)
+    assert got["n_neg"] == len(held)
+    assert got["share_neg"] == held["prompt_id"].isin(seen).mean() < 1
+
+
+def loop_area(pos, neg):
+    return np.mean([[1.0 if p > n else 0.5 if p == n else 0.0 for n in neg] for p in pos])
+
+
+def test_a_prompt_without_a_score_counts_as_the_lowest_and_the_conditional_area_stands_beside(
+    world,
+):
+    known, scores, _ = world
+    # all held-out prompts pass the stage, of the planted only the ten best by DCS
+    planted = known.loc[known["kind"] == "full", "prompt_id"]
+    best = scores.loc[planted, "dcs_reference"].nlargest(10).index
+    held = known.loc[known["kind"] == "held_out", "prompt_id"]
+    ecs = pd.Series(np.nan, index=scores.index)
+    ecs[best], ecs[held] = scores.loc[best, "dcs_reference"], scores.loc[held, "dcs_reference"]
+    result = score_detectors(known, scores.assign(ecs_paper=ecs), 0.05, 200, 5, 0.95, 0)
+    got = line(result, "ecs_paper", "full", "held_out")
+    low = ecs.min() - 1
+    assert got["auc"] == pytest.approx(loop_area(ecs[planted].fillna(low), ecs[held]))
+    assert got["auc_scored"] == pytest.approx(loop_area(ecs[best], ecs[held]))
+    assert got["low"] < got["auc"] < got["high"] < got["auc_scored"]
+    assert got["tpr"] <= got["share_pos"] == pytest.approx(10 / 60)
+    assert (got["share_neg"], got["n_pos"]) == (1.0, 60)
+
+
+def test_prompts_without_a_score_tie_with_one_another_below_all_scores():
+    filled = fill_unscored(pd.Series([1e9, np.nan, -1e9, np.nan]))
+    assert filled[1] == filled[3] < filled[2] == -1e9
+    assert fill_unscored(pd.Series([np.nan, np.nan])).tolist() == [0, 0]
+
+
+def test_where_every_prompt_has_a_score_both_areas_are_one(world):
+    every = world[2].query("share_pos == 1 and share_neg == 1")
+    assert {"dcs_reference", "bag_of_words"} <= set(every["detector"])
+    assert every["auc_scored"].to_numpy() == pytest.approx(every["auc"].to_numpy())
+
+
+@pytest.fixture
+def judged_in_part():
+    """Judged: five planted (four drawn), three held out (one a false alarm), no single but one."""
+    truth = make_truth(8)
+    prompts = make_prompts(truth)
+    copies = {
+        f"planted thing {i}": ("MV", rows_of(truth, f"planted thing {i}")[0]) for i in range(4)
+    }
+    copies["unseen thing 0"] = ("RV", rows_of(truth, "planted thing 0")[0])
+    labels = make_labels(truth, copies, missing=("unseen thing 3",))
+    asked = [f"planted thing {i}" for i in range(5)] + [f"unseen thing {i}" for i in range(4)]
+    labels = labels[labels["caption"].isin([*asked, "lone thing 0"])]
+    known = describe_prompts(prompts, labels, truth)
+    scores = join_scores(**make_scores(prompts, np.random.default_rng(1).random(len(prompts))))
+    return known, score_detectors(known, scores, 0.05, 20, 3, 0.95, 0)
+
+
+def test_what_was_drawn_is_counted_among_judged_prompts_only(judged_in_part):
+    got = line(judged_in_part[1], "dcs_reference", "full", "held_out")
+    assert (got["n_pos"], got["n_neg"]) == (8, 8)
+    assert (got["judged_pos"], got["judged_neg"]) == (5, 3)  # a missing label is no verdict
+    assert (got["found"], got["alarms"]) == (4 / 5, 1 / 3)
+
+
+def test_copied_positives_meet_judged_negatives_only(judged_in_part):
+    known, result = judged_in_part
+    counts = [line(result, "dcs_reference", "copied", n)["n_neg"] for n in ("held_out", "single")]
+    assert counts == [3, 1]
+    for (positives, _), sets in define_sets(known).items():
+        if positives == "copied":
+            assert all(known.loc[one, "judged"].all() for one in sets)
+
+
+def test_nobody_judged_is_no_share_and_no_comparison_with_copied():
+    truth = make_truth()
+    prompts = make_prompts(truth)
+    known = describe_prompts(prompts, make_labels(truth, {}).iloc[:0], truth)
+    scores = join_scores(**make_scores(prompts, np.random.default_rng(0).random(len(prompts))))
+    result = score_detectors(known, scores, 0.05, 20, 3, 0.95, 0)
+    assert result[["judged_pos", "judged_neg"]].eq(0).all(axis=None)
+    assert result[["found", "alarms"]].isna().all(axis=None)
+    copied = result[result["positives"] == "copied"]
+    assert copied[["n_pos", "n_neg"]].eq(0).all(axis=None)
+    assert copied[["auc", "auc_scored", "tpr", "share_neg"]].isna().all(axis=None)
+
+
+def test_the_clique_detector_has_the_order_of_the_post_filter():
+    prompts = make_prompts(make_truth())
+    tables = make_scores(prompts, np.random.default_rng(0).random(len(prompts)))
+    filtered = tables["postfilter"]
+    clique = join_scores(**tables)["clique"].reindex(filtered["prompt_id"])
+    assert (np.argsort(-clique.to_numpy()) == np.argsort(rank_cliques(filtered))).all()
 
 
 def test_a_difference_of_style_shows_in_the_blind_baselines(world):

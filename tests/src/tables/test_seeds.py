@@ -41,3 +41,15 @@ def test_a_run_without_the_value_is_not_counted():
         compare_seeds({"recall": {"0": recall(0.5), "1": recall(float("nan"))}}, 0.95), "recall"
     )
     assert line["runs"] == 1
+
+
+def test_a_line_of_labels_that_a_run_lacks_is_a_count_of_0_and_no_share():
+    lines = pd.DataFrame(
+        {"model": "sd1", "label": ["N", "TV"], "kind": "all", "share_planted": [float("nan"), 0.5],
+         "prompts": [10, 4], "sources": [0, 3]}
+    )  # fmt: skip
+    table = compare_seeds({"confusion": {"0": lines, "1": lines.iloc[:1]}}, 0.95)
+    got = table[table["item"] == "TV / all"].set_index("quantity")
+    assert got.loc["prompts", ["runs", "mean", "min", "max"]].tolist() == [2, 2, 0, 4]
+    assert got.loc["sources", ["runs", "mean"]].tolist() == [2, 1.5]
+    assert got.loc["share_planted", ["runs", "mean"]].tolist() == [1, 0.5]

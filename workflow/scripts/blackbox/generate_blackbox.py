@@ -29,19 +29,23 @@ def main(smk):
             denoiser = load_model(smk)
         names = {"stage": "blackbox", "model": smk.wildcards.model, "preset": "all"}
         for part in progress(todo, "parts"):
-            start, before = time.monotonic(), denoiser.rows
             prompts = selection.iloc[part * p.prompts_a_part :][: p.prompts_a_part]
             ids = prompts["prompt_id"].tolist()
-            pictures = [
-                (one_step_name(ids[index], seed, guidance, p.guidances[0]), to_uint8(picture))
-                for guidance in p.guidances
-                for index, seed, picture in synthesize_one_step(
+            pictures, costs = [], []
+            for guidance in p.guidances:
+                start, before = time.monotonic(), denoiser.rows
+                made = synthesize_one_step(
                     denoiser, prompts["caption"].tolist(), guidance=guidance, **settings
                 )
-            ]
-            spent = {"prompts": len(prompts), "unet_rows": denoiser.rows - before}
-            cost = pd.DataFrame([names | spent | {"seconds": time.monotonic() - start}])
-            parts.write(part, pictures, {"costs": cost})
+                pictures += [
+                    (one_step_name(ids[i], seed, guidance, p.guidances[0]), to_uint8(picture))
+                    for i, seed, picture in made
+                ]
+                spent = {"prompts": len(prompts), "unet_rows": denoiser.rows - before}
+                # what only the other presets need is no cost of the attack
+                stage = "blackbox" if guidance == p.guidances[0] else "blackbox_presets"
+                costs.append(names | spent | {"stage": stage, "seconds": time.monotonic() - start})
+            parts.write(part, pictures, {"costs": pd.DataFrame(costs)})
         parts.merge_pictures()
         write_table(smk.output.cost, "costs", parts.total_cost(**names))
         parts.clear()

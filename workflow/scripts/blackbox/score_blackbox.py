@@ -11,7 +11,7 @@ from verbatim.runtime import progress, script
 def main(smk):
     with script(smk) as log:
         presets = {name: Preset(**values) for name, values in smk.params.presets.items()}
-        main = presets[smk.params.preset].guidance
+        ranking_guidance = presets[smk.params.preset].guidance
         guidances = {preset.guidance for preset in presets.values()}
         selection = read_table(smk.input.selection, "selection", ["prompt_id"])
         lines = []
@@ -20,7 +20,7 @@ def main(smk):
                 pictures = {guidance: [] for guidance in guidances}
                 for guidance in guidances:
                     for seed in smk.params.seeds:
-                        name = one_step_name(prompt_id, seed, guidance, main)
+                        name = one_step_name(prompt_id, seed, guidance, ranking_guidance)
                         try:
                             pictures[guidance].append(archive.read(name))
                         except (KeyError, ImageError) as err:  # n_seeds records it

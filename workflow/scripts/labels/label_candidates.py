@@ -6,7 +6,7 @@ from verbatim.images import ImageArchive, write_archive
 from verbatim.labels.guards import GuardSettings
 from verbatim.labels.label import LabelSettings, label_prompts
 from verbatim.labels.masks import MaskSettings
-from verbatim.labels.training import TrainingPictures
+from verbatim.labels.training import FetchedPictures
 from verbatim.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import progress, script
 
@@ -23,7 +23,7 @@ def main(smk):
         settings = LabelSettings(p.preset, thresholds, p.order, mask, guards)
         records, masks = [], []
         with ImageArchive(smk.input.images) as made, ImageArchive(smk.input.training) as training:
-            pictures = TrainingPictures(training.read, fetched, p.size)
+            pictures = FetchedPictures(training.read, fetched, p.size)
             verdicts = label_prompts(
                 selection, p.seeds, made.read, pictures, neighbours, relatives, p.size, settings
             )

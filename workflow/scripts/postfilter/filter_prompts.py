@@ -8,7 +8,8 @@ import pandas as pd
 
 from verbatim.images import synthesis_name
 from verbatim.parts import Parts, fingerprint
-from verbatim.postfilter.filtering import Preset, Rounds, filter_captions, rank_cliques
+from verbatim.postfilter.filtering import Preset, Rounds, filter_captions
+from verbatim.ranking import rank_cliques
 from verbatim.records import read_table, write_table
 from verbatim.runtime import load_model, model_source, progress, script
 

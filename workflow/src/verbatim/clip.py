@@ -14,6 +14,57 @@ class ClipError(ValueError):
     """A CLIP model cannot be loaded; the message names the folder, the file and the cure."""
 
 
+# what makes open_clip build towers and tokenizers of other libraries', which are not read here
+FOREIGN = {
+    "": ("custom_text", "multimodal_cfg"),
+    "text_cfg.": ("hf_model_name", "hf_tokenizer_name", "tokenizer_kwargs"),
+    "vision_cfg.": ("timm_model_name",),
+}
+CURE = "inputs.clip must be a CLIP with open_clip's own towers and CLIP's tokenizer (ViT-B-32, ViT-L-14)"
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """open_clip_config.json, with all keys that are read of it.
+
+    Raises ClipError naming the file, the key and the cure.
+    """
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as err:
+        raise ClipError(f"{path}: not JSON ({err}); fetch it again") from err
+    whole, numbers = "a whole number", "three numbers"
+    wanted = {
+        "model_cfg.embed_dim": whole,
+        "model_cfg.vision_cfg.image_size": whole,
+        "model_cfg.text_cfg.context_length": whole,
+        "preprocess_cfg.mean": numbers,
+        "preprocess_cfg.std": numbers,
+    }
+    for key, kind in wanted.items():
+        value = config
+        for part in key.split("."):
+            if not isinstance(value, dict) or part not in value:
+                raise ClipError(f"{path}: {key!r} is missing; {CURE}")
+            value = value[part]
+        listed = isinstance(value, list) and len(value) == 3
+        sound = isinstance(value, int) if kind == whole else listed and all(map(_is_number, value))
+        if not sound:
+            raise ClipError(f"{path}: {key!r} is {value!r}, not {kind}; {CURE}")
+    model = config["model_cfg"]
+    for block, names in FOREIGN.items():
+        inner = model[block[:-1]] if block else model
+        for name in names:
+            if inner.get(name):
+                raise ClipError(
+                    f"{path}: 'model_cfg.{block}{name}' is {inner[name]!r}, which is not supported; {CURE}"
+                )
+    return dict(config)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float))
+
+
 class ClipEmbedder:
     """Embeds pictures and captions with the model of a folder in open_clip's own layout.
 
@@ -31,20 +82,43 @@ class ClipEmbedder:
                     f"{folder}: no {name}; a CLIP folder has open_clip's layout with safetensors weights"
                 )
         from open_clip import CLIP
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
         from transformers import CLIPTokenizer
 
-        config: dict[str, Any] = json.loads((folder / "open_clip_config.json").read_text())
-        self.model = CLIP(**config["model_cfg"])
-        self.model.load_state_dict(load_file(folder / "open_clip_model.safetensors"))
+        config = read_config(folder / "open_clip_config.json")
+        try:
+            self.model = CLIP(**config["model_cfg"])
+        except (TypeError, ValueError, RuntimeError, AssertionError, AttributeError) as err:
+            raise ClipError(
+                f"{folder / 'open_clip_config.json'}: open_clip cannot build `model_cfg` ({err}); {CURE}"
+            ) from err
+        weights = folder / "open_clip_model.safetensors"
+        try:
+            self.model.load_state_dict(load_file(weights))
+        except (RuntimeError, SafetensorError, OSError) as err:
+            raise ClipError(
+                f"{weights}: not the weights of `model_cfg` in open_clip_config.json ({err}); fetch both again"
+            ) from err
         self.model.eval().to(device)
         self.device = device
-        self.size = int(config["model_cfg"]["vision_cfg"]["image_size"])
+        self.size = config["model_cfg"]["vision_cfg"]["image_size"]
         pre = config["preprocess_cfg"]
         self.mean = torch.tensor(pre["mean"], device=device).view(1, 3, 1, 1)
         self.std = torch.tensor(pre["std"], device=device).view(1, 3, 1, 1)
-        self.context = int(config["model_cfg"]["text_cfg"]["context_length"])
-        self.tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        self.context = config["model_cfg"]["text_cfg"]["context_length"]
+        # without files transformers makes a tokenizer that knows no word, and says nothing
+        forms = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+        if not any(all((folder / name).is_file() for name in form) for form in forms):
+            raise ClipError(
+                f"{folder}: no tokenizer; fetch tokenizer.json, or vocab.json and merges.txt"
+            )
+        try:
+            self.tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        except Exception as err:  # the Rust library raises a plain Exception
+            raise ClipError(
+                f"{folder}: its tokenizer cannot be read ({err}); fetch it again"
+            ) from err
 
     @torch.no_grad()
     def embed_images(self, pictures: np.ndarray, batch: int = 256) -> np.ndarray:

@@ -90,9 +90,19 @@ class Parts:
         return read_tables(self._paths(f".{kind}.parquet"), kind)
 
     def total_cost(self, **names: str) -> pd.DataFrame:
-        """The parts' costs as the job's one row, with its stage, model and preset; zeros for no part."""
-        total = self.table("costs")[["prompts", "unet_rows", "seconds"]].sum()
-        return pd.DataFrame([{**names, **total}]).astype({"prompts": "int64", "unet_rows": "int64"})
+        """The parts' costs summed up, a row a stage that they name; a row of zeros for no part.
+
+        names : stage (for no part), model, preset.
+        """
+        columns = ["prompts", "unet_rows", "seconds"]
+        table = self.table("costs")
+        if table.empty:
+            total = pd.DataFrame([{**names, **dict.fromkeys(columns, 0)}])
+        else:
+            total = table.groupby("stage", sort=False)[columns].sum().reset_index()
+            total = total.assign(model=names["model"], preset=names["preset"])
+        kinds = {"prompts": "int64", "unet_rows": "int64", "seconds": "float64"}
+        return total[["stage", "model", *columns, "preset"]].astype(kinds)
 
     def merge_pictures(self) -> None:
         """Write the whole archive."""

@@ -33,6 +33,31 @@ def rank_scores(
     return ranks
 
 
+def rank_cliques(scores: pd.DataFrame) -> npt.NDArray[np.int32]:
+    """Rank of each prompt by how surely its full syntheses repeat, 0 first.
+
+    Carlini et al. 2023, section 4: those kept are sorted by the mean distance inside the clique.
+    A prompt stops making pictures as soon as its answer is known, so prompts differ in how many
+    they had and sizes of cliques are no fair measure of the kept. Kept prompts come first: smaller
+    `clique_distance`, then larger `clique_size`, then smaller `mean_distance`. The others follow,
+    most of them without a clique of two and so without its distance: larger `clique_size`, then
+    smaller `mean_distance`. The last word on ties has the lower `prompt_id`.
+
+    Parameters
+    ----------
+    scores : a `postfilter` table; prompt_id, kept, clique_size, clique_distance (NaN: no clique of
+        two), mean_distance are read.
+    """
+    kept = scores["kept"].to_numpy(bool)
+    return rank_scores(
+        kept,
+        scores["prompt_id"],
+        np.where(kept, -scores["clique_distance"], 0.0),
+        scores["clique_size"],
+        -scores["mean_distance"],
+    )
+
+
 def select_top(
     prompts: pd.DataFrame, ranks: pd.DataFrame, n_prompts: int, why: str
 ) -> pd.DataFrame:

@@ -7,7 +7,6 @@ on lands in the rule's log file too, with the time.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import sys
@@ -154,11 +153,6 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     part = path.with_name(path.name + ".part")
     part.write_text(text, encoding="utf-8")
     os.replace(part, path)
-
-
-def write_json(path: str | os.PathLike, data: Any) -> None:
-    """Write JSON, keys in order given, to a temporary name first."""
-    write_text(path, json.dumps(data, indent=1) + "\n")
 
 
 def write_array(path: str | os.PathLike, array: Any) -> None:

@@ -132,19 +132,6 @@ def sample(
     raise AssertionError("a schedule ends at 0")
 
 
-def heun(
-    denoiser: Denoiser,
-    cond: Condition,
-    uncond: Condition | None,
-    noise: torch.Tensor,
-    steps: int,
-    guidance: float,
-    threshold: bool = True,
-) -> torch.Tensor:
-    """`sample` by Karras et al. 2022, algorithm 1."""
-    return sample(denoiser, cond, uncond, noise, steps, guidance, "heun", threshold)
-
-
 def first_eps(denoiser: Denoiser, cond: Condition, noise: torch.Tensor) -> torch.Tensor:
     """eps at sigma_max for pure noise, (n, *shape): the one forward behind DCS and the one-step image.
 

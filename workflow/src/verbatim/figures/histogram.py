@@ -30,8 +30,8 @@ def plot_histogram(
     Parameters
     ----------
     scores : model, kind and the score `column` (`tables/detectors.csv`)
-    evaluation : `tables/evaluation.csv`: the area under the curve and the share that was drawn
-        are printed
+    evaluation : `tables/evaluation.csv`: the area under the curve and the share of the judged
+        prompts that was drawn are printed
     column : a white-box score, e.g. dcs_reference
     names : model -> its name in Table 1; decides the panels and their order
     """
@@ -86,6 +86,6 @@ def _describe(evaluation: pd.DataFrame, column: str) -> list[str]:
         lines.append(
             f"AUC against {one['negatives'].replace('_', ' ')}: {one['auc']:.2f}{interval}"
         )
-    if len(hit):
-        lines.append(f"planted pictures drawn (MV): {hit['found'].iloc[0]:.0%}")
+    if hit["found"].notna().any():
+        lines.append(f"judged planted prompts drawn (MV): {hit['found'].iloc[0]:.0%}")
     return lines

@@ -53,7 +53,10 @@ def _keys_of_table(path: Path) -> list[str]:
         groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
         stats = [g.column(column).statistics for g in groups if g.num_rows]
         if all(s is not None and s.has_min_max for s in stats):
-            return [str(end) for s in stats for end in (s.min, s.max)]
+            ends = [end for s in stats for end in (s.min, s.max)]
+            # text is in the order of its numbers only where it is of one width
+            if all(isinstance(end, int) for end in ends) or len({len(str(e)) for e in ends}) == 1:
+                return [str(end) for end in ends]
         keys = file.read(columns=["key"]).column(0).to_pylist()
         return [str(key) for key in keys if key is not None]
     except (pa.ArrowInvalid, OSError) as err:

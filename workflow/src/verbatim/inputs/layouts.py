@@ -114,11 +114,6 @@ def list_files(source: str | Path) -> list[ShardFiles]:
     return match_files(*found)
 
 
-def list_shards(source: str | Path) -> list[str]:
-    """Names of the shards of a folder in clip-retrieval's layout: what `list_files` finds."""
-    return [files.shard for files in list_files(source)]
-
-
 def list_archives(folder: str | Path) -> list[str]:
     """img2dataset's archives in a folder, sorted; none if there is no folder."""
     try:

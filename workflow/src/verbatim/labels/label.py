@@ -22,7 +22,7 @@ from verbatim.images import ImageError, resize, synthesis_name
 from verbatim.labels.distances import rmse
 from verbatim.labels.guards import GuardSettings, doubts
 from verbatim.labels.masks import MaskSettings, choose_partners, masked_rmse, template_mask
-from verbatim.labels.training import Squares, TrainingPictures, related_rows, rows_of_prompt
+from verbatim.labels.training import FetchedPictures, Squares, related_rows, rows_of_prompt
 
 NAN = float("nan")
 
@@ -166,7 +166,7 @@ def label_prompts(
     selection: pd.DataFrame,
     seeds: Sequence[int],
     read_generation: Callable[[str], np.ndarray],
-    training: TrainingPictures,
+    training: FetchedPictures,
     neighbours: pd.DataFrame,
     relatives: pd.DataFrame,
     size: int,

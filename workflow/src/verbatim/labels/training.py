@@ -27,7 +27,7 @@ class Squares(NamedTuple):
     pictures: np.ndarray
 
 
-class TrainingPictures:
+class FetchedPictures:
     """Fetched training pictures by row, read when asked for.
 
     Parameters
@@ -97,7 +97,7 @@ def rows_of_prompt(
     own_row: int,
     neighbours: Iterable[int],
     related: Mapping[int, list[int]],
-    fetched: TrainingPictures,
+    fetched: FetchedPictures,
 ) -> list[int]:
     """Rows to hold a prompt's generations against: its own, its neighbours, and what these relate to.
 

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from verbatim.postfilter.cliques import Clique, clique_distance, search_clique
 from verbatim.postfilter.stopping import decide, schedule
 from verbatim.postfilter.tiles import pair_distances
-from verbatim.ranking import rank_scores
 
 # pictures (captions, seeds, height, width, 3) uint8 of the captions and seeds, and network rows spent
 Generate = Callable[[Sequence[str], Sequence[int]], tuple[np.ndarray, int]]
@@ -70,20 +68,6 @@ def filter_captions(
             states[i].add(new, rows / len(open_), preset, rounds)
         seen = count
     return [state.result() for state in states]
-
-
-def rank_cliques(scores: pd.DataFrame) -> np.ndarray:
-    """Rank of each prompt, 0 first: larger clique, then smaller mean distance inside it.
-
-    Carlini et al. 2023, section 4. Prompts without a clique of two go by the mean distance of all
-    their pictures; the last word on ties has the lower prompt_id.
-    """
-    return rank_scores(
-        scores["clique_size"],
-        scores["prompt_id"],
-        -scores["clique_distance"],
-        -scores["mean_distance"],
-    )
 
 
 class _State:

@@ -13,6 +13,11 @@ VERDICTS = ("MV", "RV", "TV", "N", "review", "missing")
 def compare_truth(labels: pd.DataFrame, truth: pd.DataFrame, confidence: float) -> pd.DataFrame:
     """Verdicts of one model by the kind of prompt.
 
+    The unit of the share and of Wilson's interval is the prompt, taken as independent of all others.
+    It is not: a planted picture may have many captions (20 of one picture are 20 prompts), which
+    tend to be copied together, so the interval is too narrow. `sources` says of how many pictures
+    the planted ones are.
+
     Parameters
     ----------
     labels : a `labels` table, extra prompts among them
@@ -23,14 +28,16 @@ def compare_truth(labels: pd.DataFrame, truth: pd.DataFrame, confidence: float) 
     -------
     label (MV, RV, TV, N, review, missing, and `copy` for the first three together), kind (of the
     prompt: a kind of the truth, `unknown` for a prompt that is none of the world's, and `all`:
-    every prompt but the extra ones, as in Table 1), prompts, source_own (the source is a picture
-    of this caption), source_planted (the source's picture is in the training set more than once),
-    share_planted, low, high.
+    every prompt but the extra ones, as in Table 1), prompts, source_own (prompts whose source is a
+    picture of this caption), source_planted (prompts whose source's picture is more than once in
+    the full training set; a model trained on deduplicated data saw it once), sources (unique
+    pictures among the planted sources), share_planted (of the prompts with a source), low, high.
     """
     kind_of = list_prompts(truth).set_index("prompt_id")["kind"]
     table = judge(labels, truth)
     table["kind"] = table["prompt_id"].map(kind_of).fillna("unknown")
     table["source_planted"] = table["source_copies"] > 1
+    table["planted_picture"] = table["source_picture"].where(table["source_planted"])
     table = pd.concat([table, table[~table["extra"]].assign(kind="all")])
     table = pd.concat([table, table[table["copied"]].assign(verdict="copy")])
     out = (
@@ -39,6 +46,7 @@ def compare_truth(labels: pd.DataFrame, truth: pd.DataFrame, confidence: float) 
             prompts=("prompt_id", "size"),
             source_own=("own", "sum"),
             source_planted=("source_planted", "sum"),
+            sources=("planted_picture", "nunique"),
             copied=("copied", "sum"),
         )
         .reset_index()

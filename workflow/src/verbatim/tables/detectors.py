@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from verbatim.tables.statistics import auc_interval, split_groups, tpr_at_fpr
+from verbatim.ranking import rank_cliques
+from verbatim.tables.statistics import auc_interval, compare_pairs, split_groups, tpr_at_fpr
 from verbatim.tables.truth import PLANTED, judge, list_prompts
 
 WHITEBOX = ("dcs_reference", "dcs_paper", "wen_norm", "anisotropy")
@@ -32,33 +34,18 @@ def describe_prompts(
 
     Returns
     -------
-    prompt_id, caption, kind, count, match, group, verdict (empty if not judged), mv (its own
-    picture was drawn, MV), copied (labelled MV, RV or TV)
+    prompt_id, caption, kind, count, match, group, verdict (empty if no label was asked for), judged
+    (has a verdict; without one, mv and copied are False because nobody looked), mv (its own picture
+    was drawn, MV), copied (labelled MV, RV or TV)
     """
     known = list_prompts(truth)
     known = known[known["prompt_id"].isin(prompts["prompt_id"])]
-    verdicts = judge(labels, truth)[["prompt_id", "verdict", "mv", "copied"]]
+    verdicts = judge(labels, truth)[["prompt_id", "verdict", "judged", "mv", "copied"]]
     table = known.merge(verdicts, on="prompt_id", how="left")
     table["verdict"] = table["verdict"].fillna("")
-    for name in ("mv", "copied"):
+    for name in ("judged", "mv", "copied"):
         table[name] = table[name].eq(True)
     return table
-
-
-def rank_cliques(clique_size: pd.Series, clique_distance: pd.Series) -> pd.Series:
-    """Carlini's order as one number: larger clique first, then smaller mean distance inside it.
-
-    Carlini 2023 ("sort by the mean distance inside the clique"). Equal pairs get equal
-    ranks; a clique without a distance comes last among those of its size.
-    """
-    distance = clique_distance.fillna(np.inf).to_numpy()
-    size = clique_size.to_numpy()
-    order = np.lexsort((-distance, size))
-    new = np.ones(len(order), int)
-    new[1:] = (size[order][1:] != size[order][:-1]) | (distance[order][1:] != distance[order][:-1])
-    ranks = np.empty(len(order), float)
-    ranks[order] = np.cumsum(new)
-    return pd.Series(ranks, index=clique_size.index)
 
 
 def join_scores(
@@ -67,12 +54,13 @@ def join_scores(
     """All detectors of one model, a row a prompt (index prompt_id), a column a detector.
 
     High means a copy is expected. NaN where a stage of the cascade did not see the prompt.
-    `agreement` is minus the mean distance between full syntheses.
+    `clique` is minus the rank of the post-filter (`rank_cliques`), `agreement` minus the mean
+    distance between full syntheses.
     """
     clique = pd.DataFrame(
         {
             "prompt_id": postfilter["prompt_id"],
-            "clique": rank_cliques(postfilter["clique_size"], postfilter["clique_distance"]),
+            "clique": -rank_cliques(postfilter).astype(float),
             "agreement": -postfilter["mean_distance"],
         }
     )
@@ -125,18 +113,30 @@ def define_sets(prompts: pd.DataFrame) -> dict[tuple[str, str], tuple[pd.Series,
     Positives: `full` (all planted full duplicates), `copied` (any planted prompt whose own
     picture the model was seen to draw: label MV). Negatives: `held_out` (never trained on,
     matched to planted ones by subject and length), `repeated` (as frequent, but with nothing to
-    copy), `single` (trained on once).
+    copy), `single` (trained on once). What was drawn is known of judged prompts alone, so beside
+    `copied` the negatives too are judged prompts.
     """
+    judged = prompts["judged"]
     positives = {
         "full": prompts["kind"].eq("full"),
-        "copied": prompts["kind"].isin(PLANTED) & prompts["mv"],
+        "copied": prompts["kind"].isin(PLANTED) & prompts["mv"] & judged,
     }
     negatives = {
         "held_out": prompts["kind"].eq("held_out") & prompts["match"].ge(0),
         "repeated": prompts["kind"].eq("repeated"),
         "single": prompts["kind"].eq("single"),
     }
-    return {(p, n): (positives[p], negatives[n]) for p in POSITIVES for n in NEGATIVES}
+    return {
+        (p, n): (positives[p], negatives[n] & judged if p == "copied" else negatives[n])
+        for p in POSITIVES
+        for n in NEGATIVES
+    }
+
+
+def fill_unscored(values: pd.Series) -> pd.Series:
+    """The scores, with one below them all for the prompts that have none (NaN)."""
+    lowest = np.nextafter(values.min(), -np.inf) if values.notna().any() else 0.0
+    return values.fillna(lowest)
 
 
 def score_detectors(
@@ -150,6 +150,12 @@ def score_detectors(
 ) -> pd.DataFrame:
     """Evaluate every detector of one model against every set of negatives.
 
+    A detector is judged with its cascade: a prompt that an earlier stage dropped was not found, so
+    a prompt without a score counts as the lowest, on either side. Extra prompts pass every stage
+    and all the others have to be selected, so an area over scored prompts alone (`auc_scored`)
+    compares all held-out prompts with the selected positives. `auc` is on the careful side there:
+    a held-out prompt that the cascade would have dropped keeps its score.
+
     Parameters
     ----------
     prompts : from `describe_prompts`
@@ -160,13 +166,16 @@ def score_detectors(
 
     Returns
     -------
-    detector, blind (calls no model), positives, negatives, auc, low, high, tpr, fpr (reached on
-        the half that did not choose the threshold), n_pos, n_neg (prompts with a score),
-        share_pos, share_neg (of the set that has a score: the cascade hands on only the best),
-        found (share of the positives whose picture was drawn: MV), alarms (share of the negatives
-        that are labelled a copy).
+    detector, blind (calls no model), positives, negatives, auc, low, high, auc_scored (area among
+        the prompts with a score), tpr, fpr (reached on the half that did not choose the
+        threshold), n_pos, n_neg (prompts compared), share_pos, share_neg (of these, with a score:
+        the cascade hands on only the best), judged_pos, judged_neg (of these, with a verdict),
+        found (share of the judged positives whose picture was drawn: MV), alarms (share of the
+        judged negatives that are labelled a copy). auc, low, high, tpr and fpr count unscored
+        prompts as the lowest. NaN where there is nothing to compare or to count.
     """
     table = prompts.reset_index(drop=True)
+    judged = table["judged"]
     blind = describe_captions(table["caption"])
     known = scores.reindex(table["prompt_id"]).reset_index(drop=True)
     rows = []
@@ -181,22 +190,32 @@ def score_detectors(
         columns = {name: known[name] for name in known.columns}
         columns |= {name: blind[name] for name in blind.columns} | {"bag_of_words": words}
         for name, values in columns.items():
-            use = either & values.notna()
-            x, y, group = values[use], is_pos[use], table.loc[use, "group"]
-            strata = part[use] if name == "bag_of_words" else None
+            scored = values.notna()
+            x, y, group = fill_unscored(values[either]), is_pos[either], table.loc[either, "group"]
+            strata = part[either] if name == "bag_of_words" else None
             auc, low, high = auc_interval(x, y, group, resamples, confidence, seed, strata)
+            pos, neg = values[is_pos & scored], values[is_neg & scored]
+            pairs = compare_pairs(pos.to_numpy(), neg.to_numpy())
             # scores of two fits share no threshold
             tpr = (np.nan, np.nan) if strata is not None else tpr_at_fpr(x, y, group, fpr, seed)
-            n_pos, n_neg = int((use & is_pos).sum()), int((use & is_neg).sum())
             rows.append(
                 {
                     "detector": name, "blind": name in BLIND, "positives": positives,
                     "negatives": negatives, "auc": auc, "low": low, "high": high,
-                    "tpr": tpr[0], "fpr": tpr[1], "n_pos": n_pos, "n_neg": n_neg,
-                    "share_pos": n_pos / is_pos.sum() if is_pos.any() else np.nan,
-                    "share_neg": n_neg / is_neg.sum() if is_neg.any() else np.nan,
-                    "found": table.loc[use & is_pos, "mv"].mean() if n_pos else np.nan,
-                    "alarms": table.loc[use & is_neg, "copied"].mean() if n_neg else np.nan,
+                    # the bag of words scores everyone, and compares within a fit only
+                    "auc_scored": auc if strata is not None else _mean(pairs),
+                    "tpr": tpr[0], "fpr": tpr[1], "n_pos": int(is_pos.sum()),
+                    "n_neg": int(is_neg.sum()), "share_pos": _mean(scored[is_pos]),
+                    "share_neg": _mean(scored[is_neg]), "judged_pos": int((is_pos & judged).sum()),
+                    "judged_neg": int((is_neg & judged).sum()),
+                    "found": _mean(table.loc[is_pos & judged, "mv"]),
+                    "alarms": _mean(table.loc[is_neg & judged, "copied"]),
                 }
             )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _mean(values: ArrayLike) -> float:
+    """Mean; NaN of nothing."""
+    array = np.asarray(values, float)
+    return float(array.mean()) if array.size else float("nan")

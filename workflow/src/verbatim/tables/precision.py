@@ -34,6 +34,10 @@ def count_precision(ranking: pd.Series, labels: pd.DataFrame, confidence: float)
     A prompt counts as found if it is labelled MV, RV or TV; N, review and missing do not, so the
     precision is a lower bound. The curve ends before the first prompt that was never judged.
 
+    The unit of the precision and of Wilson's interval is the prompt, taken as independent of all
+    others. It is not: captions of one picture (there may be 20) tend to be copied together, so the
+    interval is too narrow.
+
     Returns
     -------
     k (1, 2, ...), found, precision (found / k), low, high (Wilson)

@@ -11,11 +11,13 @@ LINES: dict[str, tuple[list[str], list[str]]] = {
     "table1": (["Model"], ["Retrieved", "Template", "Exact", "Unique sources", "Review", "Judged"]),
     "recall": (["model", "kind", "count"], ["recall", "found", "found_any", "planted"]),
     "evaluation": (
-        ["model", "detector", "positives", "negatives"], ["auc", "tpr", "fpr", "found", "alarms"],
+        ["model", "detector", "positives", "negatives"], ["auc", "auc_scored", "tpr", "fpr", "found", "alarms"],
     ),
-    "confusion": (["model", "label", "kind"], ["share_planted", "prompts"]),
+    "confusion": (["model", "label", "kind"], ["share_planted", "prompts", "sources"]),
 }  # fmt: skip
-SHARES = {"recall", "auc", "tpr", "fpr", "alarms", "share_planted"}
+SHARES = {"recall", "auc", "auc_scored", "tpr", "fpr", "alarms", "share_planted"}
+# Counts that are 0 in a run without their line: a line is written only where there is one to count
+COUNTS = {"confusion": ("prompts", "sources")}
 
 
 def compare_seeds(runs: dict[str, dict[str, pd.DataFrame]], confidence: float) -> pd.DataFrame:
@@ -28,8 +30,9 @@ def compare_seeds(runs: dict[str, dict[str, pd.DataFrame]], confidence: float) -
 
     Returns
     -------
-    table, model, item (what names the line, joined by " / "), quantity, runs (that have a value),
-    mean, low, high, min, max. low and high are empty for fewer than two runs.
+    table, model, item (what names the line, joined by " / "), quantity, runs (that have a value; a
+    count of `confusion` has one, 0, in a run without the line, a share has none there), mean, low,
+    high, min, max. low and high are empty for fewer than two runs.
     """
     rows = []
     for name, tables in runs.items():
@@ -39,7 +42,10 @@ def compare_seeds(runs: dict[str, dict[str, pd.DataFrame]], confidence: float) -
         ]
         for key, lines in pd.concat(parts).groupby(keys, sort=False):
             for quantity in quantities:
-                values = lines[quantity].dropna().astype(float)
+                values = lines.set_index("run")[quantity]
+                if quantity in COUNTS.get(name, ()):
+                    values = values.reindex(list(tables), fill_value=0)
+                values = values.dropna().astype(float)
                 low, high = t_interval(values, confidence)
                 if quantity in SHARES or (name, quantity) == ("evaluation", "found"):
                     low, high = max(low, 0.0), min(high, 1.0)

@@ -56,9 +56,10 @@ def judge(labels: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     prompt_id, extra, judged (a verdict, not missing), verdict (the label, `review` if set aside),
-    copied (counted as MV, RV or TV), source_picture (-1: none), source_copies (training rows that
-    hold the source's picture), own (the source is a picture of this very caption), own_family (it
-    is of the same template family), mv (own and MV).
+    copied (counted as MV, RV or TV), source_picture (-1: none), source_copies (rows of the full
+    training set that hold the source's picture; a model trained on deduplicated data saw one of
+    them), own (the source is a picture of this very caption), own_family (it is of the same
+    template family), mv (own and MV).
     """
     trained = truth[truth["row"] >= 0].set_index("row")
     copies = trained.groupby("picture_id").size()

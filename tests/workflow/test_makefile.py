@@ -1,0 +1,65 @@
+"""What `make` hands to snakemake, without running it."""
+
+import shlex
+import subprocess
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text("utf-8"))
+
+
+def commands(target: str, *variables: str) -> list[list[str]]:
+    """The snakemake command lines of a target, loops unrolled, as the shell splits them."""
+    shown = subprocess.run(
+        ["make", "--dry-run", target, *variables],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    # a shell does the loops and the quoting; in place of snakemake it prints what it was given
+    lines = [line for line in shown.splitlines() if "setup.sh" not in line]
+    told = "\n".join(lines).replace(".venv/bin/snakemake", "printf '%q '")
+    told = told.replace("|| exit 1", "; echo") + "\n"
+    out = subprocess.run(["bash", "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [shlex.split(line) for line in out.stdout.splitlines()]
+
+
+def settings(command: list[str]) -> list[str]:
+    """The entries of the command's one --config."""
+    if "--config" not in command:
+        return []
+    assert command.count("--config") == 1, "snakemake reads only the last --config"
+    start = command.index("--config") + 1
+    return command[start : command.index("--", start)]
+
+
+def test_table_1_is_made_of_the_default_config_or_with_changes():
+    (plain,) = commands("table1")
+    assert settings(plain) == []
+    assert plain[-2:] == ["--", "results/table1.csv"]
+    (changed,) = commands("table1", "CONFIG=select_models=[sd2] world='{seed: 4}'", "ARGS=-n")
+    assert settings(changed) == ["select_models=[sd2]", "world={seed: 4}"]
+    assert "-n" in changed[: changed.index("--config")]
+    assert changed[-2:] == ["--", "results/table1.csv"]
+
+
+def test_each_seed_is_a_world_with_the_changes_of_the_user():
+    *worlds, last = commands("seeds", "CONFIG=select_models=[sd2]")
+    runs = DEFAULT["tables"]["seed_runs"]
+    assert [settings(world) for world in worlds] == [
+        ["select_models=[sd2]", f"results=results/seeds/{seed}", f"world={{seed: {seed}}}"]
+        for seed in runs
+    ]
+    assert all(world[-2:] == ["--", "evaluation"] for world in worlds)
+    assert settings(last) == ["select_models=[sd2]", "tables={seed_runs: [1,2,3]}"]
+    assert last[-2:] == ["--", "results/tables/seeds.csv"]
+    assert 0 not in runs, "settings were tried on seed 0"
+
+
+def test_other_seeds_are_compared_too():
+    *worlds, last = commands("seeds", "SEEDS=7 9")
+    assert [settings(world)[-1] for world in worlds] == ["world={seed: 7}", "world={seed: 9}"]
+    assert settings(last) == ["tables={seed_runs: [7,9]}"]
