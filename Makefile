@@ -15,7 +15,7 @@ empty :=
 comma := ,
 SEED_LIST = [$(subst $(empty) $(empty),$(comma),$(strip $(SEEDS)))]
 
-.PHONY: help table1 unlock all test seeds lint lock setup
+.PHONY: help table1 unlock all test seeds lint docs lock setup
 
 help:            ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 12
@@ -47,6 +47,9 @@ lint: setup      ## ruff, snakefmt, snakemake --lint, mypy
 	.venv/bin/snakefmt --check Snakefile workflow/rules
 	.venv/bin/snakemake --lint
 	.venv/bin/mypy
+
+docs: setup      ## make config/README.md anew from the schema and the defaults
+	.venv/bin/python workflow/schemas/describe.py
 
 lock: setup      ## make envs/requirements.lock anew from envs/requirements.in
 	.venv/bin/pip install -q 'uv>=0.9,<1'
