@@ -6,12 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from verbatim.world.training import Trainer
+from verbatim.world.training import Trainer, draw_noised
 
 Tell = Callable[[int, float, float, float], None]
 
@@ -65,7 +64,6 @@ def train_latent(
     tokenizer: CLIPTokenizer,
     latents: torch.Tensor,
     captions: list[str],
-    picture_of: np.ndarray,
     settings: dict[str, Any],
     seed: int,
     device: str = "cpu",
@@ -79,8 +77,7 @@ def train_latent(
 
     Parameters
     ----------
-    latents : (pictures, c, h, w), scaled to unit variance; encoded once, a picture a time
-    captions, picture_of : caption and index into `latents` of each training row, (rows,)
+    latents : (rows, c, h, w), scaled to unit variance; captions : of the same rows
     settings : steps, batch, learning_rate, ema, p_empty
     """
     scheduler = make_scheduler()
@@ -90,27 +87,20 @@ def train_latent(
     # truncated weights of Salimans and Ho 2022, section 4, whose sigma^2 costs full syntheses
     weight = ((1 - abar) / abar).sqrt().clamp(min=1.0)
     tokens = tokenize(tokenizer, [*captions, ""])
-    pictures = torch.from_numpy(np.asarray(picture_of, dtype=np.int64))
     unet.train()
     text.train()
     trainer = Trainer(
         {"unet": unet, "text": text}, settings["steps"], settings["learning_rate"], seed,
-        settings["ema"], device, checkpoint, every, [settings, latents, tokens, pictures],
+        settings["ema"], device, checkpoint, every, [settings, latents, tokens],
     )  # fmt: skip
 
     def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
-        n = settings["batch"]
-        rows = torch.randint(len(captions), (n,), generator=generator)
-        # stratified over the noise levels: the same expectation, a calmer loss
-        t = ((torch.rand(n, generator=generator) + torch.arange(n)) / n * 1000).long()
-        x0 = latents[pictures[rows]]
-        noise = torch.randn(x0.shape, generator=generator)
-        empty = torch.rand(n, generator=generator) < settings["p_empty"]
-        ids = tokens[torch.where(empty, len(captions), rows)]
-        a = abar[t].view(-1, 1, 1, 1)
-        noisy = (a.sqrt() * x0 + (1 - a).sqrt() * noise).to(device)
-        out = unet(noisy, t.to(device), text(ids.to(device)).last_hidden_state).sample
-        return ((out - noise.to(device)).square().mean(dim=(1, 2, 3)) * weight[t].to(device)).mean()
+        drawn = draw_noised(latents, abar, settings, generator)
+        ids = tokens[drawn.captions].to(device)
+        states = text(ids).last_hidden_state
+        out = unet(drawn.noisy.to(device), drawn.t.to(device), states).sample
+        error = (out - drawn.noise.to(device)).square().mean(dim=(1, 2, 3))
+        return (error * weight[drawn.t].to(device)).mean()
 
     for state in trainer.run(loss_of):
         tell(*state)

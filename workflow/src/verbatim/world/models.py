@@ -46,7 +46,7 @@ def train_model(
     torch.manual_seed(seed)
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
-    rows = np.arange(len(captions))
+    common = (captions, settings, seed, device, checkpoint, every, tell)
     if family == "sd":
         assert vae is not None
         autoencoder = AutoencoderKL.from_pretrained(vae, use_safetensors=True).eval()
@@ -60,20 +60,7 @@ def train_model(
         else:
             text = CLIPTextModel.from_pretrained(init / "text_encoder", use_safetensors=True)
             unet = UNet2DConditionModel.from_pretrained(init / "unet", use_safetensors=True)
-        latent.train_latent(
-            unet,
-            text,
-            tokenizer,
-            latents,
-            captions,
-            rows,
-            settings,
-            seed,
-            device,
-            checkpoint,
-            every,
-            tell,
-        )
+        latent.train_latent(unet, text, tokenizer, latents, *common)
         latent.save_latent(part, unet, text, tokenizer, autoencoder)
     elif family == "if":
         known = CLIPTokenizer.from_pretrained(clip, local_files_only=True)
@@ -82,20 +69,7 @@ def train_model(
             sorted({*(c.lower().strip() for c in captions), *words}), part / "tokenizer", 16
         )
         unet, text = pixel.make_networks(tokenizer, settings, pictures.shape[1])
-        pixel.train_pixel(
-            unet,
-            text,
-            tokenizer,
-            pictures,
-            captions,
-            rows,
-            settings,
-            seed,
-            device,
-            checkpoint,
-            every,
-            tell,
-        )
+        pixel.train_pixel(unet, text, tokenizer, pictures, *common)
         pixel.save_pixel(part, unet, text, tokenizer)
     else:
         raise ValueError(f"family {family!r} cannot be trained here; only 'sd' and 'if'")

@@ -12,7 +12,7 @@ from diffusers import DDPMScheduler, IFPipeline, UNet2DConditionModel
 from transformers import T5Config, T5EncoderModel
 
 from verbatim.world.autoencoder import to_model
-from verbatim.world.training import Trainer
+from verbatim.world.training import Trainer, draw_noised
 
 Tell = Callable[[int, float, float, float], None]
 
@@ -90,7 +90,6 @@ def train_pixel(
     tokenizer: Any,
     pictures: np.ndarray,
     captions: list[str],
-    picture_of: np.ndarray,
     settings: dict[str, Any],
     seed: int,
     device: str = "cpu",
@@ -102,8 +101,7 @@ def train_pixel(
 
     Parameters
     ----------
-    pictures : uint8 (n, h, w, 3)
-    captions, picture_of : caption and index into `pictures` of each training row, (rows,)
+    pictures : uint8 (rows, h, w, 3); captions : of the same rows
     """
     scheduler = make_scheduler()
     abar = scheduler.alphas_cumprod
@@ -115,30 +113,19 @@ def train_pixel(
     high = torch.log(betas)
     tokens, mask = tokenize(tokenizer, [*captions, ""])
     x_all = to_model(pictures)
-    index = torch.from_numpy(np.asarray(picture_of, dtype=np.int64))
     unet.train()
     text.train()
     trainer = Trainer(
         {"unet": unet, "text": text}, settings["steps"], settings["learning_rate"], seed,
-        settings["ema"], device, checkpoint, every, [settings, pictures, tokens, index],
+        settings["ema"], device, checkpoint, every, [settings, pictures, tokens],
     )  # fmt: skip
 
     def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
-        n = settings["batch"]
-        rows = torch.randint(len(captions), (n,), generator=generator)
-        t = ((torch.rand(n, generator=generator) + torch.arange(n)) / n * 1000).long()
-        x0 = x_all[index[rows]]
-        noise = torch.randn(x0.shape, generator=generator)
-        empty = torch.rand(n, generator=generator) < settings["p_empty"]
-        rows = torch.where(empty, len(captions), rows)
-        a = abar[t].view(-1, 1, 1, 1)
-        noisy = (a.sqrt() * x0 + (1 - a).sqrt() * noise).to(device)
-        noise = noise.to(device)
-        hidden = text(
-            tokens[rows].to(device), attention_mask=mask[rows].to(device)
-        ).last_hidden_state
+        drawn = draw_noised(x_all, abar, settings, generator)
+        t, noise, mine = drawn.t, drawn.noise.to(device), drawn.captions
+        hidden = text(tokens[mine].to(device), attention_mask=mask[mine].to(device))
         # as IFPipeline calls it: without a mask
-        out = unet(noisy, t.to(device), hidden).sample
+        out = unet(drawn.noisy.to(device), t.to(device), hidden.last_hidden_state).sample
         eps, fraction = out.chunk(2, dim=1)
         # KL of the two Gaussians, their means a function of epsilon; only the variance learns from it
         share = (fraction + 1) / 2

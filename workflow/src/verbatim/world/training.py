@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -54,6 +54,40 @@ def fingerprint(*things: Any) -> str:
         else:
             digest.update(json.dumps(thing, sort_keys=True).encode())
     return digest.hexdigest()[:32]
+
+
+class Noised(NamedTuple):
+    """One step's batch of a diffusion model: see `draw_noised`."""
+
+    captions: torch.Tensor
+    t: torch.Tensor
+    noisy: torch.Tensor
+    noise: torch.Tensor
+
+
+def draw_noised(
+    x: torch.Tensor, abar: torch.Tensor, settings: dict[str, Any], generator: torch.Generator
+) -> Noised:
+    """Draw rows, timesteps and noise for one step; Ho et al. 2020, algorithm 1.
+
+    Parameters
+    ----------
+    x : (rows, c, h, w), clean samples. abar : (timesteps,).
+    settings : batch, and p_empty, the share of captions dropped (Ho and Salimans 2022, algorithm 1)
+
+    Returns
+    -------
+    captions : index of each row's caption, `len(x)` for a dropped one; t, noisy, noise of the batch
+    """
+    n = settings["batch"]
+    rows = torch.randint(len(x), (n,), generator=generator)
+    # stratified over the noise levels: the same expectation, a calmer loss
+    t = ((torch.rand(n, generator=generator) + torch.arange(n)) / n * len(abar)).long()
+    noise = torch.randn((n, *x.shape[1:]), generator=generator)
+    empty = torch.rand(n, generator=generator) < settings["p_empty"]
+    a = abar[t].view(-1, 1, 1, 1)
+    noisy = a.sqrt() * x[rows] + (1 - a).sqrt() * noise
+    return Noised(torch.where(empty, len(x), rows), t, noisy, noise)
 
 
 class Trainer:
