@@ -87,7 +87,7 @@ class Tree:
         return keep | {"PYTHONPATH": "", "XDG_CACHE_HOME": str(self.folder / "cache")}
 
     def run(
-        self, *args: str, results: str = "results", timeout: float = 900, **config: str
+        self, *args: str, results: str = "results", timeout: float = 3000, **config: str
     ) -> Done:
         done = subprocess.run(
             self.command(*args, results=results, **config), cwd=self.folder, env=self.environment,
@@ -105,7 +105,7 @@ class Tree:
         ready: Callable[[], bool],
         *args: str,
         results: str,
-        timeout: float = 300,
+        timeout: float = 900,
         **config: str,
     ) -> None:
         """Start a run, and kill it and its jobs (SIGKILL) as soon as `ready`."""
