@@ -6,13 +6,6 @@
 #          <results>/blackbox/{model}/scores.parquet      from the pictures alone: that makes it black box
 
 
-def one_step_guidances():
-    """Guidance of each ECS preset, the ranking preset's first; each costs one network row a prompt and seed."""
-    presets = config["blackbox"]["presets"]
-    main = presets[config["blackbox"]["preset"]]["guidance"]
-    return [main, *sorted({p["guidance"] for p in presets.values()} - {main})]
-
-
 rule select_blackbox:
     input:
         prompts="<results>/dedup/prompts.parquet",

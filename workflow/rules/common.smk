@@ -277,3 +277,10 @@ def all_figures():
 def names_of(models):
     """Model -> its name in Table 1, in the order of the sheet."""
     return {model: MODELS.loc[model, "name"] for model in models}
+
+
+def one_step_guidances():
+    """Guidance of each ECS preset, the ranking preset's first; each costs one network row a prompt and seed."""
+    presets = config["blackbox"]["presets"]
+    main = presets[config["blackbox"]["preset"]]["guidance"]
+    return [main, *sorted({p["guidance"] for p in presets.values()} - {main})]
