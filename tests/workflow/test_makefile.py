@@ -1,5 +1,6 @@
 """What `make` hands to snakemake, without running it."""
 
+import os
 import shlex
 import subprocess
 from pathlib import Path
@@ -10,11 +11,18 @@ ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text("utf-8"))
 
 
+# the tests may themselves be run by make, which tells its children how it was called
+PLAIN = {
+    name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
+}
+
+
 def commands(target: str, *variables: str) -> list[list[str]]:
     """The snakemake command lines of a target, loops unrolled, as the shell splits them."""
     shown = subprocess.run(
-        ["make", "--dry-run", target, *variables],
+        ["make", "--no-print-directory", "--dry-run", target, *variables],
         cwd=ROOT,
+        env=PLAIN,
         capture_output=True,
         text=True,
         check=True,
