@@ -40,7 +40,7 @@ seeds: setup     ## three worlds of other seeds, reduced; results/tables/seeds.c
 	$(SNAKEMAKE) --config $(CONFIG) tables="{seed_runs: $(SEED_LIST)}" -- results/tables/seeds.csv
 
 test: setup      ## the tests: units, the workflow on the smoke world, lint
-	.venv/bin/python -m pytest -q -n 2 --dist loadgroup tests
+	.venv/bin/python -m pytest -q -n 2 --dist loadfile tests
 
 lint: setup      ## ruff, snakefmt, snakemake --lint, mypy
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .
