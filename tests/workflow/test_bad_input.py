@@ -13,7 +13,6 @@ from snakemake_runs import Tree
 
 from verbatim.records import read_table
 
-
 CAPTIONS = ["red heart", "", "a" * 10_000, "😀 ☃\nnew line", '../../etc/passwd "quoted"', None]
 
 

@@ -16,7 +16,6 @@ from snakemake_runs import Done, Tree
 from verbatim.images import ImageArchive
 from verbatim.records import read_table, write_table
 
-
 TOLERANCE = 1e-4  # relative, float32: what a batch or a shard may change in a score
 MODELS = ["sd1", "sd2", "if", "openjourney", "realisticvision"]
 TRAININGS = {
