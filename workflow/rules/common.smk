@@ -1,5 +1,6 @@
 # Validation, sheets, wildcard constraints and helper functions; no rules.
 import math
+import os
 import sys
 import zlib
 from pathlib import Path
@@ -17,6 +18,9 @@ try:
     ALL_MODELS = configuration.read_models(config["models"], workflow.basedir)
     MODELS = configuration.select_models(ALL_MODELS, config["select_models"])
     configuration.check_sources(config, ALL_MODELS, MODELS)
+    configuration.check_revisions(config, ALL_MODELS, MODELS)
+    configuration.check_lists(config, ALL_MODELS)
+    CLIP = configuration.clip_folder(config)
 except configuration.ConfigError as err:
     raise WorkflowError(str(err))
 
@@ -26,6 +30,10 @@ wildcard_constraints:
     shard=r"\d{5}",
     figure="[a-z0-9_]+",
 
+
+if config["hub_cache"]:
+    # no param of any rule: where a model lies changes no number, and a moved cache reruns nothing
+    os.environ["HF_HUB_CACHE"] = str(Path(config["hub_cache"]).resolve())
 
 RESULTS = config["results"]
 WORLD = config["inputs"]["source"] == "world"
@@ -171,8 +179,7 @@ def found_in(wildcards):
 
 def clip_file(name):
     """A file of the CLIP model that made the embeddings."""
-    folder = config["inputs"]["clip"]
-    return f"<results>/world/clip/{name}" if folder == "world" else f"{folder}/{name}"
+    return f"<results>/world/clip/{name}" if CLIP == "world" else f"{CLIP}/{name}"
 
 
 def world_seed(name):
