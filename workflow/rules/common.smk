@@ -110,6 +110,11 @@ def extra_prompts():
     )
 
 
+def prompt_list():
+    """A list with the file of captions that are the prompts, or an empty one."""
+    return [config["dedup"]["prompt_list"]] if config["dedup"]["prompt_list"] else []
+
+
 def prompt_shards():
     """Names of the prompt shards of a model, one at least; the last takes what is beyond the plan."""
     planned = max(1, configuration.planned_prompts(config))
@@ -161,6 +166,13 @@ def candidate_files(wildcards):
             "dcs": f"<results>/whitebox/{wildcards.model}/scores.parquet",
             "ecs": f"<results>/blackbox/{wildcards.model}/scores.parquet",
             "clique": f"<results>/postfilter/{wildcards.model}/scores.parquet",
+        }
+    if candidates == "authors":
+        return {
+            "authors": config["labels"]["authors"][wildcards.model],
+            "rows": expand(
+                "<results>/inputs/rows/{shard}.parquet", shard=input_shards()
+            ),
         }
     if candidates.startswith("top:"):
         return {"ecs": f"<results>/blackbox/{models[0]}/scores.parquet"}
@@ -232,6 +244,11 @@ def sheet_columns(*columns):
     return MODELS[["model", *columns]].to_dict("records")
 
 
+def authors_models():
+    """Selected models that the authors labelled too, by `labels.authors`."""
+    return [model for model in MODELS.index if model in config["labels"]["authors"]]
+
+
 def labels_of_models(wildcards=None):
     return [f"<results>/labels/{model}/labels.parquet" for model in MODELS.index]
 
@@ -263,6 +280,7 @@ def all_tables():
     names += ["precision"] if attacked_models() else []
     names += ["recall", "confusion"] if WORLD else []
     names += ["evaluation"] if WORLD and attacked_models() else []
+    names += ["agreement"] if authors_models() else []
     return ["<results>/table1.csv", *(f"<results>/tables/{name}.csv" for name in names)]
 
 

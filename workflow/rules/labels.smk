@@ -6,18 +6,20 @@
 #            own         scores of whitebox, blackbox and postfilter of the model
 #            top:m       scores of blackbox of model m
 #            found:m,n   labels of models m and n
+#            authors     the authors' labels of the model (labels.authors), and inputs/rows to find their rows in
 # OUTPUTS  <results>/labels/{model}/selection.parquet   the candidates, and why they are
 #          <results>/labels/{model}/images.zip          their syntheses, {prompt_id}_{seed}.png; cost.parquet
 #          <results>/labels/{model}/neighbours.parquet  nearest training rows of each synthesis
 #          <results>/labels/{model}/training.zip        pictures of these rows and their relatives; fetched.parquet
 #          <results>/labels/{model}/labels.parquet      a label a candidate; masks.zip: template masks
+#          <results>/labels/{model}/release/            the same in the authors' layout (asked for by name)
 
 
 rule select_candidates:
     input:
         unpack(candidate_files),
         prompts="<results>/dedup/prompts.parquet",
-        code=code("labels/candidates"),
+        code=code("authors", "labels/candidates"),
     output:
         selection="<results>/labels/{model}/selection.parquet",
     log:
@@ -184,3 +186,26 @@ rule label_candidates:
         guards=config["labels"]["guards"],
     script:
         "../scripts/labels/label_candidates.py"
+
+
+rule build_release:
+    input:
+        labels="<results>/labels/{model}/labels.parquet",
+        training="<results>/labels/{model}/training.zip",
+        masks="<results>/labels/{model}/masks.zip",
+        rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
+        code=code("authors", "images", "labels/release"),
+    output:
+        release=directory("<results>/labels/{model}/release"),
+    log:
+        "<results>/logs/labels/build_release/{model}.log",
+    benchmark:
+        "<results>/benchmarks/labels/build_release/{model}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    script:
+        "../scripts/labels/build_release.py"

@@ -233,7 +233,9 @@ def check_revisions(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.Da
     problems = []
     for row in needed_models(sheet, selected).to_dict("records"):
         source, revision = row["source"], row["revision"]
-        hub_id = HUB_ID.fullmatch(source) and not Path(source).is_dir() and row["family"] != "images"
+        hub_id = (
+            HUB_ID.fullmatch(source) and not Path(source).is_dir() and row["family"] != "images"
+        )
         if hub_id and not COMMIT.fullmatch(revision):
             found = f"has the revision {revision!r}" if revision else "has no revision"
             problems.append(
