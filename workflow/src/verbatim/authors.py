@@ -140,7 +140,9 @@ def labels_table(labels: pd.DataFrame) -> pa.Table:
             ("row", pa.int64()),
         ]
     )  # fmt: skip
-    return pa.Table.from_pandas(labels.set_index("row")[list(COLUMNS)], schema=schema)
+    return pa.Table.from_pandas(
+        labels.set_index("row")[list(COLUMNS)], schema=schema, preserve_index=True
+    )
 
 
 def listed_captions(labels: pd.DataFrame) -> pd.DataFrame:

@@ -76,8 +76,8 @@ def to_release(labels: pd.DataFrame, urls: pd.Series) -> Release:
     templates = pd.DataFrame(
         {
             "url": source_url[is_tv],
-            "mask_file": "templates/masks/" + of_tv["mask_file"],
-            "img_file": "templates/images/" + of_tv["source_row"].map(row_name),
+            "mask_file": [f"templates/masks/{file}" for file in of_tv["mask_file"]],
+            "img_file": [f"templates/images/{row_name(row)}" for row in of_tv["source_row"]],
         },
         columns=list(TEMPLATES),
     ).reset_index(drop=True)
@@ -85,7 +85,7 @@ def to_release(labels: pd.DataFrame, urls: pd.Series) -> Release:
     retrieved = pd.DataFrame(
         {
             "url": sources.map(urls).fillna(""),
-            "img_file": "retrieved/images/" + sources.map(row_name),
+            "img_file": [f"retrieved/images/{row_name(row)}" for row in sources],
         },
         columns=list(RETRIEVED),
     ).reset_index(drop=True)
