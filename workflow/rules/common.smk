@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "src"))
 
-from verbatim import configuration
+from verbatim import configuration, sources
 
 try:
     configuration.read_numbers(config, workflow.basedir)
@@ -18,9 +18,9 @@ try:
     ALL_MODELS = configuration.read_models(config["models"], workflow.basedir)
     MODELS = configuration.select_models(ALL_MODELS, config["select_models"])
     configuration.check_sources(config, ALL_MODELS, MODELS)
-    configuration.check_revisions(config, ALL_MODELS, MODELS)
-    configuration.check_lists(config, ALL_MODELS)
-    CLIP = configuration.clip_folder(config)
+    sources.check_revisions(config, ALL_MODELS, MODELS)
+    sources.check_lists(config, ALL_MODELS)
+    CLIP = sources.clip_folder(config)
 except configuration.ConfigError as err:
     raise WorkflowError(str(err))
 
