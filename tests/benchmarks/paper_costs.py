@@ -16,12 +16,12 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "workflow" / "src"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "src"))
 
 from verbatim.configuration import overlay, read_models
 from verbatim.tables.plan import plan_costs
 
+ROOT = Path(__file__).resolve().parents[2]
 PNG_BYTES = 1.6  # ASSUME: bytes a pixel of a photograph as PNG
 SIZES = {"sd": 512, "if": 64}
 

@@ -49,7 +49,7 @@ def test_the_papers_models_are_pinned_but_for_the_one_without_safetensors(config
 def test_a_branch_is_no_pin_and_a_folder_needs_none(config, sheet, tmp_path, monkeypatch):
     sheet.loc["sd1", "revision"] = "main"
     some = select_models(sheet, ["if"])  # whose prompts come from sd1
-    with pytest.raises(ConfigError, match="sd1: .* has the revision 'main'"):
+    with pytest.raises(ConfigError, match=r"sd1: .* has the revision 'main'"):
         check_revisions(config, sheet, some)
     (tmp_path / sheet.loc["sd1", "source"]).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)

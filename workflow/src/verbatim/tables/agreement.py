@@ -74,10 +74,10 @@ def compare_authors(
     table = pd.crosstab(both["overfit_type"], both["ours"])
     table = table.reindex(index=list(TYPES), columns=list(VERDICTS), fill_value=0)
     rows: list[dict[str, object]] = [
-        {"measure": "prompts", "theirs": theirs, "ours": mine, "value": int(count), "n": len(both)}
-        for theirs in TYPES
-        for mine in VERDICTS
-        if (count := table.loc[theirs, mine])
+        {"measure": "prompts", "theirs": theirs, "ours": mine, "value": count, "n": len(both)}
+        for theirs, counts in zip(TYPES, table.to_numpy().tolist(), strict=True)
+        for mine, count in zip(VERDICTS, counts, strict=True)
+        if count
     ]
     counted = table[list(TYPES)].copy()
     counted["N"] += table["review"]
