@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
+from verbatim.authors import VALUES
 from verbatim.configuration import ConfigError, overlay, read_models, select_models
 from verbatim.sources import check_lists, check_revisions, clip_folder, hub_folder
 
@@ -100,3 +102,30 @@ def test_lists_that_are_not_there_are_named_all_at_once(config, sheet, tmp_path)
         strict=True,
     ):
         assert word in line
+
+
+def test_the_papers_six_systems_are_fed_as_in_the_paper(sheet):
+    paper = pd.read_csv(ROOT / "config/paper_values.tsv", sep="\t", dtype=str)
+    assert sheet["reference"].tolist() == paper["reference"].tolist()
+    assert sheet["deduplicated"].tolist() == paper["deduplicated"].tolist()
+    assert sheet["candidates"].to_dict() == {
+        "sd1": "own", "sd2": "own", "if": "top:sd1", "midjourney": "top:sd1",
+        "openjourney": "found:sd1,sd2", "realisticvision": "found:sd1,sd2",
+    }  # fmt: skip
+    assert sheet.index[sheet["whitebox"] == "yes"].tolist() == ["sd1", "sd2"]
+
+
+def test_the_papers_numbers_are_what_the_paper_and_its_code_say(config):
+    assert config["dedup"]["n_prompts"] == 2_000_000
+    assert (config["blackbox"]["n_prompts"], len(config["blackbox"]["seeds"])) == (30_000, 4)
+    assert config["postfilter"]["n_images"] == 500
+    assert (config["labels"]["n_prompts"], config["labels"]["n_transfer"]) == (500, 500)
+    mask, values = config["labels"]["mask"], 3 * config["labels"]["size"] ** 2
+    assert values == VALUES
+    # sums of squares of 1e2 and 1e3 over 256x256x3 values, as root mean squares
+    assert mask["low"] == pytest.approx((1e2 / values) ** 0.5, abs=5e-6)
+    assert mask["high"] == pytest.approx((1e3 / values) ** 0.5, abs=5e-5)
+    assert (mask["erode"], mask["dilate"], mask["difference"]) == (3, 6, 0.03)
+    reference = config["labels"]["presets"]["reference"]
+    for kind, limit in (("mv", 2.5e3), ("rv", 3e3), ("tv", 2.5e3)):
+        assert reference[kind] == pytest.approx((limit / values) ** 0.5, abs=5e-6)
