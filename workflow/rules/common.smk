@@ -1,6 +1,5 @@
 # Validation, sheets, wildcard constraints and helper functions; no rules.
 import math
-import os
 import sys
 import zlib
 from pathlib import Path
@@ -20,6 +19,7 @@ try:
     configuration.check_sources(config, ALL_MODELS, MODELS)
     sources.check_revisions(config, ALL_MODELS, MODELS)
     sources.check_lists(config, ALL_MODELS)
+    sources.use_cache(config)
     CLIP = sources.clip_folder(config)
 except configuration.ConfigError as err:
     raise WorkflowError(str(err))
@@ -30,10 +30,6 @@ wildcard_constraints:
     shard=r"\d{5}",
     figure="[a-z0-9_]+",
 
-
-if config["hub_cache"]:
-    # no param of any rule: where a model lies changes no number, and a moved cache reruns nothing
-    os.environ["HF_HUB_CACHE"] = str(Path(config["hub_cache"]).resolve())
 
 RESULTS = config["results"]
 WORLD = config["inputs"]["source"] == "world"

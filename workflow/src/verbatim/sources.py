@@ -23,6 +23,16 @@ def hub_folder(config: dict[str, Any]) -> Path:
     return Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub")
 
 
+def use_cache(config: dict[str, Any]) -> None:
+    """Let this process, and the jobs that it starts, look hub ids up in `hub_cache`.
+
+    It is no param of any rule: where a model lies changes no number, and a cache that was moved must
+    rerun nothing. The hub's library reads the variable as it loads.
+    """
+    if config["hub_cache"]:
+        os.environ["HF_HUB_CACHE"] = str(Path(config["hub_cache"]).resolve())
+
+
 def check_revisions(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.DataFrame) -> None:
     """Refuse a hub id without its commit: a name alone is another model tomorrow.
 
