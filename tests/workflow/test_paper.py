@@ -77,7 +77,7 @@ def results(made) -> Path:
     """The run from shards to Table 1."""
     targets = [f"{RESULTS}/{file}" for file in ("table1.csv", "checks.txt")]
     targets += [f"{RESULTS}/tables/{name}.csv" for name in ("table1_vs_paper", "precision")]
-    targets += [f"{RESULTS}/labels/sd1/release"]
+    targets += [f"{RESULTS}/labels/{model}/release" for model in ("sd1", "sd2")]
     done = made["tree"].run(*targets, results=RESULTS, **given(made))
     assert done.code == 0, done.text[-6000:]
     return made["tree"].folder / RESULTS
@@ -126,6 +126,11 @@ def test_prompts_are_the_duplicated_ones_first(results, made):
     assert set(prompts.caption[:12]) == set(often.index[often > 1])
 
 
+def test_every_label_is_met(results):
+    labels = [read_table(results / f"labels/{m}/labels.parquet", "labels") for m in MODELS]
+    assert set(pd.concat(labels)["label"]) == {"MV", "RV", "TV", "N"}
+
+
 def test_each_model_judges_the_prompts_of_the_ranking_that_feeds_it(results):
     ecs = read_table(results / "blackbox/sd1/scores.parquet", "blackbox").sort_values("rank")
     judged = {
@@ -146,7 +151,7 @@ def test_each_model_judges_the_prompts_of_the_ranking_that_feeds_it(results):
 def test_pictures_are_compared_at_the_papers_size(results):
     with ImageArchive(results / "labels/sd1/masks.zip") as masks:
         shapes = {picture.shape for _, picture in masks}
-    assert shapes <= {(256, 256, 3)}
+    assert shapes == {(256, 256, 3)}
 
 
 def test_the_plan_of_costs_is_what_was_spent(results, made):
@@ -169,10 +174,11 @@ def test_the_plan_of_costs_is_what_was_spent(results, made):
             assert spent.loc[key, "unet_rows"] == plan.loc[key, "unet_rows"], key
 
 
-def test_a_release_is_in_the_authors_layout_with_its_pictures(results):
-    folder = results / "labels/sd1/release"
+@pytest.mark.parametrize("model", ["sd1", "sd2"])
+def test_a_release_is_in_the_authors_layout_with_its_pictures(results, model):
+    folder = results / f"labels/{model}/release"
     released = read_labels(folder / "labels.parquet").set_index("row")
-    labels = read_table(results / "labels/sd1/labels.parquet", "labels").set_index("row")
+    labels = read_table(results / f"labels/{model}/labels.parquet", "labels").set_index("row")
     assert released.caption.to_dict() == labels.caption.to_dict()
     expected = labels["label"].where(~labels["review"], "N")
     assert released["overfit_type"].to_dict() == expected.to_dict()
@@ -182,6 +188,7 @@ def test_a_release_is_in_the_authors_layout_with_its_pictures(results):
         for column in [c for c in table if c.endswith("_file")]:
             assert all((folder / file).is_file() for file in table[column])
     templates = pd.read_parquet(folder / "templates/metadata.parquet")
+    assert len(templates) == sum(expected == "TV")
     pointed = [i for lists in released["template_indices"] for inner in lists for i in inner]
     assert sorted(pointed) == list(range(len(templates)))
 
@@ -189,16 +196,16 @@ def test_a_release_is_in_the_authors_layout_with_its_pictures(results):
 def test_the_authors_prompts_are_judged_anew_and_compared(results, made):
     """Our own release as theirs, judged by the same model: every label must come out the same."""
     sheet = pd.read_csv(made["sheet"], sep="\t", dtype=str, keep_default_na=False)
-    again = sheet[sheet.model == "sd1"].assign(
-        model="sd1_again", name="SD V1, their prompts", candidates="authors", whitebox="no"
+    again = sheet[sheet.model == "sd2"].assign(
+        model="sd2_again", name="SD V2, their prompts", candidates="authors", whitebox="no"
     )
     file = made["base"] / "with_theirs.tsv"
     pd.concat([sheet, again]).to_csv(file, sep="\t", index=False)
     theirs = made["base"] / "theirs.parquet"
-    shutil.copy(results / "labels/sd1/release/labels.parquet", theirs)
+    shutil.copy(results / "labels/sd2/release/labels.parquet", theirs)
     config = given(
-        made, models=str(file), select_models="[sd1,sd1_again]",
-        labels=f"{{authors: {{sd1: {theirs}, sd1_again: {theirs}}}}}",
+        made, models=str(file), select_models="[sd2,sd2_again]",
+        labels=f"{{authors: {{sd2: {theirs}, sd2_again: {theirs}}}}}",
     )  # fmt: skip
     target = f"{RESULTS}/tables/agreement.csv"
     done = made["tree"].run(target, results=RESULTS, **config)
@@ -206,12 +213,12 @@ def test_the_authors_prompts_are_judged_anew_and_compared(results, made):
     assert "score_whitebox" not in done.rules  # nothing that was finished is done again
     table = pd.read_csv(results / "tables/agreement.csv", keep_default_na=False)
     n = len(read_labels(theirs))
-    for model in ("sd1", "sd1_again"):
+    for model in ("sd2", "sd2_again"):
         by = table[table.model == model].set_index("measure")
         assert float(by.loc["agreement", "value"]) == 1
         assert int(by.loc["agreement", "n"]) == n
-        assert by.loc["kappa", "value"] in ("1", "")  # "": all have one label
-    judged = read_table(results / "labels/sd1_again/labels.parquet", "labels")
+        assert float(by.loc["kappa", "value"]) == 1
+    judged = read_table(results / "labels/sd2_again/labels.parquet", "labels")
     assert set(judged.why) == {"authors"}
     assert set(judged.row) == set(read_labels(theirs).row)
 
