@@ -30,7 +30,7 @@ SETTINGS: dict[str, Any] = json.loads(Path(os.environ["VERBATIM_CHECKS"]).read_t
 ROOT = Path(SETTINGS["results"])
 MODELS: list[dict[str, Any]] = SETTINGS["models"]  # model, name, attacked, trained_on_kept, closed
 ATTACKED = [one["model"] for one in MODELS if one["attacked"]]
-CLOSED = [one["model"] for one in MODELS if one["closed"]]
+CLOSED = [one["model"] for one in MODELS if one.get("closed")]
 
 each_model = pytest.mark.parametrize("model", [one["model"] for one in MODELS])
 each_attacked = pytest.mark.parametrize("model", ATTACKED)

@@ -43,7 +43,9 @@ if not WORLD:
 
 CLOSED = configuration.closed_models(ALL_MODELS)
 # patterns of the wildcard {model}: models that are run here, and those that only their pictures are known of
-RUN_HERE = "|".join(model for model in ALL_MODELS.index if model not in CLOSED) or "(?!)"
+RUN_HERE = (
+    "|".join(model for model in ALL_MODELS.index if model not in CLOSED) or "(?!)"
+)
 PICTURES_ONLY = "|".join(CLOSED) or "(?!)"
 
 

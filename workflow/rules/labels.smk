@@ -22,12 +22,12 @@ rule select_candidates:
         code=code("labels/candidates"),
     output:
         selection="<results>/labels/{model}/selection.parquet",
-    wildcard_constraints:
-        model=RUN_HERE,
     log:
         "<results>/logs/labels/select_candidates/{model}.log",
     benchmark:
         "<results>/benchmarks/labels/select_candidates/{model}.tsv"
+    wildcard_constraints:
+        model=RUN_HERE,
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -63,12 +63,12 @@ rule generate_candidates:
     output:
         images="<results>/labels/{model}/images.zip",
         cost="<results>/labels/{model}/cost.parquet",
-    wildcard_constraints:
-        model=RUN_HERE,
     log:
         "<results>/logs/labels/generate_candidates/{model}.log",
     benchmark:
         "<results>/benchmarks/labels/generate_candidates/{model}.tsv"
+    wildcard_constraints:
+        model=RUN_HERE,
     conda:
         "../../envs/gpu.yaml"
     threads: 1
@@ -98,12 +98,12 @@ rule build_syntheses:
         images="<results>/labels/{model}/images.zip",
         cost="<results>/labels/{model}/cost.parquet",
         syntheses="<results>/labels/{model}/syntheses.parquet",
-    wildcard_constraints:
-        model=PICTURES_ONLY,
     log:
         "<results>/logs/labels/build_syntheses/{model}.log",
     benchmark:
         "<results>/benchmarks/labels/build_syntheses/{model}.tsv"
+    wildcard_constraints:
+        model=PICTURES_ONLY,
     priority: 1000
     conda:
         "../../envs/core.yaml"
@@ -123,12 +123,12 @@ rule select_syntheses:
         code=code("images", "labels/candidates", "labels/syntheses"),
     output:
         selection="<results>/labels/{model}/selection.parquet",
-    wildcard_constraints:
-        model=PICTURES_ONLY,
     log:
         "<results>/logs/labels/select_syntheses/{model}.log",
     benchmark:
         "<results>/benchmarks/labels/select_syntheses/{model}.tsv"
+    wildcard_constraints:
+        model=PICTURES_ONLY,
     conda:
         "../../envs/core.yaml"
     threads: 1

@@ -133,7 +133,7 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
     return sheet.set_index("model", drop=False)
 
 
-def _closed_problems(row: dict[str, str]) -> list[str]:
+def _closed_problems(row: dict[Any, str]) -> list[str]:
     """What a row of a closed system (family `images`) asks for that only a model can give."""
     if row["family"] != "images":
         asks = row["candidates"] == "manifest"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -176,7 +175,7 @@ def finish(planned: pd.DataFrame, read: Mapping[int, tuple[str, str]]) -> pd.Dat
     for index, (status, reason) in read.items():
         table.loc[index, ["status", "reason"]] = [status, reason]
     if not table["status"].eq("ok").any():
-        counts: dict[str, Any] = table["status"].value_counts().to_dict()
+        counts = table["status"].value_counts().to_dict()
         said = table["reason"].iloc[0]
         raise SynthesesError(f"no picture can be used: {counts}; the first row: {said}")
     return table
