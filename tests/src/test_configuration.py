@@ -220,11 +220,11 @@ def test_a_closed_system_is_a_row_of_pictures_and_nothing_else(sheet, tmp_path, 
 
 
 def test_a_sheet_may_say_how_to_save_memory(sheet):
-    path = sheet(("sd1", "memory", "offload"))
-    with pytest.raises(ConfigError, match="memory"):  # the other rows' cells are empty
-        read_models(path, ROOT)
-    path = sheet(*((m, "memory", "offload") for m in MODELS))
-    assert loading_row(read_models(path, ROOT), "sd2")["memory"] == "offload"
+    models = read_models(sheet(("sd1", "memory", "offload")), ROOT)
+    assert loading_row(models, "sd1")["memory"] == "offload"
+    assert loading_row(models, "sd2")["memory"] == "full"
+    with pytest.raises(ConfigError, match=r"row 2: memory is 'less'"):
+        read_models(sheet(("sd1", "memory", "less")), ROOT)
 
 
 def test_a_mistyped_column_is_named_with_its_near_match(sheet):

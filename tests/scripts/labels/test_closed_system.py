@@ -4,13 +4,29 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from test_label_candidates import PARAMS, picture
 from verbatim.images import ImageArchive, encode_png, row_name, write_archive
 from verbatim.labels.syntheses import SynthesesError
 from verbatim.records import prompt_id, read_table, write_table
 from verbatim.tables import checks
 
+PARAMS = {
+    "preset": "paper", "thresholds": {"mv": 0.12, "rv": 0.12, "tv": 0.12},
+    "order": ["MV", "RV", "TV"], "seeds": [], "size": 16,
+    "mask": {
+        "low": 0.02255, "high": 0.2, "difference": 0.03, "erode": 1, "dilate": 1, "min_area": 0.3,
+        "partners": 1, "sources": 10,
+    },
+    "guards": {
+        "near_constant": 0.98, "flat_range": 0.03, "white": 0.95, "edge_density": 0.9,
+        "edge_step": 0.1,
+    },
+}  # fmt: skip
 OWN, OTHER, STRANGER = (prompt_id(caption) for caption in ("own", "other", "stranger"))
+
+
+def picture(seed):
+    coarse = np.random.default_rng(seed).random((4, 4, 3), dtype=np.float32)
+    return coarse.repeat(4, axis=0).repeat(4, axis=1)
 
 
 @pytest.fixture
@@ -124,7 +140,7 @@ def test_the_pictures_become_a_row_of_table_1(folder, run_script, tmp_path):
         input={k: tmp_path / k for k in ("selection", *tables)}
         | {k: tmp_path / f"{k}.zip" for k in ("images", "training")},
         output={"labels": tmp_path / "labels", "masks": tmp_path / "masks.zip"},
-        params=PARAMS | {"seeds": []},
+        params=PARAMS,
     )  # fmt: skip
     labels = read_table(tmp_path / "labels", "labels")
     found = labels.set_index("prompt_id")[["label", "seed", "source_row", "review"]]

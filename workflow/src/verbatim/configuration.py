@@ -102,8 +102,9 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
         raise ConfigError(f"{path}: no such models sheet; correct `models` in the config") from err
     except pd.errors.ParserError as err:
         raise ConfigError(f"{path}: not a tab-separated table: {err}") from err
-    if "memory" not in sheet.columns:  # asked for only where a model is too large for its device
-        sheet["memory"] = "full"
+    # asked for only where a model is too large for its device
+    asked = sheet["memory"] if "memory" in sheet.columns else pd.Series("", index=sheet.index)
+    sheet["memory"] = asked.replace("", "full")
     schema = _schema("models.schema.json", base)
     missing = [c for c in schema["required"] if c not in sheet.columns]
     if missing:
