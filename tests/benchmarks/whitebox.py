@@ -93,9 +93,8 @@ def make_pipeline(size: str, words: list[str]) -> StableDiffusionPipeline:
 @torch.no_grad()
 def score_one_at_a_time(pipeline: StableDiffusionPipeline, captions: list[str]) -> list[float]:
     """The plain loop: two UNet rows a caption."""
-    scheduler = pipeline.scheduler
-    scheduler.set_timesteps(1)
-    sigma, t = float(scheduler.init_noise_sigma**2 - 1) ** 0.5, torch.tensor(999.0)
+    abar, t = float(pipeline.scheduler.alphas_cumprod[-1]), torch.tensor(999.0)
+    sigma = ((1 - abar) / abar) ** 0.5
     config, scores = pipeline.unet.config, []
     shape = (1, config.in_channels, config.sample_size, config.sample_size)
     for caption in captions:
