@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from snakemake_runs import Tree
+from snakemake_runs import Job, Tree
 
 from verbatim.images import encode_png
 from verbatim.records import read_table
@@ -48,7 +48,7 @@ def test_its_candidates_may_be_another_models_top_prompts(tree):
     sheet = (tree.folder / "sheet.tsv").read_text().replace("\tmanifest\t", "\ttop:sd1\t")
     (tree.folder / "top.tsv").write_text(sheet)
     jobs = tree.plan("results/labels/midjourney/labels.parquet", models="top.tsv").jobs
-    assert ("score_blackbox", "sd1") in jobs
+    assert Job("score_blackbox", "sd1") in jobs
     assert "generate_candidates" not in {job.rule for job in jobs}
 
 
