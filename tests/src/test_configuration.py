@@ -12,6 +12,8 @@ from verbatim.configuration import (
     candidate_models,
     check_config,
     check_sources,
+    closed_models,
+    find_manifest,
     loading_row,
     planned_prompts,
     read_models,
@@ -20,6 +22,7 @@ from verbatim.configuration import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
+MODELS = ["sd1", "sd2", "if", "openjourney", "realisticvision"]
 
 
 @pytest.fixture
@@ -161,9 +164,10 @@ def sheet(tmp_path):
 
 def test_the_default_sheet_is_sound_and_a_job_is_told_what_it_loads_and_no_more(sheet):
     models = read_models(sheet(), ROOT)
-    assert list(models.index) == ["sd1", "sd2", "if", "openjourney", "realisticvision"]
+    assert list(models.index) == MODELS
     assert loading_row(models, "sd2") == {
         "model": "sd2", "family": "sd", "source": "train", "revision": "", "dtype": "float32",
+        "memory": "full",
     }  # fmt: skip
 
 
@@ -180,6 +184,8 @@ def test_the_default_sheet_is_sound_and_a_job_is_told_what_it_loads_and_no_more(
         (("sd1", "training", ""), ["sd1 is trained here", "`training`"]),
         (("sd1", "dtype", "float8"), ["row 2", "dtype", "'float8'"]),
         (("sd1", "whitebox", "YES"), ["row 2", "whitebox", "'YES'"]),
+        (("if", "candidates", "manifest"), ["if has the candidates 'manifest'", "'images'"]),
+        (("if", "family", "images"), ["if has the family 'images'", "source", "give the folder"]),
     ],
     ids=lambda value: "-".join(value)[:30],
 )
@@ -188,6 +194,37 @@ def test_a_wrong_cell_is_named_with_its_file_row_and_column(sheet, cell, words):
         read_models(sheet(cell), ROOT)
     for word in ["models.tsv", *words]:
         assert word in str(err.value)
+
+
+def closed(sheet, source, *cells):
+    """A sheet whose row `if` is a folder of pictures."""
+    changed = [("family", "images"), ("source", str(source)), ("training", "")]
+    return sheet(*(("if", column, value) for column, value in changed), *cells)
+
+
+def test_a_closed_system_is_a_row_of_pictures_and_nothing_else(sheet, tmp_path, config):
+    models = read_models(closed(sheet, tmp_path), ROOT)
+    assert closed_models(models) == ["if"]
+    with pytest.raises(ConfigError, match=r"if has the family 'images'.*no folder with a manifest"):
+        check_sources(config, models, models)
+    check_sources(config, models, select_models(models, ["sd1"]))
+    (tmp_path / "manifest.csv").touch()
+    check_sources(config, models, models)
+    assert find_manifest(tmp_path).name == "manifest.csv"
+    (tmp_path / "manifest.parquet").touch()
+    assert find_manifest(tmp_path).name == "manifest.parquet"
+    wrong = [("whitebox", "yes"), ("candidates", "own"), ("init", "sd1"), ("training", "all")]
+    for column, value in wrong:
+        with pytest.raises(ConfigError, match=rf"'images'.*{column} cannot be '{value}'"):
+            read_models(closed(sheet, tmp_path, ("if", column, value)), ROOT)
+
+
+def test_a_sheet_may_say_how_to_save_memory(sheet):
+    models = read_models(sheet(("sd1", "memory", "offload")), ROOT)
+    assert loading_row(models, "sd1")["memory"] == "offload"
+    assert loading_row(models, "sd2")["memory"] == "full"
+    with pytest.raises(ConfigError, match=r"row 2: memory is 'less'"):
+        read_models(sheet(("sd1", "memory", "less")), ROOT)
 
 
 def test_a_mistyped_column_is_named_with_its_near_match(sheet):

@@ -37,11 +37,13 @@ rule generate_blackbox:
         checked=checked_model,
         code=code(
             "diffusion/denoiser",
+            "diffusion/folders",
             "diffusion/latent",
             "diffusion/load",
             "diffusion/noise",
             "diffusion/pixel",
             "diffusion/sampling",
+            "diffusion/sentencepiece",
             "images",
         ),
     output:

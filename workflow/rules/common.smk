@@ -41,6 +41,14 @@ if not WORLD:
         raise WorkflowError(str(err))
 
 
+CLOSED = configuration.closed_models(ALL_MODELS)
+# patterns of the wildcard {model}: models that are run here, and those that only their pictures are known of
+RUN_HERE = (
+    "|".join(model for model in ALL_MODELS.index if model not in CLOSED) or "(?!)"
+)
+PICTURES_ONLY = "|".join(CLOSED) or "(?!)"
+
+
 def code(*modules):
     """Paths of library modules (under verbatim/, no suffix), as inputs of the rules that they compute for."""
     return [workflow.source_path(f"../src/verbatim/{module}.py") for module in modules]
@@ -167,6 +175,22 @@ def found_in(wildcards):
         if candidates.startswith("found:")
         else []
     )
+
+
+def syntheses_manifest(wildcards):
+    """The manifest of a closed system's pictures."""
+    return str(configuration.find_manifest(ALL_MODELS.loc[wildcards.model, "source"]))
+
+
+def label_seeds(wildcards):
+    """Seeds of a model's syntheses; none for a closed system: whatever its manifest has."""
+    return [] if wildcards.model in CLOSED else config["labels"]["seeds"]
+
+
+def candidates_wanted(wildcards):
+    """How many prompts a model takes from each ranking."""
+    transferred = candidates_of(wildcards).startswith("top:")
+    return config["labels"]["n_transfer" if transferred else "n_prompts"]
 
 
 def clip_file(name):

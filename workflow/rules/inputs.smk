@@ -42,7 +42,7 @@ rule check_inputs:
 rule check_model:
     input:
         model=model_folder,
-        code=code("diffusion/load"),
+        code=code("diffusion/folders", "diffusion/load"),
     output:
         files="<results>/inputs/models/{model}.tsv",
     log:

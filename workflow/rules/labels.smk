@@ -6,8 +6,10 @@
 #            own         scores of whitebox, blackbox and postfilter of the model
 #            top:m       scores of blackbox of model m
 #            found:m,n   labels of models m and n
+#          of a closed system (family `images`) a folder of pictures with manifest.csv or manifest.parquet
 # OUTPUTS  <results>/labels/{model}/selection.parquet   the candidates, and why they are
 #          <results>/labels/{model}/images.zip          their syntheses, {prompt_id}_{seed}.png; cost.parquet
+#          <results>/labels/{model}/syntheses.parquet   closed systems: what became of each line of the manifest
 #          <results>/labels/{model}/neighbours.parquet  nearest training rows of each synthesis
 #          <results>/labels/{model}/training.zip        pictures of these rows and their relatives; fetched.parquet
 #          <results>/labels/{model}/labels.parquet      a label a candidate; masks.zip: template masks
@@ -24,6 +26,8 @@ rule select_candidates:
         "<results>/logs/labels/select_candidates/{model}.log",
     benchmark:
         "<results>/benchmarks/labels/select_candidates/{model}.tsv"
+    wildcard_constraints:
+        model=RUN_HERE,
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -33,13 +37,7 @@ rule select_candidates:
     params:
         candidates=candidates_of,
         found_in=found_in,
-        n_prompts=lambda wildcards: config["labels"][
-            (
-                "n_transfer"
-                if candidates_of(wildcards).startswith("top:")
-                else "n_prompts"
-            )
-        ],
+        n_prompts=candidates_wanted,
     script:
         "../scripts/labels/select_candidates.py"
 
@@ -53,11 +51,13 @@ rule generate_candidates:
         code=code(
             "images",
             "diffusion/denoiser",
+            "diffusion/folders",
             "diffusion/latent",
             "diffusion/load",
             "diffusion/noise",
             "diffusion/pixel",
             "diffusion/sampling",
+            "diffusion/sentencepiece",
             "diffusion/stacks",
         ),
     output:
@@ -67,6 +67,8 @@ rule generate_candidates:
         "<results>/logs/labels/generate_candidates/{model}.log",
     benchmark:
         "<results>/benchmarks/labels/generate_candidates/{model}.tsv"
+    wildcard_constraints:
+        model=RUN_HERE,
     conda:
         "../../envs/gpu.yaml"
     threads: 1
@@ -84,6 +86,61 @@ rule generate_candidates:
         batch=config["sampling"]["batch"],
     script:
         "../scripts/labels/generate_candidates.py"
+
+
+# A closed system cannot be run here: its pictures are read, at once, so that what is wrong with the
+# manifest is said before anything long starts; the files are those that are generated for any other model.
+rule build_syntheses:
+    input:
+        manifest=syntheses_manifest,
+        code=code("images", "labels/syntheses"),
+    output:
+        images="<results>/labels/{model}/images.zip",
+        cost="<results>/labels/{model}/cost.parquet",
+        syntheses="<results>/labels/{model}/syntheses.parquet",
+    log:
+        "<results>/logs/labels/build_syntheses/{model}.log",
+    benchmark:
+        "<results>/benchmarks/labels/build_syntheses/{model}.tsv"
+    wildcard_constraints:
+        model=PICTURES_ONLY,
+    priority: 1000
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    script:
+        "../scripts/labels/build_syntheses.py"
+
+
+rule select_syntheses:
+    input:
+        unpack(candidate_files),
+        syntheses="<results>/labels/{model}/syntheses.parquet",
+        prompts="<results>/dedup/prompts.parquet",
+        code=code("images", "labels/candidates", "labels/syntheses"),
+    output:
+        selection="<results>/labels/{model}/selection.parquet",
+    log:
+        "<results>/logs/labels/select_syntheses/{model}.log",
+    benchmark:
+        "<results>/benchmarks/labels/select_syntheses/{model}.tsv"
+    wildcard_constraints:
+        model=PICTURES_ONLY,
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        candidates=candidates_of,
+        found_in=found_in,
+        n_prompts=candidates_wanted,
+    script:
+        "../scripts/labels/select_syntheses.py"
 
 
 rule search_neighbours:
@@ -108,7 +165,7 @@ rule search_neighbours:
         mem_mb=8000,
         runtime=240,
     params:
-        seeds=config["labels"]["seeds"],
+        seeds=label_seeds,
         neighbours=config["labels"]["neighbours"],
         batch=config["labels"]["embed_batch"],
     script:
@@ -178,7 +235,7 @@ rule label_candidates:
         preset=config["labels"]["preset"],
         thresholds=config["labels"]["presets"][config["labels"]["preset"]],
         order=config["labels"]["order"],
-        seeds=config["labels"]["seeds"],
+        seeds=label_seeds,
         size=config["labels"]["size"],
         mask=config["labels"]["mask"],
         guards=config["labels"]["guards"],

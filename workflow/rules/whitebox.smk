@@ -14,11 +14,13 @@ rule score_whitebox:
         checked=checked_model,
         code=code(
             "diffusion/denoiser",
+            "diffusion/folders",
             "diffusion/latent",
             "diffusion/load",
             "diffusion/noise",
             "diffusion/pixel",
             "diffusion/sampling",
+            "diffusion/sentencepiece",
             "whitebox/dcs",
         ),
     output:

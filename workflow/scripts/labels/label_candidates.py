@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from verbatim.images import ImageArchive, write_archive
+from verbatim.images import ImageArchive, seeds_of_prompts, write_archive
 from verbatim.labels.guards import GuardSettings
 from verbatim.labels.label import LabelSettings, label_prompts
 from verbatim.labels.masks import MaskSettings
@@ -23,9 +23,10 @@ def main(smk):
         settings = LabelSettings(p.preset, thresholds, p.order, mask, guards)
         records, masks = [], []
         with ImageArchive(smk.input.images) as made, ImageArchive(smk.input.training) as training:
+            seeds = p.seeds or seeds_of_prompts(made.names())  # whatever a closed system gave
             pictures = FetchedPictures(training.read, fetched, p.size)
             verdicts = label_prompts(
-                selection, p.seeds, made.read, pictures, neighbours, relatives, p.size, settings
+                selection, seeds, made.read, pictures, neighbours, relatives, p.size, settings
             )
             for verdict in progress(verdicts, "prompts", len(selection)):
                 records.append(verdict.record)

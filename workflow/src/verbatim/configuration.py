@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-LOADING = ("model", "family", "source", "revision", "dtype")  # columns that decide what is loaded
+# columns that decide what is loaded, and how
+LOADING = ("model", "family", "source", "revision", "dtype", "memory")
 
 
 class ConfigError(ValueError):
@@ -101,6 +102,9 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
         raise ConfigError(f"{path}: no such models sheet; correct `models` in the config") from err
     except pd.errors.ParserError as err:
         raise ConfigError(f"{path}: not a tab-separated table: {err}") from err
+    # asked for only where a model is too large for its device
+    asked = sheet["memory"] if "memory" in sheet.columns else pd.Series("", index=sheet.index)
+    sheet["memory"] = asked.replace("", "full")
     schema = _schema("models.schema.json", base)
     missing = [c for c in schema["required"] if c not in sheet.columns]
     if missing:
@@ -124,9 +128,41 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
         ]
         if row["source"] == "train" and not row["training"]:
             problems.append(f"{path}: {row['model']} is trained here, so `training` must be given")
+        problems += [f"{path}: {row['model']} {problem}" for problem in _closed_problems(row)]
     if problems:
         raise ConfigError("\n".join(problems))
     return sheet.set_index("model", drop=False)
+
+
+def _closed_problems(row: dict[Any, str]) -> list[str]:
+    """What a row of a closed system (family `images`) asks for that only a model can give."""
+    if row["family"] != "images":
+        asks = row["candidates"] == "manifest"
+        return ["has the candidates 'manifest', which only family 'images' has"] if asks else []
+    cures = {
+        "source": (row["source"] == "train", "give the folder of its pictures"),
+        "whitebox": (row["whitebox"] == "yes", "set it to no"),
+        "candidates": (row["candidates"] == "own", "set it to manifest, top:MODEL or found:MODELS"),
+        "init": (row["init"] != "", "leave it empty"),
+        "training": (row["training"] != "", "leave it empty"),
+    }
+    return [
+        f"has the family 'images', of which no network is known, so {column} cannot be "
+        f"{row[column]!r}; {cure}"
+        for column, (wrong, cure) in cures.items()
+        if wrong
+    ]
+
+
+def closed_models(sheet: pd.DataFrame) -> list[str]:
+    """Models of which only pictures are known: they are labelled, and nothing is loaded for them."""
+    return list(sheet.index[sheet["family"] == "images"])
+
+
+def find_manifest(folder: str | Path) -> Path:
+    """The manifest of a folder of pictures: manifest.parquet if there is one, else manifest.csv."""
+    parquet = Path(folder) / "manifest.parquet"
+    return parquet if parquet.is_file() else Path(folder) / "manifest.csv"
 
 
 def candidate_models(candidates: str) -> list[str]:
@@ -164,7 +200,8 @@ def needed_models(sheet: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.DataFrame) -> None:
-    """Refuse what only the world can give (its CLIP, captions, trainings) beside a user's own data.
+    """Refuse what only the world can give (its CLIP, captions, trainings) beside a user's own data,
+    and a closed system without its manifest.
 
     Parameters
     ----------
@@ -176,7 +213,14 @@ def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.Data
     ConfigError
         Naming every key and row, and the cure.
     """
-    source = config["inputs"]["source"]
+    source, needed = config["inputs"]["source"], needed_models(sheet, selected)
+    lacking = [m for m in closed_models(needed) if not find_manifest(needed.source[m]).is_file()]
+    if lacking:
+        raise ConfigError(
+            f"{config['models']}: {lacking[0]} has the family 'images', but its source "
+            f"{needed.source[lacking[0]]!r} is no folder with a manifest.csv or manifest.parquet "
+            "(columns file, prompt; seed and steps if known): correct source, or write one"
+        )
     if source == "world":
         return
     cures = {
@@ -188,7 +232,6 @@ def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.Data
         for key, cure in cures.items()
         if config["inputs"][key] == "world"
     ]
-    needed = needed_models(sheet, selected)
     for model in needed.index[needed["source"] == "train"]:
         why = "is selected" if model in selected.index else "is needed by a selected model"
         problems.append(

@@ -91,6 +91,11 @@ SCHEMAS: dict[str, pa.Schema] = {
         prompt_id=I64, n_images=I32, clique_size=I32, clique_distance=F64, mean_distance=F64,
         kept=B, certain=B, unet_rows=I64, preset=S, rank=I32,
     ),
+    # labels: one row a line of a closed system's manifest. seed: the picture's key in all other tables;
+    # given_seed, steps: as the manifest has them, -1: not; status: ok, missing, broken, refused, duplicate
+    "syntheses": _schema(
+        prompt_id=I64, caption=S, seed=I32, file=S, given_seed=I64, steps=I64, status=S, reason=S
+    ),
     # labels: nearest training rows of each synthesis
     "neighbours": _schema(prompt_id=I64, seed=I32, order=I32, row=I64, similarity=F32),
     # labels: rows whose pictures may be of one template with a row's (order 0: the first to try)

@@ -111,6 +111,7 @@ def load_model(smk: Any) -> Denoiser:
         device(),
         row.get("dtype") or "float32",
         row.get("revision") or None,
+        row.get("memory") or "full",
     )
 
 
