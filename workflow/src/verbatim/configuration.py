@@ -212,7 +212,10 @@ def planned_extra(config: dict[str, Any]) -> int:
 
 
 def planned_prompts(
-    config: dict[str, Any], sheet: pd.DataFrame | None = None, stage: str = "whitebox", model: str = ""
+    config: dict[str, Any],
+    sheet: pd.DataFrame | None = None,
+    stage: str = "whitebox",
+    model: str = "",
 ) -> int:
     """Most prompts that a stage can take of a model, as far as the config says: what shards are planned for.
 

@@ -52,6 +52,11 @@ def read_archive_tables(tables: Iterable[str | os.PathLike]) -> dict[int, Path]:
     return rows
 
 
+def merge_archive_tables(path: str | os.PathLike, tables: Iterable[str | os.PathLike]) -> None:
+    """Put `archives` tables of several folders together, in their order."""
+    write_archive_table(path, list(read_archive_tables(tables).items()))
+
+
 class Pictures:
     """Reads pictures by member name from all the archives that `archives` tables name."""
 
