@@ -8,6 +8,21 @@ from verbatim.records import read_table, write_table
 from verbatim.runtime import load_model, model_files, progress, script
 
 
+def draw(denoiser, synthesize_one_step, lot, p, spent):
+    """Yield the pictures of a part one by one, and note in `spent` what each stage has cost."""
+    ids, captions = lot["prompt_id"].tolist(), lot["caption"].tolist()
+    for guidance in p.guidances:
+        start, before = time.monotonic(), denoiser.rows
+        for i, seed, picture in synthesize_one_step(
+            denoiser, captions, guidance=guidance, seeds=list(p.seeds), batch=p.batch
+        ):
+            yield one_step_name(ids[i], seed, guidance, p.guidances[0]), to_uint8(picture)
+        # what only the other presets need is no cost of the attack
+        stage = "blackbox" if guidance == p.guidances[0] else "blackbox_presets"
+        rows, seconds = spent.get(stage, (0, 0.0))
+        spent[stage] = (rows + denoiser.rows - before, seconds + time.monotonic() - start)
+
+
 def main(smk):
     with script(smk) as log:
         p = smk.params
@@ -24,24 +39,8 @@ def main(smk):
 
             denoiser = load_model(smk)
         for lot in progress(lots, "parts"):
-            ids, captions = lot["prompt_id"].tolist(), lot["caption"].tolist()
-            pictures, spent = [], {}
-            for guidance in p.guidances:
-                start, before = time.monotonic(), denoiser.rows
-                made = synthesize_one_step(
-                    denoiser, captions, guidance=guidance, seeds=list(p.seeds), batch=p.batch
-                )
-                pictures += [
-                    (one_step_name(ids[i], seed, guidance, p.guidances[0]), to_uint8(picture))
-                    for i, seed, picture in made
-                ]
-                # what only the other presets need is no cost of the attack
-                stage = "blackbox" if guidance == p.guidances[0] else "blackbox_presets"
-                rows, seconds = spent.get(stage, (0, 0.0))
-                spent[stage] = (
-                    rows + denoiser.rows - before,
-                    seconds + time.monotonic() - start,
-                )
+            spent = {}
+            pictures = draw(denoiser, synthesize_one_step, lot, p, spent)
             kept.write(lot, spent, pictures=pictures)
         kept.write_archives(smk.output.images)
         write_table(smk.output.cost, "costs", kept.cost("blackbox", smk.wildcards.model, "all"))

@@ -105,6 +105,7 @@ class Kept:
         ----------
         prompts : a lot of `lots`.
         spent : stage -> network rows (n,) of each prompt, or of all together; and seconds together.
+            Looked at after the pictures, so that what makes them may fill it.
         tables : kind -> table with a column prompt_id.
         pictures : (member name, picture).
         """
