@@ -267,6 +267,34 @@ def test_prompts_are_planned_for_the_selected_and_the_held_out(config):
         assert planned_prompts(change(config, "inputs.extra_prompts", own)) == n
 
 
+def test_each_stage_plans_for_what_the_one_before_can_hand_it(config, sheet):
+    for key, n in (
+        ("dedup.n_prompts", 1000), ("blackbox.n_prompts", 300), ("postfilter.n_prompts", 500),
+        ("labels.n_prompts", 40), ("labels.n_transfer", 70), ("inputs.extra_prompts", "mine.txt"),
+    ):  # fmt: skip
+        config = change(config, key, n)
+    models = read_models(sheet(), ROOT)
+
+    def planned(stage, model="sd1", config=config):
+        return planned_prompts(config, models, stage, model)
+
+    assert [planned(s) for s in ("whitebox", "blackbox", "postfilter")] == [1000, 300, 300]
+    assert planned("labels", "sd1") == 3 * 40  # by DCS, ECS and cliques
+    assert planned("labels", "if") == 70
+    assert planned("labels", "openjourney") == 2 * 3 * 40  # all that may be found in sd1 and sd2
+    few = change(config, "dedup.n_prompts", 100)
+    assert planned("labels", "openjourney", few) == planned("blackbox", config=few) == 100
+    held_out = config["world"]["planted"]["held_out"]
+    world = change(config, "inputs.extra_prompts", "world")
+    assert planned("labels", "if", world) == 70 + held_out
+
+
+def test_models_that_name_each_other_for_candidates_can_be_planned(config, sheet):
+    ring = sheet(("sd1", "candidates", "found:sd2"), ("sd2", "candidates", "found:sd1"))
+    config = change(config, "inputs.extra_prompts", "")
+    assert planned_prompts(config, read_models(ring, ROOT), "labels", "sd1") == 0
+
+
 @pytest.fixture
 def own_data(config):
     for key, value in (("source", "laion"), ("clip", "clip"), ("extra_prompts", "mine.txt")):

@@ -1,4 +1,5 @@
 # Validation, sheets, wildcard constraints and helper functions; no rules.
+import functools
 import math
 import sys
 import zlib
@@ -110,10 +111,36 @@ def extra_prompts():
     )
 
 
-def prompt_shards():
-    """Names of the prompt shards of a model, one at least; the last takes what is beyond the plan."""
-    planned = max(1, configuration.planned_prompts(config))
-    return shards(planned, config["whitebox"]["prompts_a_shard"])
+@functools.cache
+def prompt_shards(stage, model):
+    """Names of a model's prompt shards in a stage, one at least; the last takes what is beyond the plan."""
+    planned = configuration.planned_prompts(config, ALL_MODELS, stage, model)
+    return shards(max(1, planned), config[stage]["prompts_a_shard"])
+
+
+def of_shards(stage, suffix):
+    """Input function: this file of every prompt shard of a model."""
+    return lambda wildcards: [
+        f"<results>/{stage}/{wildcards.model}/shards/{shard}{suffix}"
+        for shard in prompt_shards(stage, wildcards.model)
+    ]
+
+
+def is_last_shard(stage):
+    """Params function: whether a prompt shard is the last that was planned."""
+    return (
+        lambda wildcards: wildcards.shard == prompt_shards(stage, wildcards.model)[-1]
+    )
+
+
+def kept_folder(stage):
+    """Params function: where finished work of a model is kept, by prompt; see verbatim/parts.py."""
+    return lambda wildcards: f"{RESULTS}/{stage}/{wildcards.model}/kept"
+
+
+def grow(amount):
+    """Resource that is asked for again, twice and three times as much, when a job is tried again."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def attacked_models():
@@ -259,17 +286,11 @@ def of_attacked(pattern):
 
 
 def cost_files(wildcards=None):
-    """The cost of every job that called a network for the selected models."""
-    attacked = attacked_models()
+    """What every stage spent on the selected models."""
     files = [
-        f"<results>/whitebox/{model}/shards/{shard}.cost.parquet"
-        for model in attacked
-        for shard in (prompt_shards() if attacked else [])
-    ]
-    files += [
         f"<results>/{stage}/{model}/cost.parquet"
-        for stage in ("blackbox", "postfilter")
-        for model in attacked
+        for stage in ("whitebox", "blackbox", "postfilter")
+        for model in attacked_models()
     ]
     return files + [f"<results>/labels/{model}/cost.parquet" for model in MODELS.index]
 

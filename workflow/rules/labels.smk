@@ -8,6 +8,8 @@
 #            found:m,n   labels of models m and n
 #          of a closed system (family `images`) a folder of pictures with manifest.csv or manifest.parquet
 # OUTPUTS  <results>/labels/{model}/selection.parquet   the candidates, and why they are
+#          <results>/labels/{model}/kept/               their syntheses, in parts that are found again by prompt
+#          <results>/labels/{model}/shards/{shard}.images.parquet, .cost.parquet; .parquet, .masks.zip   of each shard
 #          <results>/labels/{model}/images.zip          their syntheses, {prompt_id}_{seed}.png; cost.parquet
 #          <results>/labels/{model}/syntheses.parquet   closed systems: what became of each line of the manifest
 #          <results>/labels/{model}/neighbours.parquet  nearest training rows of each synthesis
@@ -61,12 +63,12 @@ rule generate_candidates:
             "diffusion/stacks",
         ),
     output:
-        images="<results>/labels/{model}/images.zip",
-        cost="<results>/labels/{model}/cost.parquet",
+        images="<results>/labels/{model}/shards/{shard}.images.parquet",
+        cost="<results>/labels/{model}/shards/{shard}.cost.parquet",
     log:
-        "<results>/logs/labels/generate_candidates/{model}.log",
+        "<results>/logs/labels/generate_candidates/{model}-{shard}.log",
     benchmark:
-        "<results>/benchmarks/labels/generate_candidates/{model}.tsv"
+        "<results>/benchmarks/labels/generate_candidates/{model}-{shard}.tsv"
     wildcard_constraints:
         model=RUN_HERE,
     conda:
@@ -74,18 +76,47 @@ rule generate_candidates:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=8000,
-        runtime=1440,
+        mem_mb=grow(8000),
+        runtime=grow(480),
     params:
         model=loading_row,
         seeds=config["labels"]["seeds"],
+        prompts_a_shard=config["labels"]["prompts_a_shard"],
         prompts_a_part=config["labels"]["prompts_a_part"],
+        last=is_last_shard("labels"),
+        kept=kept_folder("labels"),
         sampler=config["sampling"]["sampler"],
         steps=config["sampling"]["steps"],
         guidance=config["sampling"]["guidance"],
         batch=config["sampling"]["batch"],
     script:
         "../scripts/labels/generate_candidates.py"
+
+
+rule merge_candidates:
+    input:
+        selection="<results>/labels/{model}/selection.parquet",
+        images=of_shards("labels", ".images.parquet"),
+        costs=of_shards("labels", ".cost.parquet"),
+    output:
+        images="<results>/labels/{model}/images.zip",
+        cost="<results>/labels/{model}/cost.parquet",
+    log:
+        "<results>/logs/labels/merge_candidates/{model}.log",
+    benchmark:
+        "<results>/benchmarks/labels/merge_candidates/{model}.tsv"
+    wildcard_constraints:
+        model=RUN_HERE,
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        kept=kept_folder("labels"),
+    script:
+        "../scripts/labels/merge_candidates.py"
 
 
 # A closed system cannot be run here: its pictures are read, at once, so that what is wrong with the
@@ -162,8 +193,8 @@ rule search_neighbours:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=grow(8000),
+        runtime=grow(240),
     params:
         seeds=label_seeds,
         neighbours=config["labels"]["neighbours"],
@@ -219,18 +250,18 @@ rule label_candidates:
             "labels/training",
         ),
     output:
-        labels="<results>/labels/{model}/labels.parquet",
-        masks="<results>/labels/{model}/masks.zip",
+        labels="<results>/labels/{model}/shards/{shard}.parquet",
+        masks="<results>/labels/{model}/shards/{shard}.masks.zip",
     log:
-        "<results>/logs/labels/label_candidates/{model}.log",
+        "<results>/logs/labels/label_candidates/{model}-{shard}.log",
     benchmark:
-        "<results>/benchmarks/labels/label_candidates/{model}.tsv"
+        "<results>/benchmarks/labels/label_candidates/{model}-{shard}.tsv"
     conda:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=grow(4000),
+        runtime=grow(240),
     params:
         preset=config["labels"]["preset"],
         thresholds=config["labels"]["presets"][config["labels"]["preset"]],
@@ -239,5 +270,30 @@ rule label_candidates:
         size=config["labels"]["size"],
         mask=config["labels"]["mask"],
         guards=config["labels"]["guards"],
+        prompts_a_shard=config["labels"]["prompts_a_shard"],
+        last=is_last_shard("labels"),
     script:
         "../scripts/labels/label_candidates.py"
+
+
+rule merge_labels:
+    input:
+        selection="<results>/labels/{model}/selection.parquet",
+        labels=of_shards("labels", ".parquet"),
+        masks=of_shards("labels", ".masks.zip"),
+        code=code("images"),
+    output:
+        labels="<results>/labels/{model}/labels.parquet",
+        masks="<results>/labels/{model}/masks.zip",
+    log:
+        "<results>/logs/labels/merge_labels/{model}.log",
+    benchmark:
+        "<results>/benchmarks/labels/merge_labels/{model}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    script:
+        "../scripts/labels/merge_labels.py"

@@ -1,4 +1,4 @@
-"""Label every candidate MV, RV, TV or N by the training pictures nearest to its syntheses."""
+"""Label every candidate of a shard MV, RV, TV or N by the training pictures nearest to its syntheses."""
 
 import pandas as pd
 
@@ -7,6 +7,7 @@ from verbatim.labels.guards import GuardSettings
 from verbatim.labels.label import LabelSettings, label_prompts
 from verbatim.labels.masks import MaskSettings
 from verbatim.labels.training import FetchedPictures
+from verbatim.parts import take_shard
 from verbatim.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import progress, script
 
@@ -15,6 +16,7 @@ def main(smk):
     with script(smk) as log:
         p = smk.params
         selection = read_table(smk.input.selection, "selection")
+        selection = take_shard(selection, smk.wildcards.shard, p.prompts_a_shard, p.last)
         neighbours = read_table(smk.input.neighbours, "neighbours")
         fetched = read_table(smk.input.fetched, "fetched")
         relatives = read_table(smk.input.relatives, "relatives")

@@ -12,6 +12,7 @@ import pandas as pd
 
 # columns that decide what is loaded, and how
 LOADING = ("model", "family", "source", "revision", "dtype", "memory")
+RANKINGS = 3  # DCS, ECS, cliques: each gives a model with candidates `own` its best prompts
 
 
 class ConfigError(ValueError):
@@ -243,13 +244,51 @@ def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.Data
         raise ConfigError("\n".join(problems))
 
 
-def planned_prompts(config: dict[str, Any]) -> int:
-    """How many prompts the shards are planned for: selected ones, and the world's held-out ones.
+def planned_extra(config: dict[str, Any]) -> int:
+    """How many prompts are judged beside the selected ones, as far as that is known: the world's.
 
-    A user's own extra prompts are not counted, as they are not read yet: the last shard takes what
-    is beyond the plan.
+    A user's own are not counted, as their file is not read yet: the last shard takes what is beyond
+    the plan.
     """
-    extra = 0
-    if config["inputs"]["source"] == "world" and config["inputs"]["extra_prompts"] == "world":
-        extra = int(config["world"]["planted"]["held_out"])
-    return int(config["dedup"]["n_prompts"]) + extra
+    world = config["inputs"]["source"] == "world" and config["inputs"]["extra_prompts"] == "world"
+    return int(config["world"]["planted"]["held_out"]) if world else 0
+
+
+def planned_prompts(
+    config: dict[str, Any],
+    sheet: pd.DataFrame | None = None,
+    stage: str = "whitebox",
+    model: str = "",
+) -> int:
+    """Most prompts that a stage can take of a model, as far as the config says: what shards are planned for.
+
+    Parameters
+    ----------
+    sheet, model
+        For `labels`, whose candidates are what the sheet says.
+    stage
+        whitebox, blackbox, postfilter or labels.
+    """
+    extra = planned_extra(config)
+    most = int(config["dedup"]["n_prompts"])
+    if stage in ("blackbox", "postfilter"):
+        most = min(most, int(config["blackbox"]["n_prompts"]))
+    if stage == "postfilter":
+        most = min(most, int(config["postfilter"]["n_prompts"]))
+    if stage == "labels":
+        assert sheet is not None
+        most = min(most, _most_candidates(config, sheet, model, frozenset()))
+    return most + extra
+
+
+def _most_candidates(
+    config: dict[str, Any], sheet: pd.DataFrame, model: str, seen: frozenset[str]
+) -> int:
+    """Most candidates of a model but for the extra ones; models that name each other in a ring add none."""
+    candidates = sheet.loc[model, "candidates"]
+    if candidates == "own":
+        return RANKINGS * int(config["labels"]["n_prompts"])
+    if candidates.startswith("top:"):
+        return int(config["labels"]["n_transfer"])
+    sources = [m for m in candidate_models(candidates) if m not in seen | {model}]
+    return sum(_most_candidates(config, sheet, m, seen | {model}) for m in sources)

@@ -109,6 +109,10 @@ SCHEMAS: dict[str, pa.Schema] = {
         distance=F64, distance_mv=F64, distance_rv=F64, distance_tv=F64, mask_file=S, mask_area=F64,
         crop=S, review=B, review_reason=S, status=S, preset=S,
     ),
+    # which archive holds a prompt's pictures; the path is relative to the table's folder
+    "archives": _schema(prompt_id=I64, archive=S),
+    # what was spent on a prompt: its share of the network rows and seconds of the job that made it
+    "spent": _schema(prompt_id=I64, stage=S, unet_rows=F64, seconds=F64),
     # one row a job that called a network
     "costs": _schema(stage=S, model=S, prompts=I64, unet_rows=I64, seconds=F64, preset=S),
 }  # fmt: skip
@@ -148,6 +152,29 @@ def write_table(path: str | os.PathLike, kind: str, data: pd.DataFrame | dict[st
     part = path.with_name(path.name + ".part")
     pq.write_table(table, part, compression="zstd")
     os.replace(part, path)
+
+
+class TableWriter:
+    """Writes a `kind` table piece by piece, for one that need not fit in memory; then moved into place."""
+
+    def __init__(self, path: str | os.PathLike, kind: str):
+        self.path, self.kind = Path(path), kind
+        self._part = self.path.with_name(self.path.name + ".part")
+
+    def __enter__(self) -> TableWriter:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = pq.ParquetWriter(self._part, SCHEMAS[self.kind], compression="zstd")
+        return self
+
+    def write(self, data: pd.DataFrame | dict[str, Any]) -> None:
+        self._writer.write_table(to_table(self.kind, data, str(self.path)))
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._writer.close()
+        if kind is None:
+            os.replace(self._part, self.path)
+        else:
+            self._part.unlink()
 
 
 def read_table(
