@@ -20,7 +20,7 @@ STAGES = [
     "figures",
 ]
 SHARED = {
-    "archives", "clip", "configuration", "diffusion", "images", "parts", "pictures", "ranking", "records", "search",
+    "archives", "authors", "clip", "configuration", "diffusion", "images", "parts", "pictures", "ranking", "records", "search",
 }  # fmt: skip
 # file -> the other stage's module that it may import, and why
 EXCEPTIONS = {

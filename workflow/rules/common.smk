@@ -1,6 +1,7 @@
 # Validation, sheets, wildcard constraints and helper functions; no rules.
 import functools
 import math
+import os
 import sys
 import zlib
 from pathlib import Path
@@ -10,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "src"))
 
-from verbatim import configuration
+from verbatim import configuration, sources
 
 try:
     configuration.read_numbers(config, workflow.basedir)
@@ -18,6 +19,9 @@ try:
     ALL_MODELS = configuration.read_models(config["models"], workflow.basedir)
     MODELS = configuration.select_models(ALL_MODELS, config["select_models"])
     configuration.check_sources(config, ALL_MODELS, MODELS)
+    sources.check_revisions(config, ALL_MODELS, MODELS)
+    sources.check_lists(config, ALL_MODELS)
+    CLIP = sources.clip_folder(config)
 except configuration.ConfigError as err:
     raise WorkflowError(str(err))
 
@@ -27,6 +31,10 @@ wildcard_constraints:
     shard=r"\d{5}",
     figure="[a-z0-9_]+",
 
+
+if config["hub_cache"]:
+    # no param of any rule: where a model lies changes no number, and a moved cache reruns nothing
+    os.environ["HF_HUB_CACHE"] = str(Path(config["hub_cache"]).resolve())
 
 RESULTS = config["results"]
 WORLD = config["inputs"]["source"] == "world"
@@ -143,6 +151,11 @@ def grow(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
+def prompt_list():
+    """A list with the file of captions that are the prompts, or an empty one."""
+    return [config["dedup"]["prompt_list"]] if config["dedup"]["prompt_list"] else []
+
+
 def attacked_models():
     """Selected models whose white- and black-box scores are asked for."""
     return list(MODELS.index[MODELS["whitebox"] == "yes"])
@@ -189,6 +202,13 @@ def candidate_files(wildcards):
             "ecs": f"<results>/blackbox/{wildcards.model}/scores.parquet",
             "clique": f"<results>/postfilter/{wildcards.model}/scores.parquet",
         }
+    if candidates == "authors":
+        return {
+            "authors": config["labels"]["authors"][wildcards.model],
+            "rows": expand(
+                "<results>/inputs/rows/{shard}.parquet", shard=input_shards()
+            ),
+        }
     if candidates.startswith("top:"):
         return {"ecs": f"<results>/blackbox/{models[0]}/scores.parquet"}
     return {"labels": [f"<results>/labels/{model}/labels.parquet" for model in models]}
@@ -222,8 +242,7 @@ def candidates_wanted(wildcards):
 
 def clip_file(name):
     """A file of the CLIP model that made the embeddings."""
-    folder = config["inputs"]["clip"]
-    return f"<results>/world/clip/{name}" if folder == "world" else f"{folder}/{name}"
+    return f"<results>/world/clip/{name}" if CLIP == "world" else f"{CLIP}/{name}"
 
 
 def world_seed(name):
@@ -276,6 +295,11 @@ def sheet_columns(*columns):
     return MODELS[["model", *columns]].to_dict("records")
 
 
+def authors_models():
+    """Selected models that the authors labelled too, by `labels.authors`."""
+    return [model for model in MODELS.index if model in config["labels"]["authors"]]
+
+
 def labels_of_models(wildcards=None):
     return [f"<results>/labels/{model}/labels.parquet" for model in MODELS.index]
 
@@ -301,6 +325,7 @@ def all_tables():
     names += ["precision"] if attacked_models() else []
     names += ["recall", "confusion"] if WORLD else []
     names += ["evaluation"] if WORLD and attacked_models() else []
+    names += ["agreement"] if authors_models() else []
     return ["<results>/table1.csv", *(f"<results>/tables/{name}.csv" for name in names)]
 
 

@@ -122,6 +122,44 @@ rule select_prompts:
         "../scripts/dedup/select_prompts.py"
 
 
+# the prompts are the most duplicated ones, or a list's (dedup.prompt_list): one of two rules makes them
+if config["dedup"]["prompt_list"]:
+
+    ruleorder: select_listed > select_prompts
+
+else:
+
+    ruleorder: select_prompts > select_listed
+
+
+rule select_listed:
+    input:
+        listed=prompt_list(),
+        rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
+        clusters="<results>/dedup/clusters.parquet",
+        stats="<results>/dedup/cluster_stats.parquet",
+        extra=extra_prompts(),
+        code=code("authors", "dedup/listed", "dedup/prompts"),
+    output:
+        prompts="<results>/dedup/prompts.parquet",
+    log:
+        "<results>/logs/dedup/select_listed.log",
+    benchmark:
+        "<results>/benchmarks/dedup/select_listed.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=720,
+    params:
+        n_prompts=config["dedup"]["n_prompts"],
+        min_caption_chars=config["dedup"]["min_caption_chars"],
+        max_caption_chars=config["dedup"]["max_caption_chars"],
+    script:
+        "../scripts/dedup/select_listed.py"
+
+
 rule select_kept_rows:
     input:
         rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),

@@ -6,6 +6,7 @@
 #            own         scores of whitebox, blackbox and postfilter of the model
 #            top:m       scores of blackbox of model m
 #            found:m,n   labels of models m and n
+#            authors     the authors' labels of the model (labels.authors), and inputs/rows to find their rows in
 #          of a closed system (family `images`) a folder of pictures with manifest.csv or manifest.parquet
 # OUTPUTS  <results>/labels/{model}/selection.parquet   the candidates, and why they are
 #          <results>/labels/{model}/kept/               their syntheses, in parts that are found again by prompt
@@ -15,13 +16,14 @@
 #          <results>/labels/{model}/neighbours.parquet  nearest training rows of each synthesis
 #          <results>/labels/{model}/training.zip        pictures of these rows and their relatives; fetched.parquet
 #          <results>/labels/{model}/labels.parquet      a label a candidate; masks.zip: template masks
+#          <results>/labels/{model}/release/            the same in the authors' layout (asked for by name)
 
 
 rule select_candidates:
     input:
         unpack(candidate_files),
         prompts="<results>/dedup/prompts.parquet",
-        code=code("labels/candidates"),
+        code=code("authors", "labels/candidates"),
     output:
         selection="<results>/labels/{model}/selection.parquet",
     log:
@@ -297,3 +299,26 @@ rule merge_labels:
         runtime=10,
     script:
         "../scripts/labels/merge_labels.py"
+
+
+rule build_release:
+    input:
+        labels="<results>/labels/{model}/labels.parquet",
+        training="<results>/labels/{model}/training.zip",
+        masks="<results>/labels/{model}/masks.zip",
+        rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
+        code=code("authors", "images", "labels/release"),
+    output:
+        release=directory("<results>/labels/{model}/release"),
+    log:
+        "<results>/logs/labels/build_release/{model}.log",
+    benchmark:
+        "<results>/benchmarks/labels/build_release/{model}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    script:
+        "../scripts/labels/build_release.py"

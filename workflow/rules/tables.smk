@@ -10,6 +10,7 @@
 #          <results>/tables/confusion.csv     labels against truth         (embedded world)
 #          <results>/tables/evaluation.csv    every score as a detector    (embedded world)
 #          <results>/tables/detectors.csv     the scores behind it, a row a prompt (embedded world)
+#          <results>/tables/agreement.csv     our labels against the authors'  (where labels.authors names theirs)
 #          <results>/tables/seeds.csv         several worlds side by side  (a target of its own)
 #          <results>/checks.txt               what was checked on these files
 
@@ -254,6 +255,34 @@ rule compare_seeds:
         confidence=config["tables"]["confidence"],
     script:
         "../scripts/tables/compare_seeds.py"
+
+
+rule compare_authors:
+    input:
+        labels=[
+            f"<results>/labels/{model}/labels.parquet" for model in authors_models()
+        ],
+        authors=[config["labels"]["authors"][model] for model in authors_models()],
+        code=code("authors", "tables/agreement", "tables/text"),
+    output:
+        table="<results>/tables/agreement.csv",
+    log:
+        "<results>/logs/tables/compare_authors.log",
+    benchmark:
+        "<results>/benchmarks/tables/compare_authors.tsv"
+    conda:
+        "../../envs/plots.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        models=authors_models(),
+        resamples=config["tables"]["resamples"],
+        confidence=config["tables"]["confidence"],
+        seed=config["tables"]["seed"],
+    script:
+        "../scripts/tables/compare_authors.py"
 
 
 rule check_results:

@@ -1,13 +1,15 @@
 """Select the prompts that are synthesised and labelled, by what the models sheet says of candidates."""
 
+from verbatim.authors import find_rows, listed_captions, prompt_ids, read_labels
 from verbatim.labels.candidates import (
     CandidateError,
+    add_listed,
     found_copies,
     select_candidates,
     top_ranked,
 )
 from verbatim.records import read_table, write_table
-from verbatim.runtime import script
+from verbatim.runtime import progress, script
 
 RANKINGS = {"dcs": "whitebox", "ecs": "blackbox", "clique": "postfilter"}
 
@@ -27,6 +29,14 @@ def main(smk):
         for model, path in zip(p.found_in, smk.input.get("labels", []), strict=True):
             labels = read_table(path, "labels", ["prompt_id", "label"])
             reasons[f"found:{model}"] = found_copies(labels)
+        if path := smk.input.get("authors"):
+            listed = listed_captions(read_labels(path))
+            usable, columns = [("status", "==", "ok")], ["row", "url", "caption"]
+            shards = (read_table(file, "rows", columns, usable) for file in smk.input.rows)
+            found = find_rows(listed, progress(shards, "shards of rows", len(smk.input.rows)))
+            log.info("the authors' prompts, found by %s", found["how"].value_counts().to_dict())
+            listed = listed.assign(prompt_id=prompt_ids(listed["caption"]), row=found["row"])
+            prompts, reasons["authors"] = add_listed(prompts, listed), listed["prompt_id"]
         table = select_candidates(prompts, reasons)
         if own and table.empty:
             raise CandidateError(

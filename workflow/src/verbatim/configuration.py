@@ -90,6 +90,15 @@ def check_config(config: dict[str, Any], base: str | Path) -> None:
         )
 
 
+def overlay(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`base` with `changes` put over it block by block, as Snakemake does with a second --configfile."""
+    merged = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = overlay(merged[key], value) if both else value
+    return merged
+
+
 def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
     """The models sheet, checked, indexed by `model`; every cell a string.
 

@@ -39,6 +39,8 @@ def find_folder(folder_or_id: str | os.PathLike[str], revision: str | None = Non
         return Path(snapshot_download(name, revision=revision, local_files_only=True))
     except Exception as err:  # the hub's library raises many kinds for what is not cached
         at = f" --revision {revision}" if revision else ""
+        cache = os.environ.get("HF_HUB_CACHE", "")  # the config's `hub_cache`, if one is set
+        at += f" --cache-dir {cache}" if cache else ""
         raise ModelFolderError(
             f"{name}: neither a folder nor a model in the local hub cache; fetch it first: "
             f'hf download {name}{at} --include "*.json" "*.txt" "*.model" "*.safetensors"'

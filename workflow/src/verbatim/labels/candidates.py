@@ -31,6 +31,16 @@ def found_copies(labels: pd.DataFrame) -> list[int]:
     return labels.loc[labels["label"].isin(COPIES), "prompt_id"].tolist()
 
 
+def add_listed(prompts: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
+    """A `prompts` table and, behind it, the prompts of a list that it does not have.
+
+    listed : prompt_id, caption, row (-1: not in the data). Columns as a `selection` table, but `why`.
+    """
+    columns = ["prompt_id", "caption", "row", "extra"]
+    new = listed[~listed["prompt_id"].isin(prompts["prompt_id"])].assign(extra=False)
+    return pd.concat([prompts[columns], new[columns]], ignore_index=True)
+
+
 def select_candidates(prompts: pd.DataFrame, reasons: Mapping[str, Iterable[int]]) -> pd.DataFrame:
     """Union of the prompts that each reason asks for, and all extra prompts.
 

@@ -1,0 +1,51 @@
+"""The plan of a run's costs; that it is what a run spends is shown in tests/workflow/test_paper.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from verbatim.configuration import overlay, read_models
+from verbatim.tables.plan import plan_costs, rows_a_picture
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_a_heun_step_is_two_evaluations_but_for_the_last_and_guidance_doubles():
+    assert rows_a_picture("heun", 16, 7.5) == 62
+    assert rows_a_picture("heun", 1, 7.5) == 2
+    assert rows_a_picture("heun", 16, 1.0) == 31
+    assert rows_a_picture("euler", 16, 7.5) == 32
+    assert rows_a_picture("ddim", 50, 0.0) == 50
+
+
+@pytest.fixture
+def plan():
+    load = [
+        yaml.safe_load((ROOT / "config" / f).read_text()) for f in ("config.yaml", "paper.yaml")
+    ]
+    config = overlay(*load)
+    models = read_models(ROOT / config["models"], ROOT).to_dict("records")
+    return plan_costs(config, models, {"sd1": 153, "sd2": 25}).set_index(["stage", "model"])
+
+
+def test_the_papers_run_by_hand(plan):
+    rows = plan["unet_rows"]
+    # one row a prompt, and one without a caption in each of 40 jobs
+    assert rows["whitebox", "sd1"] == 2_000_000 + 40
+    # four seeds; and one row without a caption a seed and part of 500 prompts
+    assert rows["blackbox", "sd1"] == 4 * (30_000 + 60)
+    assert rows["blackbox_presets", "sd1"] == 4 * 30_000
+    assert rows["postfilter", "sd2"] == 500 * 500 * 62
+    assert rows["labels", "sd1"] == 3 * 500 * 4 * 62
+    assert rows["labels", "if"] == 500 * 4 * 62
+    assert rows["labels", "openjourney"] == (153 + 25) * 4 * 62
+    assert plan.loc[("whitebox", "sd1"), "jobs"] == 40
+
+
+def test_a_closed_system_and_models_that_are_not_attacked_cost_no_search(plan):
+    assert "midjourney" not in plan.index.get_level_values("model")
+    attacked = plan[plan.index.get_level_values("stage") != "labels"]
+    assert set(attacked.index.get_level_values("model")) == {"sd1", "sd2"}

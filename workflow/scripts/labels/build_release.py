@@ -1,0 +1,52 @@
+"""Rule build_release: a model's labels -> the same in the authors' layout, with masks and pictures."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from verbatim.authors import labels_table, write_parquet
+from verbatim.images import ImageArchive
+from verbatim.labels.release import to_release
+from verbatim.records import read_table
+from verbatim.runtime import script
+
+
+def main(smk):
+    with script(smk) as log:
+        labels = read_table(smk.input.labels, "labels")
+        wanted = sorted({*labels["row"], *labels["source_row"]} - {-1}) or [-1]
+        parts = [
+            read_table(path, "rows", ["row", "url"], [("row", "in", wanted)])
+            for path in smk.input.rows
+        ]
+        urls = pd.concat(parts).set_index("row")["url"]
+        release = to_release(labels, urls)
+        folder = Path(smk.output.release)
+        part = folder.with_name(folder.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        write_parquet(part / "labels.parquet", labels_table(release.labels))
+        for name in ("templates", "retrieved"):
+            table = pa.Table.from_pandas(getattr(release, name), preserve_index=False)
+            write_parquet(part / name / "metadata.parquet", table)
+        for archive, files in (
+            (smk.input.masks, release.masks),
+            (smk.input.training, release.pictures),
+        ):
+            with ImageArchive(archive) as pictures:
+                for file, member in files.items():
+                    path = part / file
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(pictures.read_bytes(member))
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(part, folder)
+        log.info(
+            "%d labels; left out: %d prompts without a row, %d without a verdict",
+            len(release.labels), *release.left_out,
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

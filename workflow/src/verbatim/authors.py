@@ -1,0 +1,214 @@
+"""The layout of the authors' published labels and prompt lists (Webster 2023, `templates-verbs`).
+
+A labels file is a Parquet table whose index is the row in LAION, with the columns of `COLUMNS`:
+
+- overfit_type: MV, RV, TV or N;
+- gen_seeds: seeds whose synthesis is the copy, of RV and TV;
+- retrieved_urls: addresses of the pictures that are copied, of RV and TV;
+- template_indices: of TV one list, of positions in `templates/metadata.parquet` (url, mask_file, img_file);
+- mse_real_gen: least sum of squares between the row's own picture and the syntheses, over 256x256x3 values.
+
+Beside it lies `retrieved/metadata.parquet` (url, img_file). Prompt lists have the columns caption and url,
+and repeat rows.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from verbatim.records import prompt_id
+
+TYPES = ("MV", "RV", "TV", "N")
+VALUES = 256 * 256 * 3  # of the squares that `mse_real_gen` is a sum over: VALUES * RMSE^2
+TEMPLATES = ("url", "mask_file", "img_file")
+RETRIEVED = ("url", "img_file")
+
+
+class AuthorsError(ValueError):
+    """A file in the authors' layout cannot be used; the message names the file, the place and the cure."""
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _is_list(kind: pa.DataType, inner: Callable[[pa.DataType], bool]) -> bool:
+    listed = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    return listed and (pa.types.is_null(kind.value_type) or inner(kind.value_type))
+
+
+# column -> (its type in words, whether an Arrow type is that)
+COLUMNS: dict[str, tuple[str, Callable[[pa.DataType], bool]]] = {
+    "caption": ("text", _is_text),
+    "url": ("text", _is_text),
+    "overfit_type": ("text", _is_text),
+    "gen_seeds": ("a list of whole numbers", lambda k: _is_list(k, pa.types.is_integer)),
+    "retrieved_urls": ("a list of texts", lambda k: _is_list(k, _is_text)),
+    "template_indices": (
+        "a list of lists of whole numbers",
+        lambda k: _is_list(k, lambda inner: _is_list(inner, pa.types.is_integer)),
+    ),
+    "mse_real_gen": ("a number", lambda k: pa.types.is_floating(k) or pa.types.is_integer(k)),
+}
+CURE = "labels.authors must name Parquet files in the layout of the authors' groundtruth_parquets"
+
+
+def read_labels(path: str | os.PathLike) -> pd.DataFrame:
+    """The authors' labels of one model: row (int64), and the columns of `COLUMNS`, in the file's order.
+
+    Lists come as Python lists, an absent list as an empty one, an absent address as "", an absent sum
+    of squares as NaN.
+
+    Raises
+    ------
+    AuthorsError
+        Naming the file and the column or row: not Parquet, a column missing or of another type, an
+        unknown overfit_type, a caption missing, an index that is no row or that stands twice.
+    """
+    try:
+        table = pq.read_table(path)
+    except (FileNotFoundError, OSError, pa.ArrowInvalid) as err:
+        raise AuthorsError(f"{path}: cannot be read as Parquet ({err}); {CURE}") from err
+    missing = [name for name in COLUMNS if name not in table.column_names]
+    if missing:
+        raise AuthorsError(
+            f"{path}: the columns {missing} are missing; it has {table.column_names}; {CURE}"
+        )
+    for name, (words, fits) in COLUMNS.items():
+        kind = table.schema.field(name).type
+        if not fits(kind):
+            raise AuthorsError(f"{path}: column {name!r} is {kind}, not {words}; {CURE}")
+    frame = table.to_pandas()
+    _check_index(frame.index, path)
+    out = pd.DataFrame({"row": frame.index.to_numpy(dtype=np.int64)})
+    for name in ("caption", "overfit_type"):
+        out[name] = frame[name].to_numpy(dtype=object)
+        empty = out.loc[out[name].isna(), "row"].tolist()
+        if empty:
+            raise AuthorsError(
+                f"{path}: row {empty[0]} has no {name} ({len(empty)} in all); {CURE}"
+            )
+    unknown = out[~out["overfit_type"].isin(TYPES)]
+    if len(unknown):
+        row, found = unknown[["row", "overfit_type"]].iloc[0]
+        raise AuthorsError(
+            f"{path}: row {row} has the overfit_type {found!r} ({len(unknown)} such rows); "
+            f"known: {', '.join(TYPES)}"
+        )
+    out["url"] = frame["url"].fillna("").to_numpy(dtype=object)
+    for name in ("gen_seeds", "retrieved_urls", "template_indices"):
+        out[name] = [_plain(value) for value in frame[name]]
+    out["mse_real_gen"] = frame["mse_real_gen"].to_numpy(dtype=np.float64)
+    return out[["row", *COLUMNS]]
+
+
+def _check_index(index: pd.Index, path: str | os.PathLike) -> None:
+    if index.nlevels != 1 or not pd.api.types.is_integer_dtype(index.dtype):
+        raise AuthorsError(f"{path}: the index is {index.dtype}, not rows of LAION; {CURE}")
+    if (index < 0).any():
+        raise AuthorsError(f"{path}: the index has {index.min()}, which is no row of LAION; {CURE}")
+    twice = index[index.duplicated()].tolist()
+    if twice:
+        raise AuthorsError(
+            f"{path}: row {twice[0]} stands twice in the index ({len(twice)} rows too many); take one away"
+        )
+
+
+def _plain(value: Any) -> list[Any]:
+    """Arrow's nested arrays as Python lists."""
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return []
+    items = value.tolist() if isinstance(value, np.ndarray) else list(value)
+    return [_plain(item) if isinstance(item, (list, np.ndarray)) else item for item in items]
+
+
+def labels_table(labels: pd.DataFrame) -> pa.Table:
+    """A frame as `read_labels` gives it as the Arrow table of a labels file: the index is the row."""
+    schema = pa.schema(
+        [
+            ("caption", pa.string()), ("url", pa.string()), ("overfit_type", pa.string()),
+            ("gen_seeds", pa.list_(pa.int64())), ("retrieved_urls", pa.list_(pa.string())),
+            ("template_indices", pa.list_(pa.list_(pa.int64()))), ("mse_real_gen", pa.float64()),
+            ("row", pa.int64()),
+        ]
+    )  # fmt: skip
+    return pa.Table.from_pandas(
+        labels.set_index("row")[list(COLUMNS)], schema=schema, preserve_index=True
+    )
+
+
+def listed_captions(labels: pd.DataFrame) -> pd.DataFrame:
+    """The prompts of a labels frame, each caption once (its first row): caption, url, row."""
+    return labels.drop_duplicates("caption")[["caption", "url", "row"]].reset_index(drop=True)
+
+
+def find_rows(wanted: pd.DataFrame, shards: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """The rows that listed captions have in the data: by caption and address, else caption, else address.
+
+    A row in another's list counts rows of another copy of LAION, so no listed row is trusted: what is
+    found has the caption or the address that was listed.
+
+    Parameters
+    ----------
+    wanted
+        caption (unique), url ("": none).
+    shards
+        row, url, caption of the data's shards, in any order; one is held at a time.
+
+    Returns
+    -------
+    As long as `wanted` and in its order: row (of equally good ones the lowest, -1 if there is none),
+    caption_count (rows with this caption), how ("caption and url", "caption", "url" or "").
+    """
+    captions = pd.Series(np.arange(len(wanted)), index=pd.Index(wanted["caption"], dtype=object))
+    with_url = wanted[wanted["url"] != ""]
+    by_url = pd.DataFrame({"url": with_url["url"], "place": with_url.index.to_numpy()})
+    best = pd.DataFrame({"place": [], "worth": [], "row": []}, dtype=np.int64)
+    counts = np.zeros(len(wanted), dtype=np.int64)
+    urls = wanted["url"].to_numpy(dtype=object)
+    for shard in shards:
+        same = shard[shard["caption"].isin(captions.index)]
+        places = captions.reindex(same["caption"]).to_numpy()
+        np.add.at(counts, places, 1)
+        both = (same["url"].to_numpy(dtype=object) == urls[places]) & (urls[places] != "")
+        near = shard.loc[shard["url"].isin(by_url["url"]), ["row", "url"]].merge(by_url, on="url")
+        found = pd.concat(
+            [
+                best,
+                pd.DataFrame({"place": places, "worth": 1 + both, "row": same["row"].to_numpy()}),
+                near[["place", "row"]].assign(worth=0),
+            ]
+        )
+        found = found.sort_values(["place", "worth", "row"], ascending=[True, False, True])
+        best = found.drop_duplicates("place")
+    out = best.set_index("place").reindex(range(len(wanted)))
+    words = {0.0: "url", 1.0: "caption", 2.0: "caption and url"}
+    return pd.DataFrame(
+        {
+            "row": out["row"].fillna(-1).to_numpy(dtype=np.int64),
+            "caption_count": counts,
+            "how": out["worth"].map(words).fillna("").to_numpy(dtype=object),
+        }
+    )
+
+
+def prompt_ids(captions: Iterable[str]) -> list[int]:
+    """Key of each caption."""
+    return [prompt_id(caption) for caption in captions]
+
+
+def write_parquet(path: str | os.PathLike, table: pa.Table) -> None:
+    """Write an Arrow table, to a temporary name first, then moved into place."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    pq.write_table(table, part)
+    os.replace(part, path)

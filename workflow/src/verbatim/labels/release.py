@@ -1,0 +1,100 @@
+"""Our labels of one model in the layout that the authors published theirs in (see `verbatim.authors`).
+
+What the layout has no room for is left out: prompts without a row in the data (its key is the row), prompts
+that could not be judged, and the distances of RV and TV. What a guard set aside for review is N there, as
+the authors took such pictures out by hand.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from verbatim.authors import RETRIEVED, TEMPLATES, VALUES
+from verbatim.images import row_name
+
+
+class Release(NamedTuple):
+    """The tables of a release, and which member of which archive each of its files is.
+
+    labels : as `authors.read_labels` gives it. templates, retrieved : their metadata tables.
+    masks, pictures : file -> member of the archives of masks and of training pictures.
+    left_out : prompts without a row, prompts without a verdict.
+    """
+
+    labels: pd.DataFrame
+    templates: pd.DataFrame
+    retrieved: pd.DataFrame
+    masks: dict[str, str]
+    pictures: dict[str, str]
+    left_out: tuple[int, int]
+
+
+def to_release(labels: pd.DataFrame, urls: pd.Series) -> Release:
+    """A `labels` table in the authors' layout.
+
+    Parameters
+    ----------
+    labels : a `labels` table.
+    urls : row -> address, of the prompts' rows and of the copies' sources.
+
+    Returns
+    -------
+    Release. gen_seeds holds the one seed that was nearest; a template is a source picture with the mask
+    of one prompt, so a source of two prompts is two templates; mse_real_gen is `VALUES` * distance_mv^2.
+    """
+    without_row, missing = labels["row"] < 0, labels["label"].eq("missing")
+    kept = labels[~without_row & ~missing].sort_values("row").reset_index(drop=True)
+    kind = kept["label"].where(~kept["review"], "N")
+    is_tv, is_rv = kind.eq("TV"), kind.eq("RV")
+    copied = is_tv | is_rv
+    source_url = kept["source_row"].map(urls).fillna("")
+    position = is_tv.cumsum() - 1  # of a TV prompt's template in the list of templates
+    table = pd.DataFrame(
+        {
+            "row": kept["row"],
+            "caption": kept["caption"],
+            "url": kept["row"].map(urls).fillna(""),
+            "overfit_type": kind,
+            "gen_seeds": [
+                [int(seed)] if is_copy else []
+                for seed, is_copy in zip(kept["seed"], copied, strict=True)
+            ],
+            "retrieved_urls": [
+                [url] if is_copy else [] for url, is_copy in zip(source_url, copied, strict=True)
+            ],
+            "template_indices": [
+                [[int(at)]] if is_template else []
+                for at, is_template in zip(position, is_tv, strict=True)
+            ],
+            "mse_real_gen": VALUES * np.square(kept["distance_mv"].astype(float)),
+        }
+    )
+    of_tv = kept[is_tv]
+    templates = pd.DataFrame(
+        {
+            "url": source_url[is_tv],
+            "mask_file": [f"templates/masks/{file}" for file in of_tv["mask_file"]],
+            "img_file": [f"templates/images/{row_name(row)}" for row in of_tv["source_row"]],
+        },
+        columns=list(TEMPLATES),
+    ).reset_index(drop=True)
+    sources = kept.loc[is_rv, "source_row"].drop_duplicates().sort_values()
+    retrieved = pd.DataFrame(
+        {
+            "url": sources.map(urls).fillna(""),
+            "img_file": [f"retrieved/images/{row_name(row)}" for row in sources],
+        },
+        columns=list(RETRIEVED),
+    ).reset_index(drop=True)
+    names = [*templates["img_file"], *retrieved["img_file"]]
+    return Release(
+        table,
+        templates,
+        retrieved,
+        {name: name.rpartition("/")[2] for name in templates["mask_file"]},
+        {name: name.rpartition("/")[2] for name in names},
+        (int(without_row.sum()), int((missing & ~without_row).sum())),
+    )

@@ -1,0 +1,88 @@
+"""What a run will cost in network rows and pictures, before it is started.
+
+The same counts as `tables/costs.csv` has afterwards, from the settings alone. Rows of the syntheses follow
+from the samplers: a guided Heun step takes four rows (two evaluations, both halves of the guidance), the
+last one two.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+COLUMNS = ["stage", "model", "prompts", "jobs", "unet_rows", "pictures"]
+RANKINGS = 3  # of a model's own candidates: DCS, ECS, clique
+
+
+def rows_a_picture(sampler: str, steps: int, guidance: float) -> int:
+    """Network rows of one full synthesis: Karras et al. 2022, algorithm 1, for `heun`."""
+    calls = 2 * steps - 1 if sampler == "heun" else steps
+    return calls * (1 if guidance in (0.0, 1.0) else 2)
+
+
+def plan_costs(
+    config: Mapping[str, Any], models: Iterable[Mapping[str, str]], found: Mapping[str, int]
+) -> pd.DataFrame:
+    """Rows and pictures of every stage and model: a bound, met where no prompt is left out.
+
+    Parameters
+    ----------
+    config
+        The whole config.
+    models
+        Rows of the models sheet: model, family, candidates, whitebox.
+    found
+        Prompts that are expected to be found in a model, for the candidates `found:`.
+
+    Returns
+    -------
+    stage and model as in `tables/costs.csv`; prompts; jobs (that call the network); unet_rows; pictures
+    (that are kept). The post-filter as if no prompt was decided early, a model's own candidates as if its
+    rankings had nothing in common.
+    """
+    out: list[dict[str, Any]] = []
+
+    def add(stage: str, model: str, prompts: int, rows: int, pictures: int) -> None:
+        size = config[stage].get("prompts_a_shard", 0) if stage in config else 0
+        # the one-step pictures of other presets are made by the jobs of `blackbox`
+        jobs = 0 if stage not in config else math.ceil(prompts / size) if size else 1
+        out.append(dict(zip(COLUMNS, (stage, model, prompts, jobs, rows, pictures), strict=True)))
+
+    s = config["sampling"]
+    each = rows_a_picture(s["sampler"], s["steps"], s["guidance"])
+    for one in models:
+        model, candidates = one["model"], one["candidates"]
+        if one["whitebox"] == "yes":
+            stage = config["whitebox"]
+            n, seeds = config["dedup"]["n_prompts"], len(stage["seeds"])
+            jobs = math.ceil(n / stage["prompts_a_shard"])
+            # one row without a caption a seed and job: the noise is the seed's alone
+            add("whitebox", model, n, seeds * (n + jobs), 0)
+            stage = config["blackbox"]
+            n, seeds = min(n, stage["n_prompts"]), len(stage["seeds"])
+            parts = math.ceil(n / stage["prompts_a_part"])
+            main = stage["presets"][stage["preset"]]["guidance"]
+            others = {preset["guidance"] for preset in stage["presets"].values()} - {main}
+            for name, guidance in [("blackbox", main), *(("blackbox_presets", g) for g in others)]:
+                rows = seeds * (n + (parts if guidance != 1 else 0))
+                add(name, model, n, rows, n * seeds)
+            n, images = min(n, config["postfilter"]["n_prompts"]), config["postfilter"]["n_images"]
+            add("postfilter", model, n, n * images * each, n * images)
+        if one["family"] == "images":
+            continue
+        n = _candidates(config, candidates, found)
+        seeds = len(config["labels"]["seeds"])
+        add("labels", model, n, n * seeds * each, n * seeds)
+    return pd.DataFrame(out, columns=COLUMNS)
+
+
+def _candidates(config: Mapping[str, Any], candidates: str, found: Mapping[str, int]) -> int:
+    word, _, others = candidates.partition(":")
+    if word == "own":
+        return int(RANKINGS * config["labels"]["n_prompts"])
+    if word == "top":
+        return int(config["labels"]["n_transfer"])
+    return sum(found.get(model, 0) for model in others.split(","))
