@@ -108,10 +108,11 @@ SCHEMAS: dict[str, pa.Schema] = {
     "costs": _schema(stage=S, model=S, prompts=I64, unet_rows=I64, seconds=F64, preset=S),
 }  # fmt: skip
 
-# inputs/manifest.tsv: one row a shard; paths "" where there is none; footer_sha256 of the metadata's footer
+# inputs/manifest.tsv: one row a shard; paths "" where there is none; footer_sha256 of the metadata's footer;
+# several tables of one shard are joined by "|", metadata_row is where it starts in the first of them
 MANIFEST: dict[str, type] = {
     "shard": str, "embeddings": str, "metadata": str, "rows": int, "first_row": int, "dim": int,
-    "archive": str, "footer_sha256": str,
+    "archive": str, "footer_sha256": str, "metadata_row": int, "embeddings_digest": str,
 }  # fmt: skip
 
 
