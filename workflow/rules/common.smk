@@ -123,6 +123,11 @@ def picture_folder():
     return layouts.archive_folder(config["inputs"]["source"])
 
 
+def url_cache():
+    """The folder that pictures fetched by url are kept in."""
+    return config["inputs"]["download"]["cache"] or f"{RESULTS}/inputs/urls"
+
+
 def extra_prompts():
     """A list with the file of captions to judge beside the selected ones, or an empty one."""
     file = config["inputs"]["extra_prompts"]
