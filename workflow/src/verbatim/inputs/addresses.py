@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as LateError
 
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
-# public by their numbers, but a cloud's own service behind them: Azure's
-SERVICES = {ipaddress.ip_address("168.63.129.16")}
+# what `ipaddress` takes for public, in some versions of Python, and is not: special purposes (RFC 6890,
+# 8215; Oracle's metadata among them), and Azure's own services
+SPECIAL = [
+    ipaddress.ip_network(net)
+    for net in ("192.0.0.0/24", "168.63.129.16/32", "64:ff9b:1::/48", "2001::/23")
+]
 PORTS = (80, 443)  # below 1024; others there speak no HTTP
 
 Address = tuple[int, tuple]  # family, and what connect() takes
@@ -44,7 +48,7 @@ def refusal(text: str) -> str:
     for word in ("loopback", "link_local", "multicast", "unspecified", "private", "reserved"):
         if getattr(address, f"is_{word}"):
             return f"{text} is {word.replace('_', '-')}"
-    if not address.is_global or address in SERVICES:
+    if not address.is_global or any(address in net for net in SPECIAL):
         return f"{text} is not public"
     if isinstance(address, ipaddress.IPv6Address):
         for inner in embedded(address):
@@ -62,7 +66,8 @@ class Resolver:
     lookup
         As socket.getaddrinfo; tests give another.
     allow_private
-        For tests against a server on this machine. No setting of a run reaches it.
+        Addresses that may be asked though they are not public: for tests against a server on this machine. No
+        setting of a run reaches it.
     threads
         Look-ups at a time: the system's cannot be given a time limit, so each waits in a thread.
     """
@@ -70,7 +75,7 @@ class Resolver:
     def __init__(
         self,
         lookup: Callable[..., list] = socket.getaddrinfo,
-        allow_private: bool = False,
+        allow_private: Collection[str] = (),
         threads: int = 32,
     ):
         self.lookup, self.allow_private = lookup, allow_private
@@ -82,7 +87,7 @@ class Resolver:
         Raises RefusedAddressError if one of them is not public, or the port is another service's; TimeoutError;
         socket.gaierror if the host has none.
         """
-        if not self.allow_private and port < 1024 and port not in PORTS:
+        if port < 1024 and port not in PORTS:
             raise RefusedAddressError(f"port {port} is not the web's")
         waiting: Future = self._pool.submit(self.lookup, host, port, 0, socket.SOCK_STREAM)
         try:
@@ -92,8 +97,8 @@ class Resolver:
             raise TimeoutError(f"no address of {host} within {timeout:.0f} s") from err
         found = {(family, address): None for family, _, _, _, address in answers}
         for _, address in found:
-            why = "" if self.allow_private else refusal(str(address[0]))
-            if why:
+            why = refusal(str(address[0]))
+            if why and address[0] not in self.allow_private:
                 raise RefusedAddressError(f"{host}: {why}")
         if not found:
             raise socket.gaierror(socket.EAI_NONAME, f"{host} has no address")

@@ -102,7 +102,8 @@ def forbidden(values: list[str], disallowed: tuple[str, ...]) -> str:
         agent = ""
         for item in value.split(","):
             name, colon, rest = item.strip().lower().partition(":")
-            if colon and name != "unavailable_after":  # `agent: directive, directive`
+            valued = name == "unavailable_after" or name.startswith("max-")
+            if colon and not valued:  # `agent: directive, directive`
                 agent, name = name.strip(), rest.strip()
             if agent in ("", "verbatim") and name in disallowed:
                 return name
