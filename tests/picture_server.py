@@ -29,6 +29,16 @@ def huge_png(width: int, height: int) -> bytes:
     )
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """Takes many connections at once, and says nothing of broken ones."""
+
+    request_queue_size = 256
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        pass
+
+
 class PictureServer:
     """Use as a context manager.
 
@@ -36,7 +46,7 @@ class PictureServer:
     asked : paths in order; busiest : most requests at one time.
     """
 
-    def __init__(self):
+    def __init__(self, address: str = "127.0.0.1"):
         self.pictures: dict[str, bytes] = {"/good": png(100)}
         self.asked: list[str] = []
         self.tries: Counter[str] = Counter()
@@ -67,8 +77,7 @@ class PictureServer:
                     with server._lock:
                         server.busy -= 1
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = http.server.Server((address, 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def send(self, to, data: bytes | None, status: int = 200, **headers: str) -> None:

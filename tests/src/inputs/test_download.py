@@ -75,9 +75,7 @@ def test_a_good_picture_comes_back_as_it_was_sent(fetch, path):
         ("redirects_to_nonsense", "bad_url", ""),
     ],
 )
-def test_what_goes_wrong_is_a_status_with_its_reason(
-    fetch, way, status, words
-):
+def test_what_goes_wrong_is_a_status_with_its_reason(fetch, way, status, words):
     got = fetch(f"/ways/{way}")
     assert (got.status, got.data) == (status, b"")
     assert words in got.reason
