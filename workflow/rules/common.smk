@@ -36,6 +36,7 @@ if not WORLD:
         SOURCE = layouts.list_files(config["inputs"]["source"])
     except layouts.InputError as err:
         raise WorkflowError(str(err))
+    PLACES = {shard: place for place, shard in enumerate(SOURCE.shards)}
 
 
 def code(*modules):
@@ -72,7 +73,7 @@ def source_file(kind, shard):
             "metadata": f"metadata/metadata_{number}.parquet",
         }[kind]
         return f"<results>/world/embeddings/{name}"
-    place = SOURCE.shards.index(shard)
+    place = PLACES[shard]
     if kind == "metadata":
         return [] if SOURCE.by_position else SOURCE.metadata[place]
     if SOURCE.embeddings:
