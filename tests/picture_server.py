@@ -77,7 +77,7 @@ class PictureServer:
                     with server._lock:
                         server.busy -= 1
 
-        self._server = http.server.Server((address, 0), Handler)
+        self._server = Server((address, 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def send(self, to, data: bytes | None, status: int = 200, **headers: str) -> None:

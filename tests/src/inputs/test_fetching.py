@@ -1,12 +1,17 @@
 import json
+import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from made_inputs import png
+from picture_server import PictureServer
 
-from verbatim.inputs.download import Download
+from verbatim.inputs.addresses import Resolver
+from verbatim.inputs.download import Download, Downloader, Limits
 from verbatim.inputs.fetching import HostQueue, NoInternetError, fetch_all
 from verbatim.inputs.url_cache import Entry, FetchedUrls, UrlCache
 
@@ -64,6 +69,41 @@ def test_what_was_fetched_before_a_run_ended_is_kept(tmp_path):
     again = Web(**web.answers)
     assert set(fetch(urls, again, tmp_path).values()) == {"ok"}
     assert set(again.asked) == set(urls) - before
+
+
+KILLED = """
+import sys
+sys.path[:0] = {paths}
+from verbatim.inputs.addresses import Resolver
+from verbatim.inputs.download import Downloader, Limits
+from verbatim.inputs.fetching import fetch_all
+from verbatim.inputs.url_cache import UrlCache
+downloader = Downloader(Limits(), 2, Resolver(allow_private=["127.0.0.1"]))
+for entry in fetch_all({urls}, downloader, UrlCache({folder!r}), 2, 2):
+    print(entry.status, flush=True)
+"""
+
+
+def test_a_killed_process_has_kept_what_it_had_and_nobody_is_asked_for_it_again(tmp_path):
+    with PictureServer() as server:
+        server.pictures = {f"/{i}": png(i) for i in range(30)}
+        server.delay = 0.02
+        urls = [f"{server.url}/{i}" for i in range(30)]
+        code = KILLED.format(paths=sys.path[:4], urls=urls, folder=str(tmp_path))
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+        ) as run:
+            said = [run.stdout.readline() for _ in range(6)]
+            run.send_signal(signal.SIGKILL)
+        assert said == ["ok\n"] * 6
+        cache = UrlCache(tmp_path)
+        kept = [url for url in urls if cache.read(url)]
+        assert 6 <= len(kept) < 30
+        resolver = Resolver(allow_private=["127.0.0.1"])
+        with Downloader(Limits(), 2, resolver) as downloader:
+            found = list(fetch_all(urls, downloader, cache, 4, 2))
+        assert [entry.status for entry in found] == ["ok"] * 30
+        assert all(server.tries[f"/{url.rpartition('/')[2]}"] == 1 for url in kept)
 
 
 def test_a_machine_without_internet_is_told_and_nothing_is_kept_as_gone(tmp_path):

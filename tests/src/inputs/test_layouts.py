@@ -127,6 +127,15 @@ def test_img2dataset_with_embeddings_takes_what_clip_retrieval_wrote(tmp_path: P
     assert archive_folder(tmp_path) == str(tmp_path)
 
 
+def test_a_table_for_each_array_is_its_own_if_they_have_one_numbering(tmp_path: Path):
+    touch(
+        tmp_path, *(f"img_emb/img_emb_{i}.npy" for i in range(2)), "00000.parquet", "00001.parquet"
+    )
+    assert not list_files(tmp_path).by_position
+    touch(tmp_path, "00002.parquet")
+    assert list_files(tmp_path).by_position
+
+
 def test_embeddings_of_a_missing_shard_are_named_where_tables_are_cut_differently(tmp_path: Path):
     touch(tmp_path, "img_emb/img_emb_0.npy", "img_emb/img_emb_3.npy", "part-0-a.parquet")
     with pytest.raises(InputError, match="no embeddings of shard 1 to 2"):

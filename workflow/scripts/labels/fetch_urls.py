@@ -26,7 +26,7 @@ def main(smk):
             disallowed=tuple(p.disallowed),
         )
         known = {"": {"status": "no_url", "reason": "the source has no url for this row"}}
-        with Downloader(limits, p.per_host) as downloader:
+        with Downloader(limits, p.per_host, lookups=p.workers) as downloader:
             entries = fetch_all(
                 urls, downloader, UrlCache(p.cache), p.workers, p.per_host, p.retry_failed
             )

@@ -118,12 +118,20 @@ class Downloader:
     per_host
         Connections to one host at a time, redirects to it included.
     resolver
-        Decides which addresses may be asked.
+        Decides which addresses may be asked; None for one that takes public ones only.
+    lookups
+        Names that are looked up at a time: as many as threads fetch.
     """
 
-    def __init__(self, limits: Limits, per_host: int = 2, resolver: Resolver | None = None):
+    def __init__(
+        self,
+        limits: Limits,
+        per_host: int = 2,
+        resolver: Resolver | None = None,
+        lookups: int = 32,
+    ):
         self.limits = limits
-        self.resolver = resolver or Resolver()
+        self.resolver = resolver or Resolver(threads=lookups)
         self._slots: defaultdict[str, threading.Semaphore] = defaultdict(
             lambda: threading.Semaphore(per_host)
         )

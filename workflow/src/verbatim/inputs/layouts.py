@@ -128,7 +128,9 @@ def match_files(
     pattern = _pattern_of(tables)
     arrays, by_number = _numbers(embeddings, EMBEDDINGS), _numbers(tables, pattern)
     problems = []
-    paired = bool(arrays) and pattern is METADATA
+    # img2dataset's tables are embedded here one by one
+    same = pattern is TABLES and arrays.keys() == by_number.keys()
+    paired = bool(arrays) and (pattern is METADATA or same)
     if paired:
         numbers = sorted(arrays.keys() | by_number.keys())
         alone = [arrays[n] for n in numbers if n not in by_number]

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
-import threading
+import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -65,7 +65,7 @@ class UrlCache:
         """Keep what came of a url, in place of what was known."""
         path = self.path(entry.url)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+        part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
         try:
             with open(part, "wb") as file:
                 file.write(json.dumps(asdict(entry)).encode("ascii") + b"\n")
