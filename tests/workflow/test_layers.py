@@ -26,9 +26,16 @@ SHARED = {
 EXCEPTIONS = {
     # reads training pictures for stages that need them, so that no stage imports `inputs` itself
     "src/verbatim/archives.py": {"verbatim.inputs.pictures"},
-    # the pictures that labels need lie in the inputs' archives, row by row, broken ones recorded;
     # which rows are relatives of a row is what dedup's pairs say
-    "scripts/labels/fetch_pictures.py": {"verbatim.inputs.pictures", "verbatim.dedup.relatives"},
+    "scripts/labels/select_pictures.py": {"verbatim.dedup.relatives"},
+    # the pictures that labels need lie in the inputs' archives or behind their urls, row by row, broken ones recorded
+    "scripts/labels/fetch_pictures.py": {"verbatim.inputs.pictures", "verbatim.inputs.url_cache"},
+    "scripts/labels/fetch_urls.py": {
+        "verbatim.inputs.archives",
+        "verbatim.inputs.download",
+        "verbatim.inputs.fetching",
+        "verbatim.inputs.url_cache",
+    },
     # embeds the pictures of the archives that the world has just written
     "scripts/world/embed_rows.py": {"verbatim.inputs.pictures"},
 }

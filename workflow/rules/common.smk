@@ -42,12 +42,10 @@ if not WORLD:
     from verbatim.inputs import layouts
 
     try:
-        SOURCE = {
-            files.shard: files
-            for files in layouts.list_files(config["inputs"]["source"])
-        }
+        SOURCE = layouts.list_files(config["inputs"]["source"])
     except layouts.InputError as err:
         raise WorkflowError(str(err))
+    PLACES = {shard: place for place, shard in enumerate(SOURCE.shards)}
 
 
 CLOSED = configuration.closed_models(ALL_MODELS)
@@ -77,11 +75,14 @@ def input_shards():
             planting.count_rows(config["world"]["planted"]),
             config["world"]["rows_a_shard"],
         )
-    return list(SOURCE)
+    return list(SOURCE.shards)
 
 
 def source_file(kind, shard):
-    """The file of a shard that holds its `embeddings` or its `metadata`."""
+    """The file of a shard that holds its `embeddings` or its `metadata`.
+
+    No metadata where tables are cut differently than the embeddings: the manifest says which hold the shard.
+    """
     if WORLD:
         number = f"{int(shard):04d}"
         name = {
@@ -89,26 +90,60 @@ def source_file(kind, shard):
             "metadata": f"metadata/metadata_{number}.parquet",
         }[kind]
         return f"<results>/world/embeddings/{name}"
-    return getattr(SOURCE[shard], kind)
+    place = PLACES[shard]
+    if kind == "metadata":
+        return [] if SOURCE.by_position else SOURCE.metadata[place]
+    if SOURCE.embeddings:
+        return SOURCE.embeddings[place]
+    if SOURCE.archives:
+        return f"<results>/inputs/img_emb/img_emb_{shard}.npy"
+    # tables alone: whoever asks for embeddings is told the name of a file that is not there
+    return f"{config['inputs']['source']}/img_emb/img_emb_{shard}.npy"
 
 
 def source_files(kind):
-    """`source_file` of all shards, in order of their rows."""
+    """The `embeddings` or the `metadata` of all shards, in order of their rows."""
+    if not WORLD and kind == "metadata":
+        return list(SOURCE.metadata)
+    if not WORLD and SOURCE.embeddings:
+        return list(SOURCE.embeddings)
     return [source_file(kind, shard) for shard in input_shards()]
 
 
+def source_archive(shard):
+    """The img2dataset archive whose pictures make up a shard, of a source without embeddings."""
+    return str(Path(source_file("metadata", shard)).with_suffix(".tar"))
+
+
+def has_embeddings():
+    """Whether there are embeddings, or pictures to make them of; tables alone give captions and urls."""
+    return WORLD or bool(SOURCE.embeddings or SOURCE.archives)
+
+
 def picture_archives():
-    """The img2dataset archives: those that this run makes, or those that lie in a user's folder now."""
+    """The img2dataset archives: those that this run makes, or those that lie in a user's folder now.
+
+    Of very many only the folder: an archive that is added later changes its time.
+    """
     if WORLD:
         return [f"<results>/world/data/{shard}.tar" for shard in input_shards()]
-    return layouts.list_archives(picture_folder())
+    folder = picture_folder()
+    found = layouts.list_archives(folder)
+    return [folder] if len(found) > 5000 else found
 
 
 def picture_folder():
     """The folder of the img2dataset archives."""
     if config["inputs"]["pictures"]:
         return config["inputs"]["pictures"]
-    return f"{RESULTS}/world/data" if WORLD else f"{config['inputs']['source']}/data"
+    if WORLD:
+        return f"{RESULTS}/world/data"
+    return layouts.archive_folder(config["inputs"]["source"])
+
+
+def url_cache():
+    """The folder that pictures fetched by url are kept in."""
+    return config["inputs"]["download"]["cache"] or f"{RESULTS}/inputs/urls"
 
 
 def extra_prompts():

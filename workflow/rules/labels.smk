@@ -14,7 +14,9 @@
 #          <results>/labels/{model}/images.zip          their syntheses, {prompt_id}_{seed}.png; cost.parquet
 #          <results>/labels/{model}/syntheses.parquet   closed systems: what became of each line of the manifest
 #          <results>/labels/{model}/neighbours.parquet  nearest training rows of each synthesis
-#          <results>/labels/{model}/training.zip        pictures of these rows and their relatives; fetched.parquet
+#          <results>/labels/{model}/wanted.parquet      these rows and their relatives, whose pictures are needed
+#          <results>/labels/{model}/urls.parquet        with inputs.fetch_urls: what came of their urls
+#          <results>/labels/{model}/training.zip        their pictures; fetched.parquet
 #          <results>/labels/{model}/labels.parquet      a label a candidate; masks.zip: template masks
 #          <results>/labels/{model}/release/            the same in the authors' layout (asked for by name)
 
@@ -205,7 +207,7 @@ rule search_neighbours:
         "../scripts/labels/search_neighbours.py"
 
 
-rule fetch_pictures:
+rule select_pictures:
     input:
         selection="<results>/labels/{model}/selection.parquet",
         neighbours="<results>/labels/{model}/neighbours.parquet",
@@ -213,12 +215,91 @@ rule fetch_pictures:
         pairs=expand("<results>/dedup/pairs/{shard}.parquet", shard=input_shards()),
         clusters="<results>/dedup/clusters.parquet",
         copies="<results>/dedup/copies.parquet",
+        code=code("dedup/relatives"),
+    output:
+        wanted="<results>/labels/{model}/wanted.parquet",
+        relatives="<results>/labels/{model}/relatives.parquet",
+    log:
+        "<results>/logs/labels/select_pictures/{model}.log",
+    benchmark:
+        "<results>/benchmarks/labels/select_pictures/{model}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        relatives=config["labels"]["relatives"],
+    script:
+        "../scripts/labels/select_pictures.py"
+
+
+# a download is not a computation: one at a time with `--resources downloads=1`, and never on a compute node
+# without internet
+if config["inputs"]["download"]["local"]:
+
+    localrules:
+        fetch_urls,
+
+
+rule fetch_urls:
+    input:
+        wanted="<results>/labels/{model}/wanted.parquet",
         archives=picture_archives(),
-        code=code("images", "dedup/relatives", "inputs/pictures"),
+        code=code(
+            "images",
+            "inputs/addresses",
+            "inputs/archives",
+            "inputs/connections",
+            "inputs/contents",
+            "inputs/download",
+            "inputs/fetching",
+            "inputs/layouts",
+            "inputs/pictures",
+            "inputs/url_cache",
+        ),
+    output:
+        urls="<results>/labels/{model}/urls.parquet",
+    log:
+        "<results>/logs/labels/fetch_urls/{model}.log",
+    benchmark:
+        "<results>/benchmarks/labels/fetch_urls/{model}.tsv"
+    conda:
+        "../../envs/fetch.yaml"
+    threads: 1
+    resources:
+        downloads=1,
+        mem_mb=4000,
+        runtime=2880,
+    params:
+        cache=url_cache(),
+        retry_failed=config["inputs"]["download"]["retry_failed"],
+        workers=config["inputs"]["download"]["workers"],
+        per_host=config["inputs"]["download"]["per_host"],
+        retries=config["inputs"]["download"]["retries"],
+        timeout=config["inputs"]["download"]["timeout"],
+        deadline=config["inputs"]["download"]["deadline"],
+        max_bytes=config["inputs"]["download"]["max_bytes"],
+        max_redirects=config["inputs"]["download"]["max_redirects"],
+        disallowed=config["inputs"]["download"]["disallowed"],
+    script:
+        "../scripts/labels/fetch_urls.py"
+
+
+rule fetch_pictures:
+    input:
+        wanted="<results>/labels/{model}/wanted.parquet",
+        urls=lambda wildcards: (
+            f"<results>/labels/{wildcards.model}/urls.parquet"
+            if config["inputs"]["fetch_urls"]
+            else []
+        ),
+        archives=picture_archives(),
+        code=code("images", "inputs/pictures", "inputs/url_cache"),
     output:
         pictures="<results>/labels/{model}/training.zip",
         fetched="<results>/labels/{model}/fetched.parquet",
-        relatives="<results>/labels/{model}/relatives.parquet",
     log:
         "<results>/logs/labels/fetch_pictures/{model}.log",
     benchmark:
@@ -230,7 +311,7 @@ rule fetch_pictures:
         mem_mb=4000,
         runtime=240,
     params:
-        relatives=config["labels"]["relatives"],
+        cache=url_cache(),
     script:
         "../scripts/labels/fetch_pictures.py"
 

@@ -100,6 +100,11 @@ SCHEMAS: dict[str, pa.Schema] = {
     "neighbours": _schema(prompt_id=I64, seed=I32, order=I32, row=I64, similarity=F32),
     # labels: rows whose pictures may be of one template with a row's (order 0: the first to try)
     "relatives": _schema(row=I64, relative=I64, similarity=F32, order=I32),
+    # labels: the training rows whose pictures are asked for, and where these are
+    "wanted": _schema(row=I64, url=S, caption=S, archive=S, member=S),
+    # labels: what came of the urls of wanted rows that no archive has; status ok, no_url or a failure
+    # (`inputs.download.Download`); sha256, size: of the file as sent, which lies in the cache
+    "urls": _schema(row=I64, url=S, status=S, reason=S, sha256=S, size=I64, final_url=S),
     # labels: the pictures of training rows that were asked for. status: ok, missing, broken;
     # caption: the row's, so that a picture is known to be one of a prompt's own
     "fetched": _schema(row=I64, caption=S, member=S, status=S, reason=S),
@@ -117,10 +122,11 @@ SCHEMAS: dict[str, pa.Schema] = {
     "costs": _schema(stage=S, model=S, prompts=I64, unet_rows=I64, seconds=F64, preset=S),
 }  # fmt: skip
 
-# inputs/manifest.tsv: one row a shard; paths "" where there is none; footer_sha256 of the metadata's footer
+# inputs/manifest.tsv: one row a shard; paths "" where there is none; footer_sha256 of the metadata's footer;
+# several tables of one shard are joined by "|", metadata_row is where it starts in the first of them
 MANIFEST: dict[str, type] = {
     "shard": str, "embeddings": str, "metadata": str, "rows": int, "first_row": int, "dim": int,
-    "archive": str, "footer_sha256": str,
+    "archive": str, "footer_sha256": str, "metadata_row": int, "embeddings_digest": str,
 }  # fmt: skip
 
 
