@@ -27,7 +27,6 @@ class SlurmJob:
     state: str
     node: str
     partition: str
-    gres: str
     name: str
 
     @property
@@ -81,11 +80,20 @@ class SlurmTree(Tree):
     def jobs(self, *states: str) -> list[SlurmJob]:
         """What squeue knows of the last run's jobs, ended ones too where no states are asked for."""
         asked = ",".join(states) or "all"
-        form = "%i|%k|%T|%N|%P|%b|%j|%Z"
+        form = "%i|%k|%T|%N|%P|%j|%Z"
         lines = self.cluster.call("squeue", "-h", "-t", asked, "-o", form).splitlines()
         rows = [line.split("|") for line in lines]
         ours = [SlurmJob(*row[:-1]) for row in rows if row[-1] == str(self.folder.resolve())]
         return [job for job in ours if job.number not in self.earlier]
+
+    def with_gpu(self) -> set[str]:
+        """Numbers of the jobs that were given a GPU of their own."""
+        form = "jobid:20,tres-per-job:40"
+        rows = [
+            line.split()
+            for line in self.cluster.call("squeue", "-h", "-t", "all", "-O", form).splitlines()
+        ]
+        return {number for number, gres in rows if gres == "gres:gpu:1"}
 
     def forget_jobs(self) -> None:
         """Count from here: leave the jobs so far out of `jobs`."""

@@ -83,6 +83,16 @@ def test_an_environment_has_the_form_that_snakemake_wants(file):
     assert "python =3.12" in env["dependencies"]
 
 
+def test_an_environment_with_a_pip_section_has_no_pin_file():
+    """Where there is one Snakemake installs it alone, and leaves the pip section out without a word."""
+    for file in FILES:
+        nested = any(
+            isinstance(one, dict) for one in yaml.safe_load(file.read_text())["dependencies"]
+        )
+        if nested:
+            assert not list(ENVS.glob(f"{file.stem}.*.pin.txt")), file.name
+
+
 def test_every_environment_has_what_the_shared_modules_import():
     for file in FILES:
         assert {"numpy", "pandas", "pyarrow", "pillow"} <= dict(pins(file)).keys(), file.name
