@@ -118,8 +118,7 @@ class SlurmTree(Tree):
         copy = self.folder / results
         shutil.rmtree(copy, ignore_errors=True)
         (self.folder / f"{results}.log").unlink(missing_ok=True)
-        leave = shutil.ignore_patterns("logs", "benchmarks")
-        shutil.copytree(source, copy, ignore=leave)
+        shutil.copytree(source, copy)
         for name in ATTACKS:
             shutil.rmtree(copy / name)
         for name in TOP:
