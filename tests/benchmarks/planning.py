@@ -58,7 +58,11 @@ def make_source(folder: Path, shards: int, archives: int) -> None:
 
 
 def make_config(folder: Path, prompts: int) -> Path:
-    """The overlay and its models sheet; returns the overlay's path."""
+    """The overlay and its models sheet, beside a workflow to run there; returns the overlay's path."""
+    for name in ("Snakefile", "config", "workflow", "envs", "tests"):
+        (folder / name).symlink_to(
+            ROOT / name
+        )  # so that Snakemake's records are not the real run's
     rows = []
     for model, name, candidates, attacked in MODELS:
         index = folder / "models" / model / "model_index.json"
@@ -86,22 +90,39 @@ def make_config(folder: Path, prompts: int) -> Path:
     return path
 
 
-def plan(overlay: Path, target: str, profile: Path | None) -> tuple[str, float, float]:
-    """(what snakemake said, seconds, peak memory in GB) of a dry run."""
+def snakemake(
+    overlay: Path, target: str, *options: str, profile: Path | None = None
+) -> tuple[str, float, float]:
+    """(what snakemake said, seconds, peak memory in GB so far) of one call."""
     start = ["-m", "cProfile", "-o", str(profile)] if profile else []
     command = [
-        sys.executable, *start, "-m", "snakemake", "--dry-run", "--quiet", "rules", "--cores", "2",
+        sys.executable, *start, "-m", "snakemake", *options, "--cores", "2",
         "--configfile", "config/config.yaml", str(overlay), "--", target,
     ]  # fmt: skip
     began = time.monotonic()
     done = subprocess.run(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=overlay.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     seconds = time.monotonic() - began
     if done.returncode:
-        sys.exit(f"the dry run failed:\n{done.stdout[-3000:]}")
+        sys.exit(f"snakemake failed:\n{done.stdout[-3000:]}")
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6  # kilobytes on Linux
     return done.stdout, seconds, peak
+
+
+def plan(overlay: Path, target: str, profile: Path | None = None) -> tuple[str, float, float]:
+    """A dry run."""
+    return snakemake(overlay, target, "--dry-run", "--quiet", "rules", profile=profile)
+
+
+def finish(overlay: Path, target: str) -> None:
+    """Empty files in place of every output, and Snakemake's records of them."""
+    said, _, _ = snakemake(overlay, target, "--summary")
+    files = [line.split("\t")[0] for line in said.splitlines() if line.count("\t") >= 4]
+    for file in files[1:]:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).touch()
+    snakemake(overlay, target, "--touch", "--quiet", "all")
 
 
 def main() -> None:
@@ -115,12 +136,17 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=2_000_000)
     parser.add_argument("--target", default="all", help="what is asked for")
     parser.add_argument("--rules", action="store_true", help="print the jobs of every rule")
+    parser.add_argument("--again", action="store_true", help="plan again when all outputs exist")
     parser.add_argument("--profile", type=Path, help="write a cProfile file; slows the run down")
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="planning-"))
     try:
         make_source(folder / "laion", args.shards, args.archives)
-        said, seconds, peak = plan(make_config(folder, args.prompts), args.target, args.profile)
+        overlay = make_config(folder, args.prompts)
+        said, seconds, peak = plan(overlay, args.target, args.profile)
+        if args.again:
+            finish(overlay, args.target)
+            _, again, _ = plan(overlay, args.target)
     finally:
         shutil.rmtree(folder)
     jobs = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", said, flags=re.M)}
@@ -131,6 +157,8 @@ def main() -> None:
     print(f"{'jobs':24} {jobs['total']:8,}")
     print(f"{'seconds':24} {seconds:8.1f}")
     print(f"{'peak memory, GB':24} {peak:8.2f}")
+    if args.again:
+        print(f"{'seconds, all there':24} {again:8.1f}")
 
 
 if __name__ == "__main__":

@@ -295,6 +295,16 @@ def test_models_that_name_each_other_for_candidates_can_be_planned(config, sheet
     assert planned_prompts(config, read_models(ring, ROOT), "labels", "sd1") == 0
 
 
+def test_a_users_own_prompts_are_planned_for_by_the_lines_of_their_file(config, tmp_path):
+    n = config["dedup"]["n_prompts"]
+    (tmp_path / "mine.csv").write_text("caption\na cat\na dog\n")
+    pd.DataFrame({"caption": ["a", "b"]}).to_parquet(tmp_path / "mine.parquet")
+    (tmp_path / "broken.parquet").write_text("no")
+    for name, extra in (("mine.csv", 3), ("mine.parquet", 2), ("broken.parquet", 0), ("none", 0)):
+        own = change(config, "inputs.extra_prompts", str(tmp_path / name))
+        assert planned_prompts(own) == n + extra, name
+
+
 @pytest.fixture
 def own_data(config):
     for key, value in (("source", "laion"), ("clip", "clip"), ("extra_prompts", "mine.txt")):

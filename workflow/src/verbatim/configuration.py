@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 # columns that decide what is loaded, and how
 LOADING = ("model", "family", "source", "revision", "dtype", "memory")
@@ -254,13 +255,22 @@ def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.Data
 
 
 def planned_extra(config: dict[str, Any]) -> int:
-    """How many prompts are judged beside the selected ones, as far as that is known: the world's.
+    """How many prompts are judged beside the selected ones: the world's, or a row or line of a user's file each.
 
-    A user's own are not counted, as their file is not read yet: the last shard takes what is beyond
-    the plan.
+    An estimate from above, without reading the captions: an empty line counts, and one that is selected
+    anyway. 0 for a file that is not there or cannot be read; the rule that reads it says so.
     """
-    world = config["inputs"]["source"] == "world" and config["inputs"]["extra_prompts"] == "world"
-    return int(config["world"]["planted"]["held_out"]) if world else 0
+    file = config["inputs"]["extra_prompts"]
+    if file == "world":
+        world = config["inputs"]["source"] == "world"
+        return int(config["world"]["planted"]["held_out"]) if world else 0
+    try:
+        if file.endswith(".parquet"):
+            return int(pq.read_metadata(file).num_rows)
+        with open(file, "rb") as text:
+            return sum(1 for _ in text)
+    except (OSError, ValueError):
+        return 0
 
 
 def planned_prompts(
