@@ -36,15 +36,22 @@ def make_clip(folder: Path, captions: list[str], dim: int = 768, size: int = 32)
     return folder
 
 
-def draw(n: int, size: int = 64) -> tuple[list[str], np.ndarray]:
-    """Names and pictures, uint8 (n, size, size, 3), of `n` drawings from all over OpenMoji."""
+def draw(n: int, variants: int = COPIES, size: int = 64) -> tuple[list[str], np.ndarray]:
+    """Names and pictures, uint8 (m, size, size, 3), of `n` drawings from all over OpenMoji.
+
+    Behind them, of the first `variants`, one with a patch in another colour: a template of two.
+    """
     from verbatim.images import to_uint8
     from verbatim.world.pictures import list_pictures, render
 
     listed = list_pictures()
     chosen = listed.iloc[np.linspace(0, len(listed) - 1, n).astype(int)]
     pictures = np.stack([to_uint8(picture) for picture in render(chosen["code"].tolist(), size)])
-    return chosen["caption"].tolist(), pictures
+    changed = pictures[:variants].copy()
+    changed[:, 4:12, 4:12] = (40, 160, 90)
+    names = chosen["caption"].tolist()
+    names += [f"{name} with a patch" for name in names[:variants]]
+    return names, np.concatenate([pictures, changed])
 
 
 def make_laion(folder: Path, clip: Path, captions: list[str], pictures: np.ndarray) -> pd.DataFrame:

@@ -30,6 +30,7 @@ TYPES = ("MV", "RV", "TV", "N")
 VALUES = 256 * 256 * 3  # of the squares that `mse_real_gen` is a sum over: VALUES * RMSE^2
 TEMPLATES = ("url", "mask_file", "img_file")
 RETRIEVED = ("url", "img_file")
+ROOM = 2**48  # more than there are rows
 
 
 class AuthorsError(ValueError):
@@ -168,34 +169,33 @@ def find_rows(wanted: pd.DataFrame, shards: Iterable[pd.DataFrame]) -> pd.DataFr
     As long as `wanted` and in its order: row (of equally good ones the lowest, -1 if there is none),
     caption_count (rows with this caption), how ("caption and url", "caption", "url" or "").
     """
-    captions = pd.Series(np.arange(len(wanted)), index=pd.Index(wanted["caption"], dtype=object))
-    with_url = wanted[wanted["url"] != ""]
-    by_url = pd.DataFrame({"url": with_url["url"], "place": with_url.index.to_numpy()})
-    best = pd.DataFrame({"place": [], "worth": [], "row": []}, dtype=np.int64)
-    counts = np.zeros(len(wanted), dtype=np.int64)
+    captions = pd.Index(wanted["caption"], dtype=object)
     urls = wanted["url"].to_numpy(dtype=object)
+    known = pd.Index(wanted.loc[wanted["url"] != "", "url"].unique(), dtype=object)
+    # places of the list by address, as one address may be listed under several captions
+    of_url = pd.DataFrame({"url": known.get_indexer(urls), "place": np.arange(len(wanted))})
+    of_url = of_url[of_url["url"] >= 0]
+    # what is best is the largest number: the worth first, then the lowest row
+    best: np.ndarray = np.full(len(wanted), -ROOM)
+    counts = np.zeros(len(wanted), dtype=np.int64)
     for shard in shards:
-        same = shard[shard["caption"].isin(captions.index)]
-        places = captions.reindex(same["caption"]).to_numpy()
+        rows, addresses = shard["row"].to_numpy(), shard["url"].to_numpy(dtype=object)
+        at = captions.get_indexer(shard["caption"])
+        places, mine = at[at >= 0], np.flatnonzero(at >= 0)
         np.add.at(counts, places, 1)
-        both = (same["url"].to_numpy(dtype=object) == urls[places]) & (urls[places] != "")
-        near = shard.loc[shard["url"].isin(by_url["url"]), ["row", "url"]].merge(by_url, on="url")
-        found = pd.concat(
-            [
-                best,
-                pd.DataFrame({"place": places, "worth": 1 + both, "row": same["row"].to_numpy()}),
-                near[["place", "row"]].assign(worth=0),
-            ]
-        )
-        found = found.sort_values(["place", "worth", "row"], ascending=[True, False, True])
-        best = found.drop_duplicates("place")
-    out = best.set_index("place").reindex(range(len(wanted)))
-    words = {0.0: "url", 1.0: "caption", 2.0: "caption and url"}
+        both = (addresses[mine] == urls[places]) & (urls[places] != "")
+        np.maximum.at(best, places, (1 + both) * ROOM - rows[mine])
+        near = pd.DataFrame({"url": known.get_indexer(addresses), "row": rows})
+        near = near[near["url"] >= 0].merge(of_url, on="url")
+        np.maximum.at(best, near["place"].to_numpy(), -near["row"].to_numpy())
+    worth = -(-best // ROOM)
+    found = worth >= 0
+    words = np.array(["url", "caption", "caption and url"], dtype=object)
     return pd.DataFrame(
         {
-            "row": out["row"].fillna(-1).to_numpy(dtype=np.int64),
+            "row": np.where(found, worth * ROOM - best, -1),
             "caption_count": counts,
-            "how": out["worth"].map(words).fillna("").to_numpy(dtype=object),
+            "how": np.where(found, words[np.where(found, worth, 0)], ""),
         }
     )
 
