@@ -41,6 +41,7 @@ def test_a_good_picture_comes_back_as_it_was_sent(fetch, path):
     assert got.url.endswith("/good" if "redirects" in path else path)
 
 
+@pytest.mark.filterwarnings("ignore:Image size")
 @pytest.mark.parametrize(
     ("way", "status", "words"),
     [
