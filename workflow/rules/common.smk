@@ -146,6 +146,12 @@ def url_cache():
     return config["inputs"]["download"]["cache"] or f"{RESULTS}/inputs/urls"
 
 
+def downloaded_mb():
+    """Megabytes that downloads hold at most: each worker a file, and as many that wait to be written."""
+    settings = config["inputs"]["download"]
+    return 2 * settings["workers"] * settings["max_bytes"] // 1_000_000
+
+
 def extra_prompts():
     """A list with the file of captions to judge beside the selected ones, or an empty one."""
     file = config["inputs"]["extra_prompts"]

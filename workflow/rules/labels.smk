@@ -270,7 +270,7 @@ rule fetch_urls:
     threads: 1
     resources:
         downloads=1,
-        mem_mb=4000,
+        mem_mb=2500 + downloaded_mb(),
         runtime=2880,
     params:
         cache=url_cache(),

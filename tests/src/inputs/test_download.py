@@ -1,6 +1,7 @@
 """A server that misbehaves costs its own picture and a limited time, and says why in a word."""
 
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -41,6 +42,7 @@ def test_a_good_picture_comes_back_as_it_was_sent(fetch, path):
     assert got.url.endswith("/good" if "redirects" in path else path)
 
 
+@pytest.mark.filterwarnings("ignore:Image size")
 @pytest.mark.parametrize(
     ("way", "status", "words"),
     [
@@ -121,6 +123,29 @@ def test_by_default_this_machine_is_refused(server):
         got = one.fetch(f"{server.url}/good")
     assert got.status == "refused_address"
     assert len(server.asked) == asked
+
+
+def test_every_hop_is_resolved_and_checked_anew(server):
+    answers = ["127.0.0.1", "127.0.0.2"]
+    port = int(server.url.rpartition(":")[2])
+
+    def rebinding(host, port, family, kind):
+        return [(socket.AF_INET, kind, 6, "", (answers.pop(0), port))]
+
+    resolver = Resolver(rebinding, allow_private=["127.0.0.1"])
+    with Downloader(LIMITS, resolver=resolver) as one:
+        got = one.fetch(f"http://pictures.invalid:{port}/ways/redirects_well")
+    assert (got.status, got.reason) == (
+        "refused_address",
+        "pictures.invalid: 127.0.0.2 is loopback",
+    )
+    assert answers == []
+
+
+def test_no_proxy_of_the_environment_is_asked(fetch, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.9:1")
+    assert fetch("/good").status == "ok"
 
 
 def test_a_line_break_in_a_url_makes_no_header(server, fetch):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 import threading
-import warnings
 import zlib
 
 from PIL import Image
 
 from verbatim.images import MAX_PIXELS, ImageError, decode_image
 
-_ONE_AT_A_TIME = threading.Lock()  # the largest picture takes a gigabyte as floats
+SMALL = 4_000_000  # pixels: 50 MB as floats
+# how many are decoded at a time; the largest takes a gigabyte
+_SMALL, _LARGE = threading.Semaphore(8), threading.Semaphore(1)
 
 
 class ContentError(ValueError):
@@ -63,18 +64,17 @@ def check_picture(data: bytes, content_type: str = "") -> None:
         what = "an HTML page" if b"<html" in data[:1024].lower() else "no JPEG, PNG or WebP"
         named = f", sent as {content_type[:60]!r}" if content_type else ""
         raise ContentError("wrong_type", f"{what}{named}: {data[:12]!r}" if data else "no bytes")
-    with _ONE_AT_A_TIME:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-                with Image.open(io.BytesIO(data), formats=(kind,)) as header:
-                    width, height = header.size
-        except Image.DecompressionBombError as err:
-            raise ContentError("too_large", str(err)) from err
-        except Exception as err:  # Pillow raises many kinds for broken files
-            raise ContentError("broken", f"broken picture: {err}") from err
-        if width * height > MAX_PIXELS:
-            raise ContentError("too_large", f"{width}x{height} pixels, more than {MAX_PIXELS}")
+    try:
+        with Image.open(io.BytesIO(data), formats=(kind,)) as header:
+            width, height = header.size
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as err:
+        # the warning is an error only while another thread decodes
+        raise ContentError("too_large", str(err)) from err
+    except Exception as err:  # Pillow raises many kinds for broken files
+        raise ContentError("broken", f"broken picture: {err}") from err
+    if width * height > MAX_PIXELS:
+        raise ContentError("too_large", f"{width}x{height} pixels, more than {MAX_PIXELS}")
+    with _SMALL if width * height <= SMALL else _LARGE:
         try:
             decode_image(data)
         except ImageError as err:
