@@ -2,23 +2,26 @@
 # CORES: processor cores to use.
 # CONFIG: config entries over config/config.yaml, e.g. CONFIG='select_models=[sd2] whitebox="{preset: paper}"'.
 # SEEDS: the worlds of `make seeds`; settings were tried on seed 0.
+# PROFILE: default (this machine) or slurm; workflow/profiles/.
 # ARGS: other options of snakemake, e.g. ARGS=--dry-run. Not --config: snakemake reads only the last one.
 CORES ?= all
 CONFIG ?=
 SEEDS ?= 1 2 3
+PROFILE ?= default
 ARGS ?=
 # some images set it, and then every job compiles every import anew
 export PYTHONDONTWRITEBYTECODE =
-SNAKEMAKE = .venv/bin/snakemake --cores $(CORES) --rerun-incomplete $(ARGS)
+SNAKEMAKE = .venv/bin/snakemake --workflow-profile workflow/profiles/$(PROFILE) $(HERE) --rerun-incomplete $(ARGS)
+HERE = $(if $(filter default,$(PROFILE)),--cores $(CORES))
 SET = $(if $(strip $(CONFIG)),--config $(CONFIG))
 empty :=
 comma := ,
 SEED_LIST = [$(subst $(empty) $(empty),$(comma),$(strip $(SEEDS)))]
 
-.PHONY: help table1 unlock all test seeds lint docs lock setup
+.PHONY: help table1 unlock all test test-slurm test-slurm-chaos test-conda seeds lint docs lock setup
 
 help:            ## what there is to do
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 20
 
 setup:           ## make .venv from envs/requirements.lock (once)
 	@./setup.sh
@@ -26,7 +29,8 @@ setup:           ## make .venv from envs/requirements.lock (once)
 table1: setup    ## Table 1 of the embedded world, in results/table1.csv
 	$(SNAKEMAKE) $(SET) -- results/table1.csv
 
-unlock: setup    ## after a killed run: take its lock away, then run again
+unlock: setup    ## after a killed run: end its SLURM jobs (PROFILE=slurm), take its lock away; then run again
+	$(if $(filter slurm,$(PROFILE)),workflow/profiles/slurm/cancel_jobs.sh)
 	$(SNAKEMAKE) --unlock
 
 all: setup       ## everything: tables, figures, checks
@@ -41,6 +45,19 @@ seeds: setup     ## three worlds of other seeds, reduced; results/tables/seeds.c
 
 test: setup      ## the tests: units, the workflow on the smoke world, lint
 	.venv/bin/python -m pytest -q -n 2 --dist loadfile tests
+
+# SLURM_FOLDER: where both keep their runs, so that the second goes on from the first's; empty: a temporary one
+SLURM_FOLDER ?=
+ON_SLURM = VERBATIM_SLURM=$(SLURM_FOLDER) .venv/bin/python -m pytest -v -s -p no:xdist
+
+test-slurm: setup  ## the smoke world on a real, throw-away SLURM cluster, against a run without
+	$(ON_SLURM) tests/slurm/test_smoke_on_slurm.py
+
+test-slurm-chaos: setup  ## jobs cancelled, a node down, too little memory, ten times kill -9: the same tables
+	$(ON_SLURM) tests/slurm/test_chaos.py
+
+test-conda: setup  ## the environments of envs/ made and used, by a stand-in for conda
+	VERBATIM_CONDA=1 .venv/bin/python -m pytest -v -s -p no:xdist tests/conda
 
 lint: setup      ## ruff, snakefmt, snakemake --lint, mypy
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .

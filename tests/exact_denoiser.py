@@ -22,7 +22,7 @@ class GaussianDenoiser(Denoiser):
     def encode(self, captions: Sequence[str], batch: int = 256) -> Condition:
         return Condition(torch.zeros(len(captions), 1, 1))
 
-    def network(self, x: torch.Tensor, t: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
+    def network(self, x: torch.Tensor, t: torch.Tensor, cond: Condition) -> torch.Tensor:
         sigma = self.t_to_sigma(t).float().view(-1, 1, 1, 1)
         root = (1 + sigma**2).sqrt()
         x = x * root

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from verbatim.images import row_name, synthesis_name, write_archive
+from verbatim.pictures import write_archive_table
 from verbatim.records import prompt_id, write_table
 
 MODELS: list[dict[str, Any]] = [
@@ -183,8 +184,13 @@ def write_run(root: Path, size: int = 16) -> pd.DataFrame:
             write_table(root / f"{stage}/{model}/scores.parquet", stage, table)
             cost = make_costs(stage, model, len(prompts), 100)
             write_table(root / f"{stage}/{model}/cost.parquet", "costs", cost)
+        folder = root / f"blackbox/{model}"
         write_archive(
-            root / f"blackbox/{model}/images.zip",
+            folder / "kept/stamp/part/images.zip",
             ((synthesis_name(*key), rng.random((size, size, 3))) for key in wanted),
+        )
+        write_archive_table(
+            folder / "images.parquet",
+            [(prompt, folder / "kept/stamp/part/images.zip") for prompt in labels["prompt_id"]],
         )
     return truth

@@ -12,6 +12,8 @@ from verbatim.configuration import (
     candidate_models,
     check_config,
     check_sources,
+    closed_models,
+    find_manifest,
     loading_row,
     planned_prompts,
     read_models,
@@ -20,6 +22,7 @@ from verbatim.configuration import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
+MODELS = ["sd1", "sd2", "if", "openjourney", "realisticvision"]
 
 
 @pytest.fixture
@@ -161,9 +164,10 @@ def sheet(tmp_path):
 
 def test_the_default_sheet_is_sound_and_a_job_is_told_what_it_loads_and_no_more(sheet):
     models = read_models(sheet(), ROOT)
-    assert list(models.index) == ["sd1", "sd2", "if", "openjourney", "realisticvision"]
+    assert list(models.index) == MODELS
     assert loading_row(models, "sd2") == {
         "model": "sd2", "family": "sd", "source": "train", "revision": "", "dtype": "float32",
+        "memory": "full",
     }  # fmt: skip
 
 
@@ -180,6 +184,8 @@ def test_the_default_sheet_is_sound_and_a_job_is_told_what_it_loads_and_no_more(
         (("sd1", "training", ""), ["sd1 is trained here", "`training`"]),
         (("sd1", "dtype", "float8"), ["row 2", "dtype", "'float8'"]),
         (("sd1", "whitebox", "YES"), ["row 2", "whitebox", "'YES'"]),
+        (("if", "candidates", "manifest"), ["if has the candidates 'manifest'", "'images'"]),
+        (("if", "family", "images"), ["if has the family 'images'", "source", "give the folder"]),
     ],
     ids=lambda value: "-".join(value)[:30],
 )
@@ -188,6 +194,37 @@ def test_a_wrong_cell_is_named_with_its_file_row_and_column(sheet, cell, words):
         read_models(sheet(cell), ROOT)
     for word in ["models.tsv", *words]:
         assert word in str(err.value)
+
+
+def closed(sheet, source, *cells):
+    """A sheet whose row `if` is a folder of pictures."""
+    changed = [("family", "images"), ("source", str(source)), ("training", "")]
+    return sheet(*(("if", column, value) for column, value in changed), *cells)
+
+
+def test_a_closed_system_is_a_row_of_pictures_and_nothing_else(sheet, tmp_path, config):
+    models = read_models(closed(sheet, tmp_path), ROOT)
+    assert closed_models(models) == ["if"]
+    with pytest.raises(ConfigError, match=r"if has the family 'images'.*no folder with a manifest"):
+        check_sources(config, models, models)
+    check_sources(config, models, select_models(models, ["sd1"]))
+    (tmp_path / "manifest.csv").touch()
+    check_sources(config, models, models)
+    assert find_manifest(tmp_path).name == "manifest.csv"
+    (tmp_path / "manifest.parquet").touch()
+    assert find_manifest(tmp_path).name == "manifest.parquet"
+    wrong = [("whitebox", "yes"), ("candidates", "own"), ("init", "sd1"), ("training", "all")]
+    for column, value in wrong:
+        with pytest.raises(ConfigError, match=rf"'images'.*{column} cannot be '{value}'"):
+            read_models(closed(sheet, tmp_path, ("if", column, value)), ROOT)
+
+
+def test_a_sheet_may_say_how_to_save_memory(sheet):
+    models = read_models(sheet(("sd1", "memory", "offload")), ROOT)
+    assert loading_row(models, "sd1")["memory"] == "offload"
+    assert loading_row(models, "sd2")["memory"] == "full"
+    with pytest.raises(ConfigError, match=r"row 2: memory is 'less'"):
+        read_models(sheet(("sd1", "memory", "less")), ROOT)
 
 
 def test_a_mistyped_column_is_named_with_its_near_match(sheet):
@@ -228,6 +265,44 @@ def test_prompts_are_planned_for_the_selected_and_the_held_out(config):
     assert planned_prompts(config) == n + config["world"]["planted"]["held_out"]
     for own in ("", "captions.txt"):
         assert planned_prompts(change(config, "inputs.extra_prompts", own)) == n
+
+
+def test_each_stage_plans_for_what_the_one_before_can_hand_it(config, sheet):
+    for key, n in (
+        ("dedup.n_prompts", 1000), ("blackbox.n_prompts", 300), ("postfilter.n_prompts", 500),
+        ("labels.n_prompts", 40), ("labels.n_transfer", 70), ("inputs.extra_prompts", "mine.txt"),
+    ):  # fmt: skip
+        config = change(config, key, n)
+    models = read_models(sheet(), ROOT)
+
+    def planned(stage, model="sd1", config=config):
+        return planned_prompts(config, models, stage, model)
+
+    assert [planned(s) for s in ("whitebox", "blackbox", "postfilter")] == [1000, 300, 300]
+    assert planned("labels", "sd1") == 3 * 40  # by DCS, ECS and cliques
+    assert planned("labels", "if") == 70
+    assert planned("labels", "openjourney") == 2 * 3 * 40  # all that may be found in sd1 and sd2
+    few = change(config, "dedup.n_prompts", 100)
+    assert planned("labels", "openjourney", few) == planned("blackbox", config=few) == 100
+    held_out = config["world"]["planted"]["held_out"]
+    world = change(config, "inputs.extra_prompts", "world")
+    assert planned("labels", "if", world) == 70 + held_out
+
+
+def test_models_that_name_each_other_for_candidates_can_be_planned(config, sheet):
+    ring = sheet(("sd1", "candidates", "found:sd2"), ("sd2", "candidates", "found:sd1"))
+    config = change(config, "inputs.extra_prompts", "")
+    assert planned_prompts(config, read_models(ring, ROOT), "labels", "sd1") == 0
+
+
+def test_a_users_own_prompts_are_planned_for_by_the_lines_of_their_file(config, tmp_path):
+    n = config["dedup"]["n_prompts"]
+    (tmp_path / "mine.csv").write_text("caption\na cat\na dog\n")
+    pd.DataFrame({"caption": ["a", "b"]}).to_parquet(tmp_path / "mine.parquet")
+    (tmp_path / "broken.parquet").write_text("no")
+    for name, extra in (("mine.csv", 3), ("mine.parquet", 2), ("broken.parquet", 0), ("none", 0)):
+        own = change(config, "inputs.extra_prompts", str(tmp_path / name))
+        assert planned_prompts(own) == n + extra, name
 
 
 @pytest.fixture

@@ -1,73 +1,137 @@
-"""Parts of a long job: kept when the job is killed, thrown away when they are another job's."""
+"""Finished work of a job: found again by prompt, whatever shard it was made in, and never another stamp's."""
 
 from __future__ import annotations
 
-import zipfile
+import os
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from verbatim.images import ImageArchive, ImageError, merge_archives, write_archive
-from verbatim.parts import Parts, fingerprint
+from verbatim.parts import Kept, check_prompts, fingerprint, merge_costs, prune, take_shard
+from verbatim.pictures import Pictures
+from verbatim.records import RecordError, read_table, write_table
 
 
-def pictures(*names):
-    return [(name, np.full((2, 2, 3), len(name), dtype=np.uint8)) for name in names]
+def table(*ids):
+    return pd.DataFrame({"prompt_id": pd.Series(ids, dtype="int64")})
 
 
-def cost(rows):
-    return pd.DataFrame(
-        [
-            {
-                "stage": "s",
-                "model": "m",
-                "prompts": 2,
-                "unet_rows": rows,
-                "seconds": 0.5,
-                "preset": "p",
-            }
-        ]
-    )
+def write(kept, lot, rows=10):
+    """A part whose picture of each prompt has as many pixels as its id."""
+    pictures = [(f"{i}_0.png", np.zeros((1, i, 3), np.uint8)) for i in lot["prompt_id"]]
+    kept_rows = pd.DataFrame({"prompt_id": lot["prompt_id"], "archive": "x"})
+    kept.write(lot, {"s": (rows, 0.5)}, {"archives": kept_rows}, pictures)
 
 
-def test_a_restart_finds_what_was_finished_and_the_whole_is_put_together_in_order(tmp_path):
-    archive = tmp_path / "images.zip"
-    first = Parts(archive, 3, steps=4)
-    first.write(0, pictures("a.png"), {"costs": cost(10)})
-    first.write(2, pictures("ccc.png"), {"costs": cost(30)})
-    again = Parts(archive, 3, steps=4)
-    assert again.unfinished() == [1]
-    again.write(1, pictures("bb.png"), {"costs": cost(20)})
-    again.merge_pictures()
-    with ImageArchive(archive) as merged:
-        assert merged.names() == ["a.png", "bb.png", "ccc.png"]
-    assert again.table("costs")["unet_rows"].tolist() == [10, 20, 30]
-    total = again.total_cost(stage="s", model="m", preset="p").iloc[0]
-    assert (total["prompts"], total["unet_rows"], total["seconds"]) == (6, 60, 1.5)
-    again.clear()
-    assert [file.name for file in tmp_path.iterdir()] == ["images.zip"]
+def test_a_restart_finds_what_was_finished_and_outputs_are_in_the_prompts_order(tmp_path):
+    prompts = table(5, 3, 9, 7, 1)
+    kept = Kept(tmp_path, prompts, steps=4)
+    lots = kept.lots(2)
+    assert [lot["prompt_id"].tolist() for lot in lots] == [[5, 3], [9, 7], [1]]
+    write(kept, lots[1])
+    again = Kept(tmp_path, prompts, steps=4)
+    assert [lot["prompt_id"].tolist() for lot in again.lots(2)] == [[5, 3], [1]]
+    for lot in again.lots(2):
+        write(again, lot)
+    assert again.table("archives")["prompt_id"].tolist() == [5, 3, 9, 7, 1]
+    again.write_archives(tmp_path / "images.parquet")
+    with Pictures(tmp_path / "images.parquet") as pictures:
+        assert pictures.names() == ["5_0.png", "3_0.png", "9_0.png", "7_0.png", "1_0.png"]
+        assert [pictures.read(name).shape[1] for name in pictures.names()] == [5, 3, 9, 7, 1]
+
+
+def test_prompts_are_found_again_in_another_shard_and_beside_new_ones(tmp_path):
+    """As when the list grows: what was in one shard is now in two."""
+    first = Kept(tmp_path, table(1, 2, 3, 4), steps=4)
+    write(first, first.lots(9)[0], rows=40)
+    shards = [Kept(tmp_path, table(*ids), steps=4) for ids in ((1, 8, 2), (3, 9, 4, 7))]
+    assert [[lot["prompt_id"].tolist() for lot in s.lots(9)] for s in shards] == [[[8]], [[9, 7]]]
+    for shard in shards:
+        write(shard, shard.lots(9)[0], rows=3)
+    costs = [shard.cost("s", "m", "p").iloc[0] for shard in shards]
+    assert [cost["unet_rows"] for cost in costs] == [20 + 3, 20 + 3]  # each prompt's share
+    assert [cost["prompts"] for cost in costs] == [3, 4]
 
 
 @pytest.mark.parametrize("changed", [{"steps": 5}, {"steps": 4, "files": "other"}])
-def test_parts_of_other_settings_are_thrown_away(tmp_path, changed):
-    Parts(tmp_path / "images.zip", 1, steps=4).write(0, pictures("a.png"), {})
-    assert Parts(tmp_path / "images.zip", 1, steps=4).unfinished() == []
-    assert Parts(tmp_path / "images.zip", 1, **changed).unfinished() == [0]
+def test_parts_of_other_settings_are_not_found(tmp_path, changed):
+    kept = Kept(tmp_path, table(1), steps=4)
+    write(kept, kept.lots(1)[0])
+    assert Kept(tmp_path, table(1), steps=4).lots(1) == []
+    assert len(Kept(tmp_path, table(1), **changed).lots(1)) == 1
 
 
-def test_parts_of_another_count_are_thrown_away(tmp_path):
-    Parts(tmp_path / "images.zip", 2, steps=4).write(0, pictures("a.png"), {})
-    assert Parts(tmp_path / "images.zip", 1, steps=4).unfinished() == [0]
+def test_only_the_stamp_used_last_is_left_by_pruning_and_nothing_half_made(tmp_path):
+    for steps in (4, 5):
+        kept = Kept(tmp_path, table(1), steps=steps)
+        write(kept, kept.lots(1)[0])
+        old = kept.folder / "stamp.json"
+        os.utime(old, (1000 + steps, 1000 + steps))
+    (kept.folder / "0123.host.1.part").mkdir()
+    Kept(tmp_path, table(1), steps=4)  # used again: it is the newest now
+    assert len(prune(tmp_path)) == 1
+    assert Kept(tmp_path, table(1), steps=4).lots(1) == []
+    assert len(Kept(tmp_path, table(1), steps=5).lots(1)) == 1
+    assert not list(tmp_path.rglob("*.part"))
 
 
-def test_no_part_makes_an_empty_archive_and_a_cost_of_nothing(tmp_path):
-    parts = Parts(tmp_path / "images.zip", 0)
-    parts.merge_pictures()
-    with ImageArchive(tmp_path / "images.zip") as merged:
-        assert merged.names() == []
-    total = parts.total_cost(stage="s", model="m", preset="p").iloc[0]
-    assert (total["prompts"], total["unet_rows"]) == (0, 0)
+def test_a_part_that_was_not_finished_is_none(tmp_path):
+    kept = Kept(tmp_path, table(1, 2), steps=4)
+
+    def killed():
+        yield "1_0.png", np.zeros((1, 1, 3), np.uint8)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        kept.write(table(1, 2), {"s": (1, 1.0)}, pictures=killed())
+    assert len(Kept(tmp_path, table(1, 2), steps=4).lots(2)) == 1
+    other = Kept(tmp_path, table(1, 2), steps=4)
+    write(kept, table(1, 2))
+    write(other, table(1, 2))  # another job made the same meanwhile: no harm
+    assert other.table("archives")["prompt_id"].tolist() == [1, 2]
+    prune(tmp_path)
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_no_prompt_makes_empty_tables_and_a_cost_of_nothing(tmp_path):
+    kept = Kept(tmp_path, table(), steps=4)
+    assert kept.lots(3) == []
+    assert kept.table("whitebox_seeds").empty
+    kept.write_archives(tmp_path / "images.parquet")
+    assert read_table(tmp_path / "images.parquet", "archives").empty
+    cost = kept.cost("s", "m", "p").iloc[0]
+    assert (cost["stage"], cost["prompts"], cost["unet_rows"]) == ("s", 0, 0)
+
+
+def test_costs_of_shards_add_up_by_stage_and_an_empty_shard_adds_nothing(tmp_path):
+    parts = [(1, {"a": (10.0, 1.0), "b": (4.0, 2.0)}), (2, {"a": (5.0, 1.0), "b": (2.0, 1.0)})]
+    for i, spent in parts:
+        kept = Kept(tmp_path / "kept", table(i), steps=4)
+        kept.write(table(i), spent)
+        write_table(tmp_path / f"{i}.parquet", "costs", kept.cost("a", "m", "p"))
+    empty = Kept(tmp_path / "kept", table(), steps=4)
+    write_table(tmp_path / "3.parquet", "costs", empty.cost("a", "m", "p"))
+    total = merge_costs([tmp_path / f"{i}.parquet" for i in (1, 2, 3)]).set_index("stage")
+    assert total.loc["a", ["prompts", "unet_rows", "seconds"]].tolist() == [2, 15, 2.0]
+    assert total.loc["b", ["prompts", "unet_rows", "seconds"]].tolist() == [2, 6, 3.0]
+
+
+def test_shards_are_cuts_of_a_fixed_number_of_rows_and_the_last_takes_the_rest():
+    prompts = table(*range(10))
+    cut = [take_shard(prompts, f"{i:05d}", 4, i == 1)["prompt_id"].tolist() for i in range(2)]
+    assert cut == [[0, 1, 2, 3], [4, 5, 6, 7, 8, 9]]
+    assert take_shard(prompts, "00003", 4, False).empty
+
+
+def test_prompts_that_shards_lack_or_have_twice_are_named():
+    check_prompts([3, 1, 2], [1, 2, 3], "selection", "scores")
+    with pytest.raises(
+        RecordError, match=r"scores: prompt_id 3 \(1 in all\) is only in one of sel"
+    ):
+        check_prompts([1, 2], [1, 2, 3], "selection", "scores")
+    with pytest.raises(RecordError, match=r"prompt_id 2 \(1 in all\) is in two shards"):
+        check_prompts([1, 2, 2, 3], [1, 2, 3], "selection", "scores")
 
 
 def test_a_fingerprint_changes_with_a_files_content_and_knows_folders_and_hub_ids(tmp_path):
@@ -79,24 +143,3 @@ def test_a_fingerprint_changes_with_a_files_content_and_knows_folders_and_hub_id
     assert fingerprint([file.parent, "org/other"]) != before
     file.write_text("two")
     assert fingerprint([file.parent, "org/model"]) != before
-
-
-def test_merged_members_are_the_parts_bytes_and_a_member_met_twice_is_refused(tmp_path):
-    write_archive(tmp_path / "a.zip", pictures("a.png"))
-    write_archive(tmp_path / "b.zip", pictures("b.png"))
-    merge_archives(tmp_path / "ab.zip", [tmp_path / "a.zip", tmp_path / "b.zip"])
-    with zipfile.ZipFile(tmp_path / "a.zip") as a, zipfile.ZipFile(tmp_path / "ab.zip") as ab:
-        assert ab.read("a.png") == a.read("a.png")
-    with pytest.raises(ImageError, match=r"a\.png is in another part"):
-        merge_archives(tmp_path / "aa.zip", [tmp_path / "a.zip", tmp_path / "a.zip"])
-
-
-def test_a_damaged_member_is_an_image_error_and_the_others_can_be_read(tmp_path):
-    write_archive(tmp_path / "a.zip", pictures("a.png", "b.png"))
-    data = bytearray((tmp_path / "a.zip").read_bytes())
-    data[60] ^= 255  # inside the first picture: its checksum no longer holds
-    (tmp_path / "a.zip").write_bytes(data)
-    with ImageArchive(tmp_path / "a.zip") as archive:
-        with pytest.raises(ImageError, match=r"a\.png is damaged"):
-            archive.read("a.png")
-        assert archive.read("b.png").shape == (2, 2, 3)

@@ -20,15 +20,22 @@ STAGES = [
     "figures",
 ]
 SHARED = {
-    "archives", "authors", "clip", "configuration", "diffusion", "images", "parts", "ranking", "records", "search",
+    "archives", "authors", "clip", "configuration", "diffusion", "images", "parts", "pictures", "ranking", "records", "search",
 }  # fmt: skip
 # file -> the other stage's module that it may import, and why
 EXCEPTIONS = {
     # reads training pictures for stages that need them, so that no stage imports `inputs` itself
     "src/verbatim/archives.py": {"verbatim.inputs.pictures"},
-    # the pictures that labels need lie in the inputs' archives, row by row, broken ones recorded;
     # which rows are relatives of a row is what dedup's pairs say
-    "scripts/labels/fetch_pictures.py": {"verbatim.inputs.pictures", "verbatim.dedup.relatives"},
+    "scripts/labels/select_pictures.py": {"verbatim.dedup.relatives"},
+    # the pictures that labels need lie in the inputs' archives or behind their urls, row by row, broken ones recorded
+    "scripts/labels/fetch_pictures.py": {"verbatim.inputs.pictures", "verbatim.inputs.url_cache"},
+    "scripts/labels/fetch_urls.py": {
+        "verbatim.inputs.archives",
+        "verbatim.inputs.download",
+        "verbatim.inputs.fetching",
+        "verbatim.inputs.url_cache",
+    },
     # embeds the pictures of the archives that the world has just written
     "scripts/world/embed_rows.py": {"verbatim.inputs.pictures"},
 }
@@ -181,7 +188,13 @@ def test_a_rule_reruns_when_the_code_that_its_script_calls_changes(rule):
     """Every module that the script imports, and what these import, is an input (Snakemake tracks none)."""
     stage, text = WORKING[rule]
     given = set(re.findall(r'"([\w/]+)"', directive(text, "input").partition("code=")[2]))
-    silent = {"records", "runtime", "configuration", "parts"}  # they move data and change no number
+    silent = {
+        "records",
+        "runtime",
+        "configuration",
+        "parts",
+        "pictures",
+    }  # they move data and change no number
     needed, todo = set(), [SCRIPTS / stage / f"{rule}.py"]
     while todo:
         for module in modules_of(todo.pop()):

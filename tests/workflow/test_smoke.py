@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import snakemake_runs
 from snakemake_runs import Done, Tree
 
 from verbatim.images import ImageArchive
+from verbatim.pictures import Pictures
 from verbatim.records import read_table, write_table
 
 TOLERANCE = 1e-4  # relative, float32: what a batch or a shard may change in a score
@@ -196,12 +199,14 @@ def test_one_model_alone_can_be_asked_for(tree, made):
 
 def test_scores_do_not_depend_on_shards_or_batches(tree, made, again):
     copy = again("batches")
+    for stage in ("whitebox", "blackbox", "postfilter"):
+        shutil.rmtree(copy / stage / "sd1" / "kept")  # or nothing would be made anew
     done = tree.run(
         *[f"results/batches/{stage}/sd1/scores.parquet" for stage in ("whitebox", "blackbox", "postfilter")],
         "--forcerun", "score_whitebox", "generate_blackbox", "filter_prompts",
         "--rerun-triggers", "mtime", results="results/batches", select_models="[sd1]",
-        whitebox="{prompts_a_shard: 97, batch: 13}", blackbox="{batch: 7, prompts_a_part: 11}",
-        postfilter="{prompts_a_part: 4}", sampling="{batch: 5}",
+        whitebox="{prompts_a_shard: 97, batch: 13}", blackbox="{batch: 7, prompts_a_part: 11, prompts_a_shard: 16}",
+        postfilter="{prompts_a_part: 4, prompts_a_shard: 5}", sampling="{batch: 5}",
     )  # fmt: skip
     assert done.code == 0, done.text[-3000:]
     assert done.models == {"sd1"}
@@ -210,12 +215,43 @@ def test_scores_do_not_depend_on_shards_or_batches(tree, made, again):
     assert_same_scores(made, copy, "sd1")
     for stage in ("blackbox", "postfilter"):
         with (
-            ImageArchive(made / stage / "sd1" / "images.zip") as one,
-            ImageArchive(copy / stage / "sd1" / "images.zip") as two,
+            Pictures(made / stage / "sd1" / "images.parquet") as one,
+            Pictures(copy / stage / "sd1" / "images.parquet") as two,
         ):
             assert sorted(one.names()) == sorted(two.names())
             for name in one.names():  # rounding to bytes may tip by one
                 assert np.abs(one.read(name) - two.read(name)).max() <= 1.01 / 255
+
+
+def todo(what: str, logs: Iterable[Path]) -> int:
+    """How many prompts jobs had to make, as their logs say: what was kept is not among them."""
+    found = [re.search(rf"(\d+)(?: {what})? to do", log.read_text()) for log in logs]
+    assert found
+    assert all(found)
+    return sum(int(one[1]) for one in found)
+
+
+def test_a_longer_list_of_prompts_spends_network_rows_on_the_new_ones_alone(tree, made, again):
+    copy = again("longer")
+    done = tree.run(
+        "results/longer/postfilter/sd1/scores.parquet", "--forcerun", "select_prompts",
+        "--rerun-triggers", "mtime", results="results/longer", select_models="[sd1]",
+        dedup="{n_prompts: 103}", blackbox="{n_prompts: 35}", postfilter="{n_prompts: 8}",
+    )  # fmt: skip
+    assert done.code == 0, done.text[-3000:]
+    assert {"score_whitebox", "generate_blackbox", "filter_prompts"} <= done.rules
+    assert not done.rules & TRAININGS
+    for stage, rule in (
+        ("whitebox", "score_whitebox"), ("blackbox", "generate_blackbox"),
+        ("postfilter", "filter_prompts"),
+    ):  # fmt: skip
+        before, after = scores(made, stage, "sd1"), scores(copy, stage, "sd1")
+        new = after.index.difference(before.index)
+        assert len(new), stage
+        assert todo("prompts", (copy / "logs" / stage / rule).glob("sd1-*.log")) == len(new), stage
+        both = after.index.intersection(before.index)
+        columns = [c for c in after.columns if c not in ("rank", "preset")]
+        pd.testing.assert_frame_equal(after.loc[both, columns], before.loc[both, columns])
 
 
 def test_a_training_and_a_search_that_are_killed_end_in_the_same_table(tree, made, again):
@@ -234,8 +270,8 @@ def test_a_training_and_a_search_that_are_killed_end_in_the_same_table(tree, mad
     assert not list((copy / "world" / "models" / "sd1").iterdir())  # whole or not at all
     assert tree.run(*args, "--unlock", results=results, **changes).code == 0
 
-    first_part = copy / "postfilter" / "sd1" / "images.zip.parts" / "00000.done"
-    tree.kill_when(first_part.exists, *args, results=results, **changes)
+    kept = copy / "postfilter" / "sd1" / "kept"
+    tree.kill_when(lambda: any(kept.glob("*/*/prompts.npy")), *args, results=results, **changes)
     log = (copy / "logs" / "world" / "train_model" / "sd1.log").read_text()
     assert "resumed at step" in log
     assert not (copy / "postfilter" / "sd1" / "scores.parquet").exists()
@@ -244,8 +280,8 @@ def test_a_training_and_a_search_that_are_killed_end_in_the_same_table(tree, mad
     done = tree.run(*args, results=results, **changes)
     assert done.code == 0, done.text[-3000:]
     assert not done.rules & TRAININGS  # what was finished before the kill is not made again
-    log = (copy / "logs" / "postfilter" / "filter_prompts" / "sd1.log").read_text()
-    assert "parts" in log
+    logs = (copy / "logs" / "postfilter" / "filter_prompts").glob("sd1-*.log")
+    assert todo("prompts", logs) < len(scores(made, "postfilter", "sd1"))
     for part in ("unet", "text_encoder"):
         files = [folder / "world/models/sd1" / part for folder in (made, copy)]
         one, two = (next(folder.glob("*.safetensors")).read_bytes() for folder in files)
@@ -269,20 +305,19 @@ def test_a_broken_picture_in_a_tar_is_recorded_and_the_rest_goes_on(tree, made, 
         file.seek(member.offset_data)
         file.write(b"broken")
     os.utime(tar, ns=(times.st_atime_ns, times.st_mtime_ns))
-    rows = sorted((copy / "inputs" / "rows").glob("*.parquet"))
-    for path in rows:  # the rows say where the archives lie
-        table = read_table(path, "rows")
-        assert table.archive.str.contains("/smoke/").all()
-        times = os.stat(path)
-        table["archive"] = table.archive.str.replace("/smoke/", "/broken/")
-        write_table(path, "rows", table)
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    path = copy / "labels" / "if" / "wanted.parquet"  # it says where the archives lie
+    table = read_table(path, "wanted")
+    assert table.archive.str.contains("/smoke/").all()
+    times = os.stat(path)
+    table["archive"] = table.archive.str.replace("/smoke/", "/broken/")
+    write_table(path, "wanted", table)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     done = tree.run(
         "results/broken/labels/if/labels.parquet", "--forcerun", "fetch_pictures",
         "--rerun-triggers", "mtime", results="results/broken", select_models="[if]",
     )  # fmt: skip
     assert done.code == 0, done.text[-3000:]
-    assert done.rules == {"fetch_pictures", "label_candidates"}
+    assert done.rules == {"fetch_pictures", "label_candidates", "merge_labels"}
     after = read_table(copy / "labels/if/fetched.parquet", "fetched").set_index("row")
     assert after.status[row] == "broken"
     assert "broken picture" in after.reason[row]

@@ -2,7 +2,9 @@
 #
 # INPUTS   <results>/dedup/prompts.parquet, <results>/whitebox/{model}/scores.parquet, the model's folder
 # OUTPUTS  <results>/blackbox/{model}/selection.parquet   the top prompts by DCS, and all extra ones
-#          <results>/blackbox/{model}/images.zip          one-step pictures; cost.parquet: network rows
+#          <results>/blackbox/{model}/kept/               one-step pictures, in parts that are found again by prompt
+#          <results>/blackbox/{model}/shards/{shard}.images.parquet, .cost.parquet, .parquet   of each shard
+#          <results>/blackbox/{model}/images.parquet      which archive holds a prompt's pictures; cost.parquet
 #          <results>/blackbox/{model}/scores.parquet      from the pictures alone: that makes it black box
 
 
@@ -37,57 +39,88 @@ rule generate_blackbox:
         checked=checked_model,
         code=code(
             "diffusion/denoiser",
+            "diffusion/folders",
             "diffusion/latent",
             "diffusion/load",
             "diffusion/noise",
             "diffusion/pixel",
             "diffusion/sampling",
+            "diffusion/sentencepiece",
             "images",
         ),
     output:
-        images="<results>/blackbox/{model}/images.zip",
-        cost="<results>/blackbox/{model}/cost.parquet",
+        images="<results>/blackbox/{model}/shards/{shard}.images.parquet",
+        cost="<results>/blackbox/{model}/shards/{shard}.cost.parquet",
     log:
-        "<results>/logs/blackbox/generate_blackbox/{model}.log",
+        "<results>/logs/blackbox/generate_blackbox/{model}-{shard}.log",
     benchmark:
-        "<results>/benchmarks/blackbox/generate_blackbox/{model}.tsv"
+        "<results>/benchmarks/blackbox/generate_blackbox/{model}-{shard}.tsv"
     conda:
         "../../envs/gpu.yaml"
     threads: 1
     resources:
         gpu=1,
-        mem_mb=8000,
-        runtime=720,
+        mem_mb=grow(8000),
+        runtime=grow(240),
     params:
         model=loading_row,
         guidances=one_step_guidances(),
         seeds=config["blackbox"]["seeds"],
         batch=config["blackbox"]["batch"],
+        prompts_a_shard=config["blackbox"]["prompts_a_shard"],
         prompts_a_part=config["blackbox"]["prompts_a_part"],
+        last=is_last_shard("blackbox"),
+        kept=kept_folder("blackbox"),
     script:
         "../scripts/blackbox/generate_blackbox.py"
 
 
 rule score_blackbox:
     input:
-        selection="<results>/blackbox/{model}/selection.parquet",
-        images="<results>/blackbox/{model}/images.zip",
+        images="<results>/blackbox/{model}/shards/{shard}.images.parquet",
         code=code("blackbox/ecs", "images", "ranking"),
     output:
-        scores="<results>/blackbox/{model}/scores.parquet",
+        scores="<results>/blackbox/{model}/shards/{shard}.parquet",
     log:
-        "<results>/logs/blackbox/score_blackbox/{model}.log",
+        "<results>/logs/blackbox/score_blackbox/{model}-{shard}.log",
     benchmark:
-        "<results>/benchmarks/blackbox/score_blackbox/{model}.tsv"
+        "<results>/benchmarks/blackbox/score_blackbox/{model}-{shard}.tsv"
     conda:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=grow(2000),
+        runtime=grow(240),
     params:
         seeds=config["blackbox"]["seeds"],
         preset=config["blackbox"]["preset"],
         presets=config["blackbox"]["presets"],
     script:
         "../scripts/blackbox/score_blackbox.py"
+
+
+rule merge_blackbox:
+    input:
+        selection="<results>/blackbox/{model}/selection.parquet",
+        images=of_shards("blackbox", ".images.parquet"),
+        scores=of_shards("blackbox", ".parquet"),
+        costs=of_shards("blackbox", ".cost.parquet"),
+        code=code("blackbox/ecs", "images", "ranking"),
+    output:
+        images="<results>/blackbox/{model}/images.parquet",
+        scores="<results>/blackbox/{model}/scores.parquet",
+        cost="<results>/blackbox/{model}/cost.parquet",
+    log:
+        "<results>/logs/blackbox/merge_blackbox/{model}.log",
+    benchmark:
+        "<results>/benchmarks/blackbox/merge_blackbox/{model}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        kept=kept_folder("blackbox"),
+    script:
+        "../scripts/blackbox/merge_blackbox.py"

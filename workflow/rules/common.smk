@@ -1,4 +1,5 @@
 # Validation, sheets, wildcard constraints and helper functions; no rules.
+import functools
 import math
 import sys
 import zlib
@@ -37,12 +38,18 @@ if not WORLD:
     from verbatim.inputs import layouts
 
     try:
-        SOURCE = {
-            files.shard: files
-            for files in layouts.list_files(config["inputs"]["source"])
-        }
+        SOURCE = layouts.list_files(config["inputs"]["source"])
     except layouts.InputError as err:
         raise WorkflowError(str(err))
+    PLACES = {shard: place for place, shard in enumerate(SOURCE.shards)}
+
+
+CLOSED = configuration.closed_models(ALL_MODELS)
+# patterns of the wildcard {model}: models that are run here, and those that only their pictures are known of
+RUN_HERE = (
+    "|".join(model for model in ALL_MODELS.index if model not in CLOSED) or "(?!)"
+)
+PICTURES_ONLY = "|".join(CLOSED) or "(?!)"
 
 
 def code(*modules):
@@ -64,11 +71,14 @@ def input_shards():
             planting.count_rows(config["world"]["planted"]),
             config["world"]["rows_a_shard"],
         )
-    return list(SOURCE)
+    return list(SOURCE.shards)
 
 
 def source_file(kind, shard):
-    """The file of a shard that holds its `embeddings` or its `metadata`."""
+    """The file of a shard that holds its `embeddings` or its `metadata`.
+
+    No metadata where tables are cut differently than the embeddings: the manifest says which hold the shard.
+    """
     if WORLD:
         number = f"{int(shard):04d}"
         name = {
@@ -76,26 +86,66 @@ def source_file(kind, shard):
             "metadata": f"metadata/metadata_{number}.parquet",
         }[kind]
         return f"<results>/world/embeddings/{name}"
-    return getattr(SOURCE[shard], kind)
+    place = PLACES[shard]
+    if kind == "metadata":
+        return [] if SOURCE.by_position else SOURCE.metadata[place]
+    if SOURCE.embeddings:
+        return SOURCE.embeddings[place]
+    if SOURCE.archives:
+        return f"<results>/inputs/img_emb/img_emb_{shard}.npy"
+    # tables alone: whoever asks for embeddings is told the name of a file that is not there
+    return f"{config['inputs']['source']}/img_emb/img_emb_{shard}.npy"
 
 
 def source_files(kind):
-    """`source_file` of all shards, in order of their rows."""
+    """The `embeddings` or the `metadata` of all shards, in order of their rows."""
+    if not WORLD and kind == "metadata":
+        return list(SOURCE.metadata)
+    if not WORLD and SOURCE.embeddings:
+        return list(SOURCE.embeddings)
     return [source_file(kind, shard) for shard in input_shards()]
 
 
+def source_archive(shard):
+    """The img2dataset archive whose pictures make up a shard, of a source without embeddings."""
+    return str(Path(source_file("metadata", shard)).with_suffix(".tar"))
+
+
+def has_embeddings():
+    """Whether there are embeddings, or pictures to make them of; tables alone give captions and urls."""
+    return WORLD or bool(SOURCE.embeddings or SOURCE.archives)
+
+
 def picture_archives():
-    """The img2dataset archives: those that this run makes, or those that lie in a user's folder now."""
+    """The img2dataset archives: those that this run makes, or those that lie in a user's folder now.
+
+    Of very many only the folder: an archive that is added later changes its time.
+    """
     if WORLD:
         return [f"<results>/world/data/{shard}.tar" for shard in input_shards()]
-    return layouts.list_archives(picture_folder())
+    folder = picture_folder()
+    found = layouts.list_archives(folder)
+    return [folder] if len(found) > 5000 else found
 
 
 def picture_folder():
     """The folder of the img2dataset archives."""
     if config["inputs"]["pictures"]:
         return config["inputs"]["pictures"]
-    return f"{RESULTS}/world/data" if WORLD else f"{config['inputs']['source']}/data"
+    if WORLD:
+        return f"{RESULTS}/world/data"
+    return layouts.archive_folder(config["inputs"]["source"])
+
+
+def url_cache():
+    """The folder that pictures fetched by url are kept in."""
+    return config["inputs"]["download"]["cache"] or f"{RESULTS}/inputs/urls"
+
+
+def downloaded_mb():
+    """Megabytes that downloads hold at most: each worker a file, and as many that wait to be written."""
+    settings = config["inputs"]["download"]
+    return 2 * settings["workers"] * settings["max_bytes"] // 1_000_000
 
 
 def extra_prompts():
@@ -106,15 +156,41 @@ def extra_prompts():
     )
 
 
+@functools.cache
+def prompt_shards(stage, model):
+    """Names of a model's prompt shards in a stage, one at least; the last takes what is beyond the plan."""
+    planned = configuration.planned_prompts(config, ALL_MODELS, stage, model)
+    return shards(max(1, planned), config[stage]["prompts_a_shard"])
+
+
+def of_shards(stage, suffix):
+    """Input function: this file of every prompt shard of a model."""
+    return lambda wildcards: [
+        f"<results>/{stage}/{wildcards.model}/shards/{shard}{suffix}"
+        for shard in prompt_shards(stage, wildcards.model)
+    ]
+
+
+def is_last_shard(stage):
+    """Params function: whether a prompt shard is the last that was planned."""
+    return (
+        lambda wildcards: wildcards.shard == prompt_shards(stage, wildcards.model)[-1]
+    )
+
+
+def kept_folder(stage):
+    """Params function: where finished work of a model is kept, by prompt; see verbatim/parts.py."""
+    return lambda wildcards: f"{RESULTS}/{stage}/{wildcards.model}/kept"
+
+
+def grow(amount):
+    """Resource that is asked for again, twice and three times as much, when a job is tried again."""
+    return lambda wildcards, attempt: amount * attempt
+
+
 def prompt_list():
     """A list with the file of captions that are the prompts, or an empty one."""
     return [config["dedup"]["prompt_list"]] if config["dedup"]["prompt_list"] else []
-
-
-def prompt_shards():
-    """Names of the prompt shards of a model, one at least; the last takes what is beyond the plan."""
-    planned = max(1, configuration.planned_prompts(config))
-    return shards(planned, config["whitebox"]["prompts_a_shard"])
 
 
 def attacked_models():
@@ -183,6 +259,22 @@ def found_in(wildcards):
         if candidates.startswith("found:")
         else []
     )
+
+
+def syntheses_manifest(wildcards):
+    """The manifest of a closed system's pictures."""
+    return str(configuration.find_manifest(ALL_MODELS.loc[wildcards.model, "source"]))
+
+
+def label_seeds(wildcards):
+    """Seeds of a model's syntheses; none for a closed system: whatever its manifest has."""
+    return [] if wildcards.model in CLOSED else config["labels"]["seeds"]
+
+
+def candidates_wanted(wildcards):
+    """How many prompts a model takes from each ranking."""
+    transferred = candidates_of(wildcards).startswith("top:")
+    return config["labels"]["n_transfer" if transferred else "n_prompts"]
 
 
 def clip_file(name):
@@ -255,17 +347,11 @@ def of_attacked(pattern):
 
 
 def cost_files(wildcards=None):
-    """The cost of every job that called a network for the selected models."""
-    attacked = attacked_models()
+    """What every stage spent on the selected models."""
     files = [
-        f"<results>/whitebox/{model}/shards/{shard}.cost.parquet"
-        for model in attacked
-        for shard in (prompt_shards() if attacked else [])
-    ]
-    files += [
         f"<results>/{stage}/{model}/cost.parquet"
-        for stage in ("blackbox", "postfilter")
-        for model in attacked
+        for stage in ("whitebox", "blackbox", "postfilter")
+        for model in attacked_models()
     ]
     return files + [f"<results>/labels/{model}/cost.parquet" for model in MODELS.index]
 

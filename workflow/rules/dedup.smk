@@ -41,11 +41,11 @@ rule build_index:
 
 rule search_pairs:
     input:
+        # stands for the raw embeddings of all shards: named here, they would be shards times shards
         manifest="<results>/inputs/manifest.tsv",
         rows="<results>/inputs/rows/{shard}.parquet",
         index="<results>/dedup/index.faiss",
         copies="<results>/dedup/copies.parquet",
-        embeddings=source_files("embeddings"),
         code=code("search", "dedup/index", "dedup/pairs"),
     output:
         pairs="<results>/dedup/pairs/{shard}.parquet",

@@ -1,7 +1,7 @@
 # figures: scores, labels and images -> the paper's kind of figures (Webster 2023), PNG and PDF.
 #
 # INPUTS   <results>/tables/*.csv; of every model <results>/labels/{model}/{labels.parquet,images.zip,training.zip,masks.zip}
-#          and <results>/blackbox/{model}/images.zip
+#          and <results>/blackbox/{model}/images.parquet
 # OUTPUTS  <results>/figures/triples     one-step | generated | training picture | mask, a few of every model
 #          <results>/figures/precision   precision against copies found: DCS, ECS, ECS+Carlini
 #          <results>/figures/histogram   DCS of planted, held-out and repeated captions   (embedded world)
@@ -15,7 +15,7 @@ rule plot_triples:
         images=[f"<results>/labels/{model}/images.zip" for model in MODELS.index],
         training=[f"<results>/labels/{model}/training.zip" for model in MODELS.index],
         masks=[f"<results>/labels/{model}/masks.zip" for model in MODELS.index],
-        one_step=of_attacked("<results>/blackbox/{model}/images.zip"),
+        one_step=of_attacked("<results>/blackbox/{model}/images.parquet"),
         code=code("images", "figures/grid", "figures/style", "figures/triples"),
     output:
         png=report(
@@ -108,7 +108,7 @@ rule plot_syntheses:
         pictures="<results>/world/pictures.npy",
         prompts="<results>/tables/detectors.csv",
         images=of_attacked("<results>/labels/{model}/images.zip"),
-        one_step=of_attacked("<results>/blackbox/{model}/images.zip"),
+        one_step=of_attacked("<results>/blackbox/{model}/images.parquet"),
         code=code("images", "figures/grid", "figures/style", "figures/syntheses"),
     output:
         png=report(

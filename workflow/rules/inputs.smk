@@ -1,16 +1,19 @@
 # inputs: embeddings, metadata and picture archives, found in a folder or made by `world` -> one canonical form.
-# Layouts: clip-retrieval (img_emb/img_emb_N.npy, metadata/metadata_N.parquet), img2dataset (00000.tar).
+# Layouts: clip-retrieval (img_emb/img_emb_N.npy with metadata/metadata_N.parquet; LAION's embeddings), LAION's and
+# ReLAION's tables (part-N-*.parquet), img2dataset (N.tar with N.parquet, embedded here where there is no img_emb).
 #
 # INPUTS   <results>/world/embeddings and <results>/world/data, or the folder inputs.source
-# OUTPUTS  <results>/inputs/manifest.tsv           one row a shard: files, rows, first row, dimensions
+# OUTPUTS  <results>/inputs/manifest.tsv           one row a shard: files, rows, first row, dimensions, digests
 #          <results>/inputs/archives.tsv           one row an archive: the keys that it holds
 #          <results>/inputs/models/{model}.tsv       the files of a model that is not trained here, once it has passed
+#          <results>/inputs/img_emb/img_emb_{shard}.npy   embeddings of img2dataset's pictures
 #          <results>/inputs/rows/{shard}.parquet   one row a training row: url, caption, where its picture is, status
+#          <results>/inputs/sha256.txt             on demand: sha256 of every byte of the source, for sha256sum -c
 
 
 rule check_inputs:
     input:
-        embeddings=source_files("embeddings"),
+        embeddings=source_files("embeddings") if has_embeddings() else [],
         metadata=source_files("metadata"),
         archives=picture_archives(),
         code=code(
@@ -42,7 +45,7 @@ rule check_inputs:
 rule check_model:
     input:
         model=model_folder,
-        code=code("diffusion/load"),
+        code=code("diffusion/folders", "diffusion/load"),
     output:
         files="<results>/inputs/models/{model}.tsv",
     log:
@@ -63,11 +66,47 @@ rule check_model:
         "../scripts/inputs/check_model.py"
 
 
+rule embed_pictures:
+    input:
+        archive=lambda wildcards: source_archive(wildcards.shard),
+        metadata=lambda wildcards: source_file("metadata", wildcards.shard),
+        clip=clip_file("open_clip_config.json"),
+        clip_weights=clip_file("open_clip_model.safetensors"),
+        code=code(
+            "clip",
+            "images",
+            "inputs/archives",
+            "inputs/embedding",
+            "inputs/layouts",
+            "inputs/pictures",
+            "inputs/rows",
+        ),
+    output:
+        embeddings="<results>/inputs/img_emb/img_emb_{shard}.npy",
+    log:
+        "<results>/logs/inputs/embed_pictures/{shard}.log",
+    benchmark:
+        "<results>/benchmarks/inputs/embed_pictures/{shard}.tsv"
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=120,
+    params:
+        batch=config["inputs"]["embed_batch"],
+    script:
+        "../scripts/inputs/embed_pictures.py"
+
+
 rule build_rows:
     input:
         manifest="<results>/inputs/manifest.tsv",
         archives="<results>/inputs/archives.tsv",
-        embeddings=lambda wildcards: source_file("embeddings", wildcards.shard),
+        embeddings=lambda wildcards: (
+            source_file("embeddings", wildcards.shard) if has_embeddings() else []
+        ),
         metadata=lambda wildcards: source_file("metadata", wildcards.shard),
         code=code(
             "images",
@@ -94,3 +133,42 @@ rule build_rows:
         max_caption_chars=config["dedup"]["max_caption_chars"],
     script:
         "../scripts/inputs/build_rows.py"
+
+
+rule check_digests:
+    input:
+        manifest="<results>/inputs/manifest.tsv",
+        code=code("inputs/layouts", "inputs/manifest"),
+    output:
+        digests="<results>/inputs/digests/{shard}.txt",
+    log:
+        "<results>/logs/inputs/check_digests/{shard}.log",
+    benchmark:
+        "<results>/benchmarks/inputs/check_digests/{shard}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    script:
+        "../scripts/inputs/check_digests.py"
+
+
+rule merge_digests:
+    input:
+        digests=expand("<results>/inputs/digests/{shard}.txt", shard=input_shards()),
+    output:
+        digests="<results>/inputs/sha256.txt",
+    log:
+        "<results>/logs/inputs/merge_digests.log",
+    benchmark:
+        "<results>/benchmarks/inputs/merge_digests.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    script:
+        "../scripts/inputs/merge_digests.py"

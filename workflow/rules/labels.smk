@@ -7,10 +7,16 @@
 #            top:m       scores of blackbox of model m
 #            found:m,n   labels of models m and n
 #            authors     the authors' labels of the model (labels.authors), and inputs/rows to find their rows in
+#          of a closed system (family `images`) a folder of pictures with manifest.csv or manifest.parquet
 # OUTPUTS  <results>/labels/{model}/selection.parquet   the candidates, and why they are
+#          <results>/labels/{model}/kept/               their syntheses, in parts that are found again by prompt
+#          <results>/labels/{model}/shards/{shard}.images.parquet, .cost.parquet; .parquet, .masks.zip   of each shard
 #          <results>/labels/{model}/images.zip          their syntheses, {prompt_id}_{seed}.png; cost.parquet
+#          <results>/labels/{model}/syntheses.parquet   closed systems: what became of each line of the manifest
 #          <results>/labels/{model}/neighbours.parquet  nearest training rows of each synthesis
-#          <results>/labels/{model}/training.zip        pictures of these rows and their relatives; fetched.parquet
+#          <results>/labels/{model}/wanted.parquet      these rows and their relatives, whose pictures are needed
+#          <results>/labels/{model}/urls.parquet        with inputs.fetch_urls: what came of their urls
+#          <results>/labels/{model}/training.zip        their pictures; fetched.parquet
 #          <results>/labels/{model}/labels.parquet      a label a candidate; masks.zip: template masks
 #          <results>/labels/{model}/release/            the same in the authors' layout (asked for by name)
 
@@ -26,6 +32,8 @@ rule select_candidates:
         "<results>/logs/labels/select_candidates/{model}.log",
     benchmark:
         "<results>/benchmarks/labels/select_candidates/{model}.tsv"
+    wildcard_constraints:
+        model=RUN_HERE,
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -35,13 +43,7 @@ rule select_candidates:
     params:
         candidates=candidates_of,
         found_in=found_in,
-        n_prompts=lambda wildcards: config["labels"][
-            (
-                "n_transfer"
-                if candidates_of(wildcards).startswith("top:")
-                else "n_prompts"
-            )
-        ],
+        n_prompts=candidates_wanted,
     script:
         "../scripts/labels/select_candidates.py"
 
@@ -55,37 +57,125 @@ rule generate_candidates:
         code=code(
             "images",
             "diffusion/denoiser",
+            "diffusion/folders",
             "diffusion/latent",
             "diffusion/load",
             "diffusion/noise",
             "diffusion/pixel",
             "diffusion/sampling",
+            "diffusion/sentencepiece",
             "diffusion/stacks",
         ),
     output:
-        images="<results>/labels/{model}/images.zip",
-        cost="<results>/labels/{model}/cost.parquet",
+        images="<results>/labels/{model}/shards/{shard}.images.parquet",
+        cost="<results>/labels/{model}/shards/{shard}.cost.parquet",
     log:
-        "<results>/logs/labels/generate_candidates/{model}.log",
+        "<results>/logs/labels/generate_candidates/{model}-{shard}.log",
     benchmark:
-        "<results>/benchmarks/labels/generate_candidates/{model}.tsv"
+        "<results>/benchmarks/labels/generate_candidates/{model}-{shard}.tsv"
+    wildcard_constraints:
+        model=RUN_HERE,
     conda:
         "../../envs/gpu.yaml"
     threads: 1
     resources:
         gpu=1,
-        mem_mb=8000,
-        runtime=1440,
+        mem_mb=grow(8000),
+        runtime=grow(480),
     params:
         model=loading_row,
         seeds=config["labels"]["seeds"],
+        prompts_a_shard=config["labels"]["prompts_a_shard"],
         prompts_a_part=config["labels"]["prompts_a_part"],
+        last=is_last_shard("labels"),
+        kept=kept_folder("labels"),
         sampler=config["sampling"]["sampler"],
         steps=config["sampling"]["steps"],
         guidance=config["sampling"]["guidance"],
         batch=config["sampling"]["batch"],
     script:
         "../scripts/labels/generate_candidates.py"
+
+
+rule merge_candidates:
+    input:
+        selection="<results>/labels/{model}/selection.parquet",
+        images=of_shards("labels", ".images.parquet"),
+        costs=of_shards("labels", ".cost.parquet"),
+    output:
+        images="<results>/labels/{model}/images.zip",
+        cost="<results>/labels/{model}/cost.parquet",
+    log:
+        "<results>/logs/labels/merge_candidates/{model}.log",
+    benchmark:
+        "<results>/benchmarks/labels/merge_candidates/{model}.tsv"
+    wildcard_constraints:
+        model=RUN_HERE,
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        kept=kept_folder("labels"),
+    script:
+        "../scripts/labels/merge_candidates.py"
+
+
+# A closed system cannot be run here: its pictures are read, at once, so that what is wrong with the
+# manifest is said before anything long starts; the files are those that are generated for any other model.
+rule build_syntheses:
+    input:
+        manifest=syntheses_manifest,
+        code=code("images", "labels/syntheses"),
+    output:
+        images="<results>/labels/{model}/images.zip",
+        cost="<results>/labels/{model}/cost.parquet",
+        syntheses="<results>/labels/{model}/syntheses.parquet",
+    log:
+        "<results>/logs/labels/build_syntheses/{model}.log",
+    benchmark:
+        "<results>/benchmarks/labels/build_syntheses/{model}.tsv"
+    wildcard_constraints:
+        model=PICTURES_ONLY,
+    priority: 1000
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    script:
+        "../scripts/labels/build_syntheses.py"
+
+
+rule select_syntheses:
+    input:
+        unpack(candidate_files),
+        syntheses="<results>/labels/{model}/syntheses.parquet",
+        prompts="<results>/dedup/prompts.parquet",
+        code=code("images", "labels/candidates", "labels/syntheses"),
+    output:
+        selection="<results>/labels/{model}/selection.parquet",
+    log:
+        "<results>/logs/labels/select_syntheses/{model}.log",
+    benchmark:
+        "<results>/benchmarks/labels/select_syntheses/{model}.tsv"
+    wildcard_constraints:
+        model=PICTURES_ONLY,
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        candidates=candidates_of,
+        found_in=found_in,
+        n_prompts=candidates_wanted,
+    script:
+        "../scripts/labels/select_syntheses.py"
 
 
 rule search_neighbours:
@@ -107,17 +197,17 @@ rule search_neighbours:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=grow(8000),
+        runtime=grow(240),
     params:
-        seeds=config["labels"]["seeds"],
+        seeds=label_seeds,
         neighbours=config["labels"]["neighbours"],
         batch=config["labels"]["embed_batch"],
     script:
         "../scripts/labels/search_neighbours.py"
 
 
-rule fetch_pictures:
+rule select_pictures:
     input:
         selection="<results>/labels/{model}/selection.parquet",
         neighbours="<results>/labels/{model}/neighbours.parquet",
@@ -125,12 +215,91 @@ rule fetch_pictures:
         pairs=expand("<results>/dedup/pairs/{shard}.parquet", shard=input_shards()),
         clusters="<results>/dedup/clusters.parquet",
         copies="<results>/dedup/copies.parquet",
+        code=code("dedup/relatives"),
+    output:
+        wanted="<results>/labels/{model}/wanted.parquet",
+        relatives="<results>/labels/{model}/relatives.parquet",
+    log:
+        "<results>/logs/labels/select_pictures/{model}.log",
+    benchmark:
+        "<results>/benchmarks/labels/select_pictures/{model}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        relatives=config["labels"]["relatives"],
+    script:
+        "../scripts/labels/select_pictures.py"
+
+
+# a download is not a computation: one at a time with `--resources downloads=1`, and never on a compute node
+# without internet
+if config["inputs"]["download"]["local"]:
+
+    localrules:
+        fetch_urls,
+
+
+rule fetch_urls:
+    input:
+        wanted="<results>/labels/{model}/wanted.parquet",
         archives=picture_archives(),
-        code=code("images", "dedup/relatives", "inputs/pictures"),
+        code=code(
+            "images",
+            "inputs/addresses",
+            "inputs/archives",
+            "inputs/connections",
+            "inputs/contents",
+            "inputs/download",
+            "inputs/fetching",
+            "inputs/layouts",
+            "inputs/pictures",
+            "inputs/url_cache",
+        ),
+    output:
+        urls="<results>/labels/{model}/urls.parquet",
+    log:
+        "<results>/logs/labels/fetch_urls/{model}.log",
+    benchmark:
+        "<results>/benchmarks/labels/fetch_urls/{model}.tsv"
+    conda:
+        "../../envs/fetch.yaml"
+    threads: 1
+    resources:
+        downloads=1,
+        mem_mb=2500 + downloaded_mb(),
+        runtime=2880,
+    params:
+        cache=url_cache(),
+        retry_failed=config["inputs"]["download"]["retry_failed"],
+        workers=config["inputs"]["download"]["workers"],
+        per_host=config["inputs"]["download"]["per_host"],
+        retries=config["inputs"]["download"]["retries"],
+        timeout=config["inputs"]["download"]["timeout"],
+        deadline=config["inputs"]["download"]["deadline"],
+        max_bytes=config["inputs"]["download"]["max_bytes"],
+        max_redirects=config["inputs"]["download"]["max_redirects"],
+        disallowed=config["inputs"]["download"]["disallowed"],
+    script:
+        "../scripts/labels/fetch_urls.py"
+
+
+rule fetch_pictures:
+    input:
+        wanted="<results>/labels/{model}/wanted.parquet",
+        urls=lambda wildcards: (
+            f"<results>/labels/{wildcards.model}/urls.parquet"
+            if config["inputs"]["fetch_urls"]
+            else []
+        ),
+        archives=picture_archives(),
+        code=code("images", "inputs/pictures", "inputs/url_cache"),
     output:
         pictures="<results>/labels/{model}/training.zip",
         fetched="<results>/labels/{model}/fetched.parquet",
-        relatives="<results>/labels/{model}/relatives.parquet",
     log:
         "<results>/logs/labels/fetch_pictures/{model}.log",
     benchmark:
@@ -142,7 +311,7 @@ rule fetch_pictures:
         mem_mb=4000,
         runtime=240,
     params:
-        relatives=config["labels"]["relatives"],
+        cache=url_cache(),
     script:
         "../scripts/labels/fetch_pictures.py"
 
@@ -164,28 +333,53 @@ rule label_candidates:
             "labels/training",
         ),
     output:
-        labels="<results>/labels/{model}/labels.parquet",
-        masks="<results>/labels/{model}/masks.zip",
+        labels="<results>/labels/{model}/shards/{shard}.parquet",
+        masks="<results>/labels/{model}/shards/{shard}.masks.zip",
     log:
-        "<results>/logs/labels/label_candidates/{model}.log",
+        "<results>/logs/labels/label_candidates/{model}-{shard}.log",
     benchmark:
-        "<results>/benchmarks/labels/label_candidates/{model}.tsv"
+        "<results>/benchmarks/labels/label_candidates/{model}-{shard}.tsv"
     conda:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=grow(4000),
+        runtime=grow(240),
     params:
         preset=config["labels"]["preset"],
         thresholds=config["labels"]["presets"][config["labels"]["preset"]],
         order=config["labels"]["order"],
-        seeds=config["labels"]["seeds"],
+        seeds=label_seeds,
         size=config["labels"]["size"],
         mask=config["labels"]["mask"],
         guards=config["labels"]["guards"],
+        prompts_a_shard=config["labels"]["prompts_a_shard"],
+        last=is_last_shard("labels"),
     script:
         "../scripts/labels/label_candidates.py"
+
+
+rule merge_labels:
+    input:
+        selection="<results>/labels/{model}/selection.parquet",
+        labels=of_shards("labels", ".parquet"),
+        masks=of_shards("labels", ".masks.zip"),
+        code=code("images"),
+    output:
+        labels="<results>/labels/{model}/labels.parquet",
+        masks="<results>/labels/{model}/masks.zip",
+    log:
+        "<results>/logs/labels/merge_labels/{model}.log",
+    benchmark:
+        "<results>/benchmarks/labels/merge_labels/{model}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    script:
+        "../scripts/labels/merge_labels.py"
 
 
 rule build_release:

@@ -3,9 +3,10 @@
 #
 # INPUTS   <results>/blackbox/{model}/{selection,scores}.parquet, the model
 # OUTPUTS  <results>/postfilter/{model}/selection.parquet  top prompts by ECS, and all extra ones
-#          <results>/postfilter/{model}/images.zip         every synthesis, {prompt_id}_{seed}.png
+#          <results>/postfilter/{model}/kept/              every synthesis, in parts that are found again by prompt
+#          <results>/postfilter/{model}/shards/{shard}.images.parquet, .cost.parquet, .parquet   of each shard
+#          <results>/postfilter/{model}/images.parquet     which archive holds a prompt's pictures; cost.parquet
 #          <results>/postfilter/{model}/scores.parquet     clique size and distance, kept or not, how certain
-#          <results>/postfilter/{model}/cost.parquet       network rows
 
 
 rule select_postfilter:
@@ -39,13 +40,14 @@ rule filter_prompts:
         checked=checked_model,
         code=code(
             "images",
-            "ranking",
             "diffusion/denoiser",
+            "diffusion/folders",
             "diffusion/latent",
             "diffusion/load",
             "diffusion/noise",
             "diffusion/pixel",
             "diffusion/sampling",
+            "diffusion/sentencepiece",
             "diffusion/stacks",
             "postfilter/cliques",
             "postfilter/filtering",
@@ -53,20 +55,20 @@ rule filter_prompts:
             "postfilter/tiles",
         ),
     output:
-        images="<results>/postfilter/{model}/images.zip",
-        scores="<results>/postfilter/{model}/scores.parquet",
-        cost="<results>/postfilter/{model}/cost.parquet",
+        images="<results>/postfilter/{model}/shards/{shard}.images.parquet",
+        scores="<results>/postfilter/{model}/shards/{shard}.parquet",
+        cost="<results>/postfilter/{model}/shards/{shard}.cost.parquet",
     log:
-        "<results>/logs/postfilter/filter_prompts/{model}.log",
+        "<results>/logs/postfilter/filter_prompts/{model}-{shard}.log",
     benchmark:
-        "<results>/benchmarks/postfilter/filter_prompts/{model}.tsv"
+        "<results>/benchmarks/postfilter/filter_prompts/{model}-{shard}.tsv"
     conda:
         "../../envs/gpu.yaml"
     threads: 1
     resources:
         gpu=1,
-        mem_mb=8000,
-        runtime=2880,
+        mem_mb=grow(8000),
+        runtime=grow(720),
     params:
         model=loading_row,
         preset=config["postfilter"]["preset"],
@@ -76,10 +78,40 @@ rule filter_prompts:
         stop_early=config["postfilter"]["stop_early"],
         futility=config["postfilter"]["futility"],
         max_nodes=config["postfilter"]["max_nodes"],
+        prompts_a_shard=config["postfilter"]["prompts_a_shard"],
         prompts_a_part=config["postfilter"]["prompts_a_part"],
+        last=is_last_shard("postfilter"),
+        kept=kept_folder("postfilter"),
         sampler=config["sampling"]["sampler"],
         steps=config["sampling"]["steps"],
         guidance=config["sampling"]["guidance"],
         batch=config["sampling"]["batch"],
     script:
         "../scripts/postfilter/filter_prompts.py"
+
+
+rule merge_postfilter:
+    input:
+        selection="<results>/postfilter/{model}/selection.parquet",
+        images=of_shards("postfilter", ".images.parquet"),
+        scores=of_shards("postfilter", ".parquet"),
+        costs=of_shards("postfilter", ".cost.parquet"),
+        code=code("ranking"),
+    output:
+        images="<results>/postfilter/{model}/images.parquet",
+        scores="<results>/postfilter/{model}/scores.parquet",
+        cost="<results>/postfilter/{model}/cost.parquet",
+    log:
+        "<results>/logs/postfilter/merge_postfilter/{model}.log",
+    benchmark:
+        "<results>/benchmarks/postfilter/merge_postfilter/{model}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        kept=kept_folder("postfilter"),
+    script:
+        "../scripts/postfilter/merge_postfilter.py"

@@ -2,8 +2,9 @@
 #
 # INPUTS   <results>/dedup/prompts.parquet, the model's folder
 # OUTPUTS  <results>/whitebox/{model}/shards/{shard}.parquet   a row a prompt and seed; .cost.parquet: network rows
-#          <results>/whitebox/{model}/seeds.parquet            all shards
+#          <results>/whitebox/{model}/seeds.parquet            all shards; cost.parquet
 #          <results>/whitebox/{model}/scores.parquet           means over seeds, ranked by the preset
+#          <results>/whitebox/{model}/kept/                    finished parts, found again by prompt
 
 
 rule score_whitebox:
@@ -14,11 +15,13 @@ rule score_whitebox:
         checked=checked_model,
         code=code(
             "diffusion/denoiser",
+            "diffusion/folders",
             "diffusion/latent",
             "diffusion/load",
             "diffusion/noise",
             "diffusion/pixel",
             "diffusion/sampling",
+            "diffusion/sentencepiece",
             "whitebox/dcs",
         ),
     output:
@@ -33,15 +36,17 @@ rule score_whitebox:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=grow(8000),
+        runtime=grow(240),
     params:
         model=loading_row,
         guidance=config["whitebox"]["guidance"],
         seeds=config["whitebox"]["seeds"],
         batch=config["whitebox"]["batch"],
         prompts_a_shard=config["whitebox"]["prompts_a_shard"],
-        last=lambda wildcards: wildcards.shard == prompt_shards()[-1],
+        prompts_a_part=config["whitebox"]["prompts_a_part"],
+        last=is_last_shard("whitebox"),
+        kept=kept_folder("whitebox"),
     script:
         "../scripts/whitebox/score_whitebox.py"
 
@@ -49,14 +54,13 @@ rule score_whitebox:
 rule merge_whitebox:
     input:
         prompts="<results>/dedup/prompts.parquet",
-        scores=expand(
-            "<results>/whitebox/{{model}}/shards/{shard}.parquet",
-            shard=prompt_shards(),
-        ),
+        scores=of_shards("whitebox", ".parquet"),
+        costs=of_shards("whitebox", ".cost.parquet"),
         code=code("ranking", "whitebox/merge"),
     output:
         seeds="<results>/whitebox/{model}/seeds.parquet",
         scores="<results>/whitebox/{model}/scores.parquet",
+        cost="<results>/whitebox/{model}/cost.parquet",
     log:
         "<results>/logs/whitebox/merge_whitebox/{model}.log",
     benchmark:
@@ -65,9 +69,10 @@ rule merge_whitebox:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=grow(4000),
+        runtime=grow(30),
     params:
         preset=config["whitebox"]["preset"],
+        kept=kept_folder("whitebox"),
     script:
         "../scripts/whitebox/merge_whitebox.py"

@@ -1,5 +1,6 @@
 """From the ranks of the white box to scores made of pictures alone."""
 
+import shutil
 import zipfile
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 
 from tiny_models import CAPTIONS
 from verbatim.blackbox.ecs import Preset, score_pictures, score_prompt
-from verbatim.images import ImageArchive, one_step_name, synthesis_name
+from verbatim.images import one_step_name, synthesis_name
+from verbatim.pictures import Pictures
 from verbatim.records import prompt_id, read_table, write_table
 
 IDS = [prompt_id(caption) for caption in CAPTIONS]
@@ -44,26 +46,47 @@ def selection(run_script, tmp_path):
     return tmp_path / "selection.parquet"
 
 
-def generate(run_script, folder, selection, model, part=2, batch=3, guidances=(7.5,)):
+def generate(
+    run_script, folder, selection, model, part=2, batch=3, guidances=(7.5,), shard="00000", size=100
+):
+    images, cost = (folder / f"shards/{shard}.{name}.parquet" for name in ("images", "cost"))
     run_script(
         "blackbox/generate_blackbox.py",
         input={"selection": selection, "model": model / "model_index.json"},
-        output={"images": folder / "images.zip", "cost": folder / "cost.parquet"},
+        output={"images": images, "cost": cost},
         params={
             "model": {"family": "sd", "source": "train"}, "guidances": guidances, "seeds": SEEDS,
-            "batch": batch, "prompts_a_part": part,
+            "batch": batch, "prompts_a_part": part, "prompts_a_shard": size, "last": False,
+            "kept": folder / "kept",
         },
-        wildcards={"model": "sd1"},
+        wildcards={"model": "sd1", "shard": shard},
     )  # fmt: skip
-    return folder / "images.zip"
+    return images
 
 
-def score(run_script, folder, selection, images):
+def score(run_script, images):
+    scores = images.with_name(images.name.replace(".images", ""))
     run_script(
         "blackbox/score_blackbox.py",
-        input={"selection": selection, "images": images},
-        output={"scores": folder / "scores.parquet"},
+        input={"images": images},
+        output={"scores": scores},
         params={"seeds": SEEDS, "preset": "world", "presets": PRESETS},
+        wildcards={"model": "sd1", "shard": "00000"},
+    )
+    return scores
+
+
+def merge(run_script, folder, selection, images):
+    run_script(
+        "blackbox/merge_blackbox.py",
+        input={
+            "selection": selection,
+            "images": images,
+            "scores": [score(run_script, path) for path in images],
+            "costs": [path.with_name(path.name.replace("images", "cost")) for path in images],
+        },
+        output={name: folder / f"{name}.parquet" for name in ("images", "scores", "cost")},
+        params={"kept": folder / "kept"},
         wildcards={"model": "sd1"},
     )
     return read_table(folder / "scores.parquet", "blackbox")
@@ -75,31 +98,60 @@ def test_the_top_prompts_are_selected_and_extra_ones_beside_them(selection):
     assert table["why"].tolist() == ["dcs", "dcs", "extra", "dcs", "dcs"]
 
 
-def test_pictures_are_the_same_in_any_parts_and_batches(run_script, tmp_path, selection, tiny_sd):
-    one = generate(run_script, tmp_path / "a", selection, tiny_sd, part=100, batch=100)
-    two = generate(run_script, tmp_path / "b", selection, tiny_sd, part=2, batch=1)
+def test_pictures_and_scores_are_the_same_in_any_shards_parts_and_batches(
+    run_script, tmp_path, selection, tiny_sd
+):
+    one = [generate(run_script, tmp_path / "a", selection, tiny_sd, part=100, batch=100)]
+    two = [
+        generate(run_script, tmp_path / "b", selection, tiny_sd, 2, 1, shard=f"{i:05d}", size=3)
+        for i in range(3)  # the last shard is beyond the selection
+    ]
+    ranked = [
+        merge(run_script, tmp_path / x, selection, images) for x, images in (("a", one), ("b", two))
+    ]
     costs = [read_table(tmp_path / x / "cost.parquet", "costs").iloc[0] for x in "ab"]
     assert [c["prompts"] for c in costs] == [5, 5]
     assert costs[0]["unet_rows"] == 5 * 3 + 3
     assert costs[1]["unet_rows"] == 5 * 3 + 3 * 3  # the unconditional row again in each part
-    assert not list(tmp_path.glob("*/*.parts"))
-    with ImageArchive(one) as a, ImageArchive(two) as b:
-        names = {synthesis_name(i, s) for i in IDS[:5] for s in SEEDS}
-        assert set(a.names()) == set(b.names()) == names
+    assert not list(tmp_path.rglob("*.part"))
+    with Pictures(tmp_path / "a/images.parquet") as a, Pictures(tmp_path / "b/images.parquet") as b:
+        names = [synthesis_name(i, s) for i in IDS[:5] for s in SEEDS]
+        assert sorted(a.names()) == sorted(b.names()) == sorted(names)
         for name in names:
             assert np.abs(a.read(name) - b.read(name)).max() <= 1.01 / 255
+    assert ranked[0]["rank"].tolist() == list(range(5))
+    whole, cut = (table.set_index("prompt_id") for table in ranked)
+    assert np.allclose(whole["ecs"], cut.loc[whole.index, "ecs"], atol=1e-3)
+
+
+def test_a_shard_beyond_the_selection_loads_no_model(run_script, tmp_path, selection):
+    images = generate(
+        run_script, tmp_path, selection, tmp_path / "no model", shard="00007", size=10
+    )
+    assert read_table(images, "archives").empty
+    assert read_table(score(run_script, images), "blackbox").empty
+
+
+def test_a_shard_that_is_missing_is_named_by_a_prompt(run_script, tmp_path, selection, tiny_sd):
+    images = generate(run_script, tmp_path, selection, tiny_sd, size=3)
+    with pytest.raises(
+        ValueError, match=r"prompt_id \d+ \(2 in all\) is only in one of .*selection"
+    ):
+        merge(run_script, tmp_path, selection, [images])
+    assert not (tmp_path / "scores.parquet").exists()
 
 
 def test_scores_come_from_the_pictures_alone_and_record_the_broken_ones(
     run_script, tmp_path, selection, tiny_sd
 ):
-    images = generate(run_script, tmp_path, selection, tiny_sd)
-    whole = score(run_script, tmp_path, selection, images).set_index("prompt_id")
+    images = generate(run_script, tmp_path, selection, tiny_sd, part=100)
+    whole = merge(run_script, tmp_path, selection, [images]).set_index("prompt_id")
     assert whole["rank"].tolist() == list(range(5))
     assert (whole["n_seeds"] == 3).all()
     assert whole["ecs"].equals(whole["ecs_world"].rename("ecs"))
-    hurt = tmp_path / "hurt.zip"
-    with zipfile.ZipFile(images) as source, zipfile.ZipFile(hurt, "w") as target:
+    (archive,) = tmp_path.rglob("images.zip")
+    shutil.copy(archive, tmp_path / "whole.zip")
+    with zipfile.ZipFile(tmp_path / "whole.zip") as source, zipfile.ZipFile(archive, "w") as target:
         for name in source.namelist():
             data = source.read(name)
             if name == synthesis_name(IDS[0], 1):
@@ -107,22 +159,23 @@ def test_scores_come_from_the_pictures_alone_and_record_the_broken_ones(
             if name.startswith(f"{IDS[1]}_"):
                 continue
             target.writestr(name, data)
-    found = score(run_script, tmp_path, selection, hurt).set_index("prompt_id")
+    found = read_table(score(run_script, images), "blackbox").set_index("prompt_id")
+    log = (tmp_path / "job.log").read_text()
+    assert f"{synthesis_name(IDS[0], 1)} is not used" in log
     assert found.loc[IDS[0], "n_seeds"] == 2
     assert found.loc[IDS[1], "n_seeds"] == 0
     assert np.isnan(found.loc[IDS[1], "ecs"])
+    found = merge(run_script, tmp_path, selection, [images]).set_index("prompt_id")
     assert found.loc[IDS[1], "rank"] == 4
     rest = ["ecs_reference", "ecs_paper", "ecs_world", "seed_consistency", "n_seeds"]
     pd.testing.assert_frame_equal(found.loc[IDS[2:5], rest], whole.loc[IDS[2:5], rest])
-    log = (tmp_path / "job.log").read_text()
-    assert f"{synthesis_name(IDS[0], 1)} is not used" in log
 
 
 def test_each_preset_judges_the_pictures_of_its_own_guidance(
     run_script, tmp_path, selection, tiny_sd
 ):
     images = generate(run_script, tmp_path, selection, tiny_sd, guidances=(7.5, 1.0))
-    with ImageArchive(images) as archive:
+    with Pictures(images) as archive:
         assert len(archive.names()) == 2 * 5 * len(SEEDS)
         strong, plain = (
             [archive.read(one_step_name(IDS[0], seed, g, 7.5)) for seed in SEEDS]

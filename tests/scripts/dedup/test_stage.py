@@ -177,7 +177,7 @@ def test_pictures_of_rows_neighbours_and_relatives_are_fetched(run_stage, run_sc
     neighbours = {"prompt_id": [1, 1], "seed": [0, 0], "order": [0, 1], "row": [3, 58]}
     write_table(labels / "neighbours.parquet", "neighbours", {**neighbours, "similarity": 0.5})
     run_script(
-        "labels/fetch_pictures.py",
+        "labels/select_pictures.py",
         input={
             "selection": labels / "selection.parquet",
             "neighbours": labels / "neighbours.parquet",
@@ -187,11 +187,19 @@ def test_pictures_of_rows_neighbours_and_relatives_are_fetched(run_stage, run_sc
             "copies": out / "dedup/copies.parquet",
         },
         output={
-            "pictures": labels / "training.zip",
-            "fetched": labels / "fetched.parquet",
+            "wanted": labels / "wanted.parquet",
             "relatives": labels / "relatives.parquet",
         },
         params={"relatives": 3},
+    )
+    run_script(
+        "labels/fetch_pictures.py",
+        input={"wanted": labels / "wanted.parquet", "urls": []},
+        output={
+            "pictures": labels / "training.zip",
+            "fetched": labels / "fetched.parquet",
+        },
+        params={"cache": labels / "urls"},
     )
     fetched = read_table(labels / "fetched.parquet", "fetched").set_index("row")
     relatives = read_table(labels / "relatives.parquet", "relatives")

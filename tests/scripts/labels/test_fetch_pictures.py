@@ -1,9 +1,22 @@
-"""Rule fetch_pictures where a model has no candidates (what it fetches: tests/scripts/dedup)."""
+"""Rules select_pictures, fetch_urls and fetch_pictures (which rows are wanted: tests/scripts/dedup)."""
 
 from __future__ import annotations
 
+from functools import partial
+
+import pandas as pd
+import pytest
+from made_inputs import png, write_tar
+from picture_server import PictureServer
+
 from verbatim.images import ImageArchive
+from verbatim.inputs import download
 from verbatim.records import SCHEMAS, read_table, write_table
+
+LIMITS = {
+    "retry_failed": False, "workers": 4, "per_host": 2, "retries": 0, "timeout": 2.0, "deadline": 5.0,
+    "max_bytes": 100_000, "max_redirects": 2, "disallowed": ["noai"],
+}  # fmt: skip
 
 
 def test_no_candidate_makes_empty_tables_and_an_empty_archive(tmp_path, run_script):
@@ -16,17 +29,103 @@ def test_no_candidate_makes_empty_tables_and_an_empty_archive(tmp_path, run_scri
     write_table(tmp_path / "rows", "rows", row)
     names = ("selection", "neighbours", "clusters", "copies")
     run_script(
-        "labels/fetch_pictures.py",
+        "labels/select_pictures.py",
         input={name: tmp_path / name for name in names}
         | {"rows": [tmp_path / "rows"], "pairs": [tmp_path / "pairs"]},
-        output={
-            "pictures": tmp_path / "training.zip",
-            "fetched": tmp_path / "fetched",
-            "relatives": tmp_path / "relatives",
-        },
+        output={"wanted": tmp_path / "wanted", "relatives": tmp_path / "relatives"},
         params={"relatives": 3},
     )
+    fetch_urls(tmp_path, run_script)
+    fetch_pictures(tmp_path, run_script, [tmp_path / "urls"])
     assert read_table(tmp_path / "fetched", "fetched").empty
     assert read_table(tmp_path / "relatives", "relatives").empty
     with ImageArchive(tmp_path / "training.zip") as archive:
         assert archive.names() == []
+
+
+def fetch_urls(folder, run_script) -> None:
+    run_script(
+        "labels/fetch_urls.py",
+        input={"wanted": folder / "wanted"},
+        output={"urls": folder / "urls"},
+        params={"cache": folder / "cache", **LIMITS},
+    )
+
+
+def fetch_pictures(folder, run_script, urls: list) -> pd.DataFrame:
+    run_script(
+        "labels/fetch_pictures.py",
+        input={"wanted": folder / "wanted", "urls": str(urls[0]) if urls else []},
+        output={"pictures": folder / "training.zip", "fetched": folder / "fetched"},
+        params={"cache": folder / "cache"},
+    )
+    return read_table(folder / "fetched", "fetched").set_index("row")
+
+
+@pytest.fixture
+def wanted(tmp_path):
+    """Rows 0 and 1 in an archive, 1 broken; 2 not in it; 3 without an archive; 4 without a url; 5 nowhere."""
+    tar = str(write_tar(tmp_path / "00000.tar", {"0.png": png(10), "1.png": b"broken"}))
+    server = PictureServer()
+    server.pictures = {"/2": png(20), "/3": png(30)}
+    with server:
+        rows = {
+            "row": range(6), "caption": "c", "archive": [tar, tar, tar, "", "", ""],
+            "member": ["0.png", "1.png", "2.png", "", "", ""],
+            "url": [f"{server.url}/{i}" if i != 4 else "" for i in range(6)],
+        }  # fmt: skip
+        write_table(tmp_path / "wanted", "wanted", rows)
+        yield server
+
+
+@pytest.fixture
+def loopback_allowed(monkeypatch):
+    """The one door to this machine: no setting of a run opens it."""
+    resolver = partial(download.Resolver, allow_private=["127.0.0.1"])
+    monkeypatch.setattr(download, "Resolver", resolver)
+
+
+@pytest.mark.usefixtures("loopback_allowed")
+def test_only_what_no_archive_has_is_fetched_and_missing_stays_missing(
+    tmp_path, run_script, wanted
+):
+    fetch_urls(tmp_path, run_script)
+    assert sorted(wanted.asked) == ["/2", "/3", "/5"]
+    urls = read_table(tmp_path / "urls", "urls").set_index("row")
+    assert urls["status"].to_dict() == {2: "ok", 3: "ok", 4: "no_url", 5: "failed_to_download"}
+    fetched = fetch_pictures(tmp_path, run_script, [tmp_path / "urls"])
+    assert fetched["status"].tolist() == ["ok", "broken", "ok", "ok", "missing", "missing"]
+    assert "failed_to_download: HTTP 404" in fetched["reason"][5]
+    with ImageArchive(tmp_path / "training.zip") as archive:
+        assert archive.names() == ["0.png", "2.png", "3.png"]
+        for row, grey in ((0, 10), (2, 20), (3, 30)):
+            assert archive.read(f"{row}.png").mean() == pytest.approx(grey / 255)
+
+
+def test_nothing_is_fetched_without_being_asked_for(tmp_path, run_script, wanted):
+    fetched = fetch_pictures(tmp_path, run_script, [])
+    assert fetched["status"].tolist() == ["ok", "broken", *["missing"] * 4]
+    assert wanted.asked == []
+
+
+def test_a_run_refuses_this_machines_own_addresses(tmp_path, run_script, wanted):
+    fetch_urls(tmp_path, run_script)
+    urls = read_table(tmp_path / "urls", "urls").set_index("row")
+    assert urls["status"].to_dict() == {
+        i: "no_url" if i == 4 else "refused_address" for i in (2, 3, 4, 5)
+    }
+    assert wanted.asked == []
+
+
+@pytest.mark.usefixtures("loopback_allowed")
+def test_a_picture_that_is_gone_from_the_cache_is_missing_and_never_another(
+    tmp_path, run_script, wanted
+):
+    fetch_urls(tmp_path, run_script)
+    for file in (tmp_path / "cache").rglob("*"):
+        if file.is_file() and png(20) in file.read_bytes():
+            file.write_bytes(file.read_bytes().replace(png(20), png(30)))
+    fetched = fetch_pictures(tmp_path, run_script, [tmp_path / "urls"])
+    assert fetched["status"][2] == "missing"
+    assert "run fetch_urls again" in fetched["reason"][2]
+    assert fetched["status"][3] == "ok"

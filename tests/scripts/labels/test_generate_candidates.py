@@ -19,7 +19,7 @@ def model(tmp_path_factory):
     return make_sd(tmp_path_factory.mktemp("model"), size=16)
 
 
-def run(folder, model, run_script, n=3):
+def run(folder, model, run_script, n=3, size=100):
     folder.mkdir(exist_ok=True)
     captions = CAPTIONS[:n]
     selection = pd.DataFrame(
@@ -29,16 +29,30 @@ def run(folder, model, run_script, n=3):
         }
     )  # fmt: skip
     write_table(folder / "selection.parquet", "selection", selection)
+    shards = [f"{i:05d}" for i in range(max(1, -(-n // size)))]
+    images, costs = (
+        [folder / f"shards/{shard}.{name}.parquet" for shard in shards]
+        for name in ("images", "cost")
+    )
+    for i, shard in enumerate(shards):
+        run_script(
+            "labels/generate_candidates.py",
+            input={"selection": folder / "selection.parquet", "model": model / "model_index.json"},
+            output={"images": images[i], "cost": costs[i]},
+            params={
+                "model": {"family": "sd", "source": "train"}, "seeds": [0, 5], "prompts_a_shard": size,
+                "prompts_a_part": 2, "sampler": "heun", "steps": 2, "guidance": 3.0, "batch": 4,
+                "last": shard == shards[-1], "kept": folder / "kept",
+            },
+            wildcards={"model": "tiny", "shard": shard},
+        )  # fmt: skip
     run_script(
-        "labels/generate_candidates.py",
-        input={"selection": folder / "selection.parquet", "model": model / "model_index.json"},
+        "labels/merge_candidates.py",
+        input={"selection": folder / "selection.parquet", "images": images, "costs": costs},
         output={"images": folder / "images.zip", "cost": folder / "cost.parquet"},
-        params={
-            "model": {"family": "sd", "source": "train"}, "seeds": [0, 5],
-            "prompts_a_part": 2, "sampler": "heun", "steps": 2, "guidance": 3.0, "batch": 4,
-        },
+        params={"kept": folder / "kept"},
         wildcards={"model": "tiny"},
-    )  # fmt: skip
+    )
     return read_table(folder / "cost.parquet", "costs").iloc[0]
 
 
@@ -54,6 +68,28 @@ def test_every_prompt_and_seed_has_its_picture_and_the_rows_are_counted(
             assert np.abs(stored - to_uint8(picture) / 255).max() < 1.5 / 255
     assert cost["unet_rows"] == 6 * 3 * 2 == denoiser.rows  # heun of two steps: three guided calls
     assert (cost["stage"], cost["preset"], cost["prompts"]) == ("labels", "all", 3)
+
+
+def test_shards_give_the_same_archive_and_a_longer_list_makes_the_new_ones_alone(
+    tmp_path, model, run_script, monkeypatch
+):
+    whole = run(tmp_path / "whole", model, run_script, n=4)
+    cut = run(tmp_path / "cut", model, run_script, n=4, size=3)
+    assert cut["unet_rows"] == whole["unet_rows"] == 8 * 3 * 2
+    with (
+        ImageArchive(tmp_path / "whole/images.zip") as one,
+        ImageArchive(tmp_path / "cut/images.zip") as two,
+    ):
+        assert one.names() == two.names()
+        for name in one.names():
+            assert np.abs(one.read(name) - two.read(name)).max() <= 1.01 / 255
+    real, made = stacks.synthesize_stack, []
+    monkeypatch.setattr(
+        stacks, "synthesize_stack", lambda d, c, *r, **k: made.append(c) or real(d, c, *r, **k)
+    )
+    longer = run(tmp_path / "cut", model, run_script, n=6, size=2)
+    assert made == [CAPTIONS[4:6]]
+    assert longer["unet_rows"] == 12 * 3 * 2
 
 
 def test_a_killed_job_goes_on_where_it_was(tmp_path, model, run_script, monkeypatch):

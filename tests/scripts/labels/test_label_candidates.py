@@ -72,7 +72,7 @@ def files(tmp_path):
     return tmp_path
 
 
-def run(files, run_script, ids, **changes):
+def run(files, run_script, ids, shard="00000", **changes):
     n = len(ids)
     selection = pd.DataFrame(
         {
@@ -91,7 +91,8 @@ def run(files, run_script, ids, **changes):
             "fetched": files / "fetched", "relatives": files / "relatives",
         },
         output={"labels": files / "labels.parquet", "masks": files / "masks.zip"},
-        params=PARAMS | changes,
+        params={**PARAMS, "prompts_a_shard": 100, "last": True} | changes,
+        wildcards={"model": "tiny", "shard": shard},
     )  # fmt: skip
     return read_table(files / "labels.parquet", "labels")
 
@@ -136,3 +137,31 @@ def test_no_candidate_makes_empty_tables_and_no_masks(files, run_script):
     assert run(files, run_script, []).empty
     with ImageArchive(files / "masks.zip") as masks:
         assert masks.names() == []
+
+
+def test_shards_merge_into_the_table_and_masks_of_one_job(files, run_script):
+    ids = [1, 3, 5, 2, 4]
+    whole = run(files, run_script, ids)
+    with ImageArchive(files / "masks.zip") as masks:
+        names = masks.names()
+    labels, masks = [], []
+    for i in range(3):  # the last is beyond the selection
+        cut = {"prompts_a_shard": 3, "last": i == 2}
+        assert len(run(files, run_script, ids, f"{i:05d}", **cut)) == [3, 2, 0][i]
+        for name, paths in (("labels.parquet", labels), ("masks.zip", masks)):
+            paths.append((files / name).rename(files / f"{i}.{name}"))
+
+    def merge(n):
+        run_script(
+            "labels/merge_labels.py",
+            input={"selection": files / "selection", "labels": labels[:n], "masks": masks[:n]},
+            output={"labels": files / "labels.parquet", "masks": files / "masks.zip"},
+            wildcards={"model": "tiny"},
+        )
+
+    with pytest.raises(ValueError, match=r"prompt_id 2 \(2 in all\) is only in one of"):
+        merge(1)
+    merge(3)
+    pd.testing.assert_frame_equal(read_table(files / "labels.parquet", "labels"), whole)
+    with ImageArchive(files / "masks.zip") as archive:
+        assert archive.names() == names == ["3.png"]

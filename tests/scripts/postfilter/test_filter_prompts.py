@@ -10,7 +10,8 @@ import pytest
 
 from tiny_models import CAPTIONS, make_sd
 from verbatim.diffusion import stacks
-from verbatim.images import ImageArchive, synthesis_name
+from verbatim.images import synthesis_name
+from verbatim.pictures import Pictures
 from verbatim.postfilter.cliques import max_clique
 from verbatim.postfilter.tiles import pair_distances
 from verbatim.records import prompt_id, read_table, write_table
@@ -23,7 +24,7 @@ def model(tmp_path_factory):
     return make_sd(tmp_path_factory.mktemp("model"), size=16)
 
 
-def run(folder, model, run_script, n=5, **changes):
+def run(folder, model, run_script, n=5, size=100, **changes):
     folder.mkdir(exist_ok=True)
     captions = CAPTIONS[:n]
     selection = pd.DataFrame(
@@ -38,27 +39,41 @@ def run(folder, model, run_script, n=5, **changes):
         "n_images": 6, "first_round": 2, "stop_early": True, "futility": 0.0, "max_nodes": 1000,
         "prompts_a_part": 2, "sampler": "heun", "steps": 1, "guidance": 2.0, "batch": 3,
     }  # fmt: skip
-    out = {name: folder / name for name in ("images.zip", "scores.parquet", "cost.parquet")}
+    params |= {"kept": folder / "kept", "prompts_a_shard": size}
+    shards = [f"{i:05d}" for i in range(max(1, -(-n // size)))]
+    named = {"images": ".images.parquet", "scores": ".parquet", "cost": ".cost.parquet"}
+    made = {
+        name: [folder / f"shards/{shard}{suffix}" for shard in shards]
+        for name, suffix in named.items()
+    }
+    for i, shard in enumerate(shards):
+        run_script(
+            "postfilter/filter_prompts.py",
+            input={"selection": folder / "selection.parquet", "model": model / "model_index.json"},
+            output={name: paths[i] for name, paths in made.items()},
+            params=params | {"last": shard == shards[-1]} | changes,
+            wildcards={"model": "tiny", "shard": shard},
+        )
+    out = {name: folder / f"{name}.parquet" for name in named}
     run_script(
-        "postfilter/filter_prompts.py",
-        input={"selection": folder / "selection.parquet", "model": model / "model_index.json"},
-        output={
-            "images": out["images.zip"],
-            "scores": out["scores.parquet"],
-            "cost": out["cost.parquet"],
+        "postfilter/merge_postfilter.py",
+        input={
+            "selection": folder / "selection.parquet", "images": made["images"],
+            "scores": made["scores"], "costs": made["cost"],
         },
-        params=params | changes,
+        output=out,
+        params={"kept": folder / "kept"},
         wildcards={"model": "tiny"},
-    )
+    )  # fmt: skip
     return (
-        read_table(out["scores.parquet"], "postfilter"),
-        read_table(out["cost.parquet"], "costs").iloc[0],
-        out["images.zip"],
+        read_table(out["scores"], "postfilter"),
+        read_table(out["cost"], "costs").iloc[0],
+        out["images"],
     )
 
 
 def contents(archive):
-    with ImageArchive(archive) as pictures:
+    with Pictures(archive) as pictures:
         return {name: pictures.read_bytes(name) for name in pictures.names()}
 
 
@@ -66,7 +81,7 @@ def test_scores_and_costs_are_those_of_the_pictures_in_the_archive(tmp_path, mod
     scores, cost, archive = run(tmp_path, model, run_script)
     assert scores["prompt_id"].tolist() == [prompt_id(c) for c in CAPTIONS[:5]]
     assert sorted(scores["rank"]) == [0, 1, 2, 3, 4]
-    with ImageArchive(archive) as pictures:
+    with Pictures(archive) as pictures:
         assert len(pictures.names()) == scores["n_images"].sum()
         for score in scores.to_dict("records"):
             names = [synthesis_name(score["prompt_id"], seed) for seed in range(score["n_images"])]
@@ -79,13 +94,13 @@ def test_scores_and_costs_are_those_of_the_pictures_in_the_archive(tmp_path, mod
     # one step, guided: two network rows a picture
     assert cost["unet_rows"] == scores["unet_rows"].sum() == 2 * scores["n_images"].sum()
     assert (cost["stage"], cost["model"], cost["prompts"]) == ("postfilter", "tiny", 5)
-    assert not list(tmp_path.glob("*.parts"))
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_stopping_early_decides_the_same_with_fewer_pictures(tmp_path, model, run_script):
     # an edge at which some of this model's prompts are kept and some are not
     full, _, archive = run(tmp_path / "all", model, run_script, stop_early=False)
-    with ImageArchive(archive) as pictures:
+    with Pictures(archive) as pictures:
         needed = []  # the least edge at which each prompt has a clique of three
         for key in full["prompt_id"]:
             members = [pictures.read(synthesis_name(key, seed)) for seed in range(6)]
@@ -117,8 +132,8 @@ def test_a_killed_job_goes_on_where_it_was_and_ends_with_the_same(
     monkeypatch.setattr(stacks, "synthesize_stack", killed)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "killed", model, run_script)
-    assert (tmp_path / "killed" / "images.zip.parts" / "00000.done").exists()
-    assert not (tmp_path / "killed" / "images.zip").exists()
+    assert len(list(tmp_path.glob("killed/kept/*/*/prompts.npy"))) == 1
+    assert not list((tmp_path / "killed").glob("shards/*"))
 
     again = []
     monkeypatch.setattr(
@@ -131,25 +146,28 @@ def test_a_killed_job_goes_on_where_it_was_and_ends_with_the_same(
     assert cost["unet_rows"] == whole_cost["unet_rows"]
 
 
-def test_parts_of_other_settings_are_not_used(tmp_path, model, run_script, monkeypatch):
-    def killed(*_, **__):
-        raise KeyboardInterrupt
+def test_a_longer_list_makes_the_new_prompts_alone_and_other_settings_all(
+    tmp_path, model, run_script, monkeypatch
+):
+    first, cost, _ = run(tmp_path, model, run_script, n=3, size=2)
+    real, made = stacks.synthesize_stack, []
+    monkeypatch.setattr(
+        stacks, "synthesize_stack", lambda d, c, s, **k: made.append(c) or real(d, c, s, **k)
+    )
+    longer, dearer, _ = run(tmp_path, model, run_script, n=5, size=3)
+    assert {caption for captions in made for caption in captions} == set(CAPTIONS[3:5])
+    pd.testing.assert_frame_equal(longer.iloc[:3].drop(columns="rank"), first.drop(columns="rank"))
+    assert dearer["unet_rows"] == longer["unet_rows"].sum() > cost["unet_rows"]
+    made.clear()
+    run(tmp_path, model, run_script, n=5, guidance=1.0)
+    assert {caption for captions in made for caption in captions} == set(CAPTIONS[:5])
 
-    real = stacks.synthesize_stack
-    monkeypatch.setattr(stacks, "synthesize_stack", killed)
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, model, run_script)
-    (
-        tmp_path / "images.zip.parts" / "00000.done"
-    ).touch()  # would be believed, were the settings the same
-    monkeypatch.setattr(stacks, "synthesize_stack", real)
-    scores, _, _ = run(tmp_path, model, run_script, guidance=1.0)
-    assert len(scores) == 5
 
-
-def test_results_do_not_depend_on_the_size_of_parts_and_batches(tmp_path, model, run_script):
+def test_results_do_not_depend_on_the_size_of_shards_parts_and_batches(tmp_path, model, run_script):
     one, _, _ = run(tmp_path / "one", model, run_script, prompts_a_part=5, batch=30)
-    two, _, _ = run(tmp_path / "two", model, run_script, prompts_a_part=2, batch=3)
+    two, _, _ = run(tmp_path / "two", model, run_script, prompts_a_part=2, batch=3, size=3)
+    assert one["prompt_id"].tolist() == two["prompt_id"].tolist()
+    assert one["rank"].tolist() == two["rank"].tolist()
     assert one["clique_size"].tolist() == two["clique_size"].tolist()
     # a byte may round the other way where floats differ by 1e-6
     assert np.allclose(one["mean_distance"], two["mean_distance"], rtol=1e-3)

@@ -9,7 +9,13 @@ from made_inputs import random_units, write_shard
 
 from verbatim.inputs.archives import key_ranges
 from verbatim.inputs.layouts import InputError
-from verbatim.inputs.rows import build_rows, caption_problems, embedding_problems, read_metadata
+from verbatim.inputs.rows import (
+    build_rows,
+    caption_problems,
+    embedding_problems,
+    read_metadata,
+    read_shard,
+)
 from verbatim.records import read_table, write_table
 
 HOSTILE = [
@@ -143,3 +149,72 @@ def test_a_row_that_is_bad_twice_says_so():
 def test_embeddings_that_do_not_fit_the_metadata_are_refused():
     with pytest.raises(InputError, match="3 embeddings for 2 rows"):
         rows_of(["a", "b"], random_units(3))
+
+
+LAION = {
+    "SAMPLE_ID": [1, 2], "URL": ["u1", "u2"], "TEXT": ["a", "b"], "HEIGHT": [3, 4], "WIDTH": [5, 6],
+    "LICENSE": ["?", None], "NSFW": ["UNLIKELY", "NSFW"], "similarity": [0.3, 0.4],
+}  # fmt: skip
+CLIP_RETRIEVAL = {
+    "image_path": ["000000001", "000000002"], "caption": ["a", "b"], "NSFW": ["UNLIKELY", "NSFW"],
+    "similarity": [0.3, 0.4], "LICENSE": ["?", "?"], "url": ["u1", "u2"], "key": ["000000001", "000000002"],
+    "status": ["success", "success"], "error_message": [None, None], "width": [5, 6], "height": [3, 4],
+    "original_width": [50, 60], "original_height": [30, 40], "exif": ["{}", "{}"], "md5": ["0", "1"],
+}  # fmt: skip
+IMG2DATASET = {
+    "url": ["u1", "u2"], "caption": ["a", "b"], "key": ["000000001", "000000002"],
+    "status": ["success", "failed_to_download"], "error_message": [None, "HTTP Error 404: Not Found"],
+    "width": [5, None], "height": [3, None], "original_width": [50, None], "original_height": [30, None],
+    "exif": ["{}", None], "sha256": ["0", None],
+}  # fmt: skip
+RELAION = {
+    "uid": ["x", "y"], "url": ["u1", "u2"], "text": ["a", "b"], "width": [5, 6], "height": [3, 4],
+    "punsafe": [0.0, 0.1], "pwatermark": [0.2, 0.3], "similarity": [0.3, 0.4], "hash": [1, 2],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("table", [LAION, CLIP_RETRIEVAL, IMG2DATASET, RELAION])
+def test_every_releases_columns_become_ours(tmp_path: Path, table):
+    pd.DataFrame(table).to_parquet(tmp_path / "m.parquet")
+    got = read_metadata(tmp_path / "m.parquet")
+    assert got["url"].tolist() == ["u1", "u2"]
+    assert got["caption"].tolist() == ["a", "b"]
+    assert (got["width"][0], got["height"][0]) == (5, 3)
+    assert got["key"].tolist() == list(table.get("key", [None, None]))
+    assert got["nsfw"].tolist() == list(table.get("NSFW", [None, None]))
+
+
+def test_a_picture_that_the_source_could_not_download_says_so(tmp_path: Path):
+    pd.DataFrame(IMG2DATASET).to_parquet(tmp_path / "m.parquet")
+    vectors = np.concatenate([random_units(1), np.zeros((1, 16))])
+    metadata = read_metadata(tmp_path / "m.parquet")
+    rows = build_rows(metadata, vectors, 0, key_ranges([]), (1, 20), 0.01)
+    assert rows["status"].tolist() == ["ok", "bad_embedding"]
+    assert rows["reason"][1] == "no picture (failed_to_download: HTTP Error 404: Not Found)"
+
+
+def test_rows_without_embeddings_have_captions_and_urls():
+    metadata = pd.DataFrame(
+        {"url": ["u", "v"], "caption": ["a", ""], "key": None, "width": 1, "height": 1}
+    )
+    rows = build_rows(metadata.astype({"key": object}), None, 5, key_ranges([]), (1, 20), 0.01)
+    assert rows["row"].tolist() == [5, 6]
+    assert rows["status"].tolist() == ["ok", "bad_caption"]
+
+
+@pytest.mark.parametrize("start", range(7))
+@pytest.mark.parametrize("count", [0, 1, 3, None])
+def test_any_rows_of_a_table_can_be_read_whatever_its_row_groups(tmp_path: Path, start, count):
+    table = pd.DataFrame({"caption": [str(i) for i in range(7)]})
+    table.to_parquet(tmp_path / "m.parquet", row_group_size=3)
+    stop = None if count is None else start + count
+    got = read_metadata(tmp_path / "m.parquet", start, count)
+    assert got["caption"].tolist() == table["caption"].tolist()[start:stop]
+
+
+def test_tables_that_have_become_shorter_than_the_manifest_says_are_refused(tmp_path: Path):
+    pd.DataFrame({"caption": ["a", "b"]}).to_parquet(tmp_path / "m.parquet")
+    with pytest.raises(
+        InputError, match=r"m\.parquet: 1 rows from row 1 on, .* has 3; run check_inputs"
+    ):
+        read_shard([str(tmp_path / "m.parquet")], 1, 3)

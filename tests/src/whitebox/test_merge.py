@@ -5,7 +5,11 @@ import pandas as pd
 import pytest
 
 from verbatim.records import to_table
-from verbatim.whitebox.merge import SCORES, merge_seeds
+from verbatim.whitebox.merge import SCORES, mean_seeds, rank_prompts
+
+
+def merge_seeds(seeds, preset):
+    return rank_prompts([mean_seeds(seeds)], preset)
 
 
 def seeds_table():
@@ -29,6 +33,13 @@ def test_scores_are_means_over_seeds_ranked_by_the_preset(preset):
         assert (line["n_seeds"], line["preset"]) == (3, preset)
     assert merged["rank"].tolist() == [0, 1, 2]
     assert (merged["dcs"].diff().dropna() <= 0).all()
+
+
+def test_shards_rank_as_one_table_does():
+    seeds = seeds_table()
+    shards = [seeds[seeds["prompt_id"].isin(ids)] for ids in ([20], [], [10, 30])]
+    merged = rank_prompts([mean_seeds(shard) for shard in shards], "paper")
+    pd.testing.assert_frame_equal(merged, merge_seeds(seeds, "paper"))
 
 
 def test_ties_go_to_the_lower_prompt_id():

@@ -1,54 +1,49 @@
-"""Make the one-step pictures of the selected prompts, one a seed, in parts that survive a kill."""
+"""Make the one-step pictures of a shard of the selected prompts, one a seed, in parts that survive a kill."""
 
-import math
 import time
 
-import pandas as pd
-
 from verbatim.images import one_step_name, to_uint8
-from verbatim.parts import Parts, fingerprint
+from verbatim.parts import Kept, fingerprint, take_shard
 from verbatim.records import read_table, write_table
-from verbatim.runtime import load_model, model_source, progress, script
+from verbatim.runtime import load_model, model_files, progress, script
+
+
+def draw(denoiser, synthesize_one_step, lot, p, spent):
+    """Yield the pictures of a part one by one, and note in `spent` what each stage has cost."""
+    ids, captions = lot["prompt_id"].tolist(), lot["caption"].tolist()
+    for guidance in p.guidances:
+        start, before = time.monotonic(), denoiser.rows
+        for i, seed, picture in synthesize_one_step(
+            denoiser, captions, guidance=guidance, seeds=list(p.seeds), batch=p.batch
+        ):
+            yield one_step_name(ids[i], seed, guidance, p.guidances[0]), to_uint8(picture)
+        # what only the other presets need is no cost of the attack
+        stage = "blackbox" if guidance == p.guidances[0] else "blackbox_presets"
+        rows, seconds = spent.get(stage, (0, 0.0))
+        spent[stage] = (rows + denoiser.rows - before, seconds + time.monotonic() - start)
 
 
 def main(smk):
     with script(smk) as log:
         p = smk.params
         selection = read_table(smk.input.selection, "selection")
-        settings = {"seeds": list(p.seeds), "batch": p.batch}
-        parts = Parts(
-            smk.output.images, math.ceil(len(selection) / p.prompts_a_part), **settings,
-            model=p.model, prompts_a_part=p.prompts_a_part, guidances=list(p.guidances),
-            files=fingerprint([model_source(smk), *smk.input]),
+        prompts = take_shard(selection, smk.wildcards.shard, p.prompts_a_shard, p.last)
+        kept = Kept(
+            p.kept, prompts, model=p.model, guidances=list(p.guidances), seeds=list(p.seeds),
+            files=fingerprint(model_files(smk)),
         )  # fmt: skip
-        todo = parts.unfinished()
-        log.info("%d prompts in %d parts, %d to do", len(selection), parts.count, len(todo))
-        if todo:
+        lots = kept.lots(p.prompts_a_part)
+        log.info("%d prompts; %d to do, %d parts", len(prompts), sum(map(len, lots)), len(lots))
+        if lots:
             from verbatim.diffusion.sampling import synthesize_one_step
 
             denoiser = load_model(smk)
-        names = {"stage": "blackbox", "model": smk.wildcards.model, "preset": "all"}
-        for part in progress(todo, "parts"):
-            prompts = selection.iloc[part * p.prompts_a_part :][: p.prompts_a_part]
-            ids = prompts["prompt_id"].tolist()
-            pictures, costs = [], []
-            for guidance in p.guidances:
-                start, before = time.monotonic(), denoiser.rows
-                made = synthesize_one_step(
-                    denoiser, prompts["caption"].tolist(), guidance=guidance, **settings
-                )
-                pictures += [
-                    (one_step_name(ids[i], seed, guidance, p.guidances[0]), to_uint8(picture))
-                    for i, seed, picture in made
-                ]
-                spent = {"prompts": len(prompts), "unet_rows": denoiser.rows - before}
-                # what only the other presets need is no cost of the attack
-                stage = "blackbox" if guidance == p.guidances[0] else "blackbox_presets"
-                costs.append(names | spent | {"stage": stage, "seconds": time.monotonic() - start})
-            parts.write(part, pictures, {"costs": pd.DataFrame(costs)})
-        parts.merge_pictures()
-        write_table(smk.output.cost, "costs", parts.total_cost(**names))
-        parts.clear()
+        for lot in progress(lots, "parts"):
+            spent = {}
+            pictures = draw(denoiser, synthesize_one_step, lot, p, spent)
+            kept.write(lot, spent, pictures=pictures)
+        kept.write_archives(smk.output.images)
+        write_table(smk.output.cost, "costs", kept.cost("blackbox", smk.wildcards.model, "all"))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Score the one-step pictures, and nothing else: ECS under every preset, a line a prompt."""
+"""Score a shard's one-step pictures, and nothing else: ECS under every preset, a line a prompt."""
 
 import pandas as pd
 
-from verbatim.blackbox.ecs import Preset, rank_prompts, score_prompt
-from verbatim.images import ImageArchive, ImageError, one_step_name
-from verbatim.records import SCHEMAS, read_table, write_table
+from verbatim.blackbox.ecs import Preset, score_prompt
+from verbatim.images import ImageError, one_step_name
+from verbatim.pictures import Pictures
+from verbatim.records import SCHEMAS, write_table
 from verbatim.runtime import progress, script
 
 
@@ -13,23 +14,21 @@ def main(smk):
         presets = {name: Preset(**values) for name, values in smk.params.presets.items()}
         ranking_guidance = presets[smk.params.preset].guidance
         guidances = {preset.guidance for preset in presets.values()}
-        selection = read_table(smk.input.selection, "selection", ["prompt_id"])
         lines = []
-        with ImageArchive(smk.input.images) as archive:
-            for prompt_id in progress(selection["prompt_id"].tolist(), "prompts"):
+        with Pictures(smk.input.images) as archives:
+            for prompt_id in progress(archives.prompt_ids, "prompts"):
                 pictures = {guidance: [] for guidance in guidances}
                 for guidance in guidances:
                     for seed in smk.params.seeds:
                         name = one_step_name(prompt_id, seed, guidance, ranking_guidance)
                         try:
-                            pictures[guidance].append(archive.read(name))
+                            pictures[guidance].append(archives.read(name))
                         except (KeyError, ImageError) as err:  # n_seeds records it
                             log.warning("%s is not used: %s", name, err)
                 scores = score_prompt(pictures, presets, smk.params.preset)
-                lines.append({"prompt_id": prompt_id, **scores})
-        scores = pd.DataFrame(lines, columns=[n for n in SCHEMAS["blackbox"].names if n != "rank"])
-        scores["rank"] = rank_prompts(scores)
-        write_table(smk.output.scores, "blackbox", scores.sort_values("rank", ignore_index=True))
+                lines.append({"prompt_id": prompt_id, "rank": -1, **scores})
+        scores = pd.DataFrame(lines, columns=SCHEMAS["blackbox"].names)
+        write_table(smk.output.scores, "blackbox", scores)
         short = int((scores["n_seeds"] < len(smk.params.seeds)).sum())
         log.info("%d prompts scored, %d of them with fewer seeds", len(scores), short)
 

@@ -7,7 +7,8 @@ from verbatim.runtime import script
 
 def main(smk):
     with script(smk) as log:
-        prompts = read_table(smk.input.prompts, "prompts")
+        columns = ["prompt_id", "caption", "row", "extra"]
+        prompts = read_table(smk.input.prompts, "prompts", columns)
         ranks = read_table(smk.input.scores, "whitebox", ["prompt_id", "rank"])
         table = select_top(prompts, ranks, smk.params.n_prompts, "dcs")
         write_table(smk.output.selection, "selection", table)

@@ -6,6 +6,7 @@ import pandas as pd
 from verbatim.figures.style import save_figure
 from verbatim.figures.syntheses import KINDS, Drawn, choose_prompts, plot_syntheses
 from verbatim.images import ImageArchive, synthesis_name
+from verbatim.pictures import Pictures
 from verbatim.records import read_table
 from verbatim.runtime import script
 
@@ -38,7 +39,7 @@ def main(smk):
         models = {}
         for i, (model, name) in enumerate(p.names.items()):
             chosen = choose_prompts(prompts[prompts["model"] == model], p.examples)
-            images, quick = ImageArchive(smk.input.images[i]), ImageArchive(smk.input.one_step[i])
+            images, quick = ImageArchive(smk.input.images[i]), Pictures(smk.input.one_step[i])
             models[name] = read_drawn(chosen, picture_of, pictures, images, quick, p)
         save_figure(plot_syntheses(models, p.seeds), smk.output.png, smk.output.pdf, p.dpi)
 

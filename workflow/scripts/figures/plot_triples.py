@@ -3,6 +3,7 @@
 from verbatim.figures.style import save_figure
 from verbatim.figures.triples import LABELS, Triple, choose_examples, plot_triples
 from verbatim.images import ImageArchive, row_name, synthesis_name
+from verbatim.pictures import Pictures
 from verbatim.records import read_table
 from verbatim.runtime import script
 
@@ -34,7 +35,7 @@ def main(smk):
             archives = [
                 ImageArchive(smk.input.get(part)[i]) for part in ("images", "training", "masks")
             ]
-            quick = ImageArchive(one_steps[model]) if model in one_steps else None
+            quick = Pictures(one_steps[model]) if model in one_steps else None
             models[name] = read_triples(chosen, *archives, quick, smk.params.seed)
         save_figure(plot_triples(models), smk.output.png, smk.output.pdf, smk.params.dpi)
 

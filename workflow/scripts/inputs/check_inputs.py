@@ -11,6 +11,14 @@ def main(smk):
         folder = smk.params.pictures
         archives = list_archives(folder)
         files = match_files(smk.input.embeddings, smk.input.metadata)
+        if files.by_position:
+            log.warning(
+                "%s, ...: no metadata_N.parquet, so row i of all embeddings is taken for row i of all %d tables; "
+                "make sure that both are in one order",
+                files.metadata[0], len(files.metadata),
+            )  # fmt: skip
+        if not files.embeddings:
+            log.warning("no embeddings: captions and urls can be used, nothing can be searched")
         manifest = build_manifest(files, folder if archives else "")
         log.info("%d shards, %d rows", len(manifest), manifest["rows"].sum())
         if not archives:

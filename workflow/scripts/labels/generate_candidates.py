@@ -1,55 +1,42 @@
-"""Synthesise every candidate in full, once a seed."""
+"""Synthesise every candidate of a shard in full, once a seed."""
 
-import math
 import time
 
-import pandas as pd
-
 from verbatim.images import synthesis_name
-from verbatim.parts import Parts, fingerprint
+from verbatim.parts import Kept, fingerprint, take_shard
 from verbatim.records import read_table, write_table
-from verbatim.runtime import load_model, model_source, progress, script
+from verbatim.runtime import load_model, model_files, progress, script
 
 
 def main(smk):
     with script(smk) as log:
         p = smk.params
         selection = read_table(smk.input.selection, "selection")
-        sampling = {
-            "steps": p.steps,
-            "guidance": p.guidance,
-            "batch": p.batch,
-            "sampler": p.sampler,
-        }
-        parts = Parts(
-            smk.output.images, math.ceil(len(selection) / p.prompts_a_part), **sampling,
-            seeds=p.seeds, model=p.model, prompts_a_part=p.prompts_a_part,
-            files=fingerprint([model_source(smk), *smk.input]),
+        prompts = take_shard(selection, smk.wildcards.shard, p.prompts_a_shard, p.last)
+        sampling = {"steps": p.steps, "guidance": p.guidance, "sampler": p.sampler}
+        kept = Kept(
+            p.kept, prompts, **sampling, seeds=list(p.seeds), model=p.model,
+            files=fingerprint(model_files(smk)),
         )  # fmt: skip
-        todo = parts.unfinished()
-        log.info("%d prompts in %d parts, %d to do", len(selection), parts.count, len(todo))
-        if todo:
+        lots = kept.lots(p.prompts_a_part)
+        log.info("%d prompts; %d to do, %d parts", len(prompts), sum(map(len, lots)), len(lots))
+        if lots:
             from verbatim.diffusion.stacks import synthesize_stack
 
             denoiser = load_model(smk)
-        names = {"stage": "labels", "model": smk.wildcards.model, "preset": "all"}
-        for part in progress(todo, "parts"):
+        for lot in progress(lots, "parts"):
             start = time.monotonic()
-            prompts = selection.iloc[part * p.prompts_a_part :][: p.prompts_a_part]
             stack, rows = synthesize_stack(
-                denoiser, prompts["caption"].tolist(), p.seeds, **sampling
+                denoiser, lot["caption"].tolist(), p.seeds, batch=p.batch, **sampling
             )
-            spent = {"prompts": len(prompts), "unet_rows": rows}
-            cost = pd.DataFrame([names | spent | {"seconds": time.monotonic() - start}])
             pictures = (
                 (synthesis_name(prompt_id, seed), picture)
-                for prompt_id, of_prompt in zip(prompts["prompt_id"], stack, strict=True)
+                for prompt_id, of_prompt in zip(lot["prompt_id"], stack, strict=True)
                 for seed, picture in zip(p.seeds, of_prompt, strict=True)
             )
-            parts.write(part, pictures, {"costs": cost})
-        parts.merge_pictures()
-        write_table(smk.output.cost, "costs", parts.total_cost(**names))
-        parts.clear()
+            kept.write(lot, {"labels": (rows, time.monotonic() - start)}, pictures=pictures)
+        kept.write_archives(smk.output.images)
+        write_table(smk.output.cost, "costs", kept.cost("labels", smk.wildcards.model, "all"))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
-"""Label every candidate MV, RV, TV or N by the training pictures nearest to its syntheses."""
+"""Label every candidate of a shard MV, RV, TV or N by the training pictures nearest to its syntheses."""
 
 import pandas as pd
 
-from verbatim.images import ImageArchive, write_archive
+from verbatim.images import ImageArchive, seeds_of_prompts, write_archive
 from verbatim.labels.guards import GuardSettings
 from verbatim.labels.label import LabelSettings, label_prompts
 from verbatim.labels.masks import MaskSettings
 from verbatim.labels.training import FetchedPictures
+from verbatim.parts import take_shard
 from verbatim.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import progress, script
 
@@ -15,6 +16,7 @@ def main(smk):
     with script(smk) as log:
         p = smk.params
         selection = read_table(smk.input.selection, "selection")
+        selection = take_shard(selection, smk.wildcards.shard, p.prompts_a_shard, p.last)
         neighbours = read_table(smk.input.neighbours, "neighbours")
         fetched = read_table(smk.input.fetched, "fetched")
         relatives = read_table(smk.input.relatives, "relatives")
@@ -23,9 +25,10 @@ def main(smk):
         settings = LabelSettings(p.preset, thresholds, p.order, mask, guards)
         records, masks = [], []
         with ImageArchive(smk.input.images) as made, ImageArchive(smk.input.training) as training:
+            seeds = p.seeds or seeds_of_prompts(made.names())  # whatever a closed system gave
             pictures = FetchedPictures(training.read, fetched, p.size)
             verdicts = label_prompts(
-                selection, p.seeds, made.read, pictures, neighbours, relatives, p.size, settings
+                selection, seeds, made.read, pictures, neighbours, relatives, p.size, settings
             )
             for verdict in progress(verdicts, "prompts", len(selection)):
                 records.append(verdict.record)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from verbatim.clip import ClipEmbedder
-from verbatim.images import ImageArchive, ImageError, resize, synthesis_name
+from verbatim.images import ImageArchive, ImageError, resize, seeds_of_prompts, synthesis_name
 from verbatim.labels.neighbours import neighbour_table
 from verbatim.records import read_table, write_table
 from verbatim.runtime import device, progress, script
@@ -17,10 +17,12 @@ def main(smk):
         p = smk.params
         use_threads(smk.threads)
         selection = read_table(smk.input.selection, "selection", ["prompt_id"])
-        wanted = [(prompt_id, seed) for prompt_id in selection["prompt_id"] for seed in p.seeds]
         clip = ClipEmbedder(Path(smk.input.clip).parent, device())
         queries, features = [], [np.zeros((0, clip.dim), np.float32)]
         with ImageArchive(smk.input.images) as archive:
+            have = {} if p.seeds else seeds_of_prompts(archive.names())  # of a closed system
+            ids = selection["prompt_id"].tolist()
+            wanted = [(key, seed) for key in ids for seed in p.seeds or have.get(key, [])]
             for start in progress(range(0, len(wanted), p.batch), "batches of pictures"):
                 batch = []
                 for key in wanted[start : start + p.batch]:

@@ -17,7 +17,8 @@ RANKINGS = {"dcs": "whitebox", "ecs": "blackbox", "clique": "postfilter"}
 def main(smk):
     with script(smk) as log:
         p = smk.params
-        prompts = read_table(smk.input.prompts, "prompts")
+        columns = ["prompt_id", "caption", "row", "extra"]
+        prompts = read_table(smk.input.prompts, "prompts", columns)
         extra = prompts.loc[prompts["extra"], "prompt_id"]
         own = p.candidates == "own"
         reasons = {}

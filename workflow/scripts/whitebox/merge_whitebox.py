@@ -1,24 +1,27 @@
 """Put the shards of a model's white-box scores together: means over seeds, and ranks."""
 
-from verbatim.records import read_table, read_tables, write_table
+from verbatim.parts import check_prompts, merge_costs, prune
+from verbatim.records import TableWriter, read_table, write_table
 from verbatim.runtime import script
-from verbatim.whitebox.merge import merge_seeds
+from verbatim.whitebox.merge import mean_seeds, rank_prompts
 
 
 def main(smk):
     with script(smk) as log:
-        seeds = read_tables(smk.input.scores, "whitebox_seeds")
-        scores = merge_seeds(seeds, smk.params.preset)
-        prompts = read_table(smk.input.prompts, "prompts", ["prompt_id"])
-        lacking = set(prompts["prompt_id"]) ^ set(scores["prompt_id"])
-        if lacking:
-            raise ValueError(
-                f"{smk.output.scores}: prompt_id {min(lacking)} ({len(lacking)} in all) is only in one "
-                f"of {smk.input.prompts} and the shards; delete the shards and run again"
-            )
-        write_table(smk.output.seeds, "whitebox_seeds", seeds)
+        means = []
+        # a shard at a time: two million prompts have eight million lines
+        with TableWriter(smk.output.seeds, "whitebox_seeds") as seeds:
+            for path in smk.input.scores:
+                shard = read_table(path, "whitebox_seeds")
+                means.append(mean_seeds(shard))
+                seeds.write(shard)
+        scores = rank_prompts(means, smk.params.preset)
+        prompts = read_table(smk.input.prompts, "prompts", ["prompt_id"])["prompt_id"]
+        check_prompts(scores["prompt_id"], prompts, smk.input.prompts, smk.output.scores)
         write_table(smk.output.scores, "whitebox", scores)
+        write_table(smk.output.cost, "costs", merge_costs(smk.input.costs))
         log.info("%d prompts ranked by preset %s", len(scores), smk.params.preset)
+        log.info("kept work that is of no use any more: %s", prune(smk.params.kept) or "none")
 
 
 if __name__ == "__main__":

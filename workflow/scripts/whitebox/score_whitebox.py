@@ -5,38 +5,45 @@ import time
 import numpy as np
 import pandas as pd
 
-from verbatim.records import SCHEMAS, read_table, write_table
-from verbatim.runtime import load_model, progress, script
+from verbatim.parts import Kept, fingerprint
+from verbatim.records import read_table, write_table
+from verbatim.runtime import load_model, model_files, progress, script
 
 
 def main(smk):
     with script(smk) as log:
-        p, began = smk.params, time.monotonic()
-        prompts = read_table(smk.input.prompts, "prompts", ["prompt_id", "caption", "rank"])
+        p = smk.params
         first = int(smk.wildcards.shard) * p.prompts_a_shard
-        end = None if p.last else first + p.prompts_a_shard  # the last takes what was not planned
-        prompts = prompts.sort_values("rank").iloc[first:end]
-        log.info("%d prompts, %d seeds", len(prompts), len(p.seeds))
-        ids, tables, rows = prompts["prompt_id"].to_numpy(), [], 0
-        if len(prompts):  # the plan allows for more prompts than there may be
+        chosen = [("rank", ">=", first)]
+        if not p.last:  # the last takes what was not planned
+            chosen.append(("rank", "<", first + p.prompts_a_shard))
+        columns = ["prompt_id", "caption", "rank"]
+        prompts = read_table(smk.input.prompts, "prompts", columns, chosen).sort_values("rank")
+        kept = Kept(
+            p.kept, prompts, model=p.model, guidance=p.guidance, seeds=list(p.seeds),
+            files=fingerprint(model_files(smk)),
+        )  # fmt: skip
+        lots = kept.lots(p.prompts_a_part)
+        todo = sum(map(len, lots))
+        log.info("%d prompts, %d seeds; %d prompts to do", len(prompts), len(p.seeds), todo)
+        if lots:  # the plan allows for more prompts than there may be
             from verbatim.whitebox.dcs import score_captions
 
             denoiser = load_model(smk)
-            captions = prompts["caption"].tolist()
-            found = score_captions(denoiser, captions, p.seeds, p.guidance, p.batch)
-            batches = -(-len(prompts) // p.batch) * len(p.seeds)
-            for start, seed, scores in progress(found, "batches", batches):
-                of = ids[start : start + len(scores["dcs_paper"])]
+        for i, lot in enumerate(lots):
+            start, before = time.monotonic(), denoiser.rows
+            ids, tables = lot["prompt_id"].to_numpy(), []
+            batches = -(-len(lot) // p.batch) * len(p.seeds)
+            found = score_captions(denoiser, lot["caption"].tolist(), p.seeds, p.guidance, p.batch)
+            for begin, seed, scores in progress(
+                found, f"part {i + 1} of {len(lots)}, batches", batches
+            ):
+                of = ids[begin : begin + len(scores["dcs_paper"])]
                 tables.append(pd.DataFrame({"prompt_id": of, "seed": np.int32(seed), **scores}))
-            rows = denoiser.rows
-        empty = pd.DataFrame(columns=SCHEMAS["whitebox_seeds"].names)
-        scores = pd.concat(tables, ignore_index=True) if tables else empty
-        cost = {
-            "stage": "whitebox", "model": smk.wildcards.model, "prompts": len(prompts),
-            "unet_rows": rows, "seconds": time.monotonic() - began, "preset": "all",
-        }  # fmt: skip
-        write_table(smk.output.scores, "whitebox_seeds", scores)
-        write_table(smk.output.cost, "costs", pd.DataFrame([cost]))
+            spent = {"whitebox": (denoiser.rows - before, time.monotonic() - start)}
+            kept.write(lot, spent, {"whitebox_seeds": pd.concat(tables)})
+        write_table(smk.output.scores, "whitebox_seeds", kept.table("whitebox_seeds"))
+        write_table(smk.output.cost, "costs", kept.cost("whitebox", smk.wildcards.model, "all"))
 
 
 if __name__ == "__main__":

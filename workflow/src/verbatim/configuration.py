@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
-LOADING = ("model", "family", "source", "revision", "dtype")  # columns that decide what is loaded
+# columns that decide what is loaded, and how
+LOADING = ("model", "family", "source", "revision", "dtype", "memory")
+RANKINGS = 3  # DCS, ECS, cliques: each gives a model with candidates `own` its best prompts
 
 
 class ConfigError(ValueError):
@@ -110,6 +113,9 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
         raise ConfigError(f"{path}: no such models sheet; correct `models` in the config") from err
     except pd.errors.ParserError as err:
         raise ConfigError(f"{path}: not a tab-separated table: {err}") from err
+    # asked for only where a model is too large for its device
+    asked = sheet["memory"] if "memory" in sheet.columns else pd.Series("", index=sheet.index)
+    sheet["memory"] = asked.replace("", "full")
     schema = _schema("models.schema.json", base)
     missing = [c for c in schema["required"] if c not in sheet.columns]
     if missing:
@@ -133,9 +139,41 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
         ]
         if row["source"] == "train" and not row["training"]:
             problems.append(f"{path}: {row['model']} is trained here, so `training` must be given")
+        problems += [f"{path}: {row['model']} {problem}" for problem in _closed_problems(row)]
     if problems:
         raise ConfigError("\n".join(problems))
     return sheet.set_index("model", drop=False)
+
+
+def _closed_problems(row: dict[Any, str]) -> list[str]:
+    """What a row of a closed system (family `images`) asks for that only a model can give."""
+    if row["family"] != "images":
+        asks = row["candidates"] == "manifest"
+        return ["has the candidates 'manifest', which only family 'images' has"] if asks else []
+    cures = {
+        "source": (row["source"] == "train", "give the folder of its pictures"),
+        "whitebox": (row["whitebox"] == "yes", "set it to no"),
+        "candidates": (row["candidates"] == "own", "set it to manifest, top:MODEL or found:MODELS"),
+        "init": (row["init"] != "", "leave it empty"),
+        "training": (row["training"] != "", "leave it empty"),
+    }
+    return [
+        f"has the family 'images', of which no network is known, so {column} cannot be "
+        f"{row[column]!r}; {cure}"
+        for column, (wrong, cure) in cures.items()
+        if wrong
+    ]
+
+
+def closed_models(sheet: pd.DataFrame) -> list[str]:
+    """Models of which only pictures are known: they are labelled, and nothing is loaded for them."""
+    return list(sheet.index[sheet["family"] == "images"])
+
+
+def find_manifest(folder: str | Path) -> Path:
+    """The manifest of a folder of pictures: manifest.parquet if there is one, else manifest.csv."""
+    parquet = Path(folder) / "manifest.parquet"
+    return parquet if parquet.is_file() else Path(folder) / "manifest.csv"
 
 
 def candidate_models(candidates: str) -> list[str]:
@@ -173,7 +211,8 @@ def needed_models(sheet: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.DataFrame) -> None:
-    """Refuse what only the world can give (its CLIP, captions, trainings) beside a user's own data.
+    """Refuse what only the world can give (its CLIP, captions, trainings) beside a user's own data,
+    and a closed system without its manifest.
 
     Parameters
     ----------
@@ -185,7 +224,14 @@ def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.Data
     ConfigError
         Naming every key and row, and the cure.
     """
-    source = config["inputs"]["source"]
+    source, needed = config["inputs"]["source"], needed_models(sheet, selected)
+    lacking = [m for m in closed_models(needed) if not find_manifest(needed.source[m]).is_file()]
+    if lacking:
+        raise ConfigError(
+            f"{config['models']}: {lacking[0]} has the family 'images', but its source "
+            f"{needed.source[lacking[0]]!r} is no folder with a manifest.csv or manifest.parquet "
+            "(columns file, prompt; seed and steps if known): correct source, or write one"
+        )
     if source == "world":
         return
     cures = {
@@ -197,7 +243,6 @@ def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.Data
         for key, cure in cures.items()
         if config["inputs"][key] == "world"
     ]
-    needed = needed_models(sheet, selected)
     for model in needed.index[needed["source"] == "train"]:
         why = "is selected" if model in selected.index else "is needed by a selected model"
         problems.append(
@@ -209,13 +254,60 @@ def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.Data
         raise ConfigError("\n".join(problems))
 
 
-def planned_prompts(config: dict[str, Any]) -> int:
-    """How many prompts the shards are planned for: selected ones, and the world's held-out ones.
+def planned_extra(config: dict[str, Any]) -> int:
+    """How many prompts are judged beside the selected ones: the world's, or a row or line of a user's file each.
 
-    A user's own extra prompts are not counted, as they are not read yet: the last shard takes what
-    is beyond the plan.
+    An estimate from above, without reading the captions: an empty line counts, and one that is selected
+    anyway. 0 for a file that is not there or cannot be read; the rule that reads it says so.
     """
-    extra = 0
-    if config["inputs"]["source"] == "world" and config["inputs"]["extra_prompts"] == "world":
-        extra = int(config["world"]["planted"]["held_out"])
-    return int(config["dedup"]["n_prompts"]) + extra
+    file = config["inputs"]["extra_prompts"]
+    if file == "world":
+        world = config["inputs"]["source"] == "world"
+        return int(config["world"]["planted"]["held_out"]) if world else 0
+    try:
+        if file.endswith(".parquet"):
+            return int(pq.read_metadata(file).num_rows)
+        with open(file, "rb") as text:
+            return sum(1 for _ in text)
+    except (OSError, ValueError):
+        return 0
+
+
+def planned_prompts(
+    config: dict[str, Any],
+    sheet: pd.DataFrame | None = None,
+    stage: str = "whitebox",
+    model: str = "",
+) -> int:
+    """Most prompts that a stage can take of a model, as far as the config says: what shards are planned for.
+
+    Parameters
+    ----------
+    sheet, model
+        For `labels`, whose candidates are what the sheet says.
+    stage
+        whitebox, blackbox, postfilter or labels.
+    """
+    extra = planned_extra(config)
+    most = int(config["dedup"]["n_prompts"])
+    if stage in ("blackbox", "postfilter"):
+        most = min(most, int(config["blackbox"]["n_prompts"]))
+    if stage == "postfilter":
+        most = min(most, int(config["postfilter"]["n_prompts"]))
+    if stage == "labels":
+        assert sheet is not None
+        most = min(most, _most_candidates(config, sheet, model, frozenset()))
+    return most + extra
+
+
+def _most_candidates(
+    config: dict[str, Any], sheet: pd.DataFrame, model: str, seen: frozenset[str]
+) -> int:
+    """Most candidates of a model but for the extra ones; models that name each other in a ring add none."""
+    candidates = sheet.loc[model, "candidates"]
+    if candidates == "own":
+        return RANKINGS * int(config["labels"]["n_prompts"])
+    if candidates.startswith("top:"):
+        return int(config["labels"]["n_transfer"])
+    sources = [m for m in candidate_models(candidates) if m not in seen | {model}]
+    return sum(_most_candidates(config, sheet, m, seen | {model}) for m in sources)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import warnings
 import zipfile
 import zlib
@@ -171,6 +172,15 @@ class ImageArchive:
 def synthesis_name(prompt_id: int, seed: int) -> str:
     """Member name of the picture that a model made for a prompt and a seed."""
     return f"{prompt_id}_{seed}.png"
+
+
+def seeds_of_prompts(names: Iterable[str]) -> dict[int, list[int]]:
+    """prompt_id -> seeds, rising, of an archive's members; names of another form are left out."""
+    seeds: dict[int, list[int]] = {}
+    for name in names:
+        if found := re.fullmatch(r"(\d+)_(\d+)\.png", name):
+            seeds.setdefault(int(found[1]), []).append(int(found[2]))
+    return {key: sorted(of_prompt) for key, of_prompt in seeds.items()}
 
 
 def one_step_name(prompt_id: int, seed: int, guidance: float, main: float) -> str:

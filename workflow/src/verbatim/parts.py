@@ -1,8 +1,15 @@
-"""For scripts only: finished parts of a long job, so that a kill costs one part and not the job.
+"""For scripts only: finished work is kept by prompt, so that neither a kill nor a longer list costs it again.
 
-The parts lie in `<output>.parts/` beside the archive that they will make up, each an archive, tables
-and, written last, an empty `.done`. A stamp in that folder names what they were made from; parts of
-another stamp are thrown away, never mixed in.
+Beside a stage's outputs of a model lies a folder `kept/`; in it a folder for every stamp (a digest of
+all that the numbers depend on: settings, weights, code), and in that a folder a part:
+
+    kept/<stamp>/<part>/prompts.npy      prompt_ids (n,) int64
+    kept/<stamp>/<part>/images.zip       their pictures, if the stage makes any
+    kept/<stamp>/<part>/<kind>.parquet   tables of `records`; `spent` among them
+
+A part appears whole or not at all, and is named by its prompts: two jobs that make the same one do no
+harm. A job asks which of its prompts are kept, in whatever shard they were made, makes the others in new
+parts, and writes its outputs from the parts. Pictures are not copied: see `pictures`.
 """
 
 from __future__ import annotations
@@ -11,17 +18,21 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from verbatim.images import merge_archives, write_archive
-from verbatim.records import read_tables, write_table
+from verbatim.images import write_archive
+from verbatim.pictures import write_archive_table
+from verbatim.records import SCHEMAS, RecordError, read_table, read_tables, write_table
 
 _WHOLE = 1_000_000  # bytes up to which a file's content is read for its fingerprint
+_UNFINISHED = ".part"
 
 
 def fingerprint(paths: Iterable[str | os.PathLike]) -> str:
@@ -43,71 +54,155 @@ def fingerprint(paths: Iterable[str | os.PathLike]) -> str:
     return digest.hexdigest()
 
 
-class Parts:
-    """The parts of one archive of pictures and of the tables that belong to it.
+def take_shard(table: pd.DataFrame, shard: str, size: int, last: bool) -> pd.DataFrame:
+    """Rows of a shard of `size` rows; the `last` that was planned takes all that are left."""
+    first = int(shard) * size
+    return table.iloc[first : None if last else first + size]
+
+
+class Kept:
+    """What is finished of a job's prompts, and room for the rest.
 
     Parameters
     ----------
-    archive : the archive that the parts make up.
-    count : how many parts there are.
-    stamp : whatever the parts depend on: settings, a fingerprint of the input files.
+    folder : `kept/` of the stage and model.
+    prompts : the job's prompts, with a column prompt_id.
+    stamp : whatever the numbers depend on: settings, a fingerprint of weights and code. Not how the
+        work is cut up (shards, parts, batches).
     """
 
-    def __init__(self, archive: str | os.PathLike, count: int, **stamp: Any):
-        self.archive, self.count = Path(archive), count
-        self.folder = Path(f"{archive}.parts")
-        wanted = json.dumps({**stamp, "count": count}, sort_keys=True, default=str)
-        file = self.folder / "stamp.json"
-        if self.folder.exists() and (not file.exists() or file.read_text("utf-8") != wanted):
-            shutil.rmtree(self.folder)
+    def __init__(self, folder: str | os.PathLike, prompts: pd.DataFrame, **stamp: Any):
+        text = json.dumps(stamp, sort_keys=True, default=str, indent=1)
+        self.folder = Path(folder) / hashlib.sha256(text.encode()).hexdigest()[:16]
         self.folder.mkdir(parents=True, exist_ok=True)
-        if not file.exists():
-            new = file.with_suffix(".new")
-            new.write_text(wanted, encoding="utf-8")
-            os.replace(new, file)
+        (self.folder / "stamp.json").write_text(text, encoding="utf-8")  # its time: when last used
+        self.prompts = prompts
+        self.ids = prompts["prompt_id"].to_numpy(np.int64)
+        self._part_of: dict[int, Path] = {}
+        for part in sorted(self.folder.iterdir()):
+            if part.suffix != _UNFINISHED and (part / "prompts.npy").exists():
+                self._add(part, np.load(part / "prompts.npy", allow_pickle=False))
 
-    def _paths(self, suffix: str) -> list[Path]:
-        return [self.folder / f"{part:05d}{suffix}" for part in range(self.count)]
+    def _add(self, part: Path, ids: npt.NDArray[np.int64]) -> None:
+        for prompt_id in ids[np.isin(ids, self.ids)].tolist():
+            self._part_of.setdefault(prompt_id, part)
 
-    def unfinished(self) -> list[int]:
-        """Which parts still have to be made."""
-        return [part for part, path in enumerate(self._paths(".done")) if not path.exists()]
+    def lots(self, size: int) -> list[pd.DataFrame]:
+        """The prompts that still have to be made, in their order, `size` at a time."""
+        missing = self.prompts[~self.prompts["prompt_id"].isin(list(self._part_of))]
+        return [missing.iloc[i : i + size] for i in range(0, len(missing), size)]
 
     def write(
         self,
-        part: int,
-        pictures: Iterable[tuple[str, np.ndarray]],
-        tables: dict[str, pd.DataFrame],
+        prompts: pd.DataFrame,
+        spent: dict[str, tuple[npt.ArrayLike, float]],
+        tables: dict[str, pd.DataFrame] | None = None,
+        pictures: Iterable[tuple[str, np.ndarray]] | None = None,
     ) -> None:
-        """Finish a part: its pictures by member name, its tables by kind."""
-        write_archive(self.folder / f"{part:05d}.zip", pictures)
-        for kind, table in tables.items():
-            write_table(self.folder / f"{part:05d}.{kind}.parquet", kind, table)
-        (self.folder / f"{part:05d}.done").touch()
+        """Finish a part.
+
+        Parameters
+        ----------
+        prompts : a lot of `lots`.
+        spent : stage -> network rows (n,) of each prompt, or of all together; and seconds together.
+            Looked at after the pictures, so that what makes them may fill it.
+        tables : kind -> table with a column prompt_id.
+        pictures : (member name, picture).
+        """
+        ids = prompts["prompt_id"].to_numpy(np.int64)
+        part = self.folder / hashlib.sha256(ids.tobytes()).hexdigest()[:16]
+        made = Path(f"{part}.{socket.gethostname()}.{os.getpid()}{_UNFINISHED}")
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir()
+        if pictures is not None:
+            write_archive(made / "images.zip", pictures)
+        costs = [
+            pd.DataFrame({
+                "prompt_id": ids, "stage": stage, "seconds": seconds / len(ids),
+                "unet_rows": np.asarray(rows, np.float64) if np.ndim(rows) else rows / len(ids),  # type: ignore[operator]
+            })
+            for stage, (rows, seconds) in spent.items()
+        ]  # fmt: skip
+        for kind, table in {**(tables or {}), "spent": pd.concat(costs)}.items():
+            write_table(made / f"{kind}.parquet", kind, table)
+        np.save(made / "prompts.npy", ids, allow_pickle=False)
+        if not (part / "prompts.npy").exists():
+            shutil.rmtree(part, ignore_errors=True)
+        try:
+            os.rename(made, part)
+        except OSError:  # another job has made the same part meanwhile
+            if not (part / "prompts.npy").exists():
+                raise
+            shutil.rmtree(made)
+        self._add(part, ids)
 
     def table(self, kind: str) -> pd.DataFrame:
-        """The tables of one kind of all parts, in order."""
-        return read_tables(self._paths(f".{kind}.parquet"), kind)
+        """The tables of one kind of all the job's prompts, in their order."""
+        own: dict[Path, list[int]] = {}
+        for prompt_id in self.ids.tolist():
+            own.setdefault(self._part_of[prompt_id], []).append(prompt_id)
+        tables = [] if own else [SCHEMAS[kind].empty_table().to_pandas()]
+        for part, ids in own.items():
+            table = read_table(part / f"{kind}.parquet", kind)
+            tables.append(table[table["prompt_id"].isin(ids)])
+        whole = pd.concat(tables, ignore_index=True)
+        place = whole["prompt_id"].map(pd.Series(np.arange(len(self.ids)), index=self.ids))
+        return whole.iloc[np.argsort(place.to_numpy(), kind="stable")].reset_index(drop=True)
 
-    def total_cost(self, **names: str) -> pd.DataFrame:
-        """The parts' costs summed up, a row a stage that they name; a row of zeros for no part.
+    def cost(self, stage: str, model: str, preset: str) -> pd.DataFrame:
+        """What the prompts cost when they were made, a `costs` row a stage; zeros for no prompt."""
+        total = self.table("spent").groupby("stage", sort=False)[["unet_rows", "seconds"]].sum()
+        total = total.reset_index()
+        if total.empty:
+            total = pd.DataFrame([{"stage": stage, "unet_rows": 0.0, "seconds": 0.0}])
+        total["unet_rows"] = total["unet_rows"].round().astype("int64")
+        return total.assign(prompts=len(self.ids), model=model, preset=preset)
 
-        names : stage (for no part), model, preset.
-        """
-        columns = ["prompts", "unet_rows", "seconds"]
-        table = self.table("costs")
-        if table.empty:
-            total = pd.DataFrame([{**names, **dict.fromkeys(columns, 0)}])
-        else:
-            total = table.groupby("stage", sort=False)[columns].sum().reset_index()
-            total = total.assign(model=names["model"], preset=names["preset"])
-        kinds = {"prompts": "int64", "unet_rows": "int64", "seconds": "float64"}
-        return total[["stage", "model", *columns, "preset"]].astype(kinds)
+    def write_archives(self, path: str | os.PathLike) -> None:
+        """Write the `archives` table of the prompts."""
+        rows = [(key, self._part_of[key] / "images.zip") for key in self.ids.tolist()]
+        write_archive_table(path, rows)
 
-    def merge_pictures(self) -> None:
-        """Write the whole archive."""
-        merge_archives(self.archive, self._paths(".zip"))
 
-    def clear(self) -> None:
-        """Throw the parts away, once all outputs are in place."""
-        shutil.rmtree(self.folder)
+def merge_costs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
+    """`costs` tables of shards as one, summed up by stage, model and preset."""
+    keys, sums = ["stage", "model", "preset"], ["prompts", "unet_rows", "seconds"]
+    return read_tables(paths, "costs").groupby(keys, sort=False, as_index=False)[sums].sum()
+
+
+def check_prompts(
+    found: npt.ArrayLike, wanted: npt.ArrayLike, where: str, name: str | os.PathLike
+) -> None:
+    """The shards hold each prompt that is wanted once, and no other.
+
+    Parameters
+    ----------
+    found : prompt_ids of all shards. wanted : those of the table `where`.
+    name : the output that cannot be made otherwise.
+
+    Raises
+    ------
+    RecordError : naming a prompt and the cure.
+    """
+    have, asked = np.sort(np.asarray(found)), np.sort(np.asarray(wanted))
+    if np.array_equal(have, asked):
+        return
+    twice, lacking = have[1:][have[1:] == have[:-1]], np.setxor1d(have, asked)
+    what = f"prompt_id {twice[0]} ({len(twice)} in all) is in two shards" if len(twice) else ""
+    if len(lacking):
+        what = f"prompt_id {lacking[0]} ({len(lacking)} in all) is only in one of {where} and the shards"
+    raise RecordError(f"{name}: {what}; delete the shards and run again")
+
+
+def prune(folder: str | os.PathLike) -> list[str]:
+    """Delete the parts of all stamps but the one used last, and what killed jobs left; their names.
+
+    For the rule that has put all shards together: the results of other settings are gone by then too.
+    """
+    stamps = sorted(Path(folder).glob("*/stamp.json"), key=lambda f: (f.stat().st_mtime_ns, f))
+    gone = [stamp.parent for stamp in stamps[:-1]]
+    for stamp in stamps[-1:]:
+        gone += [part for part in stamp.parent.iterdir() if part.suffix == _UNFINISHED]
+    for path in gone:
+        shutil.rmtree(path)
+    return [path.name for path in gone]

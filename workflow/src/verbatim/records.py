@@ -91,10 +91,20 @@ SCHEMAS: dict[str, pa.Schema] = {
         prompt_id=I64, n_images=I32, clique_size=I32, clique_distance=F64, mean_distance=F64,
         kept=B, certain=B, unet_rows=I64, preset=S, rank=I32,
     ),
+    # labels: one row a line of a closed system's manifest. seed: the picture's key in all other tables;
+    # given_seed, steps: as the manifest has them, -1: not; status: ok, missing, broken, refused, duplicate
+    "syntheses": _schema(
+        prompt_id=I64, caption=S, seed=I32, file=S, given_seed=I64, steps=I64, status=S, reason=S
+    ),
     # labels: nearest training rows of each synthesis
     "neighbours": _schema(prompt_id=I64, seed=I32, order=I32, row=I64, similarity=F32),
     # labels: rows whose pictures may be of one template with a row's (order 0: the first to try)
     "relatives": _schema(row=I64, relative=I64, similarity=F32, order=I32),
+    # labels: the training rows whose pictures are asked for, and where these are
+    "wanted": _schema(row=I64, url=S, caption=S, archive=S, member=S),
+    # labels: what came of the urls of wanted rows that no archive has; status ok, no_url or a failure
+    # (`inputs.download.Download`); sha256, size: of the file as sent, which lies in the cache
+    "urls": _schema(row=I64, url=S, status=S, reason=S, sha256=S, size=I64, final_url=S),
     # labels: the pictures of training rows that were asked for. status: ok, missing, broken;
     # caption: the row's, so that a picture is known to be one of a prompt's own
     "fetched": _schema(row=I64, caption=S, member=S, status=S, reason=S),
@@ -104,14 +114,19 @@ SCHEMAS: dict[str, pa.Schema] = {
         distance=F64, distance_mv=F64, distance_rv=F64, distance_tv=F64, mask_file=S, mask_area=F64,
         crop=S, review=B, review_reason=S, status=S, preset=S,
     ),
+    # which archive holds a prompt's pictures; the path is relative to the table's folder
+    "archives": _schema(prompt_id=I64, archive=S),
+    # what was spent on a prompt: its share of the network rows and seconds of the job that made it
+    "spent": _schema(prompt_id=I64, stage=S, unet_rows=F64, seconds=F64),
     # one row a job that called a network
     "costs": _schema(stage=S, model=S, prompts=I64, unet_rows=I64, seconds=F64, preset=S),
 }  # fmt: skip
 
-# inputs/manifest.tsv: one row a shard; paths "" where there is none; footer_sha256 of the metadata's footer
+# inputs/manifest.tsv: one row a shard; paths "" where there is none; footer_sha256 of the metadata's footer;
+# several tables of one shard are joined by "|", metadata_row is where it starts in the first of them
 MANIFEST: dict[str, type] = {
     "shard": str, "embeddings": str, "metadata": str, "rows": int, "first_row": int, "dim": int,
-    "archive": str, "footer_sha256": str,
+    "archive": str, "footer_sha256": str, "metadata_row": int, "embeddings_digest": str,
 }  # fmt: skip
 
 
@@ -143,6 +158,29 @@ def write_table(path: str | os.PathLike, kind: str, data: pd.DataFrame | dict[st
     part = path.with_name(path.name + ".part")
     pq.write_table(table, part, compression="zstd")
     os.replace(part, path)
+
+
+class TableWriter:
+    """Writes a `kind` table piece by piece, for one that need not fit in memory; then moved into place."""
+
+    def __init__(self, path: str | os.PathLike, kind: str):
+        self.path, self.kind = Path(path), kind
+        self._part = self.path.with_name(self.path.name + ".part")
+
+    def __enter__(self) -> TableWriter:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = pq.ParquetWriter(self._part, SCHEMAS[self.kind], compression="zstd")
+        return self
+
+    def write(self, data: pd.DataFrame | dict[str, Any]) -> None:
+        self._writer.write_table(to_table(self.kind, data, str(self.path)))
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._writer.close()
+        if kind is None:
+            os.replace(self._part, self.path)
+        else:
+            self._part.unlink()
 
 
 def read_table(

@@ -100,6 +100,16 @@ def model_source(smk: Any) -> str:
     return str(Path(str(file)).parent) if file else str(smk.params.model["source"])
 
 
+def model_files(smk: Any) -> list[str]:
+    """What decides the numbers that a job's model gives: its weights and the code, for a fingerprint.
+
+    The digests of a model that was trained here, the folder of another one, or its hub id.
+    """
+    named = [smk.input.get("weights") or model_source(smk)]
+    named += [smk.input.get(name) or [] for name in ("checked", "code")]
+    return [str(file) for one in named for file in ([one] if isinstance(one, str) else one)]
+
+
 def load_model(smk: Any) -> Denoiser:
     """The denoiser of the job's model, from `input.model` and the sheet row in `params.model`."""
     from verbatim.diffusion.load import load_denoiser
@@ -111,6 +121,7 @@ def load_model(smk: Any) -> Denoiser:
         device(),
         row.get("dtype") or "float32",
         row.get("revision") or None,
+        row.get("memory") or "full",
     )
 
 

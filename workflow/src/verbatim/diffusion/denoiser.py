@@ -10,10 +10,13 @@ always in float32 whatever the weights' type: DCS subtracts nearly equal numbers
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import torch
+
+Network = TypeVar("Network", bound=Any)
 
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 
@@ -24,12 +27,22 @@ class NetworkError(ValueError):
 
 @dataclass(frozen=True)
 class Condition:
-    """Encoded captions: `states` (n, tokens, width) on the denoiser's device."""
+    """Encoded captions on the denoiser's device.
+
+    states : (n, tokens, width), what the network attends to.
+    extra : what else a family's network is told of each caption, by name, (n, ...): a pooled code,
+        a mask. Only its adapter looks at it; all else takes captions as a whole.
+    """
 
     states: torch.Tensor
+    extra: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.states.shape[0]
+
+    def _of_all(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Condition:
+        extra = {name: change(tensor) for name, tensor in self.extra.items()}
+        return Condition(change(self.states), extra)
 
     def __getitem__(self, index: int | slice | Sequence[int] | torch.Tensor) -> Condition:
         """Some of the captions; an int keeps the axis, so that the answer is a Condition of one."""
@@ -37,17 +50,18 @@ class Condition:
             index = [index]
         if isinstance(index, Sequence):
             index = torch.as_tensor(list(index), dtype=torch.long, device=self.states.device)
-        return Condition(self.states[index])
+        return self._of_all(lambda tensor: tensor[index])
 
     def repeat(self, count: int) -> Condition:
         """Each caption `count` times in a row: a, a, b, b, ...; costs no memory for one caption."""
         if len(self) == 1:
-            return Condition(self.states.expand(count, -1, -1))
-        return Condition(self.states.repeat_interleave(count, dim=0))
+            return self._of_all(lambda tensor: tensor.expand(count, *tensor.shape[1:]))
+        return self._of_all(lambda tensor: tensor.repeat_interleave(count, dim=0))
 
     @staticmethod
     def cat(parts: Sequence[Condition]) -> Condition:
-        return Condition(torch.cat([part.states for part in parts]))
+        extra = {name: torch.cat([part.extra[name] for part in parts]) for name in parts[0].extra}
+        return Condition(torch.cat([part.states for part in parts]), extra)
 
 
 class Denoiser(ABC):
@@ -90,6 +104,25 @@ class Denoiser(ABC):
         self.prediction_type = prediction_type
         self.shape, self.size, self.rows = shape, size, 0
         self.device, self.dtype = torch.device(device), dtype
+        self._networks: list[Any] = []
+        self._offload = False
+
+    def place(self, networks: Sequence[Any], offload: bool = False) -> None:
+        """Move the networks to the device; with `offload` only while `here` asks for one."""
+        self._networks, self._offload = list(networks), offload
+        for network in self._networks:
+            network.to("cpu" if offload else self.device)
+
+    def here(self, network: Network) -> Network:
+        """`network`, on the device; an adapter calls each network through it.
+
+        When memory is short the others leave first, so that the device holds the largest of them
+        and not all (DeepFloyd IF's T5 is larger than its UNet).
+        """
+        if self._offload:
+            for other in self._networks:
+                other.to(self.device if other is network else "cpu")
+        return network
 
     @property
     def sigma_max(self) -> float:
@@ -109,8 +142,8 @@ class Denoiser(ABC):
         """
 
     @abstractmethod
-    def network(self, x: torch.Tensor, t: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
-        """The bare network: scaled x (n, *shape), timesteps (n,), states (n, tokens, width)."""
+    def network(self, x: torch.Tensor, t: torch.Tensor, cond: Condition) -> torch.Tensor:
+        """The bare network: scaled x (n, *shape), timesteps (n,), n captions."""
 
     @abstractmethod
     def decode(self, x0: torch.Tensor) -> torch.Tensor:
@@ -163,8 +196,8 @@ class Denoiser(ABC):
         s = levels.to(self.device, torch.float32).view(n, 1, 1, 1)
         x = x.to(self.device, torch.float32)
         root = (s**2 + 1.0).sqrt()
-        states = cond.states if len(cond) == n else cond.states.expand(n, -1, -1)
-        out = self.network((x / root).to(self.dtype), t, states).float()
+        out = self.network((x / root).to(self.dtype), t, cond if len(cond) == n else cond.repeat(n))
+        out = out.float()
         self.rows += n
         if self.prediction_type == "epsilon":
             return out

@@ -44,7 +44,7 @@ class LatentDenoiser(Denoiser):
 
     @torch.no_grad()
     def encode(self, captions: Sequence[str], batch: int = 256) -> Condition:
-        parts = []
+        encoder, parts = self.here(self.text_encoder), []
         for start in range(0, len(captions), batch):
             ids = self.tokenizer(
                 list(captions[start : start + batch]),
@@ -56,19 +56,17 @@ class LatentDenoiser(Denoiser):
             mask = None
             if getattr(self.text_encoder.config, "use_attention_mask", False):
                 mask = ids.attention_mask.to(self.device)
-            parts.append(
-                self.text_encoder(ids.input_ids.to(self.device), attention_mask=mask)[0].to(
-                    self.dtype
-                )
-            )
+            states = encoder(ids.input_ids.to(self.device), attention_mask=mask)[0]
+            parts.append(states.to(self.dtype))
         return Condition(torch.cat(parts))
 
-    def network(self, x: torch.Tensor, t: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.unet(x, t, encoder_hidden_states=states, return_dict=False)[0]
+    def network(self, x: torch.Tensor, t: torch.Tensor, cond: Condition) -> torch.Tensor:
+        unet = self.here(self.unet)
+        out: torch.Tensor = unet(x, t, encoder_hidden_states=cond.states, return_dict=False)[0]
         return out
 
     @torch.no_grad()
     def decode(self, x0: torch.Tensor) -> torch.Tensor:
         z = (x0.to(self.device, torch.float32) / self.scale + self.shift).to(self.dtype)
-        picture: torch.Tensor = self.vae.decode(z, return_dict=False)[0]
+        picture: torch.Tensor = self.here(self.vae).decode(z, return_dict=False)[0]
         return (picture.float() / 2 + 0.5).clamp(0.0, 1.0)

@@ -1,68 +1,64 @@
-"""From a row of the models sheet to a `Denoiser`: the only file that may ask for a model's family.
+"""From a row of the models sheet to a `Denoiser`: the only file that knows the families.
 
-Families: `sd` (a diffusers StableDiffusionPipeline) and `if` (a diffusers IFPipeline, stage I). A
-model is a folder in diffusers' layout, or a hub id that is already in the local cache. Only
-safetensors are read: no pickle, no code that comes with a model.
+A family is one entry of `FAMILIES` (what its folder holds) and one adapter (a `Denoiser`): `sd` (a
+diffusers StableDiffusionPipeline, 1.x and 2.x and fine-tunes of them) and `if` (an IFPipeline, stage
+I). Nothing else in the library asks what family a model is of.
 """
 
 from __future__ import annotations
 
-import json
+import importlib
 import os
-import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from verbatim.diffusion import folders
+from verbatim.diffusion.folders import ModelFolderError, find_folder, read_json
 
 if TYPE_CHECKING:
     from verbatim.diffusion.denoiser import Denoiser
 
-PIPELINES = {"sd": "StableDiffusionPipeline", "if": "IFPipeline"}
-COMPONENTS = {
-    "sd": ("tokenizer", "text_encoder", "unet", "vae", "scheduler"),
-    "if": ("tokenizer", "text_encoder", "unet", "scheduler"),
-}
-CONFIGS = {
-    "tokenizer": "tokenizer_config.json",
-    "text_encoder": "config.json",
-    "unet": "config.json",
-    "vae": "config.json",
-    "scheduler": "scheduler_config.json",
-}
-WEIGHTS = {
-    "text_encoder": "model",
-    "unet": "diffusion_pytorch_model",
-    "vae": "diffusion_pytorch_model",
-}
-PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".msgpack", ".h5")
 DTYPES = ("float32", "float16", "bfloat16")
+# full: all networks on the device at once. slicing: attention a slice and pictures one at a time.
+# offload: that, and a network is on the device only while it is used
+MEMORY = ("full", "slicing", "offload")
 
 
-class ModelFolderError(ValueError):
-    """A model cannot be loaded; the message names the folder, the file and the cure."""
+@dataclass(frozen=True)
+class Family:
+    """What a model's folder holds, and what makes a Denoiser of it.
+
+    pipeline : the `_class_name` of model_index.json.
+    tokenizer : component -> class, and likewise `networks`, each "library.Class".
+    vocabulary : files of a tokenizer, one of which must be there.
+    build : (folder, the loaded networks and tokenizers, settings that every Denoiser takes, the
+        scheduler's config) -> Denoiser. It raises ModelFolderError where parts do not fit.
+    """
+
+    pipeline: str
+    tokenizer: Mapping[str, str]
+    networks: Mapping[str, str]
+    vocabulary: tuple[str, ...]
+    build: Callable[[Path, dict[str, Any], dict[str, Any], dict[str, Any]], Denoiser]
+
+    @property
+    def components(self) -> list[str]:
+        return [*self.tokenizer, *self.networks, "scheduler"]
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """Stem of the weights' file of each network."""
+        return {part: folders.STEMS[kind.split(".")[0]] for part, kind in self.networks.items()}
 
 
-def find_folder(folder_or_id: str | os.PathLike[str], revision: str | None = None) -> Path:
-    """The model's folder: as given, or of a hub id in the local cache. Nothing is downloaded."""
-    path = Path(folder_or_id)
-    if path.is_dir():
-        return path
-    name = str(folder_or_id)
-    if not re.fullmatch(r"[\w][\w.-]*/[\w][\w.-]*", name):
+def _family(folder: Path, family: str) -> Family:
+    if family not in FAMILIES:
         raise ModelFolderError(
-            f"{name}: no such folder; correct the models sheet, or run the rule that trains it"
+            f"{folder}: family {family!r} cannot be run here; families: {', '.join(FAMILIES)}"
         )
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(name, revision=revision, local_files_only=True))
-    except Exception as err:  # the hub's library raises many kinds for what is not cached
-        at = f" --revision {revision}" if revision else ""
-        cache = os.environ.get("HF_HUB_CACHE", "")  # the config's `hub_cache`, if one is set
-        at += f" --cache-dir {cache}" if cache else ""
-        raise ModelFolderError(
-            f"{name}: neither a folder nor a model in the local hub cache; fetch it first: "
-            f'hf download {name}{at} --include "*.json" "*.txt" "*.model" "*.safetensors"'
-        ) from err
+    return FAMILIES[family]
 
 
 def check_folder(folder: Path, family: str) -> None:
@@ -71,89 +67,9 @@ def check_folder(folder: Path, family: str) -> None:
     Raises ModelFolderError for: another pipeline than the family's, a missing component or file,
     weights that are pickles, a weights index that points elsewhere, code to be run from the folder.
     """
-    if family not in PIPELINES:
-        raise ModelFolderError(
-            f"{folder}: family {family!r} cannot be run here; families: {', '.join(PIPELINES)}"
-        )
-    index = _read_json(folder, "model_index.json", "it is not a diffusers pipeline folder")
-    found = index.get("_class_name")
-    if isinstance(found, list):
-        raise ModelFolderError(
-            f"{folder}: model_index.json asks for code of its own ({found}); such models are not "
-            f"run: use one that is a plain {PIPELINES[family]}"
-        )
-    if found != PIPELINES[family]:
-        fits = [name for name, pipeline in PIPELINES.items() if pipeline == found]
-        cure = f"set family to {fits[0]!r} in the models sheet" if fits else "use another model"
-        raise ModelFolderError(
-            f"{folder}: model_index.json says {found}, family {family!r} is a {PIPELINES[family]}; "
-            + cure
-        )
-    for part in COMPONENTS[family]:
-        if not (folder / part).is_dir():
-            raise ModelFolderError(
-                f"{folder}: the folder {part}/ is missing; fetch or train the model again"
-            )
-        config = _read_json(folder, f"{part}/{CONFIGS[part]}", "the component has no config")
-        if "auto_map" in config:
-            raise ModelFolderError(
-                f"{folder}: {part}/{CONFIGS[part]} asks for code of its own (auto_map); such models "
-                "are not run: use one whose classes are diffusers' and transformers'"
-            )
-        for file in sorted((folder / part).iterdir()):
-            if file.suffix == ".py":
-                raise ModelFolderError(
-                    f"{folder}: {part}/{file.name} is code; models with code are not run: delete "
-                    "the file if the model does without"
-                )
-            if file.suffix in PICKLES and part in WEIGHTS:
-                raise ModelFolderError(
-                    f"{folder}: {part}/{file.name} is not safetensors; a pickle can run code when "
-                    f"opened. Delete it if {part}/{WEIGHTS[part]}.safetensors is there, else get "
-                    "the model's safetensors revision or convert it elsewhere"
-                )
-        if part in WEIGHTS:
-            _variant(folder, part)
-
-
-def _variant(folder: Path, part: str) -> str | None:
-    """None, or "fp16" where a component's weights exist in that variant only; checks any index."""
-    stem = WEIGHTS[part]
-    for variant in (None, "fp16"):
-        dotted = f".{variant}" if variant else ""
-        if (folder / part / f"{stem}{dotted}.safetensors").is_file():
-            return variant
-        name = f"{part}/{stem}.safetensors.index{dotted}.json"
-        if (folder / name).is_file():
-            files = set(_read_json(folder, name, "").get("weight_map", {}).values())
-            for file in sorted(files):
-                if not file.endswith(".safetensors") or Path(file).name != file:
-                    raise ModelFolderError(
-                        f"{folder}: {name} points to {file!r}; only safetensors beside it are read"
-                    )
-                if not (folder / part / file).is_file():
-                    raise ModelFolderError(
-                        f"{folder}: {part}/{file} is missing though {name} names it; fetch it again"
-                    )
-            return variant
-    raise ModelFolderError(
-        f"{folder}: {part}/{stem}.safetensors is missing; fetch the safetensors weights or train "
-        "the model again"
-    )
-
-
-def _read_json(folder: Path, name: str, without: str) -> dict[str, Any]:
-    try:
-        data = json.loads((folder / name).read_text(encoding="utf-8"))
-    except FileNotFoundError as err:
-        raise ModelFolderError(
-            f"{folder}: {name} is missing, so {without}; give a folder in diffusers' layout"
-        ) from err
-    except (OSError, ValueError) as err:
-        raise ModelFolderError(f"{folder}: {name} is broken ({err}); fetch it again") from err
-    if not isinstance(data, dict):
-        raise ModelFolderError(f"{folder}: {name} is not a JSON object; fetch it again")
-    return data
+    kind = _family(folder, family)
+    folders.check_pipeline(folder, family, {name: f.pipeline for name, f in FAMILIES.items()})
+    folders.check_components(folder, kind.components, kind.weights)
 
 
 def load_denoiser(
@@ -162,6 +78,7 @@ def load_denoiser(
     device: str,
     dtype: str = "float32",
     revision: str | None = None,
+    memory: str = "full",
 ) -> Denoiser:
     """Load a model for scoring and sampling.
 
@@ -172,6 +89,7 @@ def load_denoiser(
     device : "cpu" or "cuda".
     dtype : of weights and activations: float32, float16, bfloat16. Predictions come back float32.
     revision : of a hub id.
+    memory : "full", "slicing" or "offload", see `MEMORY`. Scores agree to the rounding of dtype.
 
     Returns
     -------
@@ -182,8 +100,12 @@ def load_denoiser(
     ------
     ModelFolderError : see `check_folder`; also broken, missing or unfitting weights.
     """
-    if dtype not in DTYPES:
-        raise ModelFolderError(f"{folder_or_id}: dtype {dtype!r} is unknown; {', '.join(DTYPES)}")
+    for word, known in ((dtype, DTYPES), (memory, MEMORY)):
+        if word not in known:
+            name = "dtype" if known is DTYPES else "memory"
+            raise ModelFolderError(
+                f"{folder_or_id}: {name} {word!r} is unknown; {', '.join(known)}"
+            )
     folder = find_folder(folder_or_id, revision)
     check_folder(folder, family)
 
@@ -194,36 +116,30 @@ def load_denoiser(
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
 
-    number = getattr(torch, dtype)
-    config = _read_json(folder, "scheduler/scheduler_config.json", "")
-    parts: dict[str, Any] = {
+    kind = FAMILIES[family]
+    config = read_json(folder, "scheduler/scheduler_config.json", "")
+    settings: dict[str, Any] = {
         "betas": _betas(folder, config),
         "prediction_type": config.get("prediction_type", "epsilon"),
         "device": device,
-        "dtype": number,
-        "tokenizer": _load_tokenizer(folder, family),
+        "dtype": getattr(torch, dtype),
     }
-    for part in COMPONENTS[family]:
-        if part in WEIGHTS:
-            model = _load_part(folder, family, part, number)
-            parts[part] = model.to(device).eval().requires_grad_(False)
-    _check_fit(folder, family, parts)
-    if family == "sd":
-        from verbatim.diffusion.latent import LatentDenoiser
+    parts = {part: _load_tokenizer(folder, part, kind) for part in kind.tokenizer}
+    for part, full_name in kind.networks.items():
+        model = _load_network(folder, part, full_name, kind.weights[part], settings["dtype"])
+        parts[part] = model.eval().requires_grad_(False)
+        if memory != "full":
+            _slice(parts[part])
+    denoiser = kind.build(folder, parts, settings, config)
+    denoiser.place([parts[part] for part in kind.networks], offload=memory == "offload")
+    return denoiser
 
-        return LatentDenoiser(**parts)
 
-    from verbatim.diffusion.pixel import PixelDenoiser
-
-    # as DDPMScheduler.step: thresholding wins over clip_sample, whose default there is True
-    if config.get("thresholding", False):
-        how, bound = "dynamic", float(config.get("sample_max_value", 1.0))
-    elif config.get("clip_sample", True):
-        how, bound = "clip", float(config.get("clip_sample_range", 1.0))
-    else:
-        how, bound = "none", 1.0
-    ratio = float(config.get("dynamic_thresholding_ratio", 0.995))
-    return PixelDenoiser(**parts, thresholding=how, ratio=ratio, max_value=bound)
+def _slice(model: Any) -> None:
+    """Attention in slices, pictures decoded one at a time: slower, in less memory, the same answer."""
+    for name in ("set_attention_slice", "enable_slicing"):
+        if hasattr(model, name):
+            getattr(model, name)()
 
 
 def _betas(folder: Path, config: dict[str, Any]) -> Any:
@@ -248,41 +164,37 @@ def _betas(folder: Path, config: dict[str, Any]) -> Any:
         ) from err
 
 
-def _load_tokenizer(folder: Path, family: str) -> Any:
-    from transformers import CLIPTokenizer, T5Tokenizer
+def _class(full_name: str) -> Any:
+    library, name = full_name.split(".")
+    return getattr(importlib.import_module(library), name)
 
-    kind = {"sd": CLIPTokenizer, "if": T5Tokenizer}[family]
-    files = [file.name for file in (folder / "tokenizer").iterdir()]
-    needs = {"sd": ("tokenizer.json", "vocab.json"), "if": ("tokenizer.json", "spiece.model")}
-    if not any(name in files for name in needs[family]):
+
+def _load_tokenizer(folder: Path, part: str, kind: Family) -> Any:
+    files = {file.name for file in (folder / part).iterdir()}
+    if not files & set(kind.vocabulary):
         raise ModelFolderError(
-            f"{folder}: tokenizer/ has neither {' nor '.join(needs[family])}; fetch it again"
+            f"{folder}: {part}/ has neither {' nor '.join(kind.vocabulary)}; fetch it again"
         )
     try:
-        return kind.from_pretrained(str(folder / "tokenizer"), local_files_only=True)
-    except ImportError as err:
-        raise ModelFolderError(
-            f"{folder}: tokenizer/ needs a package that is not installed: pip install sentencepiece "
-            f"protobuf ({str(err).strip().splitlines()[0]})"
-        ) from err
+        if "spiece.model" in files and "tokenizer.json" not in files:
+            from verbatim.diffusion.sentencepiece import read_t5_tokenizer
+
+            return read_t5_tokenizer(folder / part)
+        return _class(kind.tokenizer[part]).from_pretrained(
+            str(folder / part), local_files_only=True
+        )
     except Exception as err:  # transformers raises many kinds for broken files
-        raise ModelFolderError(f"{folder}: tokenizer/ is broken ({err}); fetch it again") from err
+        raise ModelFolderError(f"{folder}: {part}/ is broken ({err}); fetch it again") from err
 
 
-def _load_part(folder: Path, family: str, part: str, number: Any) -> Any:
+def _load_network(folder: Path, part: str, full_name: str, stem: str, number: Any) -> Any:
     """One network of the pipeline, refused if any of its weights is missing or does not fit."""
-    from diffusers import AutoencoderKL, UNet2DConditionModel
-    from transformers import CLIPTextModel, T5EncoderModel
-
-    kind: Any = {"unet": UNet2DConditionModel, "vae": AutoencoderKL}.get(part)
-    if kind is None:
-        kind, asked = {"sd": CLIPTextModel, "if": T5EncoderModel}[family], {"dtype": number}
-    else:
-        asked = {"torch_dtype": number}
+    library, name = full_name.split(".")
+    asked = {"dtype" if library == "transformers" else "torch_dtype": number}
     try:
-        model, report = kind.from_pretrained(
+        model, report = _class(full_name).from_pretrained(
             str(folder / part),
-            variant=_variant(folder, part),
+            variant=folders.weights_variant(folder, part, stem),
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
@@ -291,7 +203,7 @@ def _load_part(folder: Path, family: str, part: str, number: Any) -> Any:
     except Exception as err:  # both libraries raise many kinds for broken files
         first = (str(err).strip().splitlines() or [type(err).__name__])[0]
         raise ModelFolderError(
-            f"{folder}: {part}/ cannot be loaded as {kind.__name__} ({first}); fetch it again or "
+            f"{folder}: {part}/ cannot be loaded as {name} ({first}); fetch it again or "
             "train the model again"
         ) from err
     # a weight that is missing would silently be random
@@ -304,22 +216,21 @@ def _load_part(folder: Path, family: str, part: str, number: Any) -> Any:
     return model
 
 
-def _check_fit(folder: Path, family: str, parts: dict[str, Any]) -> None:
-    """The components' sizes must fit each other, else a score fails in the middle of a job."""
+def _check_fit(
+    folder: Path, parts: dict[str, Any], channels: int, where: str, outs: tuple[int, ...]
+) -> None:
+    """The components' sizes must fit each other, else a score fails in the middle of a job.
+
+    channels, where : what the unet must take, and what says so. outs : what it may give.
+    """
     unet, text = parts["unet"].config, parts["text_encoder"].config
     if unet.sample_size is None:
         raise ModelFolderError(f"{folder}: unet/config.json has no sample_size; add it")
-    want = unet.in_channels
-    if family == "sd":
-        have, where = parts["vae"].config.latent_channels, "vae/config.json latent_channels"
-    else:
-        have, where = 3, "the channels of a picture,"
-    if want != have:
+    if unet.in_channels != channels:
         raise ModelFolderError(
-            f"{folder}: unet/config.json in_channels is {want}, but {where} is {have}; the folder "
-            "mixes two models (or is an inpainting one): fetch it again"
+            f"{folder}: unet/config.json in_channels is {unet.in_channels}, but {where} is "
+            f"{channels}; the folder mixes two models (or is an inpainting one): fetch it again"
         )
-    outs = (want,) if family == "sd" else (want, 2 * want)
     if unet.out_channels not in outs:
         raise ModelFolderError(
             f"{folder}: unet/config.json out_channels is {unet.out_channels}, expected one of {outs}"
@@ -335,3 +246,55 @@ def _check_fit(folder: Path, family: str, parts: dict[str, Any]) -> None:
             f"{folder}: tokenizer/ has {len(parts['tokenizer'])} tokens, text_encoder/ knows "
             f"{text.vocab_size}; the folder mixes two models: fetch it again"
         )
+
+
+def _build_sd(
+    folder: Path, parts: dict[str, Any], settings: dict[str, Any], config: dict[str, Any]
+) -> Denoiser:
+    from verbatim.diffusion.latent import LatentDenoiser
+
+    channels = parts["vae"].config.latent_channels
+    _check_fit(folder, parts, channels, "vae/config.json latent_channels", (channels,))
+    return LatentDenoiser(**parts, **settings)
+
+
+def _build_if(
+    folder: Path, parts: dict[str, Any], settings: dict[str, Any], config: dict[str, Any]
+) -> Denoiser:
+    from verbatim.diffusion.pixel import PixelDenoiser
+
+    _check_fit(folder, parts, 3, "the channels of a picture,", (3, 6))
+    # as DDPMScheduler.step: thresholding wins over clip_sample, whose default there is True
+    if config.get("thresholding", False):
+        how, bound = "dynamic", float(config.get("sample_max_value", 1.0))
+    elif config.get("clip_sample", True):
+        how, bound = "clip", float(config.get("clip_sample_range", 1.0))
+    else:
+        how, bound = "none", 1.0
+    ratio = float(config.get("dynamic_thresholding_ratio", 0.995))
+    return PixelDenoiser(**parts, **settings, thresholding=how, ratio=ratio, max_value=bound)
+
+
+FAMILIES: dict[str, Family] = {
+    "sd": Family(
+        pipeline="StableDiffusionPipeline",
+        tokenizer={"tokenizer": "transformers.CLIPTokenizer"},
+        networks={
+            "text_encoder": "transformers.CLIPTextModel",
+            "unet": "diffusers.UNet2DConditionModel",
+            "vae": "diffusers.AutoencoderKL",
+        },
+        vocabulary=("tokenizer.json", "vocab.json"),
+        build=_build_sd,
+    ),
+    "if": Family(
+        pipeline="IFPipeline",
+        tokenizer={"tokenizer": "transformers.T5Tokenizer"},
+        networks={
+            "text_encoder": "transformers.T5EncoderModel",
+            "unet": "diffusers.UNet2DConditionModel",
+        },
+        vocabulary=("tokenizer.json", "spiece.model"),
+        build=_build_if,
+    ),
+}

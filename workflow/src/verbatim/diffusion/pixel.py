@@ -48,7 +48,7 @@ class PixelDenoiser(Denoiser):
     @torch.no_grad()
     def encode(self, captions: Sequence[str], batch: int = 256) -> Condition:
         """As IFPipeline: lower case, stripped, masked padding in the encoder only."""
-        parts = []
+        encoder, parts = self.here(self.text_encoder), []
         for start in range(0, len(captions), batch):
             ids = self.tokenizer(
                 [caption.lower().strip() for caption in captions[start : start + batch]],
@@ -57,12 +57,13 @@ class PixelDenoiser(Denoiser):
                 truncation=True,
                 return_tensors="pt",
             ).to(self.device)
-            states = self.text_encoder(ids.input_ids, attention_mask=ids.attention_mask)[0]
+            states = encoder(ids.input_ids, attention_mask=ids.attention_mask)[0]
             parts.append(states.to(self.dtype))
         return Condition(torch.cat(parts))
 
-    def network(self, x: torch.Tensor, t: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.unet(x, t, encoder_hidden_states=states, return_dict=False)[0]
+    def network(self, x: torch.Tensor, t: torch.Tensor, cond: Condition) -> torch.Tensor:
+        unet = self.here(self.unet)
+        out: torch.Tensor = unet(x, t, encoder_hidden_states=cond.states, return_dict=False)[0]
         return out[:, : self.shape[0]]
 
     def threshold(self, x0: torch.Tensor) -> torch.Tensor:

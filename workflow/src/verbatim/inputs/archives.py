@@ -151,6 +151,28 @@ def find_archives(keys: pd.Series, ranges: pd.DataFrame) -> tuple[np.ndarray, np
     return archive, member
 
 
+def are_held(archives: Iterable[str], members: Iterable[str]) -> np.ndarray:
+    """Whether each archive has a plain file of that name, (n,) bool; what is damaged or missing has none.
+
+    Only headers are read; asked in order of rows, each archive is opened once.
+    """
+    held: list[bool] = []
+    path: str | None = None
+    names: set[str] = set()
+    for archive, member in zip(archives, members, strict=True):
+        if archive != path:
+            path, names = archive, set()
+            try:
+                with tarfile.open(archive, "r:") as tar:
+                    for info in tar:
+                        if info.isreg():
+                            names.add(info.name)
+            except (tarfile.TarError, OSError, ValueError):
+                pass  # what stands before the damage can be used
+        held.append(member in names)
+    return np.array(held, dtype=bool)
+
+
 def format_ranges(ranges: pd.DataFrame) -> str:
     """The ranges as the text of a TSV file."""
     return ranges[COLUMNS].to_csv(sep="\t", index=False, lineterminator="\n")

@@ -1,24 +1,30 @@
 """The manifest of the inputs: how many rows each shard has, where they start, and whether that is sound.
 
-Only the headers of the arrays and the footers of the tables are read, so that 2,314 shards of LAION
-take seconds, and a wrong shard is named before any work is done on the right ones.
+Only the headers of the arrays, a sample of their blocks and the footers of the tables are read, so that
+2,314 shards of LAION take seconds, and a wrong shard is named before any work is done on the right ones.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from verbatim.inputs.layouts import MOST_NAMED, InputError, ShardFiles
+from verbatim.inputs.layouts import JOIN, MOST_NAMED, InputError, Source
 from verbatim.records import MANIFEST
 
 KINDS = ("float16", "float32")
+BLOCK = 65536  # bytes of a sampled block
+BLOCKS = 16  # sampled blocks of an array: a megabyte of the 1.5 gigabytes of a LAION shard
+READERS = 16  # files looked at together: on a shared file system each read is a wait
+NOT_IN_PATHS = '\t\n\r"' + JOIN
 
 
 def read_header(path: str | os.PathLike) -> tuple[int, int, str]:
@@ -77,52 +83,50 @@ def read_footer(path: str | os.PathLike) -> tuple[int, str]:
         return rows, hashlib.sha256(file.read(length)).hexdigest()
 
 
-def build_manifest(files: Iterable[ShardFiles], archive: str) -> pd.DataFrame:
-    """One row a shard: its files, its rows and where they start, in order of the global row.
+def sample_digest(path: str | os.PathLike) -> str:
+    """Digest of a large file without reading it: "sampled:" and the sha256 of its size and of 16 blocks.
 
-    Parameters
-    ----------
-    files
-        The shards in order, as `layouts.match_files` pairs them.
-    archive
-        Folder of img2dataset's archives, "" if there is none: then pictures cannot be compared, only
-        embeddings.
-
-    Raises
-    ------
-    InputError
-        Naming every file that cannot be read and every shard whose embeddings and metadata differ
-        in rows, or that differs from the first in dimensions.
+    The blocks of 64 KiB are spread evenly, the first and the last among them. A file cut short, written anew or
+    of another release has another digest; one that differs in a few bytes may not (the rule
+    check_digests reads every byte).
     """
-    records: list[tuple[str, str, str, int, int, int, str, str]] = []
-    problems: list[str] = []
-    first_row = 0
-    for shard in files:
+    size = os.path.getsize(path)
+    digest = hashlib.sha256(f"{size}\0".encode())
+    with open(path, "rb") as file:
+        for start in np.unique(np.linspace(0, max(0, size - BLOCK), BLOCKS).astype(np.int64)):
+            file.seek(int(start))
+            digest.update(file.read(BLOCK))
+    return f"sampled:{digest.hexdigest()}"
+
+
+def full_digest(path: str | os.PathLike) -> str:
+    """The sha256 of every byte of a file, as sha256sum prints it."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _look(paths: Iterable[str], read: Callable[[str], Any], problems: list[str]) -> list[Any]:
+    """`read` of each path, None where it cannot be read; paths that a TSV cannot hold are problems too."""
+    paths = list(paths)
+
+    def attempt(path: str) -> Any:
         try:
-            rows, dim, _ = read_header(shard.embeddings)
-            n_metadata, digest = read_footer(shard.metadata)
+            return read(path)
         except InputError as err:
-            problems.append(str(err))
-            continue
-        if rows != n_metadata:
-            problems.append(
-                f"{shard.embeddings} has {rows} rows and {shard.metadata} {n_metadata}: row i of one "
-                "must be row i of the other; fetch the pair again from one release"
-            )
-        if dim == 0 or (records and dim != records[0][5]):
-            of_first = f", {records[0][1]} has {records[0][5]}" if records else ""
-            problems.append(
-                f"{shard.embeddings} has {dim} dimensions{of_first}: all shards must come from one model"
-            )
-        for path in (shard.embeddings, shard.metadata, archive):
-            if any(c in path for c in '\t\n\r"'):
-                problems.append(
-                    f"{path!r}: a tab, quote or line break in a path; rename the folder"
-                )
-        records.append(
-            (shard.shard, shard.embeddings, shard.metadata, rows, first_row, dim, archive, digest)
-        )
-        first_row += rows
+            return err
+
+    with ThreadPoolExecutor(READERS) as pool:
+        found = list(pool.map(attempt, paths))
+    problems += [str(one) for one in found if isinstance(one, InputError)]
+    problems += [
+        f"{path!r}: a tab, quote, bar or line break in a path; rename the folder"
+        for path in paths
+        if any(c in path for c in NOT_IN_PATHS)
+    ]
+    return [None if isinstance(one, InputError) else one for one in found]
+
+
+def _fail(problems: list[str]) -> None:
     if problems:
         more = len(problems) - MOST_NAMED
         raise InputError(
@@ -130,8 +134,104 @@ def build_manifest(files: Iterable[ShardFiles], archive: str) -> pd.DataFrame:
             + "\n".join(problems[:MOST_NAMED])
             + (f"\nand {more} more" if more > 0 else "")
         )
-    if first_row == 0:
+
+
+def _total_problem(source: Source, n_rows: int, tables: list[tuple[int, str]]) -> list[str]:
+    n_metadata = sum(rows for rows, _ in tables)
+    if n_rows == n_metadata:
+        return []
+    return [
+        f"{len(source.embeddings)} files of embeddings ({source.embeddings[0]}, ...) have {n_rows} rows, the "
+        f"{len(source.metadata)} tables ({source.metadata[0]}, ...) {n_metadata}: they cannot be matched by "
+        "position. laion2B-en's tables list what was to be downloaded, the embeddings what was: bring "
+        "the metadata/metadata_N.parquet of the embeddings' own release"
+    ]
+
+
+def covering(first: int, rows: int, starts: np.ndarray) -> tuple[int, int, int]:
+    """Which tables hold the rows [first, first + rows): first table, end table, row in the first.
+
+    starts : (t + 1,) global row at which each table starts, and the total.
+    """
+    begin = int(np.searchsorted(starts, first, side="right")) - 1
+    end = int(np.searchsorted(starts, first + max(rows, 1), side="left"))
+    begin = min(begin, len(starts) - 2)  # a shard without rows at the end
+    return begin, max(end, begin + 1), first - int(starts[begin])
+
+
+def build_manifest(source: Source, archive: str) -> pd.DataFrame:
+    """One row a shard: its files, its rows and where they start, in order of the global row.
+
+    Parameters
+    ----------
+    source
+        The files, as `layouts.match_files` found them.
+    archive
+        Folder of img2dataset's archives, "" if there is none: then pictures cannot be compared, only
+        embeddings.
+
+    Returns
+    -------
+    Columns of `records.MANIFEST`. Where tables are cut differently than the embeddings, `metadata` names
+    all that hold rows of the shard, joined by "|", and `metadata_row` says which row of the first is the
+    shard's first. Without embeddings their columns are "" and 0.
+
+    Raises
+    ------
+    InputError
+        Naming every file that cannot be read and every shard whose embeddings and metadata differ
+        in rows, or that differs from the first in dimensions.
+    """
+    problems: list[str] = []
+    headers = _look(source.embeddings, read_header, problems)
+    tables = _look(source.metadata, read_footer, problems)
+    _look([archive], str, problems)
+    dims = [header[1] for header in headers if header is not None]
+    for path, header in zip(source.embeddings, headers, strict=True):
+        if header is not None and (header[1] == 0 or header[1] != dims[0]):
+            of_first = f", {source.embeddings[0]} has {dims[0]}" if header[1] != dims[0] else ""
+            problems.append(
+                f"{path} has {header[1]} dimensions{of_first}: all shards must come from one model"
+            )
+    if source.embeddings and not source.by_position:
+        for array, table, header, footer in zip(
+            source.embeddings, source.metadata, headers, tables, strict=True
+        ):
+            if header is not None and footer is not None and header[0] != footer[0]:
+                problems.append(
+                    f"{array} has {header[0]} rows and {table} {footer[0]}: row i of one "
+                    "must be row i of the other; fetch the pair again from one release"
+                )
+    _fail(problems)
+    counts = np.array([n for n, *_ in (headers or tables)], dtype=np.int64)
+    if counts.sum() == 0:
         raise InputError("the inputs have no rows; bring at least one shard that is not empty")
+    if source.by_position:
+        _fail(_total_problem(source, int(counts.sum()), tables))
+    first_rows = np.concatenate([[0], np.cumsum(counts)])
+    starts = np.concatenate([[0], np.cumsum([n for n, _ in tables])])
+    digests = _look(source.embeddings, sample_digest, problems)
+    records = []
+    for i, shard in enumerate(source.shards):
+        begin, end, offset = (
+            covering(int(first_rows[i]), int(counts[i]), starts)
+            if source.by_position
+            else (i, i + 1, 0)
+        )
+        records.append(
+            {
+                "shard": shard,
+                "embeddings": source.embeddings[i] if headers else "",
+                "metadata": JOIN.join(source.metadata[begin:end]),
+                "rows": counts[i],
+                "first_row": first_rows[i],
+                "dim": dims[0] if headers else 0,
+                "archive": archive,
+                "footer_sha256": JOIN.join(digest for _, digest in tables[begin:end]),
+                "metadata_row": offset,
+                "embeddings_digest": digests[i] if digests else "",
+            }
+        )
     return pd.DataFrame(records, columns=list(MANIFEST))
 
 

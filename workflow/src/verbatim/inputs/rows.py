@@ -24,6 +24,9 @@ NAMES = {
     "width": ("width",),
     "height": ("height",),
     "key": ("key", "image_path"),
+    "outcome": ("status",),
+    "error": ("error_message",),
+    "nsfw": ("nsfw",),
 }
 REQUIRED = ("caption",)
 BATCH = 65536  # rows whose embeddings are looked at together: 100 MB at 768 dimensions in float16
@@ -55,7 +58,7 @@ def find_columns(names: list[str], where: str) -> dict[str, str]:
 def _texts(column: pa.ChunkedArray, where: str) -> pd.Series:
     """A column as strings, None where it has none; bytes that are not UTF-8 become None too."""
     kind = column.type
-    if pa.types.is_null(kind):
+    if column.null_count == len(column):  # whatever its type
         return pd.Series([None] * len(column), dtype=object)
     if pa.types.is_integer(kind):
         column = column.cast(pa.string())
@@ -77,18 +80,41 @@ def _texts(column: pa.ChunkedArray, where: str) -> pd.Series:
     return pd.Series(values, dtype=object)
 
 
-def read_metadata(path: str | os.PathLike) -> pd.DataFrame:
-    """One shard's metadata with our names: url, caption, key (text or None), width, height (-1: unknown).
+def _read_rows(
+    path: str | os.PathLike, columns: list[str], start: int, count: int | None
+) -> pa.Table:
+    """`count` rows of a Parquet file from `start` on (to its end for None): only groups that hold any are read."""
+    file = pq.ParquetFile(path)
+    sizes = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
+    starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+    stop = int(starts[-1]) if count is None else min(start + count, int(starts[-1]))
+    groups = [i for i in range(len(sizes)) if starts[i] < stop and starts[i + 1] > start]
+    table = file.read_row_groups(groups, columns=columns)
+    skip = start - int(starts[groups[0]]) if groups else 0
+    return table.slice(skip, max(0, stop - start))
 
-    Raises InputError if the file cannot be read or has no captions.
+
+def read_metadata(
+    path: str | os.PathLike, start: int = 0, count: int | None = None
+) -> pd.DataFrame:
+    """A table's metadata with our names, of `count` rows from `start` on.
+
+    Returns
+    -------
+    url, caption, key, outcome (of the download), error, nsfw (text or None), width, height (-1: unknown).
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or has no captions.
     """
     try:
         columns = find_columns(pq.read_schema(path).names, str(path))
-        table = pq.read_table(path, columns=list(columns.values()))
+        table = _read_rows(path, list(columns.values()), start, count)
     except (FileNotFoundError, pa.ArrowInvalid, OSError) as err:
         raise InputError(f"{path}: cannot be read as Parquet ({err}); fetch it again") from err
     data: dict[str, Any] = {}
-    for ours in ("url", "caption", "key"):
+    for ours in ("url", "caption", "key", "outcome", "error", "nsfw"):
         if ours in columns:
             name = columns[ours]
             data[ours] = _texts(table.column(name), f"{path}: column {name!r}")
@@ -102,6 +128,35 @@ def read_metadata(path: str | os.PathLike) -> pd.DataFrame:
         else:
             data[ours] = np.full(table.num_rows, -1, dtype=np.int32)
     return pd.DataFrame(data)
+
+
+def read_shard(tables: list[str], first: int, count: int) -> pd.DataFrame:
+    """`count` rows of metadata that start at row `first` of the first table and go on over the others.
+
+    Raises InputError as `read_metadata` does, or if there are fewer rows.
+    """
+    parts: list[pd.DataFrame] = []
+    start, left = first, count
+    for path in tables:
+        part = read_metadata(path, start, left)
+        parts.append(part)
+        start, left = 0, left - len(part)
+    if left:
+        raise InputError(
+            f"{', '.join(tables)}: {count - left} rows from row {first} on, but the manifest has {count}; "
+            "run check_inputs again"
+        )
+    return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+
+
+def outcome_problems(outcome: pd.Series, error: pd.Series) -> np.ndarray:
+    """What the source says of a picture that it could not download, "" where it could or says nothing."""
+    said = outcome.fillna("success").to_numpy(dtype=object)
+    reasons: np.ndarray = np.full(len(said), "", dtype=object)
+    for i in np.flatnonzero(~np.isin(said, ("success", ""))):
+        more = f": {error.iloc[i]}" if error.iloc[i] else ""
+        reasons[i] = f"{said[i]}{more}"
+    return reasons
 
 
 def embedding_problems(embeddings: np.ndarray, tolerance: float) -> np.ndarray:
@@ -151,7 +206,7 @@ def caption_problems(captions: pd.Series, shortest: int, longest: int) -> np.nda
 
 def build_rows(
     metadata: pd.DataFrame,
-    embeddings: np.ndarray,
+    embeddings: np.ndarray | None,
     first_row: int,
     archives: pd.DataFrame,
     caption_chars: tuple[int, int],
@@ -164,7 +219,7 @@ def build_rows(
     metadata
         As `read_metadata` gives it, n rows.
     embeddings
-        (n, d) float16 or float32, may be a memory map.
+        (n, d) float16 or float32, may be a memory map; None for a source that has none.
     first_row
         Global row of the shard's first.
     archives
@@ -184,10 +239,17 @@ def build_rows(
     InputError
         If there are not as many embeddings as rows of metadata.
     """
-    if len(metadata) != len(embeddings):
+    if embeddings is not None and len(metadata) != len(embeddings):
         raise InputError(f"{len(embeddings)} embeddings for {len(metadata)} rows of metadata")
     metadata = metadata.reset_index(drop=True)
-    of_embedding = embedding_problems(embeddings, norm_tolerance)
+    if embeddings is None:
+        of_embedding = np.full(len(metadata), "", dtype=object)
+    else:
+        of_embedding = embedding_problems(embeddings, norm_tolerance)
+    if "outcome" in metadata:
+        said = outcome_problems(metadata["outcome"], metadata["error"])
+        why = (of_embedding != "") & (said != "")  # no picture, so no embedding
+        of_embedding[why] = "no picture (" + said[why] + ")"
     of_caption = caption_problems(metadata["caption"], *caption_chars)
     status = np.where(
         of_embedding != "", "bad_embedding", np.where(of_caption != "", "bad_caption", "ok")

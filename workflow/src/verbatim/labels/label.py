@@ -164,7 +164,7 @@ def label_generations(
 
 def label_prompts(
     selection: pd.DataFrame,
-    seeds: Sequence[int],
+    seeds: Sequence[int] | Mapping[int, Sequence[int]],
     read_generation: Callable[[str], np.ndarray],
     training: FetchedPictures,
     neighbours: pd.DataFrame,
@@ -176,6 +176,7 @@ def label_prompts(
 
     Parameters
     ----------
+    seeds : of every prompt, or prompt_id -> its own.
     read_generation : picture of a member name; raises KeyError or ImageError.
     neighbours, relatives : tables of these names.
     size : side of the squares that are compared, pixels.
@@ -185,7 +186,7 @@ def label_prompts(
     for prompt in selection.to_dict("records"):
         prompt_id, row = int(prompt["prompt_id"]), int(prompt["row"])
         pictures, read, broken = [], [], []
-        for seed in seeds:
+        for seed in seeds.get(prompt_id, ()) if isinstance(seeds, Mapping) else seeds:
             try:
                 picture = read_generation(synthesis_name(prompt_id, seed))
             except (KeyError, ImageError) as err:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from verbatim.images import row_name, synthesis_name
+from verbatim.images import row_name, seeds_of_prompts, synthesis_name
 
 SHOWN = 5  # faults of one kind that are spelled out
 LABELS = ("MV", "RV", "TV", "N", "missing")
@@ -96,10 +96,19 @@ def distances_below(name: str, labels: pd.DataFrame, thresholds: dict[str, float
 
 
 def syntheses_complete(
-    name: str, labels: pd.DataFrame, seeds: list[int], members: Iterable[str]
+    name: str, labels: pd.DataFrame, seeds: list[int] | None, members: Iterable[str]
 ) -> list[str]:
-    """Every judged prompt has a synthesis of every seed."""
+    """Every judged prompt has a synthesis of every seed; where `seeds` is None, one at least.
+
+    None is for a closed system, whose manifest gives each prompt what it gives: a prompt without a
+    picture must then be called missing.
+    """
     have = set(members)
+    if seeds is None:
+        given = seeds_of_prompts(have)
+        judged = labels.loc[labels["label"].ne("missing"), "prompt_id"]
+        none = [prompt for prompt in judged if prompt not in given]
+        return [f"{name}: no synthesis of prompt {_some(none)}"] if none else []
     wanted = [synthesis_name(prompt, seed) for prompt in labels["prompt_id"] for seed in seeds]
     lost = [member for member in wanted if member not in have]
     return [f"{name}: no synthesis {_some(lost)}"] if lost else []
@@ -144,9 +153,13 @@ def table1_adds_up(
     ]
 
 
-def costs_positive(costs: pd.DataFrame) -> list[str]:
-    """Whatever judged a prompt went through a network."""
-    bad = costs[(costs["unet_rows"] <= 0) & (costs["prompts"] > 0)]
+def costs_positive(costs: pd.DataFrame, closed: Iterable[str] = ()) -> list[str]:
+    """Whatever judged a prompt went through a network; `closed`: models that cannot, and must not."""
+    without = costs["model"].isin(list(closed))
+    bad = costs[((costs["unet_rows"] <= 0) & (costs["prompts"] > 0) & ~without)]
+    spent = costs[without & (costs["unet_rows"] != 0)]
+    if len(spent):
+        return [f"costs.csv: network rows of a closed system: {_some(spent['model'])}"]
     pairs = zip(bad["stage"], bad["model"], strict=True)
     return (
         [f"costs.csv: no network rows: {_some('/'.join(pair) for pair in pairs)}"]

@@ -5,6 +5,8 @@ Webster 2023, section 4: prompts go on to the next attack in order of their DCS.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from verbatim.ranking import rank_scores
@@ -13,22 +15,17 @@ SCORES = ("dcs_reference", "dcs_paper", "wen_norm", "anisotropy")
 PRESETS = {"reference": "dcs_reference", "paper": "dcs_paper"}
 
 
-def merge_seeds(seeds: pd.DataFrame, preset: str) -> pd.DataFrame:
-    """Mean of every prompt's scores over its seeds, ranked by `preset`: a `whitebox` table.
-
-    Ties go to the lower prompt_id.
+def mean_seeds(seeds: pd.DataFrame) -> pd.DataFrame:
+    """Mean of every prompt's scores over its seeds: prompt_id, the scores, n_seeds.
 
     Parameters
     ----------
-    seeds : a `whitebox_seeds` table.
-    preset : "reference" or "paper".
+    seeds : a `whitebox_seeds` table that holds every line of its prompts, as a shard does.
 
     Raises
     ------
-    ValueError : an unknown preset, or a prompt and seed that stand twice.
+    ValueError : a prompt and seed that stand twice.
     """
-    if preset not in PRESETS:
-        raise ValueError(f"whitebox.preset is {preset!r}; known: {', '.join(PRESETS)}")
     twice = seeds[seeds.duplicated(["prompt_id", "seed"])]
     if len(twice):
         first = twice.iloc[0]
@@ -39,7 +36,24 @@ def merge_seeds(seeds: pd.DataFrame, preset: str) -> pd.DataFrame:
     groups = seeds.sort_values(["prompt_id", "seed"]).groupby("prompt_id", sort=True)
     table = groups[list(SCORES)].mean()
     table["n_seeds"] = groups.size().astype("int32")
-    table = table.reset_index()
+    return table.reset_index()
+
+
+def rank_prompts(means: Sequence[pd.DataFrame], preset: str) -> pd.DataFrame:
+    """The prompts of all shards, ranked by `preset`: a `whitebox` table. Ties: the lower prompt_id.
+
+    Parameters
+    ----------
+    means : `mean_seeds` of each shard.
+    preset : "reference" or "paper".
+
+    Raises
+    ------
+    ValueError : an unknown preset.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"whitebox.preset is {preset!r}; known: {', '.join(PRESETS)}")
+    table = pd.concat(means, ignore_index=True)
     table["dcs"] = table[PRESETS[preset]]
     table["preset"] = preset
     table["rank"] = rank_scores(table["dcs"], table["prompt_id"])

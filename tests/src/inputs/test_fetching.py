@@ -1,0 +1,198 @@
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from made_inputs import png
+from picture_server import PictureServer
+
+from verbatim.inputs.addresses import Resolver
+from verbatim.inputs.download import Download, Downloader, Limits
+from verbatim.inputs.fetching import HostQueue, NoInternetError, fetch_all
+from verbatim.inputs.url_cache import Entry, FetchedUrls, UrlCache
+
+
+class Web:
+    """A stand-in for the downloader: what comes of each url, and what was asked."""
+
+    def __init__(self, **answers: Download):
+        self.answers, self.asked = answers, []
+
+    def fetch(self, url: str) -> Download:
+        self.asked.append(url)
+        name = url.rpartition("/")[2]
+        return self.answers.get(name, Download("failed_to_download", "HTTP 404", answered=True))
+
+
+GOOD = Download("ok", "", png(100), "http://x.invalid/last", True)
+DEAD = Download("failed_to_download", "host not found")
+
+
+def fetch(urls: list[str], web, folder: Path, **more) -> dict[str, str]:
+    entries = fetch_all(urls, web, UrlCache(folder), workers=3, per_host=2, **more)
+    return {entry.url: entry.status for entry in entries}
+
+
+def urls_of(*names: str) -> list[str]:
+    return [f"http://{i % 2}.invalid/{name}" for i, name in enumerate(names)]
+
+
+def test_every_url_gets_its_status_once(tmp_path):
+    web = Web(a=GOOD)
+    urls = urls_of("a", "b", "c", "d")
+    assert fetch([*urls, urls[0]], web, tmp_path) == dict(
+        zip(urls, ["ok", *["failed_to_download"] * 3], strict=True)
+    )
+    assert sorted(web.asked) == sorted(urls)
+
+
+def test_what_is_known_is_not_asked_again_and_failures_only_on_request(tmp_path):
+    urls = urls_of("a", "b")
+    fetch(urls, Web(a=GOOD), tmp_path)
+    later = Web(a=GOOD, b=GOOD)
+    assert fetch(urls, later, tmp_path)[urls[1]] == "failed_to_download"
+    assert later.asked == []
+    assert fetch(urls, later, tmp_path, retry_failed=True)[urls[1]] == "ok"
+    assert later.asked == [urls[1]]
+
+
+def test_what_was_fetched_before_a_run_ended_is_kept(tmp_path):
+    urls = urls_of(*(f"a{i}" for i in range(20)))
+    web = Web(**{f"a{i}": GOOD for i in range(20)})
+    running = fetch_all(urls, web, UrlCache(tmp_path), workers=1, per_host=1)
+    before = {next(running).url for _ in range(7)}
+    running.close()
+    again = Web(**web.answers)
+    assert set(fetch(urls, again, tmp_path).values()) == {"ok"}
+    assert set(again.asked) == set(urls) - before
+
+
+KILLED = """
+import sys
+sys.path[:0] = {paths}
+from verbatim.inputs.addresses import Resolver
+from verbatim.inputs.download import Downloader, Limits
+from verbatim.inputs.fetching import fetch_all
+from verbatim.inputs.url_cache import UrlCache
+downloader = Downloader(Limits(), 2, Resolver(allow_private=["127.0.0.1"]))
+for entry in fetch_all({urls}, downloader, UrlCache({folder!r}), 2, 2):
+    print(entry.status, flush=True)
+"""
+
+
+def test_a_killed_process_has_kept_what_it_had_and_nobody_is_asked_for_it_again(tmp_path):
+    with PictureServer() as server:
+        server.pictures = {f"/{i}": png(i) for i in range(30)}
+        server.delay = 0.02
+        urls = [f"{server.url}/{i}" for i in range(30)]
+        code = KILLED.format(paths=sys.path[:4], urls=urls, folder=str(tmp_path))
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+        ) as run:
+            said = [run.stdout.readline() for _ in range(6)]
+            run.send_signal(signal.SIGKILL)
+        assert said == ["ok\n"] * 6
+        cache = UrlCache(tmp_path)
+        kept = [url for url in urls if cache.read(url)]
+        assert 6 <= len(kept) < 30
+        resolver = Resolver(allow_private=["127.0.0.1"])
+        with Downloader(Limits(), 2, resolver) as downloader:
+            found = list(fetch_all(urls, downloader, cache, 4, 2))
+        assert [entry.status for entry in found] == ["ok"] * 30
+        assert all(server.tries[f"/{url.rpartition('/')[2]}"] == 1 for url in kept)
+
+
+def test_a_machine_without_internet_is_told_and_nothing_is_kept_as_gone(tmp_path):
+    urls = urls_of(*(f"a{i}" for i in range(30)))
+    with pytest.raises(NoInternetError, match=r"host not found.*inputs\.download\.local"):
+        fetch(urls, Web(**{f"a{i}": DEAD for i in range(30)}), tmp_path)
+    assert not list(tmp_path.rglob("*"))
+
+
+def test_dead_hosts_before_the_first_answer_are_kept_once_somebody_answers(tmp_path):
+    urls = urls_of("dead1", "dead2", "a")
+    web = Web(dead1=DEAD, dead2=DEAD, a=GOOD)
+    assert fetch(urls, web, tmp_path)[urls[0]] == "failed_to_download"
+    assert UrlCache(tmp_path).read(urls[1])[0].reason == "host not found"
+
+
+def test_a_few_dead_hosts_alone_are_no_error(tmp_path):
+    urls = urls_of("dead1", "dead2")
+    assert set(fetch(urls, Web(dead1=DEAD, dead2=DEAD), tmp_path).values()) == {
+        "failed_to_download"
+    }
+
+
+def test_a_defect_of_ours_ends_the_run(tmp_path):
+    class Broken:
+        def fetch(self, url):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fetch(urls_of("a"), Broken(), tmp_path)
+
+
+@pytest.mark.parametrize("per_host", [1, 3])
+def test_the_queue_hands_out_everything_and_never_too_much_of_one_host(per_host):
+    urls = [f"http://h{i % 3 if i % 2 else 0}.invalid/{i}" for i in range(200)]
+    waiting, lock = HostQueue(urls, per_host), threading.Lock()
+    active, most, seen = Counter(), Counter(), []
+
+    def work():
+        while (url := waiting.take()) is not None:
+            host = url.split("/")[2]
+            with lock:
+                seen.append(url)
+                active[host] += 1
+                most[host] = max(most[host], active[host])
+            with lock:
+                active[host] -= 1
+            waiting.done(url)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert sorted(seen) == sorted(urls)
+    assert max(most.values()) <= per_host
+
+
+def entry_of(url: str, data: bytes) -> Entry:
+    import hashlib
+
+    return Entry(url, "ok", "", hashlib.sha256(data).hexdigest(), len(data), url, "now")
+
+
+def test_no_part_of_a_url_becomes_a_path(tmp_path):
+    cache = UrlCache(tmp_path / "cache")
+    for url in ("http://x/../../etc/passwd", "a" * 5000, "http://x/\0\n\ud800", ""):
+        cache.write(entry_of(url, b"data"), b"data")
+        assert cache.read(url) == (entry_of(url, b"data"), b"data")
+    files = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert len(files) == 4
+    assert all(len(p.name) == 64 and p.parent.parent == tmp_path / "cache" for p in files)
+
+
+@pytest.mark.parametrize("harm", ["cut", "changed", "longer", "other url", "no json", "empty"])
+def test_a_damaged_entry_is_as_good_as_none(tmp_path, harm):
+    cache = UrlCache(tmp_path)
+    cache.write(entry_of("u", b"data"), b"data")
+    file = cache.path("u")
+    line, _, data = file.read_bytes().partition(b"\n")
+    changed = {
+        "cut": line + b"\n" + data[:-1], "changed": line + b"\ndatb", "longer": line + b"\ndata0",
+        "other url": json.dumps({**json.loads(line), "url": "v"}).encode() + b"\ndata",
+        "no json": b"\xff\n" + data, "empty": b"",
+    }  # fmt: skip
+    file.write_bytes(changed[harm])
+    assert cache.read("u") is None
+
+
+def test_rows_of_a_run_without_urls_are_not_known(tmp_path):
+    assert 3 not in FetchedUrls(tmp_path, None)

@@ -1,0 +1,117 @@
+"""Pictures of many archives, found by prompt."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+
+from verbatim import pictures as module
+from verbatim.images import ImageArchive, ImageError, merge_archives, write_archive
+from verbatim.pictures import (
+    Pictures,
+    merge_archive_tables,
+    prompt_of,
+    read_archive_tables,
+    write_archive_table,
+)
+
+
+def squares(*names):
+    return [(name, np.full((2, 2, 3), len(name), dtype=np.uint8)) for name in names]
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Three prompts in two archives, and a table a shard."""
+    write_archive(tmp_path / "run/kept/a.zip", squares("7_0.png", "7_1.png", "3_0.png"))
+    write_archive(tmp_path / "run/kept/b.zip", squares("5_0.png", "5_0_1.png", "70_0.png"))
+    kept = tmp_path / "run/kept"
+    write_archive_table(
+        tmp_path / "run/shards/0.parquet", [(5, kept / "b.zip"), (7, kept / "a.zip")]
+    )
+    write_archive_table(tmp_path / "run/shards/1.parquet", [(3, kept / "a.zip")])
+    return tmp_path / "run"
+
+
+def test_members_are_named_by_their_prompt():
+    assert [prompt_of(n) for n in ("12_0.png", "12_0_7.5.png", "12.png", "mask.png")] == [
+        12,
+        12,
+        12,
+        -1,
+    ]
+
+
+def test_tables_of_shards_name_the_prompts_pictures_and_no_others(run):
+    tables = [run / "shards/0.parquet", run / "shards/1.parquet"]
+    with Pictures(*tables) as pictures:
+        assert pictures.prompt_ids == [5, 7, 3]
+        assert pictures.names() == ["5_0.png", "5_0_1.png", "7_0.png", "7_1.png", "3_0.png"]
+        assert "7_1.png" in pictures
+        for absent in (
+            "7_2.png",
+            "70_0.png",
+            "nothing.png",
+        ):  # 70: in an archive, but not of this run
+            assert absent not in pictures
+            with pytest.raises(KeyError):
+                pictures.read(absent)
+        assert (pictures.read("5_0_1.png") == 9 / 255).all()
+
+
+def test_results_can_be_moved_and_tables_merged_into_another_folder(run, tmp_path):
+    merge_archive_tables(
+        run / "images.parquet", [run / "shards/0.parquet", run / "shards/1.parquet"]
+    )
+    moved = shutil.move(run, tmp_path / "moved")
+    assert read_archive_tables([moved / "images.parquet"]) == {
+        5: moved / "kept/b.zip", 7: moved / "kept/a.zip", 3: moved / "kept/a.zip",
+    }  # fmt: skip
+    with Pictures(moved / "images.parquet") as pictures:
+        assert len(pictures.names()) == 5
+
+
+def test_merged_pictures_are_the_parts_bytes(run):
+    with Pictures(run / "shards/0.parquet") as pictures:
+        pictures.merge(run / "images.zip")
+        with ImageArchive(run / "images.zip") as merged:
+            assert merged.names() == ["5_0.png", "5_0_1.png", "7_0.png", "7_1.png"]
+            assert all(merged.read_bytes(n) == pictures.read_bytes(n) for n in merged.names())
+
+
+def test_however_many_archives_there_are_few_are_open(run, monkeypatch):
+    monkeypatch.setattr(module, "_OPEN", 1)
+    with Pictures(run / "shards/0.parquet") as pictures:
+        for name in ("5_0.png", "7_0.png", "5_0_1.png"):
+            assert pictures.read(name).shape == (2, 2, 3)
+            assert len(pictures._open) == 1
+
+
+def test_an_archive_that_was_deleted_is_named(run):
+    (run / "kept/b.zip").unlink()
+    with Pictures(run / "shards/0.parquet") as pictures, pytest.raises(ImageError, match=r"b\.zip"):
+        pictures.read("5_0.png")
+
+
+def test_merged_members_are_the_parts_bytes_and_a_member_met_twice_is_refused(tmp_path):
+    write_archive(tmp_path / "a.zip", squares("a.png"))
+    write_archive(tmp_path / "b.zip", squares("b.png"))
+    merge_archives(tmp_path / "ab.zip", [tmp_path / "a.zip", tmp_path / "b.zip"])
+    with zipfile.ZipFile(tmp_path / "a.zip") as a, zipfile.ZipFile(tmp_path / "ab.zip") as ab:
+        assert ab.read("a.png") == a.read("a.png")
+    with pytest.raises(ImageError, match=r"a\.png is in another part"):
+        merge_archives(tmp_path / "aa.zip", [tmp_path / "a.zip", tmp_path / "a.zip"])
+
+
+def test_a_damaged_member_is_an_image_error_and_the_others_can_be_read(tmp_path):
+    write_archive(tmp_path / "a.zip", squares("a.png", "b.png"))
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    data[60] ^= 255  # inside the first picture: its checksum no longer holds
+    (tmp_path / "a.zip").write_bytes(data)
+    with ImageArchive(tmp_path / "a.zip") as archive:
+        with pytest.raises(ImageError, match=r"a\.png is damaged"):
+            archive.read("a.png")
+        assert archive.read("b.png").shape == (2, 2, 3)

@@ -1,0 +1,66 @@
+"""A closed system's row of the sheet: its pictures are read, and nothing is generated or loaded for it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from snakemake_runs import Job, Tree
+
+from verbatim.images import encode_png
+from verbatim.records import read_table
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory) -> Tree:
+    """A sheet of sd1 and of Midjourney, whose three pictures lie in a folder of their own."""
+    root = tmp_path_factory.mktemp("closed")
+    tree = Tree(root / "tree")
+    folder = root / "midjourney"
+    folder.mkdir()
+    lines = ["file,prompt,seed"]
+    for i in range(3):
+        (folder / f"{i}.png").write_bytes(encode_png(np.full((8, 8, 3), 60 * i, np.uint8)))
+        lines.append(f"{i}.png,caption {i},{i}")
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    sheet = pd.read_csv(
+        tree.folder / "config/models.tsv", sep="\t", dtype=str, keep_default_na=False
+    )
+    sheet = sheet[sheet.model.isin(["sd1", "if"])].copy()
+    changes = {
+        "model": "midjourney", "name": "Midjourney v4", "family": "images", "training": "",
+        "source": str(folder), "deduplicated": "unknown", "candidates": "manifest", "reference": "",
+    }  # fmt: skip
+    sheet.loc[sheet.model == "if", list(changes)] = list(changes.values())
+    sheet.to_csv(tree.folder / "sheet.tsv", sep="\t", index=False)
+    return tree
+
+
+def test_its_files_are_read_and_no_rule_that_calls_a_network_makes_them(tree):
+    jobs = tree.plan("results/table1.csv", models="sheet.tsv").jobs
+    after = {"search_neighbours", "fetch_pictures", "label_candidates"}
+    of = {
+        model: {job.rule for job in jobs if job.model == model} for model in ("midjourney", "sd1")
+    }
+    assert of["midjourney"] == {"build_syntheses", "select_syntheses"} | after
+    assert of["sd1"] >= {"select_candidates", "generate_candidates", "score_whitebox"} | after
+
+
+def test_its_candidates_may_be_another_models_top_prompts(tree):
+    sheet = (tree.folder / "sheet.tsv").read_text().replace("\tmanifest\t", "\ttop:sd1\t")
+    (tree.folder / "top.tsv").write_text(sheet)
+    jobs = tree.plan("results/labels/midjourney/labels.parquet", models="top.tsv").jobs
+    assert Job("score_blackbox", "sd1") in jobs
+    assert "generate_candidates" not in {job.rule for job in jobs}
+
+
+def test_its_pictures_come_first_and_alone(tree):
+    target = "results/labels/midjourney/images.zip"
+    done = tree.run(target, models="sheet.tsv")
+    assert done.code == 0, done.text[-3000:]
+    table = read_table(tree.folder / "results/labels/midjourney/syntheses.parquet", "syntheses")
+    assert table["status"].tolist() == ["ok"] * 3
+    assert not (tree.folder / "results/world").exists()
+    assert "Nothing to be done" in tree.run(target, models="sheet.tsv").text
+    (tree.folder.parent / "midjourney/manifest.csv").rename(tree.folder.parent / "gone.csv")
+    done = tree.run(target, models="sheet.tsv")
+    assert done.code != 0
+    assert "midjourney has the family 'images'" in done.text

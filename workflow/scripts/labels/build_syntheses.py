@@ -1,0 +1,60 @@
+"""Read the pictures of a closed system, by its manifest, into the archive that syntheses lie in."""
+
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from verbatim.images import ImageError, synthesis_name, to_uint8, write_archive
+from verbatim.labels.syntheses import (
+    SynthesesError,
+    finish,
+    plan_pictures,
+    read_manifest,
+    read_picture,
+)
+from verbatim.records import write_table
+from verbatim.runtime import progress, script
+
+
+def main(smk):
+    with script(smk) as log:
+        start = time.monotonic()
+        folder = Path(smk.input.manifest).parent
+        planned = plan_pictures(read_manifest(smk.input.manifest))
+        todo = planned[planned["status"].eq("")]
+        states = {}
+
+        def pictures():
+            rows = todo[["prompt_id", "seed", "file"]].itertuples(name=None)
+            for index, prompt_id, seed, file in progress(rows, "pictures", len(todo)):
+                try:
+                    picture = read_picture(folder, file)
+                except FileNotFoundError as err:
+                    states[index] = ("missing", str(err))
+                except SynthesesError as err:
+                    states[index] = ("refused", str(err))
+                except (ImageError, OSError) as err:
+                    states[index] = ("broken", str(err))
+                else:
+                    states[index] = ("ok", "")
+                    yield synthesis_name(prompt_id, seed), to_uint8(picture)
+
+        write_archive(smk.output.images, pictures())
+        table = finish(planned, states)
+        cost = {
+            "stage": "labels", "model": smk.wildcards.model, "unet_rows": 0, "preset": "all",
+            "prompts": table.loc[table["prompt_id"].ge(0), "prompt_id"].nunique(),
+            "seconds": time.monotonic() - start,
+        }  # fmt: skip
+        write_table(smk.output.syntheses, "syntheses", table)
+        write_table(smk.output.cost, "costs", pd.DataFrame([cost]))
+        log.info(
+            "%d rows of the manifest: %s", len(table), table["status"].value_counts().to_dict()
+        )
+        for index, reason in table.loc[table["status"].ne("ok"), "reason"].head(20).items():
+            log.info("row %d, %r: %s", index + 1, table.at[index, "file"], reason)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

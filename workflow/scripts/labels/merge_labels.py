@@ -1,0 +1,21 @@
+"""Put the labels and masks of all shards of a model's candidates together."""
+
+from verbatim.images import merge_archives
+from verbatim.parts import check_prompts
+from verbatim.records import read_table, read_tables, write_table
+from verbatim.runtime import script
+
+
+def main(smk):
+    with script(smk) as log:
+        labels = read_tables(smk.input.labels, "labels")
+        selection = read_table(smk.input.selection, "selection", ["prompt_id"])["prompt_id"]
+        check_prompts(labels["prompt_id"], selection, smk.input.selection, smk.output.labels)
+        merge_archives(smk.output.masks, smk.input.masks)
+        write_table(smk.output.labels, "labels", labels)
+        counts = dict(labels["label"].value_counts())
+        log.info("labels %s, %d for review", counts, labels["review"].sum())
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,27 @@
+"""Put the shards of a model's clique scores together, and rank the prompts."""
+
+from verbatim.parts import check_prompts, merge_costs, prune
+from verbatim.pictures import merge_archive_tables
+from verbatim.ranking import rank_cliques
+from verbatim.records import read_table, read_tables, write_table
+from verbatim.runtime import script
+
+
+def main(smk):
+    with script(smk) as log:
+        scores = read_tables(smk.input.scores, "postfilter")
+        selection = read_table(smk.input.selection, "selection", ["prompt_id"])["prompt_id"]
+        check_prompts(scores["prompt_id"], selection, smk.input.selection, smk.output.scores)
+        scores["rank"] = rank_cliques(scores)
+        write_table(smk.output.scores, "postfilter", scores)
+        merge_archive_tables(smk.output.images, smk.input.images)
+        write_table(smk.output.cost, "costs", merge_costs(smk.input.costs))
+        log.info(
+            "%d of %d prompts kept, %d undecided; %.1f pictures a prompt", scores["kept"].sum(),
+            len(scores), (~scores["certain"]).sum(), scores["n_images"].mean(),
+        )  # fmt: skip
+        log.info("kept work that is of no use any more: %s", prune(smk.params.kept) or "none")
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,124 @@
+"""Connections to checked addresses, that end when their time is over whatever the server does."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import certifi
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util import Url
+from urllib3.util.ssl_ import create_urllib3_context
+
+from verbatim.inputs.addresses import Resolver, connect
+
+
+class Clock:
+    """Ends a connection after so many seconds: a server that sends a byte now and then never times out."""
+
+    def __init__(self, seconds: float):
+        self.end = time.monotonic() + seconds
+        self.over = False
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(max(0.0, seconds), self._stop)
+        self._timer.daemon = True
+
+    def left(self) -> float:
+        """Seconds left; raises TimeoutError if there are none."""
+        left = self.end - time.monotonic()
+        if left <= 0 or self.over:
+            self.over = True
+            raise TimeoutError("time is over")
+        return left
+
+    def watch(self, sock: socket.socket) -> None:
+        """End this connection when the time is over."""
+        with self._lock:
+            self._socket = sock.dup()  # a descriptor of our own: TLS takes the socket's away
+        self.left()
+
+    def _stop(self) -> None:
+        with self._lock:
+            self.over = True
+            if self._socket is not None:
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> Clock:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+
+
+class _Plain(HTTPConnection):
+    dial: Callable[[str, int], socket.socket]
+
+    def _new_conn(self) -> socket.socket:
+        return self.dial(self._dns_host, self.port)
+
+
+class _Secure(HTTPSConnection):
+    dial: Callable[[str, int], socket.socket]
+
+    def _new_conn(self) -> socket.socket:
+        return self.dial(self._dns_host, self.port)
+
+
+class Connector:
+    """Opens connections: urllib3's, but for the socket, which goes to an address that was checked.
+
+    Certificates are held against the host's name and certifi's authorities. No proxy is used.
+
+    Parameters
+    ----------
+    timeout
+        Seconds of one wait: for an address, a connection, or the next bytes.
+    """
+
+    def __init__(self, resolver: Resolver, timeout: float):
+        self.resolver, self.timeout = resolver, timeout
+        self._tls = create_urllib3_context()
+        self._tls.load_verify_locations(certifi.where())
+
+    @contextlib.contextmanager
+    def to(self, url: Url, clock: Clock) -> Iterator[HTTPConnection]:
+        """A connection for one request, closed afterwards; opened when the request is sent.
+
+        What goes wrong is raised as it comes: RefusedAddressError, TimeoutError, OSError, urllib3's errors.
+        """
+
+        def wait() -> float:
+            return min(self.timeout, clock.left())
+
+        def dial(host: str, port: int) -> socket.socket:
+            sock = connect(self.resolver.resolve(host, port, wait()), wait)
+            try:
+                clock.watch(sock)
+                sock.settimeout(wait())  # also of the TLS handshake
+            except BaseException:
+                sock.close()
+                raise
+            return sock
+
+        host = str(url.host).strip("[]")
+        connection: Any
+        if url.scheme == "https":
+            connection = _Secure(host, url.port or 443, timeout=self.timeout, ssl_context=self._tls)
+        else:
+            connection = _Plain(host, url.port or 80, timeout=self.timeout)
+        connection.dial = dial
+        try:
+            yield connection
+        finally:
+            connection.close()

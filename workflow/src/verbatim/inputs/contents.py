@@ -1,0 +1,81 @@
+"""Whether bytes that were fetched are a picture: by their first bytes, their size, and by decoding them."""
+
+from __future__ import annotations
+
+import io
+import threading
+import zlib
+
+from PIL import Image
+
+from verbatim.images import MAX_PIXELS, ImageError, decode_image
+
+SMALL = 4_000_000  # pixels: 50 MB as floats
+# how many are decoded at a time; the largest takes a gigabyte
+_SMALL, _LARGE = threading.Semaphore(8), threading.Semaphore(1)
+
+
+class ContentError(ValueError):
+    """What was fetched cannot be used.
+
+    status : wrong_type, too_large or broken.
+    """
+
+    def __init__(self, status: str, reason: str):
+        super().__init__(reason)
+        self.status = status
+
+
+def kind_of(data: bytes) -> str:
+    """PNG, JPEG or WEBP by the first bytes, "" for anything else, whatever its name or header says."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    return "WEBP" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else ""
+
+
+def unpack(data: bytes, encoding: str, max_bytes: int) -> bytes:
+    """What a Content-Encoding hides; at most `max_bytes` of it are ever made.
+
+    Raises ContentError for a bomb, a broken stream, and an encoding that was not asked for and is not gzip.
+    """
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return data
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise ContentError("wrong_type", f"content encoding {encoding[:40]!r}")
+    stream = zlib.decompressobj(47)  # gzip or zlib
+    try:
+        out = stream.decompress(data, max_bytes + 1)
+    except zlib.error as err:
+        raise ContentError("broken", f"content encoding {encoding}: {err}") from err
+    if len(out) > max_bytes:
+        raise ContentError("too_large", f"unpacks to more than {max_bytes} bytes")
+    if not stream.eof:
+        raise ContentError("broken", f"content encoding {encoding}: cut short")
+    return out
+
+
+def check_picture(data: bytes, content_type: str = "") -> None:
+    """Raises ContentError if these bytes are no picture that can be decoded within the limits of `images`."""
+    kind = kind_of(data)
+    if not kind:
+        what = "an HTML page" if b"<html" in data[:1024].lower() else "no JPEG, PNG or WebP"
+        named = f", sent as {content_type[:60]!r}" if content_type else ""
+        raise ContentError("wrong_type", f"{what}{named}: {data[:12]!r}" if data else "no bytes")
+    try:
+        with Image.open(io.BytesIO(data), formats=(kind,)) as header:
+            width, height = header.size
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as err:
+        # the warning is an error only while another thread decodes
+        raise ContentError("too_large", str(err)) from err
+    except Exception as err:  # Pillow raises many kinds for broken files
+        raise ContentError("broken", f"broken picture: {err}") from err
+    if width * height > MAX_PIXELS:
+        raise ContentError("too_large", f"{width}x{height} pixels, more than {MAX_PIXELS}")
+    with _SMALL if width * height <= SMALL else _LARGE:
+        try:
+            decode_image(data)
+        except ImageError as err:
+            raise ContentError("broken", str(err)) from err

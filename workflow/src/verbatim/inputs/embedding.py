@@ -1,0 +1,78 @@
+"""CLIP embeddings of pictures in archives, for a source that comes without them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from verbatim.images import resize
+from verbatim.inputs.pictures import TrainingPictures
+
+
+def crop_square(picture: np.ndarray, size: int) -> np.ndarray:
+    """A picture (h, w, 3) as CLIP looks at it (size, size, 3): its short side resampled, its middle cut out.
+
+    OpenAI's and open_clip's preprocessing; clip-retrieval uses it.
+    """
+    short = min(picture.shape[:2])
+    most = (
+        8 * short
+    )  # what is further from the middle is not seen, and a strip would grow without bound
+    top, left = ((max(0, side - most)) // 2 for side in picture.shape[:2])
+    picture = picture[top : top + most, left : left + most]
+    height, width = picture.shape[:2]
+    scale = size / min(height, width)
+    height, width = max(size, round(height * scale)), max(size, round(width * scale))
+    resized = resize(picture, height, width)
+    top, left = (height - size) // 2, (width - size) // 2
+    return resized[top : top + size, left : left + size]
+
+
+def embed_members(
+    archives: Sequence[str],
+    members: Sequence[str],
+    embed: Callable[[np.ndarray], np.ndarray],
+    shape: tuple[int, int, int],
+) -> tuple[np.ndarray, Counter[str]]:
+    """Embeddings of the pictures with these names, a row a name.
+
+    Parameters
+    ----------
+    archives, members
+        (n,) from `archives.find_archives`; "" where no archive can hold the picture.
+    embed
+        Pictures (b, size, size, 3) to embeddings (b, dim).
+    shape
+        size, dim, and how many pictures are embedded together.
+
+    Returns
+    -------
+    (n, dim) float32, all zero where there is no picture (a row that takes no part); and how many rows have
+    none, by reason (without the picture's name).
+    """
+    size, dim, batch = shape
+    out = np.zeros((len(members), dim), dtype=np.float32)
+    missing: Counter[str] = Counter()
+    rows: list[int] = []
+    pictures: list[np.ndarray] = []
+
+    def flush() -> None:
+        if rows:
+            out[rows] = embed(np.stack(pictures))
+            rows.clear()
+            pictures.clear()
+
+    with TrainingPictures() as reader:
+        for row, (archive, member) in enumerate(zip(archives, members, strict=True)):
+            got = reader.read(archive, member)
+            if got.picture is None:
+                missing[got.status] += 1
+                continue
+            rows.append(row)
+            pictures.append(crop_square(got.picture, size))
+            if len(rows) == batch:
+                flush()
+    flush()
+    return out, missing

@@ -1,0 +1,164 @@
+"""Many urls at a time, politely: several hosts side by side, few connections to each."""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+from urllib3.exceptions import HTTPError
+from urllib3.util import parse_url
+
+from verbatim.inputs.download import Download, Downloader
+from verbatim.inputs.url_cache import Entry, UrlCache
+
+MOST_UNANSWERED = 20  # urls without any answer in the whole run: then it is this machine
+
+
+class NoInternetError(RuntimeError):
+    """Nobody answers; the message says what to do."""
+
+
+def host_of(url: str) -> str:
+    """The host that a url is asked of, "" if it has none."""
+    try:
+        return str(parse_url(url).host or "")
+    except (HTTPError, ValueError):
+        return ""
+
+
+class HostQueue:
+    """Hands out urls in turn of their hosts, never more than `per_host` of one at a time."""
+
+    def __init__(self, urls: Iterable[str], per_host: int):
+        self._waiting: dict[str, deque[str]] = {}
+        self._active: defaultdict[str, int] = defaultdict(int)
+        self._per_host, self._lock = per_host, threading.Condition()
+        for url in urls:
+            self._waiting.setdefault(host_of(url), deque()).append(url)
+        self._ready = deque(self._waiting)
+
+    def take(self) -> str | None:
+        """The next url, waited for; None when there is none left."""
+        with self._lock:
+            while not self._ready:
+                if not self._waiting:
+                    return None
+                self._lock.wait()
+            host = self._ready.popleft()
+            url = self._waiting[host].popleft()
+            self._active[host] += 1
+            if not self._waiting[host]:
+                del self._waiting[host]
+            elif self._active[host] < self._per_host:
+                self._ready.append(host)
+            self._lock.notify_all()
+            return url
+
+    def done(self, url: str) -> None:
+        """Gives the place of a url that was taken to the next of its host."""
+        host = host_of(url)
+        with self._lock:
+            full = self._active[host] == self._per_host
+            self._active[host] -= 1
+            if full and host in self._waiting:
+                self._ready.append(host)
+            self._lock.notify_all()
+
+    def stop(self) -> None:
+        """Hand out no more."""
+        with self._lock:
+            self._waiting.clear()
+            self._ready.clear()
+            self._lock.notify_all()
+
+
+def _entry(url: str, got: Download) -> Entry:
+    digest = hashlib.sha256(got.data).hexdigest()
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Entry(url, got.status, got.reason, digest, len(got.data), got.url, now)
+
+
+def _download(
+    urls: list[str], downloader: Downloader, workers: int, per_host: int
+) -> Iterator[tuple[str, Download]]:
+    """Each url with what came of it, as it comes."""
+    waiting = HostQueue(urls, per_host)
+    results: queue.Queue[tuple[str, Download | BaseException]] = queue.Queue(maxsize=workers)
+
+    def work() -> None:
+        while (url := waiting.take()) is not None:
+            got: Download | BaseException
+            try:
+                got = downloader.fetch(url)
+            except BaseException as err:  # a defect of ours, told by the thread that can
+                got = err
+            waiting.done(url)
+            results.put((url, got))
+
+    for _ in range(min(workers, len(urls))):
+        threading.Thread(target=work, daemon=True).start()
+    try:
+        for _ in range(len(urls)):
+            url, got = results.get()
+            if isinstance(got, BaseException):
+                raise got
+            yield url, got
+    finally:
+        waiting.stop()
+
+
+def fetch_all(
+    urls: Iterable[str],
+    downloader: Downloader,
+    cache: UrlCache,
+    workers: int,
+    per_host: int,
+    retry_failed: bool = False,
+) -> Iterator[Entry]:
+    """What came of each url, those that the cache has first; everything new is in the cache when it is yielded.
+
+    Parameters
+    ----------
+    retry_failed
+        Ask again for what the cache knows as a failure.
+
+    Raises
+    ------
+    NoInternetError
+        If none of the first urls gets any answer: it is then this machine that has no way out, and that is
+        not kept as if the pictures were gone.
+    """
+    asked: list[str] = []
+    for url in dict.fromkeys(urls):
+        known = cache.read(url)
+        if known is not None and (known[0].status == "ok" or not retry_failed):
+            yield known[0]
+        else:
+            asked.append(url)
+    unanswered: list[tuple[Entry, bytes]] = []
+    reached = False
+    for url, got in _download(asked, downloader, workers, per_host):
+        entry = _entry(url, got)
+        reached = reached or got.answered
+        if not reached and got.status in ("failed_to_download", "timeout"):
+            unanswered.append((entry, got.data))
+            if len(unanswered) >= MOST_UNANSWERED:
+                raise NoInternetError(
+                    f"none of {len(unanswered)} urls got an answer ({url}: {got.reason}): this machine seems "
+                    "to have no internet. Set inputs.download.local to true to fetch where snakemake runs, "
+                    "or inputs.fetch_urls to false; nothing was kept of these"
+                )
+            continue
+        for known in unanswered:
+            cache.write(*known)
+            yield known[0]
+        unanswered.clear()
+        cache.write(entry, got.data)
+        yield entry
+    for known in unanswered:
+        cache.write(*known)
+        yield known[0]

@@ -1,0 +1,113 @@
+"""What was fetched from urls, kept in a folder: a run that was killed, and another model, ask nobody twice.
+
+One file a url, named by the sha256 of the url: a line of JSON that says what came of it, then the picture's bytes
+as they were sent. A file is written under another name and moved, and checked when it is read: one that is
+not what it says is as good as none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from verbatim.images import ImageError, decode_image
+from verbatim.inputs.pictures import TrainingPicture
+
+LONGEST_LINE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What came of a url. status, reason: as of `download.Download`; sha256, size: of the bytes that were sent."""
+
+    url: str
+    status: str
+    reason: str
+    sha256: str
+    size: int
+    final_url: str
+    fetched: str  # UTC, ISO 8601
+
+
+class UrlCache:
+    """A folder of entries; safe for several processes."""
+
+    def __init__(self, folder: str | os.PathLike):
+        self.folder = Path(folder)
+
+    def path(self, url: str) -> Path:
+        """The file of a url; nothing of the url itself is in the name."""
+        name = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
+        return self.folder / name[:2] / name
+
+    def read(self, url: str) -> tuple[Entry, bytes] | None:
+        """What is known of a url and its bytes, None if nothing is, or if the file is damaged."""
+        try:
+            with open(self.path(url), "rb") as file:
+                line = file.readline(LONGEST_LINE)
+                data = file.read()
+            entry = Entry(**json.loads(line))
+        except (OSError, ValueError, TypeError):
+            return None
+        sound = entry.url == url and entry.size == len(data)
+        if not sound or entry.sha256 != hashlib.sha256(data).hexdigest():
+            return None
+        return entry, data
+
+    def write(self, entry: Entry, data: bytes) -> None:
+        """Keep what came of a url, in place of what was known."""
+        path = self.path(entry.url)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
+        try:
+            with open(part, "wb") as file:
+                file.write(json.dumps(asdict(entry)).encode("ascii") + b"\n")
+                file.write(data)
+            os.replace(part, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                part.unlink()
+            raise
+
+
+class FetchedUrls:
+    """The pictures of a `urls` table, out of the cache, by row.
+
+    Parameters
+    ----------
+    folder
+        Of the cache.
+    urls
+        A `urls` table; None for a run that fetches nothing.
+    """
+
+    def __init__(self, folder: str | os.PathLike, urls: pd.DataFrame | None):
+        self._cache = UrlCache(folder)
+        records = [] if urls is None else urls.to_dict("records")
+        self._known = {int(record["row"]): record for record in records}
+
+    def __contains__(self, row: int) -> bool:
+        return row in self._known
+
+    def read(self, row: int) -> TrainingPicture:
+        """The row's picture: `missing` if it could not be fetched or is not the file that was, never another."""
+        record = self._known[row]
+        url, status = record["url"], record["status"]
+        if status != "ok":
+            return TrainingPicture(None, "missing", f"{url}: {status}: {record['reason']}")
+        found = self._cache.read(url)
+        if found is None or found[0].sha256 != record["sha256"]:
+            return TrainingPicture(
+                None, "missing", f"{url}: not in the cache any more; run fetch_urls again"
+            )
+        try:
+            return TrainingPicture(decode_image(found[1]), "ok", "")
+        except ImageError as err:
+            return TrainingPicture(None, "broken", f"{url}: {err}")

@@ -1,0 +1,181 @@
+"""Pictures of a closed system, which cannot be run here: a folder of them and a manifest.
+
+Webster 2023, section 4: Midjourney's pictures were made on its site and labelled like all others. A
+manifest is a CSV or Parquet file with a row a picture: file, prompt and, where known, seed and
+steps. Such lists are kept by hand, so whatever is wrong with a row is a state of that row: nothing
+is guessed, nothing is left out in silence. A name leads to a file inside the folder or nowhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from verbatim.images import MAX_BYTES, ImageError, decode_image
+from verbatim.records import prompt_id
+
+# column -> names that it goes by in the wild (Hugging Face's imagefolder, download tools)
+COLUMNS = {
+    "file": ("file", "file_name", "filename", "path", "image"),
+    "prompt": ("prompt", "caption", "text"),
+    "seed": ("seed",),
+    "steps": ("steps", "num_inference_steps"),
+}
+NEEDED = ("file", "prompt")
+LARGEST = 2**31 - 1  # of a seed that is a key in our tables (int32)
+
+
+class SynthesesError(ValueError):
+    """A manifest cannot be used; the message names the file, the column or the row, and the cure."""
+
+
+def read_manifest(path: str | os.PathLike) -> pd.DataFrame:
+    """Rows of a manifest as written: file, prompt, seed, steps, all text, "" where there is nothing.
+
+    Raises SynthesesError for a file that cannot be read, lacks a column or has no rows.
+    """
+    try:
+        if str(path).endswith(".parquet"):
+            table = pd.read_parquet(path)
+        else:
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except FileNotFoundError as err:
+        raise SynthesesError(f"{path}: no such manifest; correct source in the sheet") from err
+    except Exception as err:  # pandas and pyarrow raise many kinds for broken files
+        raise SynthesesError(
+            f"{path}: cannot be read ({err}); a CSV in UTF-8 with a header, or Parquet, is needed"
+        ) from err
+    by_word = {str(name).strip().lower(): name for name in reversed(table.columns)}
+    found = {
+        column: by_word[word]
+        for column, words in COLUMNS.items()
+        for word in reversed(words)
+        if word in by_word
+    }
+    for column in NEEDED:
+        if column not in found:
+            raise SynthesesError(
+                f"{path}: no column {column!r}; it has {', '.join(map(str, table.columns))}. "
+                "A manifest has the columns file and prompt, and may have seed and steps"
+            )
+    if table.empty:
+        raise SynthesesError(f"{path}: it has no rows; write one a picture")
+    out = {c: _text(table[found[c]]) if c in found else "" for c in COLUMNS}
+    return pd.DataFrame(out, index=table.index).reset_index(drop=True)
+
+
+def _text(column: pd.Series) -> pd.Series:
+    return column.map(lambda value: "" if pd.isna(value) else str(value))
+
+
+def find_file(folder: Path, name: str) -> Path:
+    """The file that a manifest's name means.
+
+    Raises SynthesesError for a name that leads out of the folder: absolute, with "..", or by a link.
+    """
+    if not name.strip():
+        raise SynthesesError("no file name")
+    parts = name.replace("\\", "/").split("/")
+    if Path(name).is_absolute() or "" in parts[:1] or ".." in parts or ":" in parts[0]:
+        raise SynthesesError("the name leads out of the folder")
+    if not name.isprintable():
+        raise SynthesesError("the name has characters that cannot be printed")
+    path = folder.joinpath(*parts)
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise SynthesesError("a link that leads out of the folder")
+    return path
+
+
+def read_picture(folder: Path, name: str) -> np.ndarray:
+    """Picture (h, w, 3) of a manifest's name, float32 in [0, 1].
+
+    Raises FileNotFoundError, SynthesesError (see `find_file`) and ImageError.
+    """
+    path = find_file(folder, name)
+    if not path.is_file():
+        raise FileNotFoundError("no such file")
+    if path.stat().st_size > MAX_BYTES:
+        raise ImageError(f"{path.stat().st_size} bytes, more than {MAX_BYTES}")
+    return decode_image(path.read_bytes())
+
+
+def plan_pictures(manifest: pd.DataFrame) -> pd.DataFrame:
+    """A `syntheses` table of a manifest, before any picture is read: status "" where one is to be.
+
+    A row without a prompt is refused; one that repeats prompt and file is a duplicate. `seed` is the
+    manifest's where all pictures of the prompt have one of their own that fits; else they are
+    numbered 0, 1, ... in order (a grid of four pictures has one seed), and `given_seed` keeps what
+    was said.
+
+    manifest : from `read_manifest`.
+    """
+    table = pd.DataFrame({"caption": manifest["prompt"], "file": manifest["file"]})
+    blank = table["caption"].str.strip().eq("")
+    table["prompt_id"] = [-1 if b else prompt_id(c) for c, b in zip(table.caption, blank)]  # noqa: B905
+    for column, name in (("given_seed", "seed"), ("steps", "steps")):
+        table[column] = [_whole(text) for text in manifest[name]]
+    table["status"], table["reason"] = "", ""
+    again = ~blank & table.duplicated(["prompt_id", "file"])
+    table.loc[blank, ["status", "reason"]] = ["refused", "no prompt"]
+    table.loc[again, ["status", "reason"]] = ["duplicate", "the same file and prompt again"]
+    table["seed"] = -1
+    for _, group in table[table["status"].eq("")].groupby("prompt_id", sort=False):
+        given = group["given_seed"]
+        usable = given.between(0, LARGEST).all() and given.is_unique
+        table.loc[group.index, "seed"] = given if usable else np.arange(len(group))
+    return table
+
+
+def _whole(text: str) -> int:
+    """A whole number of 0 or more that was written in any common way; -1 for none."""
+    try:
+        value = float(text)
+        exact = int(text) if text.strip().isdigit() else int(value)
+    except (ValueError, OverflowError):
+        return -1
+    return exact if 0 <= value == exact and exact < 2**63 else -1
+
+
+def select_prompts(
+    syntheses: pd.DataFrame, prompts: pd.DataFrame, reasons: Mapping[str, Iterable[int]]
+) -> pd.DataFrame:
+    """The prompts of a closed system that are labelled: a `selection` table, in the manifest's order.
+
+    A prompt that dedup selected too brings its training row; any other has none (-1), and its copies
+    are found by retrieval. All count in Table 1: whoever made the manifest asked for them.
+
+    Parameters
+    ----------
+    syntheses : a `syntheses` table. prompts : a `prompts` table.
+    reasons : word for `why` -> prompt_ids to keep to; none keeps to all.
+    """
+    table = syntheses.loc[syntheses["prompt_id"].ge(0), ["prompt_id", "caption"]]
+    table = table.drop_duplicates("prompt_id").reset_index(drop=True)
+    rows = prompts.drop_duplicates("prompt_id").set_index("prompt_id")["row"]
+    table["row"] = table["prompt_id"].map(rows).fillna(-1).astype("int64")
+    table["extra"] = False
+    wanted: dict[str, set[int]] = {word: set(map(int, ids)) for word, ids in reasons.items()}
+    why: list[str] = []
+    for key in table["prompt_id"]:
+        why.append(",".join(word for word, ids in wanted.items() if key in ids))
+    table["why"] = why if wanted else "manifest"
+    return table[table["why"].ne("")].reset_index(drop=True)
+
+
+def finish(planned: pd.DataFrame, read: Mapping[int, tuple[str, str]]) -> pd.DataFrame:
+    """The planned table with (status, reason) of each row that was read.
+
+    Raises SynthesesError if not one picture could be.
+    """
+    table = planned.copy()
+    for index, (status, reason) in read.items():
+        table.loc[index, ["status", "reason"]] = [status, reason]
+    if not table["status"].eq("ok").any():
+        counts = table["status"].value_counts().to_dict()
+        said = table["reason"].iloc[0]
+        raise SynthesesError(f"no picture can be used: {counts}; the first row: {said}")
+    return table
