@@ -92,11 +92,25 @@ def make_cache(cache: Path, sheet: pd.DataFrame, captions: list[str]) -> None:
             make_if(folder, 16, seed=10 * seed, captions=captions)
 
 
-def write_sheet(sheet: Path, to: Path, dtype: str = "float32") -> pd.DataFrame:
+def make_closed(folder: Path, captions: list[str], pictures: np.ndarray) -> Path:
+    """A closed system that gives every training picture back: a folder of pictures and its manifest."""
+    from verbatim.images import encode_png
+
+    folder.mkdir(parents=True)
+    files = [f"{i}.png" for i in range(len(captions))]
+    for file, picture in zip(files, pictures, strict=True):
+        (folder / file).write_bytes(encode_png(picture))
+    table = pd.DataFrame({"file": files, "prompt": captions, "seed": 2, "steps": 10})
+    table.to_csv(folder / "manifest.csv", index=False)
+    return folder
+
+
+def write_sheet(sheet: Path, to: Path, closed: Path, dtype: str = "float32") -> pd.DataFrame:
     """The paper's sheet with every hub id pinned, in a type that a processor computes fast."""
     table = pd.read_csv(sheet, sep="\t", dtype=str, keep_default_na=False)
     hub = table["source"].str.contains("/")
     table.loc[hub & (table["revision"] == ""), "revision"] = PINNED
+    table.loc[table["family"] == "images", "source"] = str(closed)
     table["dtype"] = dtype
     table.to_csv(to, sep="\t", index=False)
     return table

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from verbatim.configuration import overlay, read_models
-from verbatim.tables.plan import plan_costs, rows_a_picture
+from verbatim.tables.plan import count_parts, plan_costs, rows_a_picture
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -19,6 +19,16 @@ def test_a_heun_step_is_two_evaluations_but_for_the_last_and_guidance_doubles():
     assert rows_a_picture("heun", 16, 1.0) == 31
     assert rows_a_picture("euler", 16, 7.5) == 32
     assert rows_a_picture("ddim", 50, 0.0) == 50
+
+
+def test_parts_are_counted_as_they_are_cut():
+    def naive(n, a_shard, a_part):
+        shards = [min(a_shard, n - start) for start in range(0, n, a_shard)]
+        return sum(len(range(0, size, a_part)) for size in shards)
+
+    for n in (0, 1, 40, 45, 60):
+        for a_shard, a_part in ((20, 15), (20, 20), (20, 7), (100, 10)):
+            assert count_parts(n, a_shard, a_part) == naive(n, a_shard, a_part)
 
 
 @pytest.fixture
@@ -33,8 +43,8 @@ def plan():
 
 def test_the_papers_run_by_hand(plan):
     rows = plan["unet_rows"]
-    # one row a prompt, and one without a caption in each of 40 jobs
-    assert rows["whitebox", "sd1"] == 2_000_000 + 40
+    # one row a prompt, and one without a caption in each part of 5,000
+    assert rows["whitebox", "sd1"] == 2_000_000 + 400
     # four seeds; and one row without a caption a seed and part of 500 prompts
     assert rows["blackbox", "sd1"] == 4 * (30_000 + 60)
     assert rows["blackbox_presets", "sd1"] == 4 * 30_000

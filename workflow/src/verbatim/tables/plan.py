@@ -23,6 +23,12 @@ def rows_a_picture(sampler: str, steps: int, guidance: float) -> int:
     return calls * (1 if guidance in (0.0, 1.0) else 2)
 
 
+def count_parts(n: int, a_shard: int, a_part: int) -> int:
+    """Parts that `n` prompts are worked on in: each shard is cut by itself."""
+    whole, rest = divmod(n, a_shard)
+    return whole * math.ceil(a_shard / a_part) + math.ceil(rest / a_part)
+
+
 def plan_costs(
     config: Mapping[str, Any], models: Iterable[Mapping[str, str]], found: Mapping[str, int]
 ) -> pd.DataFrame:
@@ -46,9 +52,8 @@ def plan_costs(
     out: list[dict[str, Any]] = []
 
     def add(stage: str, model: str, prompts: int, rows: int, pictures: int) -> None:
-        size = config[stage].get("prompts_a_shard", 0) if stage in config else 0
         # the one-step pictures of other presets are made by the jobs of `blackbox`
-        jobs = 0 if stage not in config else math.ceil(prompts / size) if size else 1
+        jobs = math.ceil(prompts / config[stage]["prompts_a_shard"]) if stage in config else 0
         out.append(dict(zip(COLUMNS, (stage, model, prompts, jobs, rows, pictures), strict=True)))
 
     s = config["sampling"]
@@ -58,12 +63,12 @@ def plan_costs(
         if one["whitebox"] == "yes":
             stage = config["whitebox"]
             n, seeds = config["dedup"]["n_prompts"], len(stage["seeds"])
-            jobs = math.ceil(n / stage["prompts_a_shard"])
-            # one row without a caption a seed and job: the noise is the seed's alone
-            add("whitebox", model, n, seeds * (n + jobs), 0)
+            parts = count_parts(n, stage["prompts_a_shard"], stage["prompts_a_part"])
+            # one row without a caption a seed and part: the noise is the seed's alone
+            add("whitebox", model, n, seeds * (n + parts), 0)
             stage = config["blackbox"]
             n, seeds = min(n, stage["n_prompts"]), len(stage["seeds"])
-            parts = math.ceil(n / stage["prompts_a_part"])
+            parts = count_parts(n, stage["prompts_a_shard"], stage["prompts_a_part"])
             main = stage["presets"][stage["preset"]]["guidance"]
             others = {preset["guidance"] for preset in stage["presets"].values()} - {main}
             for name, guidance in [("blackbox", main), *(("blackbox_presets", g) for g in others)]:
