@@ -33,6 +33,7 @@ localrules:
     attacks,
     evaluation,
     labels,
+    templates,
 
 
 rule all:
@@ -57,3 +58,8 @@ rule attacks:
 rule labels:
     input:
         expand("<results>/labels/{model}/labels.parquet", model=list(MODELS.index)),
+
+
+rule templates:
+    input:
+        expand("<results>/dedup/templates/{shard}.parquet", shard=input_shards()),

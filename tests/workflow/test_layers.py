@@ -21,6 +21,7 @@ STAGES = [
 ]
 SHARED = {
     "archives", "clip", "configuration", "diffusion", "images", "parts", "ranking", "records", "search",
+    "templates",
 }  # fmt: skip
 # file -> the other stage's module that it may import, and why
 EXCEPTIONS = {
@@ -29,12 +30,14 @@ EXCEPTIONS = {
     # the pictures that labels need lie in the inputs' archives, row by row, broken ones recorded;
     # which rows are relatives of a row is what dedup's pairs say
     "scripts/labels/fetch_pictures.py": {"verbatim.inputs.pictures", "verbatim.dedup.relatives"},
+    # the pictures of neighbour pairs, as for labels
+    "scripts/dedup/compare_pairs.py": {"verbatim.inputs.pictures"},
     # embeds the pictures of the archives that the world has just written
     "scripts/world/embed_rows.py": {"verbatim.inputs.pictures"},
 }
 TORCH = {"torch", "diffusers", "transformers", "open_clip", "safetensors"}
 LIGHT = {"check_model"}  # reads names and JSON, though its module can load a model too
-LOCAL = {"all", "attacks", "labels", "evaluation"}
+LOCAL = {"all", "attacks", "labels", "evaluation", "templates"}
 
 
 def modules_of(file: Path) -> list[str]:

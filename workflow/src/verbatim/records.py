@@ -10,12 +10,14 @@ is joined by position, and no file is named by a caption.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -61,6 +63,19 @@ SCHEMAS: dict[str, pa.Schema] = {
     "clusters": _schema(row=I64, cluster=I64),
     "cluster_stats": _schema(
         cluster=I64, size=I32, n_captions=I32, share_equal_captions=F32, caption=S, row=I64
+    ),
+    # dedup: size of each clustered row's cluster
+    "cluster_sizes": _schema(row=I64, cluster=I64, size=I32),
+    # dedup: clusters and their rows by size and by share of equal captions; ends are inclusive, and so
+    # is share_low where it equals share_high
+    "histograms": _schema(
+        size_low=I64, size_high=I64, share_low=F64, share_high=F64, clusters=I64, rows=I64
+    ),
+    # dedup: pairs of the second pass. template: they differ in one region only; status: ok, or not_checked
+    # (a picture is missing or broken, see `reason`)
+    "templates": _schema(
+        row_a=I64, row_b=I64, similarity=F32, distance=F64, shared=F64, regions=I32, template=B,
+        status=S, reason=S,
     ),
     # dedup: rows that stay in a deduplicated training set
     "kept_rows": _schema(row=I64),
@@ -145,18 +160,52 @@ def write_table(path: str | os.PathLike, kind: str, data: pd.DataFrame | dict[st
     os.replace(part, path)
 
 
-def read_table(
-    path: str | os.PathLike,
-    kind: str,
-    columns: list[str] | None = None,
-    filters: list[tuple[str, str, Any]] | None = None,
-) -> pd.DataFrame:
-    """Read a `kind` table, checked; `columns` reads only some of it, `filters` only some rows.
+@contextlib.contextmanager
+def table_writer(
+    path: str | os.PathLike, kind: str, group_rows: int = 131072
+) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """Write a `kind` table in pieces: a context manager that gives the function to call with each.
 
-    filters: as pyarrow takes them, e.g. [("row", ">=", 0), ("row", "<", 1000)].
-
-    Raises RecordError if the file is missing, is not Parquet, or breaks the contract.
+    To a temporary name first, moved into place at the end; `group_rows` rows are held before they are written.
     """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    held: list[pa.Table] = []
+    with pq.ParquetWriter(part, SCHEMAS[kind], compression="zstd") as writer:
+
+        def write(data: pd.DataFrame) -> None:
+            if len(data):
+                held.append(to_table(kind, data, str(path)))
+                if sum(len(table) for table in held) >= group_rows:
+                    flush()
+
+        def flush() -> None:
+            if held:
+                writer.write_table(pa.concat_tables(held), row_group_size=group_rows)
+            held.clear()
+
+        yield write
+        flush()
+    os.replace(part, path)
+
+
+def count_rows(path: str | os.PathLike) -> int:
+    """How many rows a table has, by its footer."""
+    return int(pq.read_metadata(path).num_rows)
+
+
+def iter_table(
+    path: str | os.PathLike, kind: str, columns: list[str] | None = None
+) -> Iterator[pd.DataFrame]:
+    """Read a `kind` table in pieces, a row group each; checked as `read_table` does."""
+    _check_columns(path, kind)
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, columns or SCHEMAS[kind].names).to_pandas()
+
+
+def _check_columns(path: str | os.PathLike, kind: str) -> None:
     schema = SCHEMAS[kind]
     try:
         found = pq.read_schema(path)
@@ -172,7 +221,31 @@ def read_table(
                 f"{path}: column {field.name!r} is {found.field(field.name).type}, "
                 f"a {kind} table has {field.type}"
             )
-    return pq.read_table(path, columns=columns or schema.names, filters=filters).to_pandas()
+
+
+def read_table(
+    path: str | os.PathLike,
+    kind: str,
+    columns: list[str] | None = None,
+    filters: list[tuple[str, str, Any]] | None = None,
+) -> pd.DataFrame:
+    """Read a `kind` table, checked; `columns` reads only some of it, `filters` only some rows.
+
+    filters: as pyarrow takes them, e.g. [("row", ">=", 0), ("row", "<", 1000)].
+
+    Raises RecordError if the file is missing, is not Parquet, or breaks the contract.
+    """
+    _check_columns(path, kind)
+    return pq.read_table(path, columns=columns or SCHEMAS[kind].names, filters=filters).to_pandas()
+
+
+def rows_between(
+    path: str | os.PathLike, kind: str, rows: np.ndarray, columns: list[str] | None = None
+) -> pd.DataFrame:
+    """What a `kind` table says of the rows from the lowest to the highest of `rows` (a shard's, say)."""
+    low, high = (int(rows.min()), int(rows.max())) if len(rows) else (0, -1)
+    between = [("row", ">=", low), ("row", "<=", high)]
+    return read_table(path, kind, columns, between)
 
 
 def read_tables(
