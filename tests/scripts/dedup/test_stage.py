@@ -225,7 +225,8 @@ def test_the_stage_finds_what_was_planted(run_stage):
     assert templates.loc[(40, 41), "reason"].startswith("row 41: ")  # its picture is broken
     assert templates.loc[(40, 42), "status"] == "not_checked"
     assert templates.loc[(40, 43), "status"] == "ok"
-    assert templates.loc[(40, 43), "regions"] == 0  # of one shade each, that are nearly equal
+    assert templates.loc[(40, 43), "shared"] == 0  # each of one shade, and not the same
+    assert not templates["template"].any()
     prompts = read_table(out / "dedup/prompts.parquet", "prompts")
     assert prompts["caption"].tolist()[:6] == [
         "planted", "often", "caption 40", "caption 41", "caption 42", "caption 43",

@@ -35,12 +35,12 @@ def naive_components(pairs: list[tuple[int, int]], n_rows: int) -> list[int]:
 
 
 @pytest.mark.parametrize("n_pairs", [0, 20, 60, 300])
-@pytest.mark.parametrize("chunk", [1, 7, 1000])
+@pytest.mark.parametrize("chunk", [3, 1000])
 @pytest.mark.parametrize("block", [100, 99, 23, 10, 1])
 def test_components_are_those_of_a_naive_search_however_pairs_and_rows_are_cut(
     tmp_path: Path, n_pairs, chunk, block
 ):
-    for seed in range(3):
+    for seed in range(2):
         pairs = np.random.default_rng(seed).integers(0, 100, (n_pairs, 2))
         chunks = [
             (pairs[i : i + chunk, 0], pairs[i : i + chunk, 1])

@@ -1,7 +1,7 @@
 """Neighbour pairs: candidates from the index, judged by the cosine of the raw vectors.
 
 Webster et al. 2023 (arXiv 2303.12733). An index may be compressed; what is stored never rests on its
-estimates. Pairs are stored from `relatives_threshold` on, although clusters only begin at `threshold`: the
+estimates: they choose which raw vectors are read. Pairs are stored from `relatives_threshold` on, although clusters only begin at `threshold`: the
 pairs between are pictures of one template (the same drawing, one region recoloured), which the labels need.
 """
 
@@ -57,11 +57,15 @@ def _judge(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Raw cosine and row (n, k) of the other rows among each row's neighbours, the highest first.
 
-    -inf and -1 where there is none, or where the index holds it to be below `at_least - margin`.
+    -inf and -1 where there is none, or where the index holds it to be too far to be read.
     """
     # one more than asked for: a row finds itself
     estimate, found = search_rows(index, embeddings.take(rows), k + 1, batch)
-    found = np.where((estimate >= at_least - margin) & (found != rows[:, None]), found, -1)
+    own = found == rows[:, None]
+    # a row that doesn't find itself has k nearer to it, or so it seems: then all of these are read
+    lost = np.where(own.any(axis=1), np.where(own, 1 - estimate, 0).sum(axis=1), np.inf)
+    enough = at_least - np.maximum(0, lost) - margin
+    found = np.where((estimate >= enough[:, None]) & ~own, found, -1)
     cosine = np.full(found.shape, -np.inf, dtype=np.float32)
     at, column = np.nonzero(found >= 0)
     cosine[at, column] = embeddings.cosines(rows[at], found[at, column])
@@ -106,8 +110,9 @@ def find_pairs(
     relatives_threshold
         Cosine from which on pairs are stored.
     margin
-        What an index's estimate may be too low: candidates below `relatives_threshold - margin` are not
-        read from disk.
+        Candidates are read from disk if their estimate is at least `relatives_threshold - margin`, less what the
+        row's estimate of itself is below 1: a compressed vector is shorter than the vector (cf. the adaptive
+        threshold of arXiv 2303.12733).
     batch
         Rows searched together; see `search_rows` for what depends on it.
     memory
