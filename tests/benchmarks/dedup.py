@@ -77,9 +77,15 @@ def make_data(folder: Path, n: int, dim: int, a_shard: int, seed: int) -> np.nda
                           "archive": "", "member": "", "status": "ok", "reason": ""}),
         )  # fmt: skip
         manifest.append(
-            {"shard": name, "embeddings": str(file), "metadata": "", "rows": len(rows),
-             "first_row": first, "dim": dim, "archive": "", "footer_sha256": ""}
-        )  # fmt: skip
+            {column: kind() for column, kind in MANIFEST.items()}
+            | {
+                "shard": name,
+                "embeddings": str(file),
+                "rows": len(rows),
+                "first_row": first,
+                "dim": dim,
+            }
+        )
     table = pd.DataFrame(manifest)[list(MANIFEST)]
     table.to_csv(folder / "inputs/manifest.tsv", sep="\t", index=False)
     return planted
@@ -186,7 +192,9 @@ def judge(folder: Path, planted: np.ndarray) -> None:
     got[clusters["row"]] = clusters["cluster"]
     print(f"  components equal scipy's of the same {len(near)} pairs: {np.array_equal(got, want)}")
 
+    copied = read_table(folder / "dedup/copies.parquet", "copies")["row"]  # tied to one row alone
     table = pd.DataFrame({"row": np.flatnonzero(planted >= 0), "planted": planted[planted >= 0]})
+    table = table[~table["row"].isin(copied)]
     members = table.groupby("planted")["row"].apply(list)
     truth = [
         (r, s)

@@ -2,7 +2,7 @@
 
 from verbatim.dedup.clusters import cluster_sizes
 from verbatim.dedup.components import find_clusters, plan_blocks
-from verbatim.records import iter_table, read_manifest, table_writer
+from verbatim.records import TableWriter, iter_table, read_manifest
 from verbatim.runtime import progress, scratch, script
 
 
@@ -19,15 +19,15 @@ def main(smk):
                     yield near["row_a"].to_numpy(), near["row_b"].to_numpy()
 
         members = 0
-        with table_writer(smk.output.clusters, "clusters") as write:
+        with TableWriter(smk.output.clusters, "clusters") as table:
             for piece in find_clusters(chunks(), n_rows, folder, memory):
-                write(piece)
+                table.write(piece)
                 members += len(piece)
         n_clusters = 0
-        with table_writer(smk.output.sizes, "cluster_sizes") as write:
+        with TableWriter(smk.output.sizes, "cluster_sizes") as table:
             clusters = iter_table(smk.output.clusters, "clusters")
             for piece in cluster_sizes(clusters, members, folder, memory):
-                write(piece)
+                table.write(piece)
                 n_clusters += int((piece["row"] == piece["cluster"]).sum())
         log.info("%d of %d rows in %d clusters", members, n_rows, n_clusters)
 

@@ -5,7 +5,7 @@ import pandas as pd
 
 from verbatim.dedup.regions import RegionSettings, compare_pairs, square_reader
 from verbatim.inputs.pictures import TrainingPictures
-from verbatim.records import iter_table, read_manifest, read_table, table_writer
+from verbatim.records import TableWriter, iter_table, read_manifest, read_table
 from verbatim.runtime import progress, script
 
 
@@ -16,7 +16,7 @@ def main(smk):
         settings = RegionSettings(**p.settings)
         checked = templates = total = 0
         with (
-            table_writer(smk.output.templates, "templates") as write,
+            TableWriter(smk.output.templates, "templates") as out,
             TrainingPictures(keep_open=16) as pictures,
         ):
             for pairs in progress(iter_table(smk.input.pairs, "pairs"), "blocks of pairs"):
@@ -32,7 +32,7 @@ def main(smk):
                 ] or [pd.DataFrame({name: [] for name in columns})]  # fmt: skip
                 read = square_reader(pictures.read, pd.concat(rows), settings.size, p.keep)
                 table = compare_pairs(pairs, read, settings)
-                write(table)
+                out.write(table)
                 total += len(table)
                 checked += int((table["status"] == "ok").sum())
                 templates += int(table["template"].sum())

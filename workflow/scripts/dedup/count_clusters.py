@@ -2,7 +2,7 @@
 
 from verbatim.dedup.clusters import cluster_stats
 from verbatim.dedup.prompts import caption_keys
-from verbatim.records import count_rows, read_table, rows_between, table_writer
+from verbatim.records import TableWriter, count_rows, read_table, rows_between
 from verbatim.runtime import progress, scratch, script
 
 
@@ -24,9 +24,9 @@ def main(smk):
 
         n_members, n_clusters = count_rows(smk.input.clusters), 0
         memory = smk.params.memory_mb << 20
-        with table_writer(smk.output.stats, "cluster_stats") as write:
+        with TableWriter(smk.output.stats, "cluster_stats") as table:
             for piece in cluster_stats(members(), n_members, captions(), folder, memory):
-                write(piece)
+                table.write(piece)
                 n_clusters += len(piece)
         log.info("%d rows in %d clusters", n_members, n_clusters)
 

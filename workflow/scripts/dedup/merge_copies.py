@@ -3,7 +3,7 @@
 import numpy as np
 
 from verbatim.dedup.copies import find_copies
-from verbatim.records import read_manifest, table_writer
+from verbatim.records import TableWriter, read_manifest
 from verbatim.runtime import scratch, script
 from verbatim.search import Embeddings
 
@@ -13,9 +13,9 @@ def main(smk):
         embeddings = Embeddings.from_manifest(read_manifest(smk.input.manifest))
         shards = [np.load(p, mmap_mode="r", allow_pickle=False) for p in smk.input.fingerprints]
         memory, count = smk.params.memory_mb << 20, 0
-        with table_writer(smk.output.copies, "copies") as write:
+        with TableWriter(smk.output.copies, "copies") as table:
             for piece in find_copies(embeddings, shards, folder, memory):
-                write(piece)
+                table.write(piece)
                 count += len(piece)
         log.info("%d of %d rows equal a lower one", count, sum(s.shape[1] for s in shards))
 

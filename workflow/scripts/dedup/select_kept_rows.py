@@ -2,7 +2,7 @@
 
 from verbatim.dedup.clusters import first_rows, kept_rows
 from verbatim.dedup.spill import RowStream
-from verbatim.records import count_rows, read_table, rows_between, table_writer
+from verbatim.records import TableWriter, count_rows, read_table, rows_between
 from verbatim.runtime import progress, scratch, script
 
 
@@ -21,12 +21,12 @@ def main(smk):
         n_members = count_rows(smk.input.clusters)
         firsts = RowStream(first_rows(members, n_members, folder, smk.params.memory_mb << 20))
         kept = total = 0
-        with table_writer(smk.output.kept, "kept_rows") as write:
+        with TableWriter(smk.output.kept, "kept_rows") as out:
             for usable, inside in shards("shards, again"):
                 if len(usable):
                     here = firsts.upto(int(usable[-1]))["row"].to_numpy()
                     table = kept_rows(usable, inside["row"].to_numpy(), here)
-                    write(table)
+                    out.write(table)
                     kept, total = kept + len(table), total + len(usable)
         log.info("%d of %d usable rows stay", kept, total)
 

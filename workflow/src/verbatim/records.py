@@ -10,10 +10,9 @@ is joined by position, and no file is named by a caption.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -160,49 +159,27 @@ def write_table(path: str | os.PathLike, kind: str, data: pd.DataFrame | dict[st
     os.replace(part, path)
 
 
-@contextlib.contextmanager
-def table_writer(
-    path: str | os.PathLike, kind: str, group_rows: int = 131072
-) -> Iterator[Callable[[pd.DataFrame], None]]:
-    """Write a `kind` table in pieces: a context manager that gives the function to call with each.
+class TableWriter:
+    """Writes a `kind` table piece by piece, for one that need not fit in memory; then moved into place."""
 
-    To a temporary name first, moved into place at the end; `group_rows` rows are held before they are written.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    held: list[pa.Table] = []
-    with pq.ParquetWriter(part, SCHEMAS[kind], compression="zstd") as writer:
+    def __init__(self, path: str | os.PathLike, kind: str):
+        self.path, self.kind = Path(path), kind
+        self._part = self.path.with_name(self.path.name + ".part")
 
-        def write(data: pd.DataFrame) -> None:
-            if len(data):
-                held.append(to_table(kind, data, str(path)))
-                if sum(len(table) for table in held) >= group_rows:
-                    flush()
+    def __enter__(self) -> TableWriter:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = pq.ParquetWriter(self._part, SCHEMAS[self.kind], compression="zstd")
+        return self
 
-        def flush() -> None:
-            if held:
-                writer.write_table(pa.concat_tables(held), row_group_size=group_rows)
-            held.clear()
+    def write(self, data: pd.DataFrame | dict[str, Any]) -> None:
+        self._writer.write_table(to_table(self.kind, data, str(self.path)))
 
-        yield write
-        flush()
-    os.replace(part, path)
-
-
-def count_rows(path: str | os.PathLike) -> int:
-    """How many rows a table has, by its footer."""
-    return int(pq.read_metadata(path).num_rows)
-
-
-def iter_table(
-    path: str | os.PathLike, kind: str, columns: list[str] | None = None
-) -> Iterator[pd.DataFrame]:
-    """Read a `kind` table in pieces, a row group each; checked as `read_table` does."""
-    _check_columns(path, kind)
-    with pq.ParquetFile(path) as file:
-        for group in range(file.num_row_groups):
-            yield file.read_row_group(group, columns or SCHEMAS[kind].names).to_pandas()
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._writer.close()
+        if kind is None:
+            os.replace(self._part, self.path)
+        else:
+            self._part.unlink()
 
 
 def _check_columns(path: str | os.PathLike, kind: str) -> None:
@@ -237,6 +214,28 @@ def read_table(
     """
     _check_columns(path, kind)
     return pq.read_table(path, columns=columns or SCHEMAS[kind].names, filters=filters).to_pandas()
+
+
+def count_rows(path: str | os.PathLike) -> int:
+    """How many rows a table has, by its footer."""
+    return int(pq.read_metadata(path).num_rows)
+
+
+def iter_table(
+    path: str | os.PathLike, kind: str, columns: list[str] | None = None
+) -> Iterator[pd.DataFrame]:
+    """Read a `kind` table in pieces, a row group each; checked as `read_table` does."""
+    _check_columns(path, kind)
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, columns or SCHEMAS[kind].names).to_pandas()
+
+
+def find_rows(path: str | os.PathLike, kind: str, rows: np.ndarray) -> pd.DataFrame:
+    """What a `kind` table says of these rows; of the rest no more than a piece is in memory."""
+    found = [piece[piece["row"].isin(rows)] for piece in iter_table(path, kind)]
+    none = SCHEMAS[kind].empty_table().to_pandas()
+    return pd.concat(found, ignore_index=True) if found else none
 
 
 def rows_between(

@@ -195,22 +195,26 @@ def sort_frames(
             for i, source in enumerate(sources)
             if (first := next(source, None)) is not None
         }
+        ready: list[pd.DataFrame] = []
         while heads:
             at = {i: keys(head) for i, head in heads.items()}
             # the lowest of the last keys: up to there nothing more can come from any run
             bound = min(tuple(int(k[-1]) for k in key) for key in at.values())
-            ready = []
             for i, key in at.items():
                 upto = int(_not_after(key, bound).sum())
                 ready.append(heads[i][:upto])
                 heads[i] = heads[i][upto:]
-            yield in_order(ready)
+            if sum(len(part) for part in ready) >= 8 * block:
+                yield in_order(ready)
+                ready = []
             for i in [i for i, head in heads.items() if head.empty]:
                 following = next(sources[i], None)
                 if following is None:
                     del heads[i]
                 else:
                     heads[i] = following
+        if ready:
+            yield in_order(ready)
 
 
 def _frames(store: Buckets, bucket: int, rows: int) -> Iterator[pd.DataFrame]:
