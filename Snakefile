@@ -41,6 +41,7 @@ rule all:
     input:
         "<results>/table1.csv",
         "<results>/checks.txt",
+        "<results>/dedup/histograms.parquet",
         all_tables(),
         all_figures(),
 

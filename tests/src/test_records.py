@@ -122,7 +122,7 @@ def test_a_table_is_written_and_read_in_pieces(tmp_path):
     assert count_rows(path) == 3
     assert [piece["row_a"].tolist() for piece in iter_table(path, "pairs")] == [[0], [1], [2]]
     assert [list(piece) for piece in iter_table(path, "pairs", ["row_b"])] == [["row_b"]] * 3
-    with pytest.raises(RecordError, match="must have a column 'cluster'"):
+    with pytest.raises(RecordError, match="must have a column 'row'"):
         list(iter_table(path, "clusters"))
     with TableWriter(tmp_path / "empty.parquet", "pairs"):
         pass
