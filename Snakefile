@@ -33,6 +33,7 @@ localrules:
     attacks,
     evaluation,
     labels,
+    templates,
 
 
 rule all:
@@ -40,6 +41,7 @@ rule all:
     input:
         "<results>/table1.csv",
         "<results>/checks.txt",
+        "<results>/dedup/histograms.parquet",
         all_tables(),
         all_figures(),
 
@@ -57,3 +59,8 @@ rule attacks:
 rule labels:
     input:
         expand("<results>/labels/{model}/labels.parquet", model=list(MODELS.index)),
+
+
+rule templates:
+    input:
+        expand("<results>/dedup/templates/{shard}.parquet", shard=input_shards()),

@@ -10,10 +10,15 @@ from verbatim.records import (
     MANIFEST,
     SCHEMAS,
     RecordError,
+    TableWriter,
+    count_rows,
+    find_rows,
+    iter_table,
     prompt_id,
     read_manifest,
     read_table,
     read_tables,
+    rows_between,
     to_table,
     write_table,
 )
@@ -106,3 +111,40 @@ def test_a_broken_manifest_is_named_with_its_cure(tmp_path, change):
         read_manifest(tmp_path / "m.tsv")
     with pytest.raises(RecordError, match=r"x\.tsv: no such file"):
         read_manifest(tmp_path / "x.tsv")
+
+
+def test_a_table_is_written_and_read_in_pieces(tmp_path):
+    path = tmp_path / "deep" / "pairs.parquet"
+    with TableWriter(path, "pairs") as table:
+        for i in range(3):
+            table.write({"row_a": [i], "row_b": [i + 1], "similarity": [0.5]})
+        assert not path.exists()
+    assert count_rows(path) == 3
+    assert [piece["row_a"].tolist() for piece in iter_table(path, "pairs")] == [[0], [1], [2]]
+    assert [list(piece) for piece in iter_table(path, "pairs", ["row_b"])] == [["row_b"]] * 3
+    with pytest.raises(RecordError, match="must have a column 'row'"):
+        list(iter_table(path, "clusters"))
+    with TableWriter(tmp_path / "empty.parquet", "pairs"):
+        pass
+    assert read_table(tmp_path / "empty.parquet", "pairs").empty
+    assert list(iter_table(tmp_path / "empty.parquet", "pairs")) == []
+
+
+def test_a_table_that_was_not_finished_is_not_there(tmp_path):
+    with pytest.raises(RecordError), TableWriter(tmp_path / "pairs.parquet", "pairs") as table:
+        table.write({"row_a": [1]})
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_table_says_of_some_rows_is_found(tmp_path):
+    path = tmp_path / "clusters.parquet"
+    write_table(path, "clusters", {"row": [1, 3, 5, 7], "cluster": [1, 1, 5, 5]})
+    assert find_rows(path, "clusters", np.array([7, 1, 2]))["row"].tolist() == [1, 7]
+    assert rows_between(path, "clusters", np.array([4, 2, 6]))["row"].tolist() == [3, 5]
+    assert rows_between(path, "clusters", np.array([2, 6]), ["cluster"])["cluster"].tolist() == [
+        1,
+        5,
+    ]
+    assert rows_between(path, "clusters", np.array([], dtype=int)).empty
+    write_table(path, "clusters", {"row": [], "cluster": []})
+    assert find_rows(path, "clusters", np.array([1])).empty

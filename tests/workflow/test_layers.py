@@ -20,7 +20,8 @@ STAGES = [
     "figures",
 ]
 SHARED = {
-    "archives", "authors", "clip", "configuration", "diffusion", "images", "parts", "pictures", "ranking", "records", "search",
+    "archives", "authors", "clip", "configuration", "diffusion", "images", "parts", "pictures", "ranking", "records",
+    "search", "templates",
 }  # fmt: skip
 # file -> the other stage's module that it may import, and why
 EXCEPTIONS = {
@@ -36,12 +37,14 @@ EXCEPTIONS = {
         "verbatim.inputs.fetching",
         "verbatim.inputs.url_cache",
     },
+    # the pictures of neighbour pairs, as for labels
+    "scripts/dedup/compare_pairs.py": {"verbatim.inputs.pictures"},
     # embeds the pictures of the archives that the world has just written
     "scripts/world/embed_rows.py": {"verbatim.inputs.pictures"},
 }
 TORCH = {"torch", "diffusers", "transformers", "open_clip", "safetensors"}
 LIGHT = {"check_model"}  # reads names and JSON, though its module can load a model too
-LOCAL = {"all", "attacks", "labels", "evaluation"}
+LOCAL = {"all", "attacks", "labels", "evaluation", "templates"}
 
 
 def modules_of(file: Path) -> list[str]:

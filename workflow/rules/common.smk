@@ -29,6 +29,7 @@ except configuration.ConfigError as err:
 wildcard_constraints:
     model="[a-z0-9_]+",
     shard=r"\d{5}",
+    part=r"\d{5}",
     figure="[a-z0-9_]+",
 
 
@@ -72,6 +73,23 @@ def input_shards():
             config["world"]["rows_a_shard"],
         )
     return list(SOURCE.shards)
+
+
+def index_parts():
+    """The parts of the index of all embeddings, each of dedup.shards_a_part shards."""
+    parts = shards(len(input_shards()), config["dedup"]["shards_a_part"])
+    return [f"<results>/dedup/index/{part}.faiss" for part in parts]
+
+
+def shards_of_part(part):
+    """Names of the embedding shards that a part of the index holds."""
+    size = config["dedup"]["shards_a_part"]
+    return input_shards()[int(part) * size : (int(part) + 1) * size]
+
+
+def dedup_memory():
+    """MB that a job needs which keeps dedup.memory_mb of rows in memory: libraries, and a shard of captions."""
+    return 2 * config["dedup"]["memory_mb"] + 2000
 
 
 def source_file(kind, shard):

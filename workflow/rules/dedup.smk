@@ -1,39 +1,128 @@
 # dedup: CLIP embeddings -> neighbour pairs, duplicate clusters, the most duplicated prompts.
 # Webster 2023, section 4 and Fig. 4; "On the De-duplication of LAION-2B" (arXiv 2303.12733).
 #
+# No job's memory grows with the data set: shards are fingerprinted and searched one by one, the index lies in
+# parts of dedup.shards_a_part shards, and what needs all rows goes by buckets on disk (dedup.memory_mb).
+#
 # INPUTS   <results>/inputs/manifest.tsv, <results>/inputs/rows/{shard}.parquet, the raw embeddings
-# OUTPUTS  <results>/dedup/index.faiss              nearest rows; ids are global rows, equal vectors only once
-#          <results>/dedup/copies.parquet           rows whose vector equals that of a lower row
-#          <results>/dedup/pairs/{shard}.parquet    neighbours of a shard's rows, by raw cosine
-#          <results>/dedup/clusters.parquet         row -> cluster;  cluster_stats.parquet: size, captions
-#          <results>/dedup/prompts.parquet          the most duplicated prompts, and the extra ones
-#          <results>/dedup/kept_rows.parquet        what a deduplicated training set keeps
+# OUTPUTS  <results>/dedup/fingerprints/{shard}.npy   a hash of each embedding, sorted
+#          <results>/dedup/copies.parquet             rows whose vector equals that of a lower row
+#          <results>/dedup/trained.faiss              the empty index; index/{part}.faiss: nearest rows; ids are
+#                                                     global rows, equal vectors only once
+#          <results>/dedup/pairs/{shard}.parquet      neighbours of a shard's rows, by raw cosine
+#          <results>/dedup/clusters.parquet           row -> cluster; cluster_sizes.parquet: and its size
+#          <results>/dedup/cluster_stats.parquet      size and captions of each cluster
+#          <results>/dedup/histograms.parquet         clusters by size and share of equal captions (Fig. 4)
+#          <results>/dedup/prompts.parquet            the most duplicated prompts, and the extra ones
+#          <results>/dedup/kept_rows.parquet          what a deduplicated training set keeps
+#          <results>/dedup/templates/{shard}.parquet  pairs that differ in one region only (target `templates`)
 
 
-rule build_index:
+rule build_fingerprints:
     input:
         manifest="<results>/inputs/manifest.tsv",
-        rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
-        embeddings=source_files("embeddings"),
-        code=code("search", "dedup/index"),
+        rows="<results>/inputs/rows/{shard}.parquet",
+        embeddings=lambda wildcards: source_file("embeddings", wildcards.shard),
+        code=code("search", "dedup/copies", "dedup/spill"),
     output:
-        index="<results>/dedup/index.faiss",
-        copies="<results>/dedup/copies.parquet",
+        fingerprints="<results>/dedup/fingerprints/{shard}.npy",
     log:
-        "<results>/logs/dedup/build_index.log",
+        "<results>/logs/dedup/build_fingerprints/{shard}.log",
     benchmark:
-        "<results>/benchmarks/dedup/build_index.tsv"
+        "<results>/benchmarks/dedup/build_fingerprints/{shard}.tsv"
     conda:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=1000,
+        runtime=60,
+    script:
+        "../scripts/dedup/build_fingerprints.py"
+
+
+rule merge_copies:
+    input:
+        manifest="<results>/inputs/manifest.tsv",
+        fingerprints=expand(
+            "<results>/dedup/fingerprints/{shard}.npy", shard=input_shards()
+        ),
+        embeddings=source_files("embeddings"),
+        code=code("search", "dedup/copies", "dedup/spill"),
+    output:
+        copies="<results>/dedup/copies.parquet",
+    log:
+        "<results>/logs/dedup/merge_copies.log",
+    benchmark:
+        "<results>/benchmarks/dedup/merge_copies.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=dedup_memory(),
+        runtime=1440,
+    params:
+        memory_mb=config["dedup"]["memory_mb"],
+    script:
+        "../scripts/dedup/merge_copies.py"
+
+
+rule train_index:
+    input:
+        manifest="<results>/inputs/manifest.tsv",
+        rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
+        embeddings=source_files("embeddings"),
+        copies="<results>/dedup/copies.parquet",
+        code=code("search", "dedup/copies", "dedup/index", "dedup/spill"),
+    output:
+        index="<results>/dedup/trained.faiss",
+    log:
+        "<results>/logs/dedup/train_index.log",
+    benchmark:
+        "<results>/benchmarks/dedup/train_index.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        gpu=config["dedup"]["gpu"],
+        mem_mb=lambda wildcards: 4000 + config["dedup"]["train_rows"] // 100,
+        runtime=1440,
     params:
         factory=config["dedup"]["factory"],
         nprobe=config["dedup"]["nprobe"],
         train_rows=config["dedup"]["train_rows"],
         seed=config["dedup"]["seed"],
+        gpu=config["dedup"]["gpu"],
+    script:
+        "../scripts/dedup/train_index.py"
+
+
+rule build_index:
+    input:
+        manifest="<results>/inputs/manifest.tsv",
+        rows=lambda wildcards: expand(
+            "<results>/inputs/rows/{shard}.parquet",
+            shard=shards_of_part(wildcards.part),
+        ),
+        embeddings=lambda wildcards: [
+            source_file("embeddings", shard)
+            for shard in shards_of_part(wildcards.part)
+        ],
+        copies="<results>/dedup/copies.parquet",
+        trained="<results>/dedup/trained.faiss",
+        code=code("search", "dedup/copies", "dedup/index", "dedup/spill"),
+    output:
+        index="<results>/dedup/index/{part}.faiss",
+    log:
+        "<results>/logs/dedup/build_index/{part}.log",
+    benchmark:
+        "<results>/benchmarks/dedup/build_index/{part}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=480,
+    params:
         batch=config["dedup"]["batch"],
     script:
         "../scripts/dedup/build_index.py"
@@ -41,12 +130,13 @@ rule build_index:
 
 rule search_pairs:
     input:
-        # stands for the raw embeddings of all shards: named here, they would be shards times shards
         manifest="<results>/inputs/manifest.tsv",
         rows="<results>/inputs/rows/{shard}.parquet",
-        index="<results>/dedup/index.faiss",
+        index=index_parts(),
         copies="<results>/dedup/copies.parquet",
-        code=code("search", "dedup/index", "dedup/pairs"),
+        # of the other shards the index and the manifest know
+        embeddings=lambda wildcards: source_file("embeddings", wildcards.shard),
+        code=code("search", "dedup/copies", "dedup/pairs", "dedup/spill"),
     output:
         pairs="<results>/dedup/pairs/{shard}.parquet",
     log:
@@ -57,8 +147,9 @@ rule search_pairs:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=240,
+        gpu=config["dedup"]["gpu"],
+        mem_mb=4000 + dedup_memory(),
+        runtime=480,
     params:
         k=config["dedup"]["k"],
         most_neighbours=config["dedup"]["most_neighbours"],
@@ -66,6 +157,8 @@ rule search_pairs:
         relatives_threshold=config["dedup"]["relatives_threshold"],
         margin=config["dedup"]["margin"],
         batch=config["dedup"]["batch"],
+        memory_mb=config["dedup"]["memory_mb"],
+        gpu=config["dedup"]["gpu"],
     script:
         "../scripts/dedup/search_pairs.py"
 
@@ -73,12 +166,11 @@ rule search_pairs:
 rule cluster_rows:
     input:
         manifest="<results>/inputs/manifest.tsv",
-        rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
         pairs=expand("<results>/dedup/pairs/{shard}.parquet", shard=input_shards()),
-        code=code("dedup/clusters"),
+        code=code("dedup/clusters", "dedup/components", "dedup/spill"),
     output:
         clusters="<results>/dedup/clusters.parquet",
-        stats="<results>/dedup/cluster_stats.parquet",
+        sizes="<results>/dedup/cluster_sizes.parquet",
     log:
         "<results>/logs/dedup/cluster_rows.log",
     benchmark:
@@ -87,21 +179,69 @@ rule cluster_rows:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=dedup_memory(),
+        runtime=1440,
     params:
         threshold=config["dedup"]["threshold"],
+        memory_mb=config["dedup"]["memory_mb"],
     script:
         "../scripts/dedup/cluster_rows.py"
+
+
+rule count_clusters:
+    input:
+        rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
+        clusters="<results>/dedup/clusters.parquet",
+        code=code("dedup/clusters", "dedup/prompts", "dedup/spill"),
+    output:
+        stats="<results>/dedup/cluster_stats.parquet",
+    log:
+        "<results>/logs/dedup/count_clusters.log",
+    benchmark:
+        "<results>/benchmarks/dedup/count_clusters.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=dedup_memory(),
+        runtime=1440,
+    params:
+        memory_mb=config["dedup"]["memory_mb"],
+    script:
+        "../scripts/dedup/count_clusters.py"
+
+
+rule count_duplicates:
+    input:
+        rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
+        clusters="<results>/dedup/clusters.parquet",
+        stats="<results>/dedup/cluster_stats.parquet",
+        code=code("search", "dedup/clusters", "dedup/copies", "dedup/spill"),
+    output:
+        histograms="<results>/dedup/histograms.parquet",
+    log:
+        "<results>/logs/dedup/count_duplicates.log",
+    benchmark:
+        "<results>/benchmarks/dedup/count_duplicates.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    params:
+        share_bins=config["dedup"]["share_bins"],
+    script:
+        "../scripts/dedup/count_duplicates.py"
 
 
 rule select_prompts:
     input:
         rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
-        clusters="<results>/dedup/clusters.parquet",
+        sizes="<results>/dedup/cluster_sizes.parquet",
         stats="<results>/dedup/cluster_stats.parquet",
         extra=extra_prompts(),
-        code=code("dedup/prompts"),
+        code=code("dedup/prompts", "dedup/spill"),
     output:
         prompts="<results>/dedup/prompts.parquet",
     log:
@@ -112,12 +252,13 @@ rule select_prompts:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=dedup_memory(),
+        runtime=1440,
     params:
         n_prompts=config["dedup"]["n_prompts"],
         min_caption_chars=config["dedup"]["min_caption_chars"],
         max_caption_chars=config["dedup"]["max_caption_chars"],
+        memory_mb=config["dedup"]["memory_mb"],
     script:
         "../scripts/dedup/select_prompts.py"
 
@@ -164,7 +305,7 @@ rule select_kept_rows:
     input:
         rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
         clusters="<results>/dedup/clusters.parquet",
-        code=code("dedup/clusters"),
+        code=code("dedup/clusters", "dedup/spill"),
     output:
         kept="<results>/dedup/kept_rows.parquet",
     log:
@@ -175,7 +316,36 @@ rule select_kept_rows:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=dedup_memory(),
+        runtime=1440,
+    params:
+        memory_mb=config["dedup"]["memory_mb"],
     script:
         "../scripts/dedup/select_kept_rows.py"
+
+
+rule compare_pairs:
+    input:
+        manifest="<results>/inputs/manifest.tsv",
+        # not an input a shard: a pair may reach into any, and clusters come after all of them
+        clusters="<results>/dedup/clusters.parquet",
+        pairs="<results>/dedup/pairs/{shard}.parquet",
+        code=code("images", "dedup/regions", "inputs/pictures", "templates"),
+    output:
+        templates="<results>/dedup/templates/{shard}.parquet",
+    log:
+        "<results>/logs/dedup/compare_pairs/{shard}.log",
+    benchmark:
+        "<results>/benchmarks/dedup/compare_pairs/{shard}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=480,
+    params:
+        rows=f"{RESULTS}/inputs/rows",
+        settings=config["dedup"]["templates"],
+        keep=4096,
+    script:
+        "../scripts/dedup/compare_pairs.py"

@@ -1,7 +1,7 @@
 # labels: candidate prompts of a model -> MV, RV, TV or N, with distances, sources and masks.
 # Webster 2023, section 4 and Table 1.
 #
-# INPUTS   <results>/dedup/{prompts,clusters,copies,index.faiss,pairs/}, <results>/inputs/rows/, the model, the CLIP of the
+# INPUTS   <results>/dedup/{prompts,clusters,copies,index/,pairs/}, <results>/inputs/rows/, the model, the CLIP of the
 #          embeddings; by the sheet's column `candidates` also
 #            own         scores of whitebox, blackbox and postfilter of the model
 #            top:m       scores of blackbox of model m
@@ -182,7 +182,7 @@ rule search_neighbours:
     input:
         selection="<results>/labels/{model}/selection.parquet",
         images="<results>/labels/{model}/images.zip",
-        index="<results>/dedup/index.faiss",
+        index=index_parts(),
         clip=clip_file("open_clip_config.json"),
         clip_weights=clip_file("open_clip_model.safetensors"),
         code=code("clip", "images", "search", "labels/neighbours"),
@@ -331,6 +331,7 @@ rule label_candidates:
             "labels/label",
             "labels/masks",
             "labels/training",
+            "templates",
         ),
     output:
         labels="<results>/labels/{model}/shards/{shard}.parquet",

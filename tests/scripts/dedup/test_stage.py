@@ -56,7 +56,7 @@ def make_source(folder: Path, cuts: list[int]) -> tuple[list[str], list[str]]:
 
 @pytest.fixture
 def run_stage(run_script, tmp_path: Path):
-    def run(name: str, cuts: list[int], batch: int = 1000) -> Path:
+    def run(name: str, cuts: list[int], batch: int = 1000, a_part: int = 100) -> Path:
         source, out = tmp_path / name / "source", tmp_path / name
         arrays, tables = make_source(source, cuts)
         shards = [f"{i:05d}" for i in range(len(arrays))]
@@ -83,55 +83,114 @@ def run_stage(run_script, tmp_path: Path):
                 params={"norm_tolerance": 0.01, **chars},
                 wildcards={"shard": shard},
             )  # fmt: skip
+        memory = {"memory_mb": 1}
+        marks = [str(dedup / f"fingerprints/{s}.npy") for s in shards]
+        for i, shard in enumerate(shards):
+            run_script(
+                "dedup/build_fingerprints.py",
+                input={"manifest": manifest, "rows": rows[i]},
+                output={"fingerprints": marks[i]},
+                wildcards={"shard": shard},
+            )
+        copies, trained = dedup / "copies.parquet", dedup / "trained.faiss"
         run_script(
-            "dedup/build_index.py",
-            input={"manifest": manifest, "rows": rows},
-            output={"index": dedup / "index.faiss", "copies": dedup / "copies.parquet"},
-            params={"factory": "Flat", "nprobe": 1, "train_rows": 9, "seed": 0, "batch": batch},
+            "dedup/merge_copies.py",
+            input={"manifest": manifest, "fingerprints": marks},
+            output={"copies": copies},
+            params=memory,
         )
+        run_script(
+            "dedup/train_index.py",
+            input={"manifest": manifest, "rows": rows, "copies": copies},
+            output={"index": trained},
+            params={"factory": "Flat", "nprobe": 1, "train_rows": 9, "seed": 0, "gpu": 1},
+        )
+        parts = []
+        for i in range(0, len(shards), a_part):
+            parts.append(str(dedup / f"index/{i // a_part:05d}.faiss"))
+            run_script(
+                "dedup/build_index.py",
+                input={
+                    "manifest": manifest, "rows": rows[i : i + a_part], "copies": copies,
+                    "trained": trained,
+                },
+                output={"index": parts[-1]},
+                params={"batch": batch},
+                wildcards={"part": f"{i // a_part:05d}"},
+            )  # fmt: skip
         for i, shard in enumerate(shards):
             run_script(
                 "dedup/search_pairs.py",
-                input={
-                    "manifest": manifest, "rows": rows[i], "index": dedup / "index.faiss",
-                    "copies": dedup / "copies.parquet",
-                },
+                input={"manifest": manifest, "rows": rows[i], "index": parts, "copies": copies},
                 output={"pairs": pairs[i]},
                 params={
                     "k": 3, "most_neighbours": 20, "threshold": 0.95, "relatives_threshold": 0.8,
-                    "margin": 0.01, "batch": batch,
+                    "margin": 0.01, "batch": batch, "gpu": 0, **memory,
                 },
                 wildcards={"shard": shard},
             )  # fmt: skip
         clusters, stats = dedup / "clusters.parquet", dedup / "cluster_stats.parquet"
+        sizes = dedup / "cluster_sizes.parquet"
         run_script(
             "dedup/cluster_rows.py",
-            input={"manifest": manifest, "rows": rows, "pairs": pairs},
-            output={"clusters": clusters, "stats": stats},
-            params={"threshold": 0.95},
+            input={"manifest": manifest, "pairs": pairs},
+            output={"clusters": clusters, "sizes": sizes},
+            params={"threshold": 0.95, **memory},
+        )
+        run_script(
+            "dedup/count_clusters.py",
+            input={"rows": rows, "clusters": clusters},
+            output={"stats": stats},
+            params=memory,
+        )
+        run_script(
+            "dedup/count_duplicates.py",
+            input={"rows": rows, "clusters": clusters, "stats": stats},
+            output={"histograms": dedup / "histograms.parquet"},
+            params={"share_bins": 10},
         )
         extra = out / "extra.parquet"
         write_table(extra, "extra_prompts", {"caption": ["held out", "caption 59"]})
         run_script(
             "dedup/select_prompts.py",
-            input={"rows": rows, "clusters": clusters, "stats": stats, "extra": [extra]},
+            input={"rows": rows, "sizes": sizes, "stats": stats, "extra": [extra]},
             output={"prompts": dedup / "prompts.parquet"},
-            params={"n_prompts": 12, **chars},
+            params={"n_prompts": 12, **chars, **memory},
         )
         run_script(
             "dedup/select_kept_rows.py",
             input={"rows": rows, "clusters": clusters},
             output={"kept": dedup / "kept_rows.parquet"},
+            params=memory,
         )
+        for i, shard in enumerate(shards):
+            run_script(
+                "dedup/compare_pairs.py",
+                input={"manifest": manifest, "clusters": clusters, "pairs": pairs[i]},
+                output={"templates": dedup / f"templates/{shard}.parquet"},
+                params={
+                    "rows": str(out / "inputs/rows"), "keep": 9,
+                    "settings": {
+                        "size": 8, "low": 0.01, "high": 0.5, "difference": 0.03, "erode": 1,
+                        "dilate": 1, "min_shared": 0.3,
+                    },
+                },
+                wildcards={"shard": shard},
+            )  # fmt: skip
+        assert not list(dedup.glob("*.scratch"))
         return out
 
     return run
 
 
-@pytest.mark.parametrize(("cuts", "batch"), [([7, 30], 5), ([1, 2, 3, 4, 5, 41], 1000)])
-def test_results_do_not_depend_on_the_shards(run_stage, cuts, batch):
-    one, many = run_stage("one", []), run_stage("many", cuts, batch)
-    for table in ("copies", "clusters", "cluster_stats", "prompts", "kept_rows"):
+@pytest.mark.parametrize(
+    ("cuts", "batch", "a_part"), [([7, 30], 5, 100), ([1, 2, 3, 4, 5, 41], 1000, 2)]
+)
+def test_results_do_not_depend_on_the_shards(run_stage, cuts, batch, a_part):
+    one, many = run_stage("one", []), run_stage("many", cuts, batch, a_part)
+    for table in (
+        "copies", "clusters", "cluster_sizes", "cluster_stats", "histograms", "prompts", "kept_rows",
+    ):  # fmt: skip
         pd.testing.assert_frame_equal(
             read_table(one / f"dedup/{table}.parquet", table),
             read_table(many / f"dedup/{table}.parquet", table),
@@ -156,6 +215,18 @@ def test_the_stage_finds_what_was_planted(run_stage):
     assert clusters["cluster"].tolist() == [3] * 6 + [40] * 4
     stats = read_table(out / "dedup/cluster_stats.parquet", "cluster_stats")
     assert stats["share_equal_captions"].tolist() == [1, 0.25]
+    histogram = read_table(out / "dedup/histograms.parquet", "histograms")
+    assert histogram[["size_low", "share_high", "clusters", "rows"]].to_numpy().tolist() == [
+        [1, 1, 48, 48], [4, 0.3, 1, 4], [4, 1, 1, 6],
+    ]  # fmt: skip
+    templates = pd.concat(
+        [read_table(p, "templates") for p in (out / "dedup/templates").iterdir()]
+    ).set_index(["row_a", "row_b"])
+    assert templates.loc[(40, 41), "reason"].startswith("row 41: ")  # its picture is broken
+    assert templates.loc[(40, 42), "status"] == "not_checked"
+    assert templates.loc[(40, 43), "status"] == "ok"
+    assert templates.loc[(40, 43), "shared"] == 0  # each of one shade, and not the same
+    assert not templates["template"].any()
     prompts = read_table(out / "dedup/prompts.parquet", "prompts")
     assert prompts["caption"].tolist()[:6] == [
         "planted", "often", "caption 40", "caption 41", "caption 42", "caption 43",

@@ -1,68 +1,59 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from verbatim.dedup.clusters import cluster_stats, cluster_table, components, kept_rows
+from verbatim.dedup.clusters import (
+    STATS,
+    cluster_sizes,
+    cluster_stats,
+    first_rows,
+    histogram,
+    kept_rows,
+)
+from verbatim.dedup.prompts import caption_keys
+from verbatim.dedup.spill import RowStream
+
+NO_CLUSTERS = pd.DataFrame({"row": [], "cluster": []}, dtype="int64")
 
 
-def naive_components(pairs: list[tuple[int, int]], n_rows: int) -> list[int]:
-    """Lowest row that each row can be reached from."""
-    lowest = list(range(n_rows))
-    changed = True
-    while changed:
-        changed = False
-        for a, b in pairs:
-            low = min(lowest[a], lowest[b])
-            if lowest[a] != low or lowest[b] != low:
-                lowest[a] = lowest[b] = low
-                changed = True
-    return lowest
+def stats_of(
+    clusters: pd.DataFrame, captions: pd.DataFrame, folder: Path, memory=1 << 20, piece=1000
+) -> pd.DataFrame:
+    """`cluster_stats` of a table of clusters, and captions of the rows that have one."""
+    members = clusters.merge(captions, on="row", how="left")
+    members["usable"] = members["caption"].notna()
+    members["key"] = caption_keys(members["caption"].fillna(""))
+    members = members[["row", "cluster", "key", "usable"]]
+    pieces = [members[i : i + piece] for i in range(0, len(members), piece)]
+    texts = [captions[i : i + piece] for i in range(0, len(captions), piece)]
+    none = pd.DataFrame({name: [] for name in STATS})
+    found = list(cluster_stats(pieces, len(members), texts, folder, memory))
+    return pd.concat(found, ignore_index=True) if found else none
 
 
-@pytest.mark.parametrize("n_pairs", [0, 20, 60, 300])
-@pytest.mark.parametrize("chunk", [1, 7, 1000])
-def test_components_are_those_of_a_naive_search_however_the_pairs_are_cut(n_pairs, chunk):
-    for seed in range(5):
-        pairs = np.random.default_rng(seed).integers(0, 100, (n_pairs, 2))
-        chunks = (
-            (pairs[i : i + chunk, 0], pairs[i : i + chunk, 1])
-            for i in range(0, max(1, n_pairs), chunk)
-        )
-        want = naive_components([(a, b) for a, b in pairs], 100)
-        assert components(chunks, 100).tolist() == want
+def kept_of(clusters: pd.DataFrame, usable: np.ndarray, folder: Path, cuts=(), memory=1 << 20):
+    """Kept rows, shard by shard."""
+    members = clusters[clusters["row"].isin(usable)]
+    firsts = RowStream(first_rows([members], len(clusters), folder, memory))
+    kept = []
+    for rows in np.split(usable, np.searchsorted(usable, cuts)):
+        if len(rows):
+            here = firsts.upto(int(rows[-1]))["row"].to_numpy()
+            kept += kept_rows(rows, clusters["row"].to_numpy(), here)["row"].tolist()
+    return kept
 
 
-@pytest.mark.parametrize("order", ["up", "down", "random"])
-def test_a_long_chain_is_one_component(order):
-    a = np.arange(9_999)
-    if order == "down":
-        a = a[::-1]
-    elif order == "random":
-        a = np.random.default_rng(0).permutation(a)
-    chunks = ((part, part + 1) for part in np.array_split(a, 50))
-    assert not components(chunks, 10_000).any()
-
-
-@pytest.mark.parametrize("pair", [(0, 5), (-1, 2)])
-def test_a_pair_of_rows_that_are_not_there_is_refused(pair):
-    with pytest.raises(ValueError, match="there are 5 rows"):
-        components([(np.array([pair[0]]), np.array([pair[1]]))], 5)
-
-
-def test_a_cluster_is_two_rows_or_more_and_named_by_its_lowest():
-    table = cluster_table(np.array([0, 1, 0, 3, 1, 5, 1]))
-    assert table.to_numpy().tolist() == [[0, 0], [1, 1], [2, 0], [4, 1], [6, 1]]
-    assert cluster_table(np.arange(3)).empty
-
-
-def test_stats_count_captions_of_each_cluster():
+@pytest.mark.parametrize(("memory", "piece"), [(1 << 20, 1000), (1, 1000), (1, 1), (1500, 2)])
+def test_stats_count_captions_of_each_cluster(tmp_path: Path, memory, piece):
     clusters = pd.DataFrame(
         {"row": [0, 1, 2, 3, 4, 5, 6, 7, 8], "cluster": [0, 1, 1, 0, 1, 1, 6, 6, 1]}
     )
     captions = pd.DataFrame(
         {"row": [0, 1, 2, 3, 4, 8], "caption": ["b", "x", "y", "a", "y", "X"]}
     )  # rows 5, 6, 7 have captions that cannot be prompts
-    stats = cluster_stats(clusters, captions)
+    stats = stats_of(clusters, captions, tmp_path, memory, piece)
     assert stats["cluster"].tolist() == [1, 0, 6]
     assert stats["size"].tolist() == [5, 2, 2]
     assert stats["n_captions"].tolist() == [3, 2, 0]
@@ -71,22 +62,65 @@ def test_stats_count_captions_of_each_cluster():
     np.testing.assert_allclose(stats["share_equal_captions"], [2 / 5, 1 / 2, 0])
 
 
-def test_no_clusters_have_no_stats():
-    none = pd.DataFrame({"row": [], "cluster": []}, dtype="int64")
-    stats = cluster_stats(none, pd.DataFrame({"row": [1], "caption": ["a"]}))
-    assert stats.empty
-    assert list(stats) == [
-        "cluster",
-        "size",
-        "n_captions",
-        "share_equal_captions",
-        "caption",
-        "row",
-    ]
+def test_stats_are_those_of_a_naive_count_whatever_the_memory(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    cluster = rng.integers(0, 60, 400)
+    first = [int(np.flatnonzero(cluster == c)[0]) for c in cluster]
+    clusters = pd.DataFrame({"row": np.arange(400), "cluster": first})
+    words = [f"caption {i}" for i in rng.integers(0, 4, 400)]
+    usable = np.flatnonzero(rng.random(400) < 0.8)
+    captions = pd.DataFrame({"row": usable, "caption": [words[i] for i in usable]})
+    want = []
+    for one in sorted(set(first)):
+        rows = [r for r in range(400) if first[r] == one]
+        have = [words[r] for r in rows if r in set(usable)]
+        counted = [
+            (-have.count(w), min(r for r in rows if words[r] == w and r in set(usable)), w)
+            for w in dict.fromkeys(have)
+        ]
+        count, row, word = min(counted, default=(0, one, ""))
+        want.append((one, len(rows), len(set(have)), np.float32(-count / len(rows)), word, row))
+    want.sort(key=lambda s: (-s[1], s[0]))
+    for memory, piece in ((1 << 30, 1000), (1000, 30), (5000, 7)):
+        got = stats_of(clusters, captions, tmp_path, memory, piece)
+        assert list(got.itertuples(index=False, name=None)) == want
+    assert not list(tmp_path.iterdir())
 
 
-def test_a_deduplicated_set_keeps_the_lowest_usable_row_of_each_cluster():
+def test_no_clusters_have_no_stats(tmp_path: Path):
+    captions = pd.DataFrame({"row": [1], "caption": ["a"]})
+    assert stats_of(NO_CLUSTERS, captions, tmp_path).empty
+
+
+@pytest.mark.parametrize("memory", [1, 300, 1 << 20])
+def test_each_row_knows_the_size_of_its_cluster(tmp_path: Path, memory):
+    clusters = pd.DataFrame({"row": [0, 1, 2, 4, 6], "cluster": [0, 1, 0, 1, 1]})
+    pieces = [clusters[:2], clusters[2:]]
+    sizes = pd.concat(list(cluster_sizes(pieces, 5, tmp_path, memory)), ignore_index=True)
+    assert sizes["row"].tolist() == [0, 1, 2, 4, 6]
+    assert sizes["cluster"].tolist() == [0, 1, 0, 1, 1]
+    assert sizes["size"].tolist() == [2, 3, 2, 3, 3]
+
+
+@pytest.mark.parametrize("cuts", [(), (3,), (1, 2, 6, 7)])
+@pytest.mark.parametrize("memory", [1, 1 << 20])
+def test_a_deduplicated_set_keeps_the_lowest_usable_row_of_each_cluster(
+    tmp_path: Path, cuts, memory
+):
     clusters = pd.DataFrame({"row": [1, 3, 4, 6, 7], "cluster": [1, 1, 4, 1, 4]})
     usable = np.array([0, 2, 3, 4, 5, 6, 7])  # row 1 has no caption
-    assert kept_rows(clusters, usable)["row"].tolist() == [0, 2, 3, 4, 5]
-    assert kept_rows(clusters.head(0), usable)["row"].tolist() == usable.tolist()
+    assert kept_of(clusters, usable, tmp_path, cuts, memory) == [0, 2, 3, 4, 5]
+    assert kept_of(NO_CLUSTERS, usable, tmp_path, cuts, memory) == usable.tolist()
+
+
+def test_a_histogram_counts_clusters_by_size_and_share():
+    stats = pd.DataFrame(
+        {"size": [2, 3, 4, 10, 3, 2], "share_equal_captions": [1, 1 / 3, 0.25, 0.3, 0, 0.5]}
+    ).astype({"size": "int32", "share_equal_captions": "float32"})
+    whole = histogram([stats], 7, 10)
+    pd.testing.assert_frame_equal(histogram([stats[:3], stats[3:]], 7, 10), whole)
+    got = {tuple(row) for row in whole.round(2).itertuples(index=False, name=None)}
+    assert got == {
+        (1, 1, 0.9, 1.0, 7, 7), (2, 3, 0, 0, 1, 3), (2, 3, 0.9, 1.0, 1, 2), (2, 3, 0.3, 0.4, 1, 3),
+        (2, 3, 0.4, 0.5, 1, 2), (4, 7, 0.2, 0.3, 1, 4), (8, 15, 0.2, 0.3, 1, 10),
+    }  # fmt: skip

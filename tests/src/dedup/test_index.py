@@ -1,60 +1,98 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-from made_embeddings import embeddings, index_of
+from made_embeddings import embeddings, index_in_parts, index_of
 from made_inputs import random_units
 
 from verbatim.dedup import DedupError
-from verbatim.dedup.index import find_copies, fingerprint, indexed_rows
-from verbatim.search import search_rows
+from verbatim.dedup.index import (
+    distinct_rows,
+    draw_rows,
+    fill_index,
+    train_index,
+    write_index,
+)
+from verbatim.search import gpu_state, open_index, search_rows
 
 
-def test_only_rows_without_a_sound_embedding_stay_out():
-    table = pd.DataFrame({"row": [4, 5, 6], "status": ["ok", "bad_embedding", "bad_caption"]})
-    assert indexed_rows(table).tolist() == [4, 6]
+def test_a_sample_is_the_same_however_rows_are_cut_and_of_the_size_asked_for():
+    rows = np.random.default_rng(0).permutation(100_000)[:5000]
+    rows.sort()
+    for n in (1, 100, 4999):
+        want = draw_rows([rows], n, seed=3)
+        assert len(np.unique(want)) == n
+        assert np.isin(want, rows).all()
+        for cuts in ([10], [1, 1, 2500, 4999]):
+            np.testing.assert_array_equal(draw_rows(np.split(rows, cuts), n, seed=3), want)
+        assert (draw_rows([rows], n, seed=4) != want).any()
+    np.testing.assert_array_equal(draw_rows([rows], 9999, seed=3), rows)
 
 
-@pytest.mark.parametrize("dim", [4, 5, 768])
-def test_equal_vectors_and_only_they_share_a_fingerprint(dim):
-    vectors = random_units(2000, dim).astype(np.float16)
-    twice = np.concatenate([vectors, vectors])
-    marks = fingerprint(twice)
-    np.testing.assert_array_equal(marks[:2000], marks[2000:])
-    assert len(np.unique(marks)) == len(np.unique(vectors, axis=0))
+def test_a_sample_is_drawn_from_everywhere():
+    drawn = draw_rows([np.arange(100_000)], 10_000, seed=0)
+    counts = np.histogram(drawn, 10, (0, 100_000))[0]
+    assert (abs(counts - 1000) < 150).all()  # five standard deviations
 
 
-def test_a_flipped_bit_changes_the_fingerprint():
-    vectors = np.repeat(random_units(1, 32).astype(np.float16), 32 * 16 + 1, axis=0)
-    bits = vectors.view(np.uint16)
-    for i in range(32 * 16):
-        bits[i + 1, i // 16] ^= np.uint16(1 << (i % 16))
-    assert len(np.unique(fingerprint(vectors))) == 32 * 16 + 1
+def test_copies_are_left_out_of_the_index():
+    assert distinct_rows(np.array([2, 4, 6]), np.array([3, 4])).tolist() == [2, 6]
 
 
-@pytest.mark.parametrize("cuts", [[], [1, 17, 40]])
-@pytest.mark.parametrize("batch", [3, 1000])
-def test_copies_are_those_of_a_naive_comparison(tmp_path: Path, cuts, batch):
-    vectors = random_units(50)
-    for row, first in ((9, 2), (30, 2), (49, 2), (18, 17), (3, 1)):
-        vectors[row] = vectors[first]
-    vectors[40] = vectors[0] + 0.01  # near is not equal
-    stored = embeddings(tmp_path, vectors, cuts)
-    rows = np.delete(np.arange(50), 2)  # the first of a group takes no part: the next one is first
-    raw = vectors.astype(np.float16)
-    want = []
-    for row in rows:
-        first = next(r for r in rows if (raw[r] == raw[row]).all())
-        if first != row:
-            want.append((row, first))
-    got = find_copies(stored, np.split(rows, cuts), batch)
-    assert list(got.itertuples(index=False, name=None)) == want
+@pytest.mark.parametrize("factory", ["Flat", "IVF4,Flat", "IVF4,PQ4x4", "OPQ4,IVF4,PQ4x4"])
+@pytest.mark.parametrize("cuts", [[200], [1, 7, 390], [100, 200, 300]])
+def test_an_index_in_parts_finds_what_one_in_one_piece_does(tmp_path: Path, factory, cuts):
+    stored = embeddings(tmp_path, random_units(400), [150])
+    queries = random_units(20, seed=3)
+    whole = search_rows(index_of(stored, np.arange(400), factory), queries, 9)
+    parts = index_in_parts(tmp_path, stored, np.split(np.arange(400), cuts), factory)
+    for batch in (1024, 7):
+        similarity, row = search_rows(parts, queries, 9, batch)
+        np.testing.assert_allclose(similarity, whole[0], atol=2e-6)
+        near = np.diff(whole[0], axis=1, append=0) > -1e-5  # either of two may come first
+        near[:, 1:] |= near[:, :-1]
+        assert near.mean() < 0.1
+        np.testing.assert_array_equal(row[~near], whole[1][~near])
 
 
-def test_a_hash_that_errs_makes_no_copy(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("verbatim.dedup.index.fingerprint", lambda v: np.zeros(len(v), np.uint64))
-    assert find_copies(embeddings(tmp_path, random_units(5), []), [np.arange(5)]).empty
+def test_an_index_filled_in_pieces_is_the_same(tmp_path: Path):
+    stored = embeddings(tmp_path, random_units(200), [])
+    for cuts in ([], [3, 100, 101]):
+        index = train_index(stored, np.arange(200), "IVF4,PQ4x4", nprobe=4)
+        fill_index(index, stored, np.split(np.arange(200), cuts), batch=32)
+        write_index(index, tmp_path / f"{len(cuts)}.faiss")
+    assert (tmp_path / "0.faiss").read_bytes() == (tmp_path / "3.faiss").read_bytes()
+
+
+def test_without_gpu_support_the_reason_is_said(monkeypatch):
+    monkeypatch.delattr("faiss.StandardGpuResources", raising=False)
+    assert "without GPU support" in gpu_state()
+    monkeypatch.setattr("faiss.StandardGpuResources", object, raising=False)
+    monkeypatch.setattr("faiss.get_num_gpus", lambda: 0)
+    assert gpu_state() == "faiss sees no GPU"
+    monkeypatch.setattr("faiss.get_num_gpus", lambda: 1)
+    assert gpu_state() == ""
+
+
+def test_a_gpu_is_asked_for_the_centroids_and_for_each_part(tmp_path: Path, monkeypatch):
+    cloned = []
+    monkeypatch.setattr("faiss.StandardGpuResources", object, raising=False)
+    monkeypatch.setattr(
+        "faiss.index_cpu_to_gpu",
+        lambda resources, device, index: cloned.append((device, index.ntotal)) or index,
+        raising=False,
+    )
+    stored = embeddings(tmp_path, random_units(200), [])
+    index = train_index(stored, np.arange(200), "IVF4,Flat", nprobe=4, gpu=True)
+    assert cloned == [(0, 0)]
+    want = train_index(stored, np.arange(200), "IVF4,Flat", nprobe=4)
+    for i, trained in enumerate((index, want)):
+        part = fill_index(trained, stored, [np.arange(200)], batch=64)
+        write_index(part, tmp_path / f"{i}.faiss")
+    queries = random_units(9, seed=1)
+    got = search_rows(open_index(tmp_path / "0.faiss", gpu=True), queries, 5)
+    assert cloned[1:] == [(0, 200)]
+    np.testing.assert_array_equal(got, search_rows(tmp_path / "1.faiss", queries, 5))
 
 
 def test_the_index_does_not_depend_on_shards_and_batches(tmp_path: Path):

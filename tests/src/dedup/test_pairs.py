@@ -3,12 +3,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_embeddings import embeddings, index_of
+from made_embeddings import copies_of, embeddings, index_in_parts, index_of
 from made_inputs import random_units, unit
 
-from verbatim.dedup.clusters import cluster_table, components
-from verbatim.dedup.index import find_copies
-from verbatim.dedup.pairs import Neighbourhood, find_pairs
+from verbatim.dedup.components import find_clusters
+from verbatim.dedup.pairs import Neighbourhood, find_pairs, rows_a_pass
 from verbatim.search import Embeddings
 
 SETTINGS = {
@@ -35,24 +34,34 @@ def world() -> np.ndarray:
 
 
 def search(
-    folder: Path, vectors: np.ndarray, cuts: list[int], factory: str = "Flat", **more
+    folder: Path,
+    vectors: np.ndarray,
+    cuts: list[int],
+    factory: str = "Flat",
+    parts: list[int] | None = None,
+    **more,
 ) -> tuple[Embeddings, list[Neighbourhood]]:
-    """All shards' pairs."""
+    """All shards' pairs; the index lies in parts that begin before the rows `parts`, if given."""
     folder.mkdir(exist_ok=True)
     stored = embeddings(folder, vectors, cuts)
     shards = np.split(np.arange(len(vectors)), cuts)
-    copies = find_copies(stored, shards)
+    copies = copies_of(stored, shards, folder)
     rows = np.setdiff1d(np.arange(len(vectors)), copies["row"])
-    index = index_of(stored, rows, factory)
+    if parts is None:
+        index = index_of(stored, rows, factory)
+    else:
+        pieces = np.split(rows, np.searchsorted(rows, parts))
+        index = index_in_parts(folder, stored, pieces, factory)
     settings = {**SETTINGS, **more}
     return stored, [find_pairs(index, stored, rows, copies, **settings) for rows in shards]
 
 
-def clusters_of(found: list[Neighbourhood], n_rows: int, threshold: float = 0.95) -> pd.DataFrame:
+def clusters_of(
+    found: list[Neighbourhood], n_rows: int, folder: Path, threshold: float = 0.95
+) -> pd.DataFrame:
     kept = [f.pairs[f.pairs["similarity"] >= threshold] for f in found]
-    return cluster_table(
-        components([(p["row_a"].to_numpy(), p["row_b"].to_numpy()) for p in kept], n_rows)
-    )
+    pairs = [(p["row_a"].to_numpy(), p["row_b"].to_numpy()) for p in kept]
+    return pd.concat(list(find_clusters(pairs, n_rows, folder, 1 << 30)), ignore_index=True)
 
 
 def test_pairs_are_those_of_brute_force_but_for_what_goes_through_a_copy(tmp_path: Path):
@@ -75,15 +84,27 @@ def test_pairs_are_those_of_brute_force_but_for_what_goes_through_a_copy(tmp_pat
     assert len(want) > 40
 
 
+@pytest.mark.parametrize("factory", ["Flat", "IVF4,Flat", "IVF4,PQ8x4"])
 @pytest.mark.parametrize("cuts", [[30], [1, 2, 50, 51, 80]])
-def test_pairs_do_not_depend_on_shards_and_batches(tmp_path: Path, cuts):
+def test_pairs_do_not_depend_on_shards_parts_batches_and_memory(tmp_path: Path, cuts, factory):
     results = []
-    for i, (these, batch) in enumerate((([], 1000), (cuts, 1000), (cuts, 7))):
-        _, found = search(tmp_path / str(i), world(), these, batch=batch)
+    settings = (
+        ([], {"batch": 1000}),
+        (cuts, {"batch": 1000, "parts": [20, 60]}),
+        (cuts, {"batch": 7, "parts": [*cuts, 70]}),
+        (cuts, {"batch": 7, "memory": 1, "parts": []}),
+    )
+    for i, (these, more) in enumerate(settings):
+        _, found = search(tmp_path / str(i), world(), these, factory, margin=0.3, **more)
         pairs = pd.concat([f.pairs for f in found])
         results.append(pairs.drop_duplicates().sort_values(["row_a", "row_b"], ignore_index=True))
-    pd.testing.assert_frame_equal(results[0], results[1])
-    pd.testing.assert_frame_equal(results[0], results[2])
+    for other in results[1:]:
+        pd.testing.assert_frame_equal(results[0], other)
+
+
+def test_a_pass_over_the_index_fits_into_memory_and_is_of_whole_batches():
+    assert rows_a_pass(768, 64, 1024, 1 << 30) == 192 * 1024
+    assert rows_a_pass(768, 64, 1024, 1) == 1024  # a batch at least
 
 
 def test_each_pair_stands_once_a_shard(tmp_path: Path):
@@ -96,7 +117,7 @@ def test_a_group_of_500_equal_rows_is_one_cluster_with_16_neighbours(tmp_path: P
     vectors = np.concatenate([random_units(100, 32), np.tile(random_units(1, 32, 9), (500, 1))])
     order = np.random.default_rng(0).permutation(600)
     _, found = search(tmp_path, vectors[order], cuts)
-    clusters = clusters_of(found, 600)
+    clusters = clusters_of(found, 600, tmp_path)
     assert set(clusters["row"]) == set(np.flatnonzero(order >= 100))
     assert set(clusters["cluster"]) == {np.flatnonzero(order >= 100)[0]}
     assert sum(f.full + f.cut for f in found) == 0
@@ -112,7 +133,7 @@ def test_a_group_of_540_near_rows_is_one_cluster_with_4_neighbours(tmp_path: Pat
     vectors = np.concatenate([random_units(60, 64), group])
     order = np.random.default_rng(0).permutation(600)
     _, found = search(tmp_path / "more", vectors[order], cuts, k=4, most_neighbours=540)
-    clusters = clusters_of(found, 600)
+    clusters = clusters_of(found, 600, tmp_path)
     assert set(clusters["row"]) == set(np.flatnonzero(order >= 60))
     assert clusters["cluster"].nunique() == 1
     assert sum(f.full for f in found) == 540
@@ -120,7 +141,7 @@ def test_a_group_of_540_near_rows_is_one_cluster_with_4_neighbours(tmp_path: Pat
     assert sum(len(f.pairs) for f in found) < 540 * (2 * 4 + 1)
     # without the second search it falls into pieces, and says so
     _, cut = search(tmp_path / "less", vectors[order], cuts, k=4, most_neighbours=4)
-    assert clusters_of(cut, 600)["cluster"].nunique() > 1
+    assert clusters_of(cut, 600, tmp_path)["cluster"].nunique() > 1
     assert sum(f.cut for f in cut) == 540
 
 
@@ -148,7 +169,7 @@ def test_a_compressed_index_stores_cosines_of_the_raw_vectors(tmp_path: Path):
     _, exact = search(tmp_path / "flat", vectors, [200])
     pairs = pd.concat([f.pairs for f in found]).drop_duplicates()
     want = stored.cosines(pairs["row_a"].to_numpy(), pairs["row_b"].to_numpy())
-    copies = find_copies(stored, [np.arange(len(vectors))])
+    copies = copies_of(stored, [np.arange(len(vectors))], tmp_path)
     np.testing.assert_array_equal(pairs["similarity"], want)
     truth = pd.concat([f.pairs for f in exact]).drop_duplicates()
     found_too = truth.merge(pairs, on=["row_a", "row_b"])
@@ -162,7 +183,7 @@ def test_rows_without_an_embedding_have_no_pairs(tmp_path: Path):
     vectors[2] = np.nan
     stored = embeddings(tmp_path, vectors, [])
     rows = np.array([0, 1, 3])
-    copies = find_copies(stored, [rows])
+    copies = copies_of(stored, [rows], tmp_path)
     found = find_pairs(index_of(stored, np.array([0])), stored, rows, copies, **SETTINGS)
     assert found.pairs[["row_a", "row_b"]].to_numpy().tolist() == [[0, 1], [0, 3]]
     none = find_pairs(index_of(stored, np.array([0])), stored, rows[:0], copies, **SETTINGS)

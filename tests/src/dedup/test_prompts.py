@@ -1,3 +1,4 @@
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -6,8 +7,12 @@ import pandas as pd
 import pytest
 
 from verbatim.dedup import DedupError
-from verbatim.dedup.clusters import cluster_stats
-from verbatim.dedup.prompts import caption_keys, rank_captions, read_extra_prompts, select_prompts
+from verbatim.dedup.prompts import (
+    caption_keys,
+    rank_all_captions,
+    read_extra_prompts,
+    select_prompts,
+)
 from verbatim.records import prompt_id, to_table
 
 
@@ -23,11 +28,23 @@ def clusters_table(clusters: list[list[int]]) -> pd.DataFrame:
 
 
 def prompts_of(
-    captions: dict[int, str], clusters: list[list[int]], n=100, extra=()
+    captions: dict[int, str], clusters: list[list[int]], n=100, extra=(), memory=1 << 20
 ) -> pd.DataFrame:
     table, groups = captions_table(captions), clusters_table(clusters)
-    ranked = rank_captions(caption_keys(table["caption"]), table["row"].to_numpy(), groups)
-    prompts = select_prompts(ranked, n, table, cluster_stats(groups, table), list(extra))
+    groups["cluster_size"] = groups.groupby("cluster")["row"].transform("size")
+    rows = table[["row"]].merge(groups, on="row", how="left")
+    rows = rows.fillna({"cluster": -1, "cluster_size": 1}).astype("int64")
+    rows["key"] = caption_keys(table["caption"])
+    asked = caption_keys(pd.Series(list(extra), dtype=object)) if extra else np.array([])
+    with tempfile.TemporaryDirectory() as folder:
+        pieces = [rows[:7], rows[7:]]
+        ranked, count = rank_all_captions(pieces, len(rows), n, asked, Path(folder), memory)
+        assert not list(Path(folder).iterdir())
+    assert count == table["caption"].nunique()
+    sizes = table.merge(groups, on="row").groupby(["cluster", "caption"]).size()
+    share = sizes.groupby("cluster").max() / groups.groupby("cluster").size()
+    stats = share.rename("share_equal_captions").reset_index()
+    prompts = select_prompts(ranked, n, table, stats, list(extra))
     to_table("prompts", prompts)  # it holds to its contract
     return prompts
 
@@ -57,6 +74,10 @@ def test_prompts_are_those_of_a_naive_ranking():
         groups = np.array_split(rng.permutation(60)[:30], np.sort(rng.integers(0, 30, 6)))
         clusters = [g.tolist() for g in groups if len(g) > 1]
         got = prompts_of(captions, clusters)
+        few = prompts_of(captions, clusters, n=5, extra=["caption 7", "caption 3"], memory=1)
+        pd.testing.assert_frame_equal(few[:5], got[:5])
+        beside = got["caption"].isin(["caption 7", "caption 3"]) & (got["rank"] >= 5)
+        assert set(few["row"][5:]) == set(got.loc[beside, "row"])
         columns = ["caption", "row", "cluster", "cluster_size", "caption_count"]
         assert list(got[columns].itertuples(index=False, name=None)) == naive_prompts(
             captions, clusters

@@ -42,3 +42,16 @@ def test_a_row_equal_to_another_has_that_ones_relatives():
 def test_rows_without_pairs_have_no_relatives():
     assert relatives([3, 4]) == {}
     assert relatives([0], pairs=PAIRS.head(0)) == {}
+
+
+def test_tables_too_large_for_memory_are_asked_for_rows():
+    want = choose_relatives(np.array([0, 9, 7]), [PAIRS], CLUSTERS, COPIES, 10)
+    got = choose_relatives(
+        np.array([0, 9, 7]),
+        [PAIRS],
+        lambda rows: CLUSTERS[CLUSTERS["row"].isin(rows)],
+        lambda rows: COPIES[COPIES["row"].isin(rows)],
+        10,
+    )
+    pd.testing.assert_frame_equal(got, want)
+    assert len(got) == 9

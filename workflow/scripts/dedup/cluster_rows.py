@@ -1,31 +1,35 @@
-"""Rule cluster_rows: the near-duplicate pairs of all shards -> clusters, and how alike their captions are."""
+"""Rule cluster_rows: the near-duplicate pairs of all shards -> clusters, and the size of each row's."""
 
-import pandas as pd
-
-from verbatim.dedup.clusters import cluster_stats, cluster_table, components
-from verbatim.records import read_manifest, read_table, write_table
-from verbatim.runtime import progress, script
+from verbatim.dedup.clusters import cluster_sizes
+from verbatim.dedup.components import find_clusters, plan_blocks
+from verbatim.records import TableWriter, iter_table, read_manifest
+from verbatim.runtime import progress, scratch, script
 
 
 def main(smk):
-    with script(smk) as log:
+    with script(smk) as log, scratch(smk.output.clusters) as folder:
+        memory = smk.params.memory_mb << 20
         n_rows = int(read_manifest(smk.input.manifest)["rows"].sum())
-        near = [("similarity", ">=", smk.params.threshold)]
-        pairs = (read_table(p, "pairs", filters=near) for p in smk.input.pairs)
-        chunks = ((p["row_a"].to_numpy(), p["row_b"].to_numpy()) for p in pairs)
-        clusters = cluster_table(
-            components(progress(chunks, "shards of pairs", len(smk.input.pairs)), n_rows)
-        )
-        log.info(
-            "%d of %d rows in %d clusters", len(clusters), n_rows, clusters["cluster"].nunique()
-        )
-        captions = []
-        for path in smk.input.rows:  # one shard at a time, of which few rows stay
-            rows = read_table(path, "rows", ["row", "caption"], filters=[("status", "==", "ok")])
-            captions.append(rows[rows["row"].isin(clusters["row"])])
-        stats = cluster_stats(clusters, pd.concat(captions, ignore_index=True))
-        write_table(smk.output.clusters, "clusters", clusters)
-        write_table(smk.output.stats, "cluster_stats", stats)
+        log.info("%d rows in blocks of %d", n_rows, plan_blocks(n_rows, memory).block)
+
+        def chunks():
+            for path in progress(smk.input.pairs, "shards of pairs"):
+                for pairs in iter_table(path, "pairs"):
+                    near = pairs[pairs["similarity"] >= smk.params.threshold]
+                    yield near["row_a"].to_numpy(), near["row_b"].to_numpy()
+
+        members = 0
+        with TableWriter(smk.output.clusters, "clusters") as table:
+            for piece in find_clusters(chunks(), n_rows, folder, memory):
+                table.write(piece)
+                members += len(piece)
+        n_clusters = 0
+        with TableWriter(smk.output.sizes, "cluster_sizes") as table:
+            clusters = iter_table(smk.output.clusters, "clusters")
+            for piece in cluster_sizes(clusters, members, folder, memory):
+                table.write(piece)
+                n_clusters += int((piece["row"] == piece["cluster"]).sum())
+        log.info("%d of %d rows in %d clusters", members, n_rows, n_clusters)
 
 
 if __name__ == "__main__":

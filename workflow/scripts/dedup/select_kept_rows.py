@@ -1,25 +1,34 @@
 """Rule select_kept_rows: rows and clusters -> the rows that a deduplicated training set keeps."""
 
-import numpy as np
-
-from verbatim.dedup.clusters import kept_rows
-from verbatim.records import read_table, write_table
-from verbatim.runtime import script
+from verbatim.dedup.clusters import first_rows, kept_rows
+from verbatim.dedup.spill import RowStream
+from verbatim.records import TableWriter, count_rows, read_table, rows_between
+from verbatim.runtime import progress, scratch, script
 
 
 def main(smk):
-    with script(smk) as log:
-        usable = np.concatenate(
-            [
-                read_table(path, "rows", ["row"], filters=[("status", "==", "ok")])[
-                    "row"
-                ].to_numpy()
-                for path in smk.input.rows
-            ]
-        )
-        kept = kept_rows(read_table(smk.input.clusters, "clusters"), usable)
-        log.info("%d of %d usable rows stay", len(kept), len(usable))
-        write_table(smk.output.kept, "kept_rows", kept)
+    with script(smk) as log, scratch(smk.output.kept) as folder:
+
+        def shards(what):
+            for path in progress(smk.input.rows, what):
+                usable = read_table(path, "rows", ["row"], [("status", "==", "ok")])["row"]
+                yield (
+                    usable.to_numpy(),
+                    rows_between(smk.input.clusters, "clusters", usable.to_numpy()),
+                )
+
+        members = (inside[inside["row"].isin(usable)] for usable, inside in shards("shards"))
+        n_members = count_rows(smk.input.clusters)
+        firsts = RowStream(first_rows(members, n_members, folder, smk.params.memory_mb << 20))
+        kept = total = 0
+        with TableWriter(smk.output.kept, "kept_rows") as out:
+            for usable, inside in shards("shards, again"):
+                if len(usable):
+                    here = firsts.upto(int(usable[-1]))["row"].to_numpy()
+                    table = kept_rows(usable, inside["row"].to_numpy(), here)
+                    out.write(table)
+                    kept, total = kept + len(table), total + len(usable)
+        log.info("%d of %d usable rows stay", kept, total)
 
 
 if __name__ == "__main__":

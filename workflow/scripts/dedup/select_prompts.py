@@ -3,39 +3,58 @@
 import numpy as np
 import pandas as pd
 
-from verbatim.dedup.prompts import caption_keys, rank_captions, read_extra_prompts, select_prompts
-from verbatim.records import read_table, write_table
-from verbatim.runtime import script
+from verbatim.dedup.prompts import (
+    caption_keys,
+    rank_all_captions,
+    read_extra_prompts,
+    select_prompts,
+)
+from verbatim.records import count_rows, iter_table, read_table, rows_between, write_table
+from verbatim.runtime import progress, scratch, script
 
 
 def main(smk):
-    with script(smk) as log:
-        chars = (smk.params.min_caption_chars, smk.params.max_caption_chars)
+    with script(smk) as log, scratch(smk.output.prompts) as folder:
+        p = smk.params
+        chars = (p.min_caption_chars, p.max_caption_chars)
         extra = [c for path in smk.input.extra for c in read_extra_prompts(path, chars)]
-        clusters = read_table(smk.input.clusters, "clusters")
-        usable = [("status", "==", "ok")]
-        rows, keys = [], []
-        for path in smk.input.rows:  # one shard's captions at a time: only their keys stay
-            shard = read_table(path, "rows", ["row", "caption"], filters=usable)
-            rows.append(shard["row"].to_numpy())
-            keys.append(caption_keys(shard["caption"]))
-        ranked = rank_captions(np.concatenate(keys), np.concatenate(rows), clusters)
-        wanted = ranked["row"].head(smk.params.n_prompts)
-        of_extra = ranked["row"][ranked["key"].isin(caption_keys(pd.Series(extra, dtype=object)))]
-        wanted = pd.concat([wanted, of_extra])
-        captions = []
-        for path in smk.input.rows:
-            shard = read_table(path, "rows", ["row", "caption"], filters=usable)
-            captions.append(shard[shard["row"].isin(wanted)])
+
+        def captions(what):
+            for path in progress(smk.input.rows, what):
+                yield read_table(path, "rows", ["row", "caption"], [("status", "==", "ok")])
+
+        def keyed():
+            for shard in captions("shards of captions"):
+                rows = shard["row"].to_numpy()
+                sizes = rows_between(smk.input.sizes, "cluster_sizes", rows)
+                table = shard[["row"]].merge(sizes, on="row", how="left")
+                table["cluster"] = table["cluster"].fillna(-1).astype("int64")
+                table["cluster_size"] = table["size"].fillna(1).astype("int32")
+                table["key"] = caption_keys(shard["caption"])
+                yield table
+
+        ranked, n_captions = rank_all_captions(
+            keyed(),
+            sum(count_rows(path) for path in smk.input.rows),
+            p.n_prompts,
+            caption_keys(pd.Series(extra, dtype=object)) if extra else np.empty(0, np.uint64),
+            folder,
+            p.memory_mb << 20,
+        )
+        chosen = [c[c["row"].isin(ranked["row"])] for c in captions("shards of captions, again")]
+        stats = [
+            some[some["cluster"].isin(ranked["cluster"])]
+            for some in iter_table(smk.input.stats, "cluster_stats")
+        ]
         prompts = select_prompts(
             ranked,
-            smk.params.n_prompts,
-            pd.concat(captions, ignore_index=True),
-            read_table(smk.input.stats, "cluster_stats"),
+            p.n_prompts,
+            pd.concat(chosen, ignore_index=True),
+            pd.concat(stats) if stats else read_table(smk.input.stats, "cluster_stats"),
             extra,
         )
         log.info(
-            "%d prompts of %d captions, %d extra", len(prompts), len(ranked), prompts["extra"].sum()
+            "%d prompts of %d captions, %d extra", len(prompts), n_captions, prompts["extra"].sum()
         )
         write_table(smk.output.prompts, "prompts", prompts)
 

@@ -1,9 +1,11 @@
 """Rule select_pictures: the prompts' own rows, the neighbours and their relatives -> the rows whose pictures are needed."""
 
+from functools import partial
+
 import pandas as pd
 
 from verbatim.dedup.relatives import choose_relatives
-from verbatim.records import SCHEMAS, read_table, write_table
+from verbatim.records import SCHEMAS, find_rows, read_table, write_table
 from verbatim.runtime import script
 
 
@@ -16,8 +18,8 @@ def main(smk):
         relatives = choose_relatives(
             asked,
             (read_table(path, "pairs") for path in smk.input.pairs),
-            read_table(smk.input.clusters, "clusters"),
-            read_table(smk.input.copies, "copies"),
+            partial(find_rows, smk.input.clusters, "clusters"),
+            partial(find_rows, smk.input.copies, "copies"),
             most=smk.params.relatives,
         )
         wanted = sorted({*asked.tolist(), *relatives["relative"].tolist()})

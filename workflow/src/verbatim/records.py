@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -61,6 +62,19 @@ SCHEMAS: dict[str, pa.Schema] = {
     "clusters": _schema(row=I64, cluster=I64),
     "cluster_stats": _schema(
         cluster=I64, size=I32, n_captions=I32, share_equal_captions=F32, caption=S, row=I64
+    ),
+    # dedup: size of each clustered row's cluster
+    "cluster_sizes": _schema(row=I64, cluster=I64, size=I32),
+    # dedup: clusters and their rows by size and by share of equal captions; ends are inclusive, and so
+    # is share_low where it equals share_high
+    "histograms": _schema(
+        size_low=I64, size_high=I64, share_low=F64, share_high=F64, clusters=I64, rows=I64
+    ),
+    # dedup: pairs of the second pass. template: they differ in one region only; status: ok, or not_checked
+    # (a picture is missing or broken, see `reason`)
+    "templates": _schema(
+        row_a=I64, row_b=I64, similarity=F32, distance=F64, shared=F64, regions=I32, template=B,
+        status=S, reason=S,
     ),
     # dedup: rows that stay in a deduplicated training set
     "kept_rows": _schema(row=I64),
@@ -183,18 +197,7 @@ class TableWriter:
             self._part.unlink()
 
 
-def read_table(
-    path: str | os.PathLike,
-    kind: str,
-    columns: list[str] | None = None,
-    filters: list[tuple[str, str, Any]] | None = None,
-) -> pd.DataFrame:
-    """Read a `kind` table, checked; `columns` reads only some of it, `filters` only some rows.
-
-    filters: as pyarrow takes them, e.g. [("row", ">=", 0), ("row", "<", 1000)].
-
-    Raises RecordError if the file is missing, is not Parquet, or breaks the contract.
-    """
+def _check_columns(path: str | os.PathLike, kind: str) -> None:
     schema = SCHEMAS[kind]
     try:
         found = pq.read_schema(path)
@@ -210,7 +213,53 @@ def read_table(
                 f"{path}: column {field.name!r} is {found.field(field.name).type}, "
                 f"a {kind} table has {field.type}"
             )
-    return pq.read_table(path, columns=columns or schema.names, filters=filters).to_pandas()
+
+
+def read_table(
+    path: str | os.PathLike,
+    kind: str,
+    columns: list[str] | None = None,
+    filters: list[tuple[str, str, Any]] | None = None,
+) -> pd.DataFrame:
+    """Read a `kind` table, checked; `columns` reads only some of it, `filters` only some rows.
+
+    filters: as pyarrow takes them, e.g. [("row", ">=", 0), ("row", "<", 1000)].
+
+    Raises RecordError if the file is missing, is not Parquet, or breaks the contract.
+    """
+    _check_columns(path, kind)
+    return pq.read_table(path, columns=columns or SCHEMAS[kind].names, filters=filters).to_pandas()
+
+
+def count_rows(path: str | os.PathLike) -> int:
+    """How many rows a table has, by its footer."""
+    return int(pq.read_metadata(path).num_rows)
+
+
+def iter_table(
+    path: str | os.PathLike, kind: str, columns: list[str] | None = None
+) -> Iterator[pd.DataFrame]:
+    """Read a `kind` table in pieces, a row group each; checked as `read_table` does."""
+    _check_columns(path, kind)
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, columns or SCHEMAS[kind].names).to_pandas()
+
+
+def find_rows(path: str | os.PathLike, kind: str, rows: np.ndarray) -> pd.DataFrame:
+    """What a `kind` table says of these rows; of the rest no more than a piece is in memory."""
+    found = [piece[piece["row"].isin(rows)] for piece in iter_table(path, kind)]
+    none = SCHEMAS[kind].empty_table().to_pandas()
+    return pd.concat(found, ignore_index=True) if found else none
+
+
+def rows_between(
+    path: str | os.PathLike, kind: str, rows: np.ndarray, columns: list[str] | None = None
+) -> pd.DataFrame:
+    """What a `kind` table says of the rows from the lowest to the highest of `rows` (a shard's, say)."""
+    low, high = (int(rows.min()), int(rows.max())) if len(rows) else (0, -1)
+    between = [("row", ">=", low), ("row", "<=", high)]
+    return read_table(path, kind, columns, between)
 
 
 def read_tables(

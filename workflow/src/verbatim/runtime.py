@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
@@ -176,6 +177,18 @@ def write_array(path: str | os.PathLike, array: Any) -> None:
     with open(part, "wb") as file:
         np.save(file, array, allow_pickle=False)
     os.replace(part, path)
+
+
+@contextlib.contextmanager
+def scratch(output: str | os.PathLike) -> Iterator[Path]:
+    """A folder for a job's intermediate files, beside its output; gone at the end, and so is a killed job's."""
+    folder = Path(f"{output}.scratch")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class TrainingReport:

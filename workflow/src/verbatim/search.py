@@ -1,14 +1,14 @@
 """Nearest training rows by CLIP embedding: the index that `dedup` builds, and the raw vectors it came from.
 
 Similarities are inner products of L2-normalised vectors, so cosines. Rows are global rows. Of rows with
-one and the same vector only the lowest is in the index (see `dedup.index`), so that copies of one picture
-don't take all the places.
+one and the same vector only the lowest is in the index (see `dedup.copies`), so that copies of one picture
+don't take all the places. The index lies in parts, each of some shards (see `dedup.index`).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,8 @@ import faiss
 import numpy as np
 import pandas as pd
 
-PAIRS_AT_ONCE = 65536  # pairs of vectors compared together: 400 MB at 768 dimensions in float32
+PAIRS_AT_ONCE = 16384  # pairs of vectors read together: 100 MB at 768 dimensions in float32
+IN_CACHE = 256
 
 
 class SearchError(ValueError):
@@ -28,15 +29,27 @@ def use_threads(threads: int) -> None:
     faiss.omp_set_num_threads(max(1, int(threads)))
 
 
-def open_index(path: str | os.PathLike) -> Any:
-    """Open a faiss index, its lists mapped from disk where its kind can be.
+def gpu_state() -> str:
+    """ "" where faiss can use a GPU, else why not."""
+    if not hasattr(faiss, "StandardGpuResources"):
+        return f"faiss {faiss.__version__} is built without GPU support"
+    return "" if faiss.get_num_gpus() else "faiss sees no GPU"
+
+
+def clone_to_gpu(index: Any) -> Any:
+    """A copy of an index on the GPU: the only one that the job has."""
+    return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, index)
+
+
+def open_part(path: str | os.PathLike, mapped: bool = True) -> Any:
+    """Open one faiss index, its lists mapped from disk where its kind can be (an index to be filled: not).
 
     Raises SearchError if there is none or it is not an index of inner products.
     """
     if not os.path.exists(path):
         raise SearchError(f"{path}: no such index; run the rule build_index")
     try:
-        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
+        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP if mapped else 0)
     except RuntimeError as err:
         raise SearchError(
             f"{path}: not a faiss index ({err}); delete it and run build_index"
@@ -44,6 +57,54 @@ def open_index(path: str | os.PathLike) -> Any:
     if index.metric_type != faiss.METRIC_INNER_PRODUCT:
         raise SearchError(f"{path}: not an index of inner products; delete it and run build_index")
     return index
+
+
+class PartedIndex:
+    """An index in parts that lie on disk; they are searched one after the other, one open at a time.
+
+    Parameters
+    ----------
+    paths
+        The parts, of one trained index and no row in two.
+    gpu
+        Copy each part to the GPU to search it.
+    """
+
+    def __init__(self, paths: Sequence[str | os.PathLike], gpu: bool = False):
+        if not paths:
+            raise SearchError("no part of an index; run the rule build_index")
+        self.paths, self.gpu = [str(path) for path in paths], gpu
+        for path in self.paths:
+            if not os.path.exists(path):
+                raise SearchError(f"{path}: no such index; run the rule build_index")
+        self._path, self._part = "", None
+        self.d = int(self._open(self.paths[0]).d)
+
+    def _open(self, path: str) -> Any:
+        """One stays open, so that an index of one part is opened once."""
+        if self._path != path:
+            self._path, self._part = "", None  # closed before the next is opened
+            part = open_part(path)
+            self._path, self._part = path, clone_to_gpu(part) if self.gpu else part
+        return self._part
+
+    def parts(self) -> Iterator[Any]:
+        """Each part, opened."""
+        for path in self.paths:
+            part = self._open(path)
+            if part.d != self.d:
+                raise SearchError(
+                    f"{path}: {part.d} dimensions, but {self.d} in {self.paths[0]}; "
+                    "run build_index again"
+                )
+            yield part
+
+
+def open_index(
+    paths: str | os.PathLike | Sequence[str | os.PathLike], gpu: bool = False
+) -> PartedIndex:
+    """Open an index of one file or of several; raises SearchError if one cannot be used."""
+    return PartedIndex([paths] if isinstance(paths, (str, os.PathLike)) else paths, gpu)
 
 
 def search_rows(
@@ -60,8 +121,9 @@ def search_rows(
     k
         How many; fewer if the index finds fewer.
     batch
-        Queries searched together: bounds memory. Results of a `Flat` index agree within 1e-6 whatever
-        the batch; of two rows that are nearer than that, either may come first.
+        Queries searched together: bounds memory beside the results. Similarities agree within 1e-6 whatever
+        the batch and the parts of the index; of two rows that are nearer than that, either may
+        come first.
 
     Returns
     -------
@@ -81,14 +143,20 @@ def search_rows(
         raise SearchError(f"k is {k}; ask for at least one neighbour")
     similarity = np.full((len(queries), k), -np.inf, dtype=np.float32)
     row = np.full((len(queries), k), -1, dtype=np.int64)
-    reach = min(k, max(1, index.ntotal))
-    for start in range(0, len(queries), batch):
-        part = np.ascontiguousarray(queries[start : start + batch], dtype=np.float32)
-        found, ids = index.search(part, reach)
-        found = np.where(ids < 0, -np.inf, found)
-        order = np.lexsort((ids, -found), axis=1)
-        similarity[start : start + batch, :reach] = np.take_along_axis(found, order, axis=1)
-        row[start : start + batch, :reach] = np.take_along_axis(ids, order, axis=1)
+    parts = index.parts() if isinstance(index, PartedIndex) else [index]
+    for number, part in enumerate(parts):  # outside: each is read once
+        reach = min(k, max(1, part.ntotal))
+        for start in range(0, len(queries), batch):
+            at = slice(start, start + batch)
+            found, ids = part.search(np.ascontiguousarray(queries[at], dtype=np.float32), reach)
+            found = np.where(ids < 0, -np.inf, found)
+            if number:
+                found = np.concatenate([similarity[at], found], axis=1)
+                ids = np.concatenate([row[at], ids], axis=1)
+            order = np.lexsort((ids, -found), axis=1)[:, :k]
+            width = order.shape[1]
+            similarity[at, :width] = np.take_along_axis(found, order, axis=1)
+            row[at, :width] = np.take_along_axis(ids, order, axis=1)
     return similarity, row
 
 
@@ -157,17 +225,21 @@ class Embeddings:
     def cosines(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Cosine of the raw vectors of each pair of rows, float32 (n,), at most 1.
 
-        A pair's cosine is the same to the bit in whatever company and order it is asked for: each is
-        summed on its own.
+        Read in order of `b`: where all of `a` lie in one shard, each file is passed over once. A pair's
+        cosine is the same to the bit in whatever company and order it is asked for: each is summed on its
+        own.
         """
         out = np.empty(len(a), dtype=np.float32)
-        order = np.argsort(a, kind="stable")  # neighbours in a chunk are neighbours on disk
+        order = np.lexsort((a, b))
         for start in range(0, len(a), PAIRS_AT_ONCE):
             part = order[start : start + PAIRS_AT_ONCE]
             rows, back = np.unique(np.concatenate([a[part], b[part]]), return_inverse=True)
             vectors = self.take(rows).astype(np.float32)
             lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
             left, right = back[: len(part)], back[len(part) :]
-            dots = np.einsum("ij,ij->i", vectors[left], vectors[right])
+            dots = np.empty(len(part), dtype=np.float32)
+            for first in range(0, len(part), IN_CACHE):  # what is gathered stays in the cache
+                some = slice(first, first + IN_CACHE)
+                np.einsum("ij,ij->i", vectors[left[some]], vectors[right[some]], out=dots[some])
             out[part] = np.minimum(dots / (lengths[left] * lengths[right]), np.float32(1))
         return out

@@ -1,131 +1,177 @@
-"""Duplicate clusters: connected components of the near-duplicate pairs.
+"""Duplicate clusters: how large they are, how alike their captions are, and what a deduplicated set keeps.
 
-Webster et al. 2023 (arXiv 2303.12733): neighbours above a threshold, then connected components. A cluster's
-id is its lowest row.
+Webster et al. 2023 (arXiv 2303.12733); Webster 2023, Fig. 4. A cluster's id is its lowest row. All of it goes by
+buckets of whole clusters: memory is bounded as long as one cluster fits into it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+
+from verbatim.dedup.spill import (
+    Buckets,
+    RowStream,
+    count_buckets,
+    count_run_rows,
+    sort_frames,
+    spread,
+)
+
+STATS = ["cluster", "size", "n_captions", "share_equal_captions", "caption", "row"]
 
 
-def _roots(parent: np.ndarray, nodes: np.ndarray) -> np.ndarray:
-    """The root of each node; paths are halved on the way."""
-    at = parent[nodes]
-    while True:
-        above = parent[at]
-        if np.array_equal(above, at):
-            parent[nodes] = at
-            return at
-        parent[nodes] = above
-        at = above
+def _by_cluster(
+    members: Iterable[pd.DataFrame], n_members: int, folder: Path, memory: int
+) -> Iterator[pd.DataFrame]:
+    """The same rows in frames of whole clusters; those of one in the order given."""
+    n = count_buckets(n_members, 128, memory)
+    with Buckets(folder, "clusters", n) as buckets:
+        for frame in members:
+            buckets.add(spread(frame["cluster"].to_numpy(), n), frame)
+        for bucket in range(n):
+            whole = buckets.frame(bucket)
+            if whole is not None:
+                yield whole
 
 
-def components(pairs: Iterable[tuple[np.ndarray, np.ndarray]], n_rows: int) -> np.ndarray:
-    """The lowest row of each row's connected component, int64 (n_rows,).
+def cluster_sizes(
+    clusters: Iterable[pd.DataFrame], n_members: int, folder: Path, memory: int
+) -> Iterator[pd.DataFrame]:
+    """`cluster_sizes` table (row, cluster, size) in pieces, ascending by row.
 
-    A union-find over whole arrays: the pairs pass by in chunks, each chunk's components are found among the
-    roots it touches. No number depends on how the pairs are cut into chunks; memory is 8 bytes a row and
-    the largest chunk.
-
-    Parameters
-    ----------
-    pairs
-        Chunks (row_a, row_b) of edges, rows in [0, n_rows).
-    n_rows
-        Rows in all.
-
-    Raises
-    ------
-    ValueError
-        If a pair names a row that is not there.
+    clusters: `clusters` table in pieces, of `n_members` rows. folder: for buckets. memory: bytes.
     """
-    parent = np.arange(n_rows, dtype=np.int64)
-    for row_a, row_b in pairs:
-        if len(row_a) == 0:
-            continue
-        low, high = min(row_a.min(), row_b.min()), max(row_a.max(), row_b.max())
-        if low < 0 or high >= n_rows:
-            bad = low if low < 0 else high
-            raise ValueError(
-                f"a pair names row {bad}, but there are {n_rows} rows: pairs and manifest are of "
-                "different runs; run search_pairs again"
-            )
-        edges = np.concatenate([_roots(parent, row_a), _roots(parent, row_b)])
-        nodes, ends = np.unique(edges, return_inverse=True)
-        half = len(row_a)
-        graph = coo_array(
-            (np.ones(half, dtype=bool), (ends[:half], ends[half:])), shape=(len(nodes), len(nodes))
-        )
-        _, label = connected_components(graph, directed=False)
-        lowest = np.full(label.max() + 1, np.iinfo(np.int64).max)
-        np.minimum.at(lowest, label, nodes)
-        parent[nodes] = lowest[label]  # to the lowest root: a parent is never above its child
-    while True:
-        above = parent[parent]
-        if np.array_equal(above, parent):
-            return parent
-        parent = above
+
+    def sized() -> Iterator[pd.DataFrame]:
+        for frame in _by_cluster(clusters, n_members, folder, memory):
+            size = frame.groupby("cluster")["row"].transform("size")
+            yield frame.assign(size=size.astype("int32"))
+
+    return sort_frames(sized(), {"row": True}, folder, count_run_rows(n_members, 64, memory))
 
 
-def cluster_table(component: np.ndarray) -> pd.DataFrame:
-    """`clusters` table (row, cluster) of the rows that are in a component of two or more."""
-    size = np.bincount(component, minlength=len(component))
-    row = np.flatnonzero(size[component] > 1)
-    return pd.DataFrame({"row": row, "cluster": component[row]})
-
-
-def cluster_stats(clusters: pd.DataFrame, captions: pd.DataFrame) -> pd.DataFrame:
-    """How large each cluster is and how alike its captions are (multimodal duplication).
-
-    Webster 2023, Fig. 4: the share of a duplicate group that has the same caption.
-
-    Parameters
-    ----------
-    clusters
-        `clusters` table.
-    captions
-        row, caption of the clustered rows whose caption can be a prompt; the others count in `size` alone.
-
-    Returns
-    -------
-    `cluster_stats` table, the largest cluster first, then by id. caption: the most common one, of equally
-    common ones the one met first; row: its lowest row; share_equal_captions: rows with it / size. "", the
-    cluster's lowest row and 0 where no caption can be a prompt.
-    """
-    stats = clusters.groupby("cluster").size().rename("size").reset_index()
-    joined = clusters.merge(captions, on="row", validate="one_to_one")
+def _count_captions(members: pd.DataFrame) -> pd.DataFrame:
+    """`cluster_stats` of whole clusters, but for the captions themselves."""
+    stats = members.groupby("cluster").agg(size=("row", "size")).reset_index()
     counts = (
-        joined.groupby(["cluster", "caption"], sort=False)["row"]
+        members[members["usable"]]
+        .groupby(["cluster", "key"], sort=False)["row"]
         .agg(["size", "min"])
         .reset_index()
         .rename(columns={"size": "count", "min": "first"})
         .sort_values(["cluster", "count", "first"], ascending=[True, False, True])
     )
     n_captions = counts.groupby("cluster").size().rename("n_captions")
-    top = counts.drop_duplicates("cluster").set_index("cluster")
+    top = counts.drop_duplicates("cluster").set_index("cluster")[["count", "first"]]
     stats = stats.join(n_captions, on="cluster").join(top, on="cluster")
     stats["n_captions"] = stats["n_captions"].fillna(0).astype("int32")
     stats["share_equal_captions"] = (stats["count"].fillna(0) / stats["size"]).astype("float32")
-    stats["caption"] = stats["caption"].fillna("")
     stats["row"] = stats["first"].fillna(stats["cluster"]).astype("int64")
-    stats = stats.sort_values(["size", "cluster"], ascending=[False, True], ignore_index=True)
-    return stats[["cluster", "size", "n_captions", "share_equal_captions", "caption", "row"]]
+    return stats[["cluster", "size", "n_captions", "share_equal_captions", "row"]]
 
 
-def kept_rows(clusters: pd.DataFrame, usable: np.ndarray) -> pd.DataFrame:
-    """`kept_rows` table: what a deduplicated training set keeps.
+def cluster_stats(
+    members: Iterable[pd.DataFrame],
+    n_members: int,
+    captions: Iterable[pd.DataFrame],
+    folder: Path,
+    memory: int,
+) -> Iterator[pd.DataFrame]:
+    """How large each cluster is and how alike its captions are (multimodal duplication).
 
-    The lowest usable row of each cluster, and all usable rows in none. usable: rows with status `ok`,
-    ascending: a row with a bad caption cannot be trained on, so its cluster keeps another one.
+    Webster 2023, Fig. 4: the share of a duplicate group that has the same caption.
+
+    Parameters
+    ----------
+    members
+        row, cluster, key (of the caption, uint64), usable (whether it can be a prompt) of all rows in clusters, in
+        any number of pieces; the others count in `size` alone.
+    n_members
+        How many rows these are.
+    captions
+        row, caption of the rows whose caption can be a prompt, ascending, in any number of pieces.
+    folder
+        For buckets.
+    memory
+        Bytes.
+
+    Yields
+    ------
+    `cluster_stats` table in pieces, the largest cluster first, then by id. caption: the most common one, of equally
+    common ones the one met first; row: its lowest row; share_equal_captions: rows with it / size. "", the
+    cluster's lowest row and 0 where no caption can be a prompt.
     """
-    rows = pd.DataFrame({"row": usable}).merge(
-        clusters, on="row", how="left", validate="one_to_one"
+    rows = count_run_rows(n_members, 512, memory)
+
+    def captioned() -> Iterator[pd.DataFrame]:
+        counted = (_count_captions(f) for f in _by_cluster(members, n_members, folder, memory))
+        stats = RowStream(sort_frames(counted, {"row": True}, folder, rows))
+        for some in captions:
+            if some.empty:
+                continue
+            here = stats.upto(int(some["row"].iloc[-1]))
+            if not here.empty:
+                yield here.merge(some, on="row", how="left", validate="one_to_one")
+        rest = stats.rest()
+        if not rest.empty:
+            yield rest.assign(caption="")
+
+    for piece in sort_frames(captioned(), {"size": False, "cluster": True}, folder, rows):
+        yield piece.assign(caption=piece["caption"].fillna(""))[STATS]
+
+
+def first_rows(
+    members: Iterable[pd.DataFrame], n_members: int, folder: Path, memory: int
+) -> Iterator[pd.DataFrame]:
+    """The lowest row of each cluster (row), in pieces, ascending.
+
+    members: row, cluster of the rows that can be kept, in any number of pieces, `n_members` at most. A row with a
+    bad caption cannot be trained on, so that its cluster keeps another one.
+    """
+    lowest = (
+        pd.DataFrame({"row": f.groupby("cluster")["row"].min().to_numpy()})
+        for f in _by_cluster(members, n_members, folder, memory)
     )
-    again = rows["cluster"].notna() & rows.duplicated("cluster")
-    return rows.loc[~again, ["row"]].reset_index(drop=True)
+    return sort_frames(lowest, {"row": True}, folder, count_run_rows(n_members, 64, memory))
+
+
+def kept_rows(usable: np.ndarray, clustered: np.ndarray, firsts: np.ndarray) -> pd.DataFrame:
+    """`kept_rows` table of some rows: what a deduplicated training set keeps.
+
+    usable: rows that can be kept, ascending. clustered: those in a cluster. firsts: the first of each cluster.
+    """
+    again = np.isin(usable, clustered) & ~np.isin(usable, firsts)
+    return pd.DataFrame({"row": usable[~again]})
+
+
+def histogram(stats: Iterable[pd.DataFrame], n_alone: int, share_bins: int) -> pd.DataFrame:
+    """`histograms` table: clusters and their rows by size and by share of equal captions.
+
+    Webster 2023, Fig. 4. Sizes are binned by powers of two: 1, 2 to 3, 4 to 7, ...; shares by `share_bins` equal
+    steps, each with its upper end, and one bin of 0 (no caption that can be a prompt). Rows in no
+    cluster are clusters of size 1, all of whose captions are equal.
+
+    stats: `cluster_stats` table in pieces. n_alone: rows in no cluster.
+    """
+    counts: dict[tuple[int, int], np.ndarray] = {(0, share_bins): np.array([n_alone, n_alone])}
+    for frame in stats:
+        size = frame["size"].to_numpy(np.int64)
+        by_size = np.frexp(size.astype(np.float64))[1] - 1
+        # rounded: 0.3 as float32 is a little more than three tenths
+        by_share = np.ceil(np.round(frame["share_equal_captions"].to_numpy() * share_bins, 4))
+        bins, at = np.unique(by_size * (share_bins + 1) + by_share.astype(int), return_inverse=True)
+        rows = np.bincount(at, weights=size, minlength=len(bins))  # exact below 2**53
+        for code, n, m in zip(bins.tolist(), np.bincount(at), rows, strict=True):
+            where = divmod(code, share_bins + 1)
+            counts[where] = counts.get(where, 0) + np.array([n, m], dtype=np.int64)
+    return pd.DataFrame(
+        [
+            (2**i, 2 ** (i + 1) - 1, max(0, j - 1) / share_bins, j / share_bins, *counts[i, j])
+            for i, j in sorted(counts)
+        ],
+        columns=["size_low", "size_high", "share_low", "share_high", "clusters", "rows"],
+    )

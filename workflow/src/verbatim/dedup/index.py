@@ -1,11 +1,10 @@
-"""The index of all embeddings: equal vectors collapsed to their first row, then trained and filled.
+"""The index of all embeddings but equal ones: trained once on a sample, filled in parts.
 
 Webster et al. 2023, "On the De-duplication of LAION-2B" (arXiv 2303.12733), with the index that the config's
-factory string names: the default `Flat` is exact; `OPQ32,IVF65536,PQ32` and the like hold billions of rows.
-
-Why equal vectors are collapsed: LAION holds single pictures thousands of times. With k neighbours a row,
-more than k equal ones would see only each other, in an order left to chance, and fall into pieces; and
-no row near them would see anything else.
+factory string names: the default `Flat` is exact; `OPQ32_128,IVF65536_HNSW32,PQ32` and the like hold billions of
+rows. A part is the trained index with the rows of a few shards. Where a row is filed and what of it is stored
+depends on the trained index and the row alone, so parts searched one after the other find what one
+index of all rows would; each is built by a job of its own, and nothing is copied together.
 """
 
 from __future__ import annotations
@@ -16,101 +15,56 @@ from typing import Any
 
 import faiss
 import numpy as np
-import pandas as pd
 
 from verbatim.dedup import DedupError
-from verbatim.search import Embeddings
+from verbatim.search import Embeddings, clone_to_gpu
 
 
-def indexed_rows(table: pd.DataFrame) -> np.ndarray:
-    """Rows of a `rows` table that take part in the search: all whose embedding is sound.
+def distinct_rows(rows: np.ndarray, copies: np.ndarray) -> np.ndarray:
+    """Of these ascending rows the ones that are no copies."""
+    return rows[~np.isin(rows, copies)]
 
-    A row with a bad caption takes part: its picture is a copy like any other.
+
+def draw_rows(shards: Iterable[np.ndarray], n: int, seed: int) -> np.ndarray:
+    """A sample of n of all rows (or all, if they are fewer), ascending int64.
+
+    Each row draws a number from itself and the seed, the lowest n are taken: the sample doesn't
+    depend on how the rows are cut into shards. Memory: one shard and the sample.
     """
-    return table.loc[table["status"] != "bad_embedding", "row"].to_numpy(np.int64)
+    salt = np.random.default_rng(seed).integers(0, 2**64, dtype=np.uint64)
+    drawn, rows = np.empty(0, np.uint64), np.empty(0, np.int64)
+    for shard in shards:
+        mixed = (shard.astype(np.uint64) ^ salt) * np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+        drawn = np.concatenate([drawn, mixed ^ (mixed >> np.uint64(32))])
+        rows = np.concatenate([rows, shard])
+        if len(rows) > n:
+            keep = np.argpartition(drawn, n - 1)[:n]  # no two rows draw one number
+            drawn, rows = drawn[keep], rows[keep]
+    return np.sort(rows)
 
 
-def fingerprint(vectors: np.ndarray) -> np.ndarray:
-    """64-bit hash of each vector's bytes: (n, d) of any float type to uint64 (n,).
-
-    Multilinear over 64-bit words with fixed random odd factors; equal bytes, equal hash.
-    """
-    raw = np.ascontiguousarray(vectors).view(np.uint8).reshape(len(vectors), -1)
-    pad = -raw.shape[1] % 8
-    if pad:
-        raw = np.pad(raw, ((0, 0), (0, pad)))
-    words = raw.view(np.uint64)
-    factors = np.random.default_rng(0).integers(0, 2**64, words.shape[1], dtype=np.uint64)
-    # high bits of a word would reach only high bits of the product: fold them down first
-    return ((words ^ (words >> np.uint64(29))) * (factors | np.uint64(1))).sum(
-        axis=1, dtype=np.uint64
-    )
-
-
-def find_copies(
-    embeddings: Embeddings, parts: Iterable[np.ndarray], batch: int = 65536
-) -> pd.DataFrame:
-    """Rows whose vector equals that of a lower row to the bit.
-
-    Parameters
-    ----------
-    embeddings
-        The raw vectors.
-    parts
-        The rows that take part, ascending, in any number of pieces.
-    batch
-        Rows read together.
-
-    Returns
-    -------
-    `copies` table (row, first), ascending: `first` is the lowest row with this vector. 16 bytes of
-    memory a row that takes part.
-    """
-    all_rows, hashes = [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
-    for rows in parts:
-        for start in range(0, len(rows), batch):
-            some = rows[start : start + batch]
-            all_rows.append(some)
-            hashes.append(fingerprint(embeddings.take(some)))
-    row, key = np.concatenate(all_rows), np.concatenate(hashes)
-    order = np.argsort(key, kind="stable")  # stable: rows of one hash stay ascending
-    row, key = row[order], key[order]
-    starts = np.flatnonzero(np.append(True, key[1:] != key[:-1])) if len(row) else np.empty(0, int)
-    first = np.repeat(row[starts], np.diff(np.append(starts, len(row))))
-    copies = pd.DataFrame({"row": row, "first": first})[row != first].sort_values("row")
-    same = np.empty(len(copies), dtype=bool)
-    for start in range(0, len(copies), batch):  # a hash may err, a comparison doesn't
-        some = copies.iloc[start : start + batch]
-        a, b = embeddings.take(some["row"].to_numpy()), embeddings.take(some["first"].to_numpy())
-        same[start : start + batch] = (a.view(np.uint8) == b.view(np.uint8)).all(axis=1)
-    return copies[same].reset_index(drop=True)
-
-
-def build_index(
+def train_index(
     embeddings: Embeddings,
-    rows: np.ndarray,
+    sample: np.ndarray,
     factory: str,
     nprobe: int,
-    train_rows: int,
-    seed: int,
-    batch: int,
+    gpu: bool = False,
 ) -> Any:
-    """A faiss index of these rows' vectors by inner product; its ids are the global rows.
+    """An empty faiss index by inner product, trained where its kind is; ids will be global rows.
 
     Parameters
     ----------
     embeddings
         The raw vectors.
-    rows
-        Rows to hold, ascending.
+    sample
+        Rows to train on, ascending: 4 bytes of memory a value.
     factory
         faiss factory string.
     nprobe
         Lists that a search visits, where the index has inverted lists; stored in it.
-    train_rows, seed
-        A compressed index is trained on so many rows, drawn with this seed.
-    batch
-        Vectors added together; no number depends on it.
+    gpu
+        Find the centroids on a GPU.
 
     Raises
     ------
@@ -118,7 +72,7 @@ def build_index(
         If no row takes part, the factory string is unknown or does not fit the dimensions, or there are too
         few rows to train it.
     """
-    if len(rows) == 0:
+    if len(sample) == 0:
         raise DedupError(
             "no row has a usable embedding: see the `reason` column in inputs/rows, and bring L2-normalised "
             "embeddings"
@@ -130,13 +84,17 @@ def build_index(
             f"dedup.factory: faiss cannot make {factory!r} for {embeddings.dim} dimensions: {err}"
         ) from err
     try:
-        faiss.extract_index_ivf(index).nprobe = nprobe
+        lists = faiss.extract_index_ivf(index)
+        lists.nprobe = nprobe
     except RuntimeError:
         # no inverted lists: such an index knows vectors by position alone, unless it is wrapped
-        index = faiss.IndexIDMap(index)
+        index, lists = faiss.IndexIDMap(index), None
     if not index.is_trained:
-        rng = np.random.default_rng(seed)
-        sample = np.sort(rng.choice(rows, size=min(train_rows, len(rows)), replace=False))
+        if gpu and lists is not None:
+            # kept by a name: the index itself holds no more than a pointer
+            kind = faiss.IndexFlatIP if lists.cp.spherical else faiss.IndexFlatL2
+            coarse = clone_to_gpu(kind(lists.d))
+            lists.clustering_index = coarse
         try:
             index.train(embeddings.take(sample).astype(np.float32))
         except RuntimeError as err:
@@ -144,13 +102,34 @@ def build_index(
                 f"dedup.factory: {factory!r} cannot be trained on {len(sample)} rows; "
                 f"take a coarser one, or Flat ({err})"
             ) from err
-    for start in range(0, len(rows), batch):
-        some = rows[start : start + batch]
-        index.add_with_ids(embeddings.take(some).astype(np.float32), some)
+        if lists is not None:
+            lists.clustering_index = None  # type: ignore[assignment]
     return index
 
 
-def write_index(index: Any, path: str) -> None:
+def fill_index(index: Any, embeddings: Embeddings, parts: Iterable[np.ndarray], batch: int) -> Any:
+    """Add these rows' vectors to a trained index, under their global rows.
+
+    parts: rows to hold, ascending, in any number of pieces. batch: vectors added together. How they are cut
+    changes what a flat index holds in nothing; in one with inverted lists a vector may be filed under
+    another list if two centroids are nearer to each other, as seen from it, than 1e-6.
+    """
+    held = np.empty(0, np.int64)
+
+    def add(rows: np.ndarray) -> None:
+        index.add_with_ids(embeddings.take(rows).astype(np.float32), rows)
+
+    for rows in parts:
+        held = np.concatenate([held, rows])
+        while len(held) >= batch:
+            add(held[:batch])
+            held = held[batch:]
+    if len(held):
+        add(held)
+    return index
+
+
+def write_index(index: Any, path: str | os.PathLike) -> None:
     """Write a faiss index, to a temporary name first, then moved into place."""
-    faiss.write_index(index, path + ".part")
-    os.replace(path + ".part", path)
+    faiss.write_index(index, f"{path}.part")
+    os.replace(f"{path}.part", path)

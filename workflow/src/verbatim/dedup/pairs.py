@@ -1,7 +1,7 @@
 """Neighbour pairs: candidates from the index, judged by the cosine of the raw vectors.
 
 Webster et al. 2023 (arXiv 2303.12733). An index may be compressed; what is stored never rests on its
-estimates. Pairs are stored from `relatives_threshold` on, although clusters only begin at `threshold`: the
+estimates: they choose which raw vectors are read. Pairs are stored from `relatives_threshold` on, although clusters only begin at `threshold`: the
 pairs between are pictures of one template (the same drawing, one region recoloured), which the labels need.
 """
 
@@ -37,16 +37,35 @@ def unique_pairs(a: np.ndarray, b: np.ndarray, similarity: np.ndarray) -> pd.Dat
     return pairs.reset_index(drop=True)
 
 
+def rows_a_pass(dim: int, k: int, batch: int, memory: int) -> int:
+    """Rows whose neighbours are sought in one pass over the index, a multiple of `batch` that fits into `memory`.
+
+    Of each row the vector (as float16) and k candidates stay in memory, with room to merge and order them: 60
+    bytes a candidate.
+    """
+    return max(1, memory // (2 * dim + 60 * (k + 1)) // batch) * batch
+
+
 def _judge(
-    index: Any, embeddings: Embeddings, rows: np.ndarray, k: int, at_least: float, margin: float
+    index: Any,
+    embeddings: Embeddings,
+    rows: np.ndarray,
+    k: int,
+    at_least: float,
+    margin: float,
+    batch: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Raw cosine and row (n, k) of the other rows among each row's neighbours, the highest first.
 
-    -inf and -1 where there is none, or where the index holds it to be below `at_least - margin`.
+    -inf and -1 where there is none, or where the index holds it to be too far to be read.
     """
     # one more than asked for: a row finds itself
-    estimate, found = search_rows(index, embeddings.take(rows), k + 1, batch=len(rows))
-    found = np.where((estimate >= at_least - margin) & (found != rows[:, None]), found, -1)
+    estimate, found = search_rows(index, embeddings.take(rows), k + 1, batch)
+    own = found == rows[:, None]
+    # a row that doesn't find itself has k nearer to it, or so it seems: then all of these are read
+    lost = np.where(own.any(axis=1), np.where(own, 1 - estimate, 0).sum(axis=1), np.inf)
+    enough = at_least - np.maximum(0, lost) - margin
+    found = np.where((estimate >= enough[:, None]) & ~own, found, -1)
     cosine = np.full(found.shape, -np.inf, dtype=np.float32)
     at, column = np.nonzero(found >= 0)
     cosine[at, column] = embeddings.cosines(rows[at], found[at, column])
@@ -65,6 +84,7 @@ def find_pairs(
     relatives_threshold: float,
     margin: float,
     batch: int,
+    memory: int = 1 << 30,
 ) -> Neighbourhood:
     """Pairs of rows whose raw vectors have a cosine of at least `relatives_threshold`.
 
@@ -90,10 +110,13 @@ def find_pairs(
     relatives_threshold
         Cosine from which on pairs are stored.
     margin
-        What an index's estimate may be too low: candidates below `relatives_threshold - margin` are not
-        read from disk.
+        Candidates are read from disk if their estimate is at least `relatives_threshold - margin`, less what the
+        row's estimate of itself is below 1: a compressed vector is shorter than the vector (cf. the adaptive
+        threshold of arXiv 2303.12733).
     batch
-        Rows searched together: bounds memory; see `search_rows` for what depends on it.
+        Rows searched together; see `search_rows` for what depends on it.
+    memory
+        Bytes of the candidates of one pass over the index; the pairs that are kept come on top.
     """
     at_least = min(threshold, relatives_threshold)
     mine = copies[copies["row"].isin(rows)]
@@ -108,17 +131,19 @@ def find_pairs(
         cosines.append(cosine[at, column])
 
     full_rows = []
-    for start in range(0, len(lone), batch):
-        some = lone[start : start + batch]
-        cosine, found = _judge(index, embeddings, some, k, at_least, margin)
+    step = rows_a_pass(embeddings.dim, k, batch, memory)
+    for start in range(0, len(lone), step):
+        some = lone[start : start + step]
+        cosine, found = _judge(index, embeddings, some, k, at_least, margin, batch)
         keep(some, cosine, found, cosine >= at_least)
         full_rows.append(some[(cosine >= threshold).all(axis=1)])
     full = np.concatenate([np.empty(0, np.int64), *full_rows])
     cut = 0
     fewer = max(1, batch * k // max(k, most_neighbours))  # the same memory for more neighbours
-    for start in range(0, len(full) if most_neighbours > k else 0, fewer):
-        some = full[start : start + fewer]
-        cosine, found = _judge(index, embeddings, some, most_neighbours, at_least, margin)
+    step = rows_a_pass(embeddings.dim, most_neighbours, fewer, memory)
+    for start in range(0, len(full) if most_neighbours > k else 0, step):
+        some = full[start : start + step]
+        cosine, found = _judge(index, embeddings, some, most_neighbours, at_least, margin, fewer)
         near = cosine >= threshold
         lowest = np.where(near, found, np.iinfo(np.int64).max).argmin(axis=1)
         wanted = (cosine >= at_least) & ~near

@@ -14,7 +14,9 @@ more often in its cluster first (Webster's multimodal duplication), then the low
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,9 +24,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from verbatim.dedup import DedupError
+from verbatim.dedup.spill import Buckets, count_buckets, spread
 from verbatim.records import prompt_id
 
 CAPTION_COLUMNS = ("caption", "prompt", "text")
+ROW_COLUMNS = {"key": "uint64", "row": "int64", "cluster": "int64", "cluster_size": "int32"}
+RANKED = ["key", "row", "cluster", "cluster_size", "caption_count", "own_count"]
 
 
 def caption_keys(captions: pd.Series) -> np.ndarray:
@@ -35,47 +40,100 @@ def caption_keys(captions: pd.Series) -> np.ndarray:
     return pd.util.hash_array(captions.to_numpy(dtype=object), categorize=False)
 
 
-def rank_captions(keys: np.ndarray, rows: np.ndarray, clusters: pd.DataFrame) -> pd.DataFrame:
-    """All captions, those that were met most often first.
+def rank_captions(rows: pd.DataFrame) -> pd.DataFrame:
+    """Captions, those that were met most often first.
 
     Parameters
     ----------
-    keys
-        (n,) key of each row's caption.
     rows
-        (n,) global rows, of captions that can be prompts.
-    clusters
-        `clusters` table of the whole training set.
+        key (of the caption), row, cluster (-1: none) and cluster_size (1 if in none) of each row whose caption can be
+        a prompt: all rows of the captions that are ranked.
 
     Returns
     -------
-    One row a caption: row (its lowest row in its largest cluster, or its lowest row if it is in none),
+    One row a caption: key, row (its lowest row in its largest cluster, or its lowest row if it is in none),
     cluster (-1: none), cluster_size (1 if in none), caption_count (rows with this caption), own_count (of
     those in that cluster). Of clusters of one size the lower counts.
     """
-    size = clusters.groupby("cluster").size().rename("cluster_size")
-    frame = pd.DataFrame({"key": keys, "row": rows}).merge(clusters, on="row", how="left")
-    frame["cluster"] = frame["cluster"].fillna(-1).astype("int64")
     # a row in no cluster is a cluster of its own, without a name
-    alone = frame["cluster"] == -1
-    group = frame["cluster"].where(~alone, -1 - frame["row"])
+    group = rows["cluster"].where(rows["cluster"] != -1, -1 - rows["row"])
     met = (
-        frame.assign(group=group)
+        rows.assign(group=group)
         .groupby(["key", "group"], sort=False)
-        .agg(row=("row", "min"), cluster=("cluster", "first"), own_count=("row", "size"))
+        .agg(
+            row=("row", "min"),
+            cluster=("cluster", "first"),
+            cluster_size=("cluster_size", "first"),
+            own_count=("row", "size"),
+        )
         .reset_index()
-        .join(size, on="cluster")
     )
-    met["cluster_size"] = met["cluster_size"].fillna(1).astype("int32")
+    met["cluster_size"] = met["cluster_size"].astype("int32")
     met = met.sort_values(["key", "cluster_size", "row"], ascending=[True, False, True])
     best = met.drop_duplicates("key").copy()
-    count = frame.groupby("key").size().rename("caption_count")
-    best = best.join(count, on="key")
-    best["met"] = np.maximum(best["cluster_size"], best["caption_count"])
-    best = best.sort_values(["met", "own_count", "row"], ascending=[False, False, True])
-    return best[
-        ["key", "row", "cluster", "cluster_size", "caption_count", "own_count"]
-    ].reset_index(drop=True)
+    count = rows.groupby("key").size().rename("caption_count")
+    return _in_order(best.join(count, on="key")[RANKED])
+
+
+def _in_order(ranked: pd.DataFrame) -> pd.DataFrame:
+    met = np.maximum(ranked["cluster_size"], ranked["caption_count"])
+    by = ["met", "own_count", "row"]
+    ranked = ranked.assign(met=met).sort_values(by, ascending=[False, False, True])
+    return ranked.drop(columns="met").reset_index(drop=True)
+
+
+class Ranking(NamedTuple):
+    """The captions that can be asked for, and how many there are.
+
+    ranked: as `rank_captions` has it, the first n of all captions and then the `asked` ones that are not among them.
+    """
+
+    ranked: pd.DataFrame
+    n_captions: int
+
+
+def rank_all_captions(
+    pieces: Iterable[pd.DataFrame],
+    n_rows: int,
+    n: int,
+    asked: np.ndarray,
+    folder: Path,
+    memory: int,
+) -> Ranking:
+    """The first n captions of a training set of any size, by buckets of whole captions.
+
+    Parameters
+    ----------
+    pieces
+        Rows as `rank_captions` takes them, in any number of pieces and any order.
+    n_rows
+        How many rows these are, at most.
+    n
+        Captions wanted; 100 bytes of memory each.
+    asked
+        Keys of captions that are wanted wherever they rank.
+    folder
+        For buckets, 28 bytes a row.
+    memory
+        Bytes of a bucket: all rows of one caption must fit.
+    """
+    n_buckets = count_buckets(n_rows, 200, memory)
+    top = rank_captions(pd.DataFrame({name: [] for name in ROW_COLUMNS}).astype(ROW_COLUMNS))
+    others, count = [top], 0
+    with Buckets(folder, "captions", n_buckets) as buckets:
+        for piece in pieces:
+            buckets.add(spread(piece["key"].to_numpy(), n_buckets), piece[list(ROW_COLUMNS)])
+        for bucket in range(n_buckets):
+            rows = buckets.frame(bucket)
+            if rows is None:
+                continue
+            ranked = rank_captions(rows)
+            count += len(ranked)
+            others.append(ranked[ranked["key"].isin(asked)])
+            top = _in_order(pd.concat([top, ranked.head(n)], ignore_index=True)).head(n)
+    beside = pd.concat(others, ignore_index=True)
+    beside = beside[~beside["key"].isin(top["key"])]
+    return Ranking(pd.concat([top, _in_order(beside)], ignore_index=True), count)
 
 
 def select_prompts(

@@ -7,17 +7,23 @@ of them differ by a region only the pixels tell, so here candidates of both kind
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
+
+Lookup = pd.DataFrame | Callable[[np.ndarray], pd.DataFrame]
+
+
+def _ask(table: Lookup, rows: pd.Series) -> pd.DataFrame:
+    return table(rows.unique()) if callable(table) else table
 
 
 def choose_relatives(
     rows: np.ndarray,
     pairs: Iterable[pd.DataFrame],
-    clusters: pd.DataFrame,
-    copies: pd.DataFrame,
+    clusters: Lookup,
+    copies: Lookup,
     most: int,
 ) -> pd.DataFrame:
     """Candidates for the template relatives of some rows.
@@ -33,7 +39,7 @@ def choose_relatives(
     pairs
         `pairs` tables of all shards (a pair may be in two of them).
     clusters, copies
-        Tables of the whole training set.
+        Tables of the whole training set, or functions that give what they say of some rows.
     most
         Most relatives of a row.
 
@@ -42,18 +48,20 @@ def choose_relatives(
     `relatives` table: row, relative, similarity (raw cosine), order (0 is the first choice); sorted.
     """
     wanted = pd.DataFrame({"row": np.unique(np.asarray(rows, dtype=np.int64))})
-    wanted = wanted.merge(copies, on="row", how="left")
+    wanted = wanted.merge(_ask(copies, wanted["row"]), on="row", how="left")
     wanted["first"] = wanted["first"].fillna(wanted["row"]).astype("int64")
-    firsts, copied = wanted["first"].unique(), copies["row"].to_numpy()
+    firsts = wanted["first"].unique()
     none = np.empty(0, np.int64)
     found = [pd.DataFrame({"first": none, "relative": none, "similarity": none.astype(np.float32)})]
     for part in pairs:
         for this, other in (("row_a", "row_b"), ("row_b", "row_a")):
             hits = part[part[this].isin(firsts)]
             hits = hits.rename(columns={this: "first", other: "relative"})
-            found.append(hits[~hits["relative"].isin(copied)])
+            found.append(hits)
     near = pd.concat(found, ignore_index=True).drop_duplicates(["first", "relative"])
-    cluster = clusters.set_index("row")["cluster"]
+    near = near[~near["relative"].isin(_ask(copies, near["relative"])["row"])]
+    asked = pd.concat([near["relative"], wanted["first"]])
+    cluster = _ask(clusters, asked).set_index("row")["cluster"]
     near["cluster"] = near["relative"].map(cluster).fillna(near["relative"])
     near["inside"] = near["cluster"] == near["first"].map(cluster).fillna(near["first"])
     near["by"] = near["similarity"].where(near["inside"], -near["similarity"])

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+
+from verbatim.templates import template_mask as template_mask
 
 
 @dataclass(frozen=True)
@@ -32,22 +33,6 @@ class MaskSettings:
     min_area: float
     partners: int
     sources: int
-
-
-def template_mask(
-    a: np.ndarray, b: np.ndarray, difference: float, erode: int, dilate: int
-) -> np.ndarray:
-    """Where two pictures (s, s, 3) of one template agree; (s, s) bool.
-
-    Opened by a square of `erode`, grown by one of `dilate`: a lone pixel that agrees by chance is no
-    shared region. What lies outside the picture counts as shared, so that borders are not eaten.
-    """
-    mask = np.abs(a - b).sum(axis=2) < difference
-    if erode > 1:
-        mask = ndimage.binary_erosion(mask, np.ones((erode, erode), dtype=bool), border_value=1)
-    if dilate > 1:
-        mask = ndimage.binary_dilation(mask, np.ones((dilate, dilate), dtype=bool))
-    return mask
 
 
 def masked_rmse(generations: np.ndarray, picture: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -1,0 +1,18 @@
+"""Rule build_fingerprints: one shard's embeddings -> a hash of each, sorted."""
+
+from verbatim.dedup.copies import fingerprints, indexed_rows
+from verbatim.records import read_manifest, read_table
+from verbatim.runtime import script, write_array
+from verbatim.search import Embeddings
+
+
+def main(smk):
+    with script(smk) as log:
+        embeddings = Embeddings.from_manifest(read_manifest(smk.input.manifest))
+        rows = indexed_rows(read_table(smk.input.rows, "rows", ["row", "status"]))
+        write_array(smk.output.fingerprints, fingerprints(embeddings, rows))
+        log.info("%d rows", len(rows))
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

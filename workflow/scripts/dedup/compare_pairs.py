@@ -1,0 +1,43 @@
+"""Rule compare_pairs: one shard's pairs and their pictures -> which of them differ in one region only."""
+
+import numpy as np
+import pandas as pd
+
+from verbatim.dedup.regions import RegionSettings, compare_pairs, square_reader
+from verbatim.inputs.pictures import TrainingPictures
+from verbatim.records import TableWriter, iter_table, read_manifest, read_table
+from verbatim.runtime import progress, script
+
+
+def main(smk):
+    with script(smk) as log:
+        p = smk.params
+        manifest = read_manifest(smk.input.manifest)
+        settings = RegionSettings(**p.settings)
+        checked = templates = total = 0
+        with (
+            TableWriter(smk.output.templates, "templates") as out,
+            TrainingPictures(keep_open=16) as pictures,
+        ):
+            for pairs in progress(iter_table(smk.input.pairs, "pairs"), "blocks of pairs"):
+                wanted = np.unique(pairs[["row_a", "row_b"]].to_numpy())
+                at = np.searchsorted(manifest["first_row"], wanted, side="right") - 1
+                columns = ["row", "archive", "member"]
+                rows = [
+                    read_table(
+                        f"{p.rows}/{manifest['shard'][i]}.parquet", "rows", columns,
+                        [("row", "in", wanted[at == i])],
+                    )
+                    for i in np.unique(at)
+                ] or [pd.DataFrame({name: [] for name in columns})]  # fmt: skip
+                read = square_reader(pictures.read, pd.concat(rows), settings.size, p.keep)
+                table = compare_pairs(pairs, read, settings)
+                out.write(table)
+                total += len(table)
+                checked += int((table["status"] == "ok").sum())
+                templates += int(table["template"].sum())
+        log.info("%d pairs, %d checked, %d templates", total, checked, templates)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,30 @@
+"""Rule train_index: a sample of the distinct embeddings -> an empty index, trained where its kind is."""
+
+from verbatim.dedup.copies import indexed_rows
+from verbatim.dedup.index import distinct_rows, draw_rows, train_index, write_index
+from verbatim.records import read_manifest, read_table, rows_between
+from verbatim.runtime import progress, script
+from verbatim.search import Embeddings, gpu_state, use_threads
+
+
+def main(smk):
+    with script(smk) as log:
+        p = smk.params
+        use_threads(smk.threads)
+        embeddings = Embeddings.from_manifest(read_manifest(smk.input.manifest))
+
+        def shards():
+            for path in progress(smk.input.rows, "shards to draw from"):
+                rows = indexed_rows(read_table(path, "rows", ["row", "status"]))
+                copies = rows_between(smk.input.copies, "copies", rows, ["row"])
+                yield distinct_rows(rows, copies["row"].to_numpy())
+
+        sample = draw_rows(shards(), p.train_rows, p.seed)
+        gpu = bool(p.gpu) and not gpu_state()
+        log.info("%d rows, on the %s %s", len(sample), "GPU" if gpu else "CPU", gpu_state())
+        index = train_index(embeddings, sample, p.factory, p.nprobe, gpu)
+        write_index(index, smk.output.index)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,111 @@
+"""Template-aware pairs: near neighbours whose pictures differ in one region only.
+
+The second pass of the deduplication, over the pairs of the first: whether two pictures of a high cosine are copies,
+pictures of one template or merely alike, only their pixels tell. Webster 2023, section 4: the mask of a template
+is made from two such pictures; here the same mask, and what it leaves open is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from verbatim.images import resize
+from verbatim.templates import template_mask
+
+COLUMNS = [
+    "row_a", "row_b", "similarity", "distance", "shared", "regions", "template", "status", "reason",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RegionSettings:
+    """When two pictures are of one template. Sizes in pixels of the squares that are compared.
+
+    size : side of the squares.
+    low, high : their RMSE lies between; below, they are copies.
+    difference, erode, dilate : of the mask, see `template_mask`.
+    min_shared : least share of the picture that is shared.
+    """
+
+    size: int
+    low: float
+    high: float
+    difference: float
+    erode: int
+    dilate: int
+    min_shared: float
+
+
+def compare_pictures(a: np.ndarray, b: np.ndarray, settings: RegionSettings) -> dict[str, Any]:
+    """distance (RMSE), shared (share of the picture), regions that differ, and whether it is a template.
+
+    a, b: (s, s, 3) in [0, 1]. Differing pixels that touch, at a corner even, are one region.
+    """
+    mask = template_mask(a, b, settings.difference, settings.erode, settings.dilate)
+    _, regions = ndimage.label(~mask, np.ones((3, 3), dtype=int))
+    difference = a.astype(np.float64) - b
+    distance = float(np.sqrt((difference**2).mean()))
+    shared = float(mask.mean())
+    template = (
+        settings.low < distance < settings.high and regions == 1 and shared >= settings.min_shared
+    )
+    return {
+        "distance": distance, "shared": shared, "regions": int(regions), "template": template,
+        "status": "ok", "reason": "",
+    }  # fmt: skip
+
+
+def square_reader(
+    read: Callable[[str, str], Any], rows: pd.DataFrame, size: int, keep: int
+) -> Callable[[int], tuple[np.ndarray | None, str]]:
+    """A function that gives the picture of a row as a square (size, size, 3), or None and the reason.
+
+    read: archive and member -> what has a `picture` or a `reason`. rows: row, archive, member. keep:
+    squares that stay in memory.
+    """
+    where = rows.set_index("row")[["archive", "member"]]
+
+    @lru_cache(maxsize=keep)
+    def square(row: int) -> tuple[np.ndarray | None, str]:
+        if row not in where.index:
+            return None, "not in inputs/rows"
+        got = read(*where.loc[row])
+        if got.picture is None:
+            return None, got.reason
+        return resize(got.picture, size, size), ""
+
+    return square
+
+
+def compare_pairs(
+    pairs: pd.DataFrame,
+    picture: Callable[[int], tuple[np.ndarray | None, str]],
+    settings: RegionSettings,
+) -> pd.DataFrame:
+    """`templates` table of a `pairs` table; a pair whose pictures cannot be had is `not_checked`.
+
+    picture: square of a row (s, s, 3), or None and the reason.
+    """
+    records = []
+    for row_a, row_b, similarity in pairs.itertuples(index=False, name=None):
+        record = {"row_a": row_a, "row_b": row_b, "similarity": similarity}
+        (a, why_a), (b, why_b) = picture(row_a), picture(row_b)
+        if a is not None and b is not None:
+            record |= compare_pictures(a, b, settings)
+        else:
+            reason = "; ".join(
+                f"row {row}: {why}" for row, why in ((row_a, why_a), (row_b, why_b)) if why
+            )
+            record |= {
+                "distance": np.nan, "shared": np.nan, "regions": -1, "template": False,
+                "status": "not_checked", "reason": reason,
+            }  # fmt: skip
+        records.append(record)
+    return pd.DataFrame(records, columns=COLUMNS)
