@@ -18,9 +18,10 @@ STAGES = [
     "labels",
     "tables",
     "figures",
+    "evidence",
 ]
 SHARED = {
-    "archives", "clip", "configuration", "diffusion", "images", "parts", "ranking", "records", "search",
+    "archives", "clip", "compare", "configuration", "decisions", "diffusion", "guards", "images", "parts", "ranking", "records", "search",
 }  # fmt: skip
 # file -> the other stage's module that it may import, and why
 EXCEPTIONS = {

@@ -8,15 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from verbatim.compare import masked_rmse
+from verbatim.guards import GuardSettings
 from verbatim.images import ImageError, synthesis_name
-from verbatim.labels.guards import GuardSettings
 from verbatim.labels.label import (
     LabelSettings,
     best_template,
     label_generations,
     label_prompts,
 )
-from verbatim.labels.masks import MaskSettings, masked_rmse, template_mask
+from verbatim.labels.masks import MaskSettings, template_mask
 from verbatim.labels.training import FetchedPictures, Squares
 
 SIZE = 16
