@@ -26,6 +26,7 @@ include: "workflow/rules/postfilter.smk"
 include: "workflow/rules/labels.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/evidence.smk"
 
 
 localrules:
@@ -42,6 +43,7 @@ rule all:
         "<results>/checks.txt",
         all_tables(),
         all_figures(),
+        all_evidence(),
 
 
 rule evaluation:
