@@ -25,6 +25,8 @@ from verbatim.evidence.placements import (
 )
 from verbatim.images import resize
 
+WHOLE = 0.999  # share of a picture's energy from which all of it is in the frame
+
 
 class Found(NamedTuple):
     """Best placement of one picture in each of n generations; all (n,).
@@ -123,13 +125,16 @@ class Search:
     def prepare(self, pictures: np.ndarray) -> Generations:
         """Generations (n, h, w, 3) in [0, 1] for `compare`."""
         s = self.settings
-        fine = np.stack([soften(resize(p, s.size, s.size), s.blur) for p in pictures])
-        coarse = np.stack([resize(p, s.coarse, s.coarse) for p in fine])
-        planes = coarse.transpose(0, 3, 1, 2).reshape(len(coarse), 3, -1)
+        fine = np.zeros((len(pictures), s.size, s.size, 3), dtype=np.float32)
+        coarse = np.zeros((len(pictures), s.coarse, s.coarse, 3), dtype=np.float32)
+        for i, picture in enumerate(pictures):
+            fine[i] = soften(resize(picture, s.size, s.size), s.blur)
+            coarse[i] = resize(fine[i], s.coarse, s.coarse)
+        planes = coarse.transpose(0, 3, 1, 2).reshape(len(coarse), 3, s.coarse**2)
         stack = np.concatenate([planes, (planes**2).sum(axis=1, keepdims=True)], axis=1)
         sums = stack @ self._masks.T.astype(np.float32)
         return Generations(
-            planes.reshape(len(coarse), -1), sums, np.ascontiguousarray(fine.transpose(0, 3, 1, 2))
+            planes.reshape(len(coarse), 3 * s.coarse**2), sums, np.ascontiguousarray(fine.transpose(0, 3, 1, 2))
         )
 
     def compare(self, squares: list[np.ndarray], generations: Generations) -> Found:
@@ -170,7 +175,8 @@ class Search:
         """Flip and index of the best placement in each generation, and what it shows there.
 
         Best: least |g - t|^2 / (|g|^2 + |t|^2) over the overlap, both less the background, where enough
-        of both pictures' energy lies in the overlap.
+        of both pictures' energy lies in the overlap. A picture that lies whole inside the frame may have
+        anything around it.
         """
         s, places = self.settings, self.placements
         small = resize(picture, s.coarse, s.coarse)
@@ -182,19 +188,21 @@ class Search:
         shown = energy >= s.visible * whole[:, None]
         scores, banks = [], []
         for flip in self._flips:
-            parts, enough = [], []
+            parts, enough, whole_inside = [], [], []
             for side in dict.fromkeys(places.side.tolist()):
                 of_side = places.side == side
                 drawn = canvas(small, side, flip, s.coarse, fill)
                 seen = windows(drawn, s.coarse, places.top[of_side], places.left[of_side])
                 parts.append(seen.reshape(len(seen), -1))
-                enough.append((parts[-1] ** 2).sum(axis=1) >= s.visible * (drawn**2).sum())
+                energies, total = (parts[-1] ** 2).sum(axis=1), (drawn**2).sum()
+                enough.append(energies >= s.visible * total)
+                whole_inside.append(energies >= WHOLE * total)
             bank = np.concatenate(parts)
             own = (bank**2).sum(axis=1)
             shift = bank.reshape(len(bank), 3, -1).sum(axis=2) @ fill
             both = energy + own
             cross = generations.coarse @ bank.T - shift
-            fits = shown & np.concatenate(enough) & (both > 0)
+            fits = (shown | np.concatenate(whole_inside)) & np.concatenate(enough) & (both > 0)
             scores.append(np.where(fits, 1 - 2 * cross / np.where(both > 0, both, 1), np.inf))
             banks.append(bank)
         score = np.concatenate(scores, axis=1)
