@@ -21,7 +21,7 @@ from verbatim.evidence.panels import residual
 from verbatim.images import ImageArchive, decode_image, encode_png, resize, row_name, synthesis_name
 
 NEAR = 1e-7  # a stored distance is the distance of a pair that gives it this nearly
-BLUR = 8  # ASSUME: a radius of an eighth of the longer side leaves no face
+BLUR = 6  # ASSUME: a radius of a sixth of the longer side leaves patches of colour, and no face
 COPIES = ("MV", "RV", "TV")
 
 

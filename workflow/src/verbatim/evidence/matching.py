@@ -134,7 +134,9 @@ class Search:
         stack = np.concatenate([planes, (planes**2).sum(axis=1, keepdims=True)], axis=1)
         sums = stack @ self._masks.T.astype(np.float32)
         return Generations(
-            planes.reshape(len(coarse), 3 * s.coarse**2), sums, np.ascontiguousarray(fine.transpose(0, 3, 1, 2))
+            planes.reshape(len(coarse), 3 * s.coarse**2),
+            sums,
+            np.ascontiguousarray(fine.transpose(0, 3, 1, 2)),
         )
 
     def compare(self, squares: list[np.ndarray], generations: Generations) -> Found:
