@@ -26,6 +26,7 @@ include: "workflow/rules/postfilter.smk"
 include: "workflow/rules/labels.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/evidence.smk"
 
 
 localrules:
@@ -44,6 +45,7 @@ rule all:
         "<results>/dedup/histograms.parquet",
         all_tables(),
         all_figures(),
+        all_evidence(),
 
 
 rule evaluation:

@@ -18,10 +18,11 @@ STAGES = [
     "labels",
     "tables",
     "figures",
+    "evidence",
 ]
 SHARED = {
-    "archives", "authors", "clip", "configuration", "diffusion", "images", "parts", "pictures", "ranking", "records",
-    "search", "templates",
+    "archives", "authors", "clip", "compare", "configuration", "decisions", "diffusion", "guards", "images", "parts",
+    "pictures", "ranking", "records", "search", "templates",
 }  # fmt: skip
 # file -> the other stage's module that it may import, and why
 EXCEPTIONS = {

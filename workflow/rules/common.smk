@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "src"))
 
-from verbatim import configuration, sources
+from verbatim import configuration, decisions, sources
 
 try:
     configuration.read_numbers(config, workflow.basedir)
@@ -22,11 +22,13 @@ try:
     sources.check_lists(config, ALL_MODELS)
     sources.use_cache(config)
     CLIP = sources.clip_folder(config)
-except configuration.ConfigError as err:
+    decisions.read_decisions(config["labels"]["decisions"], ALL_MODELS.index)
+except (configuration.ConfigError, decisions.DecisionError) as err:
     raise WorkflowError(str(err))
 
 
 wildcard_constraints:
+    finding=r"all|\d+",
     model="[a-z0-9_]+",
     shard=r"\d{5}",
     part=r"\d{5}",
@@ -397,6 +399,29 @@ def all_figures():
     return [
         f"<results>/figures/{name}.{kind}" for name in names for kind in ("png", "pdf")
     ]
+
+
+def all_evidence():
+    """What lets a reader question a run: the verifier's counts and the review page. Bundles are asked for."""
+    return ["<results>/evidence/verified.csv", "<results>/evidence/review/index.html"]
+
+
+def bundle_settings():
+    """What a bundle says of how its finding was computed, and what replays it."""
+    labels, sampling = config["labels"], config["sampling"]
+    return {
+        "sampling": {key: sampling[key] for key in ("sampler", "steps", "guidance")},
+        "labels": {
+            key: labels[key]
+            for key in ("preset", "size", "seeds", "order", "mask", "guards")
+        }
+        | {"thresholds": labels["presets"][labels["preset"]]},
+        "evidence": {
+            "size": config["evidence"]["size"],
+            **config["evidence"]["search"],
+        },
+        "test": config["evidence"]["test"],
+    }
 
 
 def names_of(models):

@@ -325,9 +325,9 @@ rule label_candidates:
         fetched="<results>/labels/{model}/fetched.parquet",
         relatives="<results>/labels/{model}/relatives.parquet",
         code=code(
+            "compare",
+            "guards",
             "images",
-            "labels/distances",
-            "labels/guards",
             "labels/label",
             "labels/masks",
             "labels/training",

@@ -24,7 +24,8 @@ rule count_labels:
     input:
         labels=labels_of_models,
         clusters="<results>/dedup/clusters.parquet",
-        code=code("tables/table1", "tables/text"),
+        decisions=config["labels"]["decisions"] or [],
+        code=code("decisions", "tables/table1", "tables/text"),
     output:
         table="<results>/table1.csv",
     log:
@@ -39,6 +40,7 @@ rule count_labels:
         runtime=10,
     params:
         models=sheet_columns("name", "deduplicated"),
+        known=list(ALL_MODELS.index),
     script:
         "../scripts/tables/count_labels.py"
 
@@ -309,7 +311,8 @@ rule check_results:
             for model in MODELS.index
             for file in ("labels.parquet", "images.zip", "training.zip", "masks.zip")
         ],
-        code=code("tables/checks"),
+        decisions=config["labels"]["decisions"] or [],
+        code=code("decisions", "tables/checks"),
     output:
         report="<results>/checks.txt",
     log:
@@ -338,6 +341,8 @@ rule check_results:
             "shards": list(input_shards()),
             "thresholds": config["labels"]["presets"][config["labels"]["preset"]],
             "seeds": config["labels"]["seeds"],
+            "decisions": config["labels"]["decisions"],
+            "known": list(ALL_MODELS.index),
         },
     script:
         "../scripts/tables/check_results.py"

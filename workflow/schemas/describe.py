@@ -18,6 +18,7 @@ SOURCES = {
     "labels": "Webster 2023, section 4 (MV, RV, TV)",
     "tables": "Webster 2023, Table 1",
     "figures": "Webster 2023, Fig. 2 and 3",
+    "evidence": "Webster 2023, Fig. 5; Benjamini and Hochberg 1995",
 }
 INTRODUCTION = """# Every key of the config
 

@@ -1,6 +1,7 @@
 """The scripts of `tables`, run as a job runs them, on a whole made-up run."""
 
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -9,6 +10,7 @@ from made_results import MODELS, SEEDS, THRESHOLDS, write_run
 from verbatim.images import ImageArchive, write_archive
 from verbatim.records import read_table, write_table
 
+ROOT = Path(__file__).resolve().parents[3]
 KEYS = [one["model"] for one in MODELS]
 ATTACKED = [one["model"] for one in MODELS if one["attacked"]]
 
@@ -35,13 +37,18 @@ def scores_of(root):
     }
 
 
-def make_table1(run_script, root):
+def make_table1(run_script, root, decisions=None):
     run_script(
         "tables/count_labels.py",
-        input={"labels": labels_of(root), "clusters": root / "dedup/clusters.parquet"},
+        input={
+            "labels": labels_of(root),
+            "clusters": root / "dedup/clusters.parquet",
+            "decisions": decisions or ROOT / "config/review.csv",
+        },
         output={"table": root / "table1.csv"},
         params={
-            "models": [{k: one[k] for k in ("model", "name", "deduplicated")} for one in MODELS]
+            "models": [{k: one[k] for k in ("model", "name", "deduplicated")} for one in MODELS],
+            "known": KEYS,
         },
     )
     return pd.read_csv(root / "table1.csv")

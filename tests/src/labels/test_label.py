@@ -8,16 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from verbatim.compare import masked_rmse
+from verbatim.guards import GuardSettings
 from verbatim.images import ImageError, synthesis_name
-from verbatim.labels.guards import GuardSettings
 from verbatim.labels.label import (
     LabelSettings,
     best_template,
     label_generations,
     label_prompts,
 )
-from verbatim.labels.masks import MaskSettings, masked_rmse, template_mask
+from verbatim.labels.masks import MaskSettings
 from verbatim.labels.training import FetchedPictures, Squares
+from verbatim.templates import template_mask
 
 SIZE = 16
 SETTINGS = LabelSettings(

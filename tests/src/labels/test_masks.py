@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from verbatim.labels.masks import MaskSettings, choose_partners, masked_rmse, template_mask
+from verbatim.compare import masked_rmse
+from verbatim.labels.masks import MaskSettings, choose_partners
+from verbatim.templates import template_mask
 
 rng = np.random.default_rng(0)
 

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from verbatim.guards import GuardSettings
 from verbatim.images import ImageArchive, seeds_of_prompts, write_archive
-from verbatim.labels.guards import GuardSettings
 from verbatim.labels.label import LabelSettings, label_prompts
 from verbatim.labels.masks import MaskSettings
 from verbatim.labels.training import FetchedPictures

@@ -1,5 +1,6 @@
 """Table 1: count the labels of every selected model."""
 
+from verbatim.decisions import of_model, read_decisions
 from verbatim.records import read_table
 from verbatim.runtime import script, write_text
 from verbatim.tables.table1 import count_labels
@@ -14,7 +15,10 @@ def main(smk):
             for key, path in zip(keys, smk.input.labels, strict=True)
         }
         clusters = read_table(smk.input.clusters, "clusters")
-        table = count_labels(smk.params.models, labels, clusters)
+        path = smk.input.decisions
+        decided = read_decisions(path, smk.params.known)
+        decisions = {key: of_model(decided, key, labels[key]["prompt_id"], path) for key in keys}
+        table = count_labels(smk.params.models, labels, clusters, decisions)
         write_text(smk.output.table, csv_text(table))
         log.info("Table 1\n%s", table.to_string(index=False))
 

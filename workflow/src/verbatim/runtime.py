@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -237,3 +237,38 @@ def write_digest(path: str | os.PathLike, folder: str | os.PathLike) -> None:
             digest = hashlib.file_digest(data, "sha256").hexdigest()
         lines.append(f"{digest}  {file.relative_to(folder)}")
     write_text(path, "\n".join(lines) + "\n")
+
+
+def weights_digest(smk: Any) -> dict[str, str]:
+    """SHA-256 of each safetensors file of the job's model: from `input.weights`, or of its folder.
+
+    Empty for a hub id that is no folder: its revision in the sheet says which state it is.
+    """
+    import hashlib
+
+    if file := smk.input.get("weights"):
+        lines = Path(str(file)).read_text("utf-8").splitlines()
+        return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    found = {}
+    folder = Path(model_source(smk))
+    for path in sorted(folder.rglob("*.safetensors")) if folder.is_dir() else []:
+        with open(path, "rb") as data:
+            found[str(path.relative_to(folder))] = hashlib.file_digest(data, "sha256").hexdigest()
+    return found
+
+
+def code_state(files: Sequence[str | os.PathLike]) -> dict[str, Any]:
+    """SHA-256 of these modules, and git's commit (and whether files differ from it) where there is one."""
+    import hashlib
+    import subprocess
+
+    modules = {}
+    for file in map(Path, files):
+        modules["/".join(file.parts[-2:])] = hashlib.sha256(file.read_bytes()).hexdigest()
+    said = []
+    for words in (["rev-parse", "HEAD"], ["status", "--porcelain"]):
+        done = subprocess.run(
+            ["git", *words], cwd=Path(files[0]).parent, capture_output=True, text=True
+        )
+        said.append(done.stdout.strip() if done.returncode == 0 else "")
+    return {"modules": modules, "git_commit": said[0], "git_changed": bool(said[1])}

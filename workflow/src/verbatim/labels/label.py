@@ -18,11 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from verbatim.compare import masked_rmse, rmse
+from verbatim.guards import GuardSettings, doubts
 from verbatim.images import ImageError, resize, synthesis_name
-from verbatim.labels.distances import rmse
-from verbatim.labels.guards import GuardSettings, doubts
-from verbatim.labels.masks import MaskSettings, choose_partners, masked_rmse, template_mask
+from verbatim.labels.masks import MaskSettings, choose_partners
 from verbatim.labels.training import FetchedPictures, Squares, related_rows, rows_of_prompt
+from verbatim.templates import template_mask
 
 NAN = float("nan")
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from verbatim.templates import template_mask as template_mask
-
 
 @dataclass(frozen=True)
 class MaskSettings:
@@ -33,27 +31,6 @@ class MaskSettings:
     min_area: float
     partners: int
     sources: int
-
-
-def masked_rmse(generations: np.ndarray, picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """RMSE over the shared pixels: sqrt(sum((t m - g m)^2) / (mean(m) n)), n values a picture.
-
-    The reference compares sum((t m - g m)^2) / mean(m) with an SSE, which is n times the square of
-    this, so thresholds are RMSE here as everywhere.
-
-    Parameters
-    ----------
-    generations : (g, s, s, 3). picture : (s, s, 3), one of the two that the mask was made from.
-    mask : (s, s) bool.
-
-    Returns
-    -------
-    (g,) float64; NaN under an empty mask, which says nothing of any picture.
-    """
-    if not mask.any():
-        return np.full(len(generations), np.nan)
-    difference = generations[:, mask].astype(np.float64) - picture[mask].astype(np.float64)
-    return np.sqrt((difference**2).mean(axis=(1, 2)))
 
 
 def choose_partners(

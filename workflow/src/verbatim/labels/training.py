@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from verbatim.compare import fit_square
 from verbatim.images import ImageError
-from verbatim.labels.distances import fit_square
 
 KEPT_BYTES = 500_000_000  # of squares that stay in memory: prompts of one cluster share them
 

@@ -6,7 +6,7 @@ well; `tests/results` calls them on the artefacts of a run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -128,27 +128,48 @@ def pictures_kept(
 
 
 def table1_adds_up(
-    table1: pd.DataFrame, name: str, labels: pd.DataFrame, models: list[str]
+    table1: pd.DataFrame,
+    name: str,
+    labels: pd.DataFrame,
+    models: list[str],
+    decisions: Mapping[int, str] | None = None,
 ) -> list[str]:
-    """The row of a model in Table 1 is the count of its labels; the rows are the models, in order."""
+    """The row of a model in Table 1 is the count of its labels and of what people decided of them
+    (prompt_id -> accept or reject); the rows are the models, in order."""
     if list(table1["Model"]) != models:
         return [f"table1.csv: rows {list(table1['Model'])}, the model sheet has {models}"]
     line = table1[table1["Model"] == name].to_dict("records")[0]
     counted: dict[str, int] = dict.fromkeys(
-        ("Retrieved", "Template", "Exact", "N", "Review", "Missing"), 0
+        ("Retrieved", "Template", "Exact", "N", "Review", "Accepted", "Rejected", "Missing"), 0
     )
     names = {"RV": "Retrieved", "TV": "Template", "MV": "Exact", "N": "N", "missing": "Missing"}
-    for label, review, extra in zip(
-        labels["label"], labels["review"], labels["extra"], strict=True
+    judged = 0
+    for prompt_id, label, review, extra in zip(
+        labels["prompt_id"], labels["label"], labels["review"], labels["extra"], strict=True
     ):
-        if not extra:
-            counted["Review" if review and label != "missing" else names[label]] += 1
-    counted["Judged"] = sum(
-        counted[key] for key in ("Retrieved", "Template", "Exact", "N", "Review")
-    )
+        if extra:
+            continue
+        decided = (decisions or {}).get(prompt_id, "")
+        judged += label != "missing"
+        if decided:
+            counted[{"accept": "Accepted", "reject": "Rejected"}[decided]] += 1
+        if label == "missing":
+            counted["Missing"] += 1
+        elif decided != "reject":
+            counted["Review" if review and decided != "accept" else names[label]] += 1
+    counted["Judged"] = judged
     return [
         f"table1.csv: {name} has {column} {line[column]}, its labels say {counted[column]}"
-        for column in ("Retrieved", "Template", "Exact", "Judged", "Review", "Missing")
+        for column in (
+            "Retrieved",
+            "Template",
+            "Exact",
+            "Judged",
+            "Review",
+            "Accepted",
+            "Rejected",
+            "Missing",
+        )
         if int(line[column]) != counted[column]
     ]
 

@@ -5,6 +5,7 @@ Webster 2023, Table 1: retrieved (RV), template (TV) and exact (MV) verbatims.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -22,7 +23,10 @@ def is_copy(labels: pd.DataFrame) -> pd.Series:
 
 
 def count_labels(
-    models: list[dict[str, Any]], labels: dict[str, pd.DataFrame], clusters: pd.DataFrame
+    models: list[dict[str, Any]],
+    labels: dict[str, pd.DataFrame],
+    clusters: pd.DataFrame,
+    decisions: Mapping[str, Mapping[int, str]] | None = None,
 ) -> pd.DataFrame:
     """Table 1 of these models, one row a model in the order of the sheet.
 
@@ -31,12 +35,15 @@ def count_labels(
     models : rows of the model sheet with `model`, `name`, `deduplicated`
     labels : a `labels` table for each model. Extra prompts do not count: nobody selected them.
     clusters : a `clusters` table; rows of one cluster are one source
+    decisions : model -> prompt_id -> `accept` or `reject`, by a person. A rejected copy is not counted;
+        an accepted one is, though a guard set it aside.
 
     Returns
     -------
     Columns Model, Deduplicated training, Retrieved, Template, Exact as in the paper; then
-    Judged (prompts that got a verdict or were set aside), Review (of these, set aside by a guard
-    and counted nowhere else), Missing (prompts whose training pictures could not be read, not
+    Judged (prompts that got a verdict or were set aside), Review (of these, set aside by a guard and
+    not decided; counted nowhere else), Accepted, Rejected (by a person, whatever the label; rejected
+    ones are counted nowhere else), Missing (prompts whose training pictures could not be read, not
     judged), Unique sources (distinct training pictures behind all counted copies), Preset (of the
     thresholds).
     """
@@ -51,7 +58,11 @@ def count_labels(
                 f"labels of {model['model']}: thresholds of {presets} are mixed in one table; delete "
                 "the model's labels.parquet and run again"
             )
-        copies = table[is_copy(table)]
+        decided = table["prompt_id"].map(dict((decisions or {}).get(model["model"], {})))
+        accepted, rejected = decided.eq("accept"), decided.eq("reject")
+        copies = table[
+            (is_copy(table) | (accepted & table["label"].isin(list(COPIES)))) & ~rejected
+        ]
         sources = copies["source_row"].map(cluster_of).fillna(copies["source_row"])
         missing = table["label"].eq("missing")
         rows.append(
@@ -59,7 +70,9 @@ def count_labels(
             | {name: int(copies["label"].eq(label).sum()) for label, name in COPIES.items()}
             | {
                 "Judged": int((~missing).sum()),
-                "Review": int((table["review"] & ~missing).sum()),
+                "Review": int((table["review"] & ~missing & ~accepted & ~rejected).sum()),
+                "Accepted": int(accepted.sum()),
+                "Rejected": int(rejected.sum()),
                 "Missing": int(missing.sum()),
                 "Unique sources": int(sources.nunique()),
                 "Preset": presets[0] if presets else "",

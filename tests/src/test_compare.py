@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from verbatim.compare import fit_square, rmse, squared_errors
 from verbatim.images import resize
-from verbatim.labels.distances import fit_square, rmse, squared_errors
 
 rng = np.random.default_rng(0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from verbatim.labels.guards import GuardSettings, doubts
+from verbatim.guards import GuardSettings, doubts
 
 SETTINGS = GuardSettings(
     near_constant=0.98, flat_range=0.03, white=0.95, edge_density=0.6, edge_step=0.1

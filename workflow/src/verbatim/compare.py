@@ -1,4 +1,4 @@
-"""Distance of a generation and a training picture, both as squares of one size.
+"""Distance of a generation and a training picture, both as squares of one size; NumPy and Pillow alone.
 
 Webster 2023, section 4: RMSE, pixels in [0, 1]; the reference resizes to 256x256x3, bicubic, and
 compares sums of squared errors (SSE), which are RMSE^2 * 196,608 there.
@@ -56,3 +56,24 @@ def _centred(pictures: np.ndarray) -> np.ndarray:
 def rmse(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Webster 2023, section 4: sqrt(SSE / values of a picture) of every pair, (n, m) in [0, 1]."""
     return np.sqrt(squared_errors(a, b) / np.prod(a.shape[1:]))
+
+
+def masked_rmse(generations: np.ndarray, picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """RMSE over the shared pixels: sqrt(sum((t m - g m)^2) / (mean(m) n)), n values a picture.
+
+    The reference compares sum((t m - g m)^2) / mean(m) with an SSE, which is n times the square of
+    this, so thresholds are RMSE here as everywhere.
+
+    Parameters
+    ----------
+    generations : (g, s, s, 3). picture : (s, s, 3), one of the two that the mask was made from.
+    mask : (s, s) bool.
+
+    Returns
+    -------
+    (g,) float64; NaN under an empty mask, which says nothing of any picture.
+    """
+    if not mask.any():
+        return np.full(len(generations), np.nan)
+    difference = generations[:, mask].astype(np.float64) - picture[mask].astype(np.float64)
+    return np.sqrt((difference**2).mean(axis=(1, 2)))

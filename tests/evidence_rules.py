@@ -1,0 +1,89 @@
+"""The scripts of `evidence`, run as jobs run them, on a made-up run."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+from conftest import Files
+from made_evidence import GUARDS, SEARCH, SEEDS, SIZE, TEST, files_of
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = [ROOT / f"workflow/report/review/page.{kind}" for kind in ("html", "css", "js")]
+SETTINGS = {
+    "labels": {"preset": "paper", "size": SIZE, "seeds": SEEDS, "thresholds": {"mv": 0.12}},
+    "evidence": {"size": SIZE, **SEARCH},
+}
+
+
+class Wildcards(dict):
+    __getattr__ = dict.__getitem__
+
+
+def run_rule(rule, root, inputs, outputs, params, wildcards=None):
+    smk = SimpleNamespace(
+        input=Files(inputs), output=Files(outputs), params=SimpleNamespace(**params),
+        wildcards=Wildcards(wildcards or {}), threads=1, rule=rule, log=[str(root / "logs" / f"{rule}.log")],
+    )  # fmt: skip
+    runpy.run_path(
+        str(ROOT / f"workflow/scripts/evidence/{rule}.py"),
+        init_globals={"snakemake": smk},
+        run_name="__main__",
+    )
+
+
+def check_copies(root, model="sd1", **changes):
+    inputs = files_of(root, model) | {
+        "clusters": root / "dedup/clusters.parquet",
+        "stats": root / "dedup/cluster_stats.parquet",
+    }
+    path = root / f"evidence/{model}/verification.parquet"
+    params = {
+        "seeds": SEEDS, "guards": GUARDS, "size": SIZE, "search": SEARCH, "test": TEST,
+        "placeholder": {"captions": 20, "overlap": 0.1},
+    }  # fmt: skip
+    run_rule("check_copies", root, inputs, {"verification": path}, params | changes)
+    return path
+
+
+def build_review(root, decisions, models=("sd1",)):
+    of_models = {name: [files_of(root, m)[name] for m in models] for name in ("labels", "images", "training", "masks")}  # fmt: skip
+    review = root / "evidence/review"
+    run_rule(
+        "build_review", root,
+        of_models
+        | {
+            "verification": [root / f"evidence/{m}/verification.parquet" for m in models],
+            "whitebox": [root / "whitebox/sd1/scores.parquet"],
+            "blackbox": [root / "blackbox/sd1/scores.parquet"],
+            "rows": [root / "inputs/rows/00000.parquet"], "decisions": decisions, "parts": PARTS,
+        },
+        {"page": review / "index.html", "pictures": review / "pictures"},
+        {
+            "names": {m: f"Model {m}" for m in models}, "known": list(models), "attacked": ["sd1"],
+            "size": SIZE, "alpha": TEST["alpha"],
+        },
+    )  # fmt: skip
+    return review
+
+
+def build_bundle(root, finding="all", pictures="full", only=(), name=None):
+    folder = root / "evidence/bundles/sd1" / (name or finding)
+    (root / "weights.sha256").write_text("a" * 64 + "  unet/model.safetensors\n")
+    inputs = files_of(root) | {
+        "verification": root / "evidence/sd1/verification.parquet",
+        "rows": [root / "inputs/rows/00000.parquet"],
+        "weights": root / "weights.sha256",
+        "computed": [ROOT / "workflow/src/verbatim/labels/label.py"],
+        "code": [ROOT / "workflow/src/verbatim/compare.py"],
+    }
+    run_rule(
+        "build_bundle", root, inputs, {"bundle": folder, "head": folder.with_name(folder.name + ".head")},
+        {
+            "model": {"model": "sd1", "family": "sd", "source": "train"}, "seeds": SEEDS,
+            "settings": SETTINGS, "pictures": pictures, "only": list(only),
+        },
+        {"model": "sd1", "finding": finding},
+    )  # fmt: skip
+    return folder

@@ -1,0 +1,67 @@
+"""What people decided is read strictly, and an error says where and what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from verbatim.decisions import COLUMNS, DecisionError, of_model, read_decisions
+
+HEAD = ",".join(COLUMNS) + "\n"
+
+
+def read(tmp_path, text, models=("sd1", "if")):
+    path = tmp_path / "review.csv"
+    path.write_text(text, encoding="utf-8")
+    return read_decisions(path, models)
+
+
+def test_decisions_are_read_by_model_and_prompt(tmp_path):
+    text = (
+        HEAD + 'sd1,7,accept,"a note, quoted",me,2026-01-31\n\nif,9223372036854775807,reject,,,\n'
+    )
+    table = read(tmp_path, text)
+    assert of_model(table, "sd1", [7, 8], "f") == {7: "accept"}
+    assert of_model(table, "if", [2**63 - 1], "f") == {2**63 - 1: "reject"}
+    assert table["note"].tolist() == ["a note, quoted", ""]
+
+
+def test_a_file_with_the_header_alone_and_no_file_at_all_decide_nothing(tmp_path):
+    for table in (read(tmp_path, HEAD), read_decisions("", ["sd1"])):
+        assert of_model(table, "sd1", [], "f") == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("sd9,7,accept,,,", "row 2: model is 'sd9'; rows of the models sheet: if, sd1"),
+        ("sd1,7,maybe,,,", "row 2: decision is 'maybe'; write accept or reject"),
+        ("sd1,7.1E+18,accept,,,", "row 2: prompt_id is '7.1E+18', no whole number; spreadsheet"),
+        ("sd1,9223372036854775808,accept,,,", "no whole number"),
+        ("sd1,7,accept,,,31.1.2026", "row 2: date is '31.1.2026'; write YYYY-MM-DD"),
+        ("sd1,7,accept,a note, unquoted,me,", "row 2: 7 cells, 6 columns; quote commas"),
+        (
+            "sd1,7,accept,,,\nsd1,7,reject,,,",
+            "row 3: model 'sd1', prompt_id '7' is decided in row 2 too",
+        ),
+    ],
+)
+def test_a_wrong_row_is_named_with_its_value_and_the_cure(tmp_path, line, said):
+    with pytest.raises(DecisionError) as err:
+        read(tmp_path, HEAD + line + "\n")
+    assert said in str(err.value)
+    assert "review.csv" in str(err.value)
+
+
+def test_wrong_columns_and_a_missing_file_are_named(tmp_path):
+    with pytest.raises(DecisionError, match="row 1: the columns are"):
+        read(tmp_path, "model;prompt_id\n")
+    with pytest.raises(DecisionError, match=r"no such file; correct labels\.decisions"):
+        read_decisions(tmp_path / "absent.csv", ["sd1"])
+
+
+def test_a_decision_on_no_candidate_is_named_with_its_row(tmp_path):
+    table = read(tmp_path, HEAD + "if,1,accept,,,\nsd1,7,accept,,,\n")
+    with pytest.raises(
+        DecisionError, match=r"review\.csv, row 3: prompt_id 7 .*no candidate of sd1"
+    ):
+        of_model(table, "sd1", [8], "review.csv")

@@ -1,0 +1,72 @@
+"""The review page of all candidates of all models, with its pictures beside it."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from verbatim.decisions import read_decisions
+from verbatim.evidence.gathering import model_panels
+from verbatim.evidence.review import candidate_records, review_page
+from verbatim.images import ImageArchive, encode_png
+from verbatim.records import read_table
+from verbatim.runtime import progress, script, write_text
+
+FILES = ("images", "training", "masks")
+
+
+def read_urls(paths, rows):
+    """Address of each of these training rows."""
+    chosen = [("row", "in", sorted(set(rows)))]
+    tables = [read_table(path, "rows", ["row", "url"], chosen) for path in paths]
+    return pd.concat(tables).set_index("row")["url"].to_dict()
+
+
+def read_scores(smk, model):
+    """dcs and ecs of an attacked model by prompt; nothing of another."""
+    scores = {"dcs": {}, "ecs": {}}
+    if model in smk.params.attacked:
+        at = smk.params.attacked.index(model)
+        for name, kind in (("dcs", "whitebox"), ("ecs", "blackbox")):
+            table = read_table(smk.input.get(kind)[at], kind, ["prompt_id", name])
+            scores[name] = table.set_index("prompt_id")[name].to_dict()
+    return scores
+
+
+def main(smk):
+    with script(smk) as log:
+        p = smk.params
+        folder = Path(smk.output.pictures)
+        part = folder.with_name(folder.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        candidates = []
+        for i, (model, name) in enumerate(p.names.items()):
+            labels = read_table(smk.input.labels[i], "labels")
+            verification = read_table(smk.input.verification[i], "verification")
+            archives = [ImageArchive(smk.input.get(file)[i]) for file in FILES]
+            (part / model).mkdir(parents=True)
+            written = {}
+            panels = model_panels(labels, verification, *archives, p.size, p.alpha)
+            for prompt_id, picture in progress(panels, f"{model}: candidates", len(labels)):
+                (part / model / f"{prompt_id}.png").write_bytes(encode_png(picture))
+                path = f"{folder.name}/{model}/{prompt_id}.png"
+                written[prompt_id] = (path, len(picture) // p.size)
+            urls = read_urls(smk.input.rows, labels["source_row"])
+            scores = read_scores(smk, model)
+            candidates += candidate_records(
+                model, name, labels, verification, urls, scores, written
+            )
+        decisions = read_decisions(smk.input.get("decisions"), p.known)
+        texts = [Path(path).read_text("utf-8") for path in smk.input.parts]
+        page = review_page(*texts, candidates, p.names, decisions, p.size)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(part, folder)
+        write_text(smk.output.page, page)
+        log.info(
+            "%d candidates, %d decisions, %.1f MB", len(candidates), len(decisions), len(page) / 1e6
+        )
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

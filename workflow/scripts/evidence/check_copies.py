@@ -1,0 +1,65 @@
+"""Look in every candidate's syntheses for copies that the labels may miss, with a p-value each."""
+
+from verbatim.evidence.matching import Search
+from verbatim.evidence.pairing import pair_pictures
+from verbatim.evidence.pictures import Squares, read_generations
+from verbatim.evidence.placeholders import find_placeholders
+from verbatim.evidence.placements import SearchSettings
+from verbatim.evidence.verification import (
+    NullSettings,
+    best_pairs,
+    compare_pairs,
+    pair_doubts,
+    verification_table,
+)
+from verbatim.guards import GuardSettings
+from verbatim.images import ImageArchive
+from verbatim.records import read_table, write_table
+from verbatim.runtime import progress, script
+
+
+def main(smk):
+    with script(smk) as log:
+        p = smk.params
+        kinds = ("labels", "neighbours", "relatives", "fetched", "clusters")
+        tables = {kind: read_table(smk.input.get(kind), kind) for kind in kinds}
+        stats = read_table(smk.input.stats, "cluster_stats")
+        labels, fetched = tables.pop("labels"), tables["fetched"]
+        search = Search(SearchSettings(size=p.size, **p.search))
+        null, guards = NullSettings(**p.test), GuardSettings(**p.guards)
+        with ImageArchive(smk.input.images) as made, ImageArchive(smk.input.training) as training:
+            pictures, readable = read_generations(made, labels["prompt_id"], p.seeds, p.size)
+            squares = Squares(training, fetched, p.size)
+            pairing = pair_pictures(labels, picture_of=squares.picture_of, **tables)
+            placeholders = find_placeholders(
+                fetched, tables["clusters"], stats, squares.picture_of, **p.placeholder
+            )
+            log.info(
+                "%d pairs of a prompt and a picture, %d pictures",
+                pairing.tested.sum(),
+                len(squares),
+            )
+            pairs, values = compare_pairs(
+                search, squares.get, search.prepare(pictures), readable, pairing, null,
+                lambda items: progress(items, "training pictures"),
+            )  # fmt: skip
+
+            def reasons(prompt, best):
+                picture = int(best["picture"])
+                base = squares.get(picture)[int(best["base"])]
+                generation = pictures[prompt * len(p.seeds) + int(best["seed"])]
+                return pair_doubts(generation, base, best, p.size, guards, picture in placeholders)
+
+            table = verification_table(
+                labels, best_pairs(pairs), pairing, p.seeds, squares.crop, reasons, p.size,
+                len(values), null,
+            )  # fmt: skip
+        write_table(smk.output.verification, "verification", table)
+        log.info(
+            "%d pairs, null of %d; %d placeholders", len(pairs), len(values), len(placeholders)
+        )
+        log.info("verified %s", table[table["verified"]]["label"].value_counts().to_dict())
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

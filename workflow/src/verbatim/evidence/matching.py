@@ -1,0 +1,255 @@
+"""How well a training picture can be found in a generation: best placement, then a trimmed residual.
+
+Webster 2023, Fig. 5: copies that its labels miss. Every placement is tried at a coarse size by one
+matrix product a picture; the best is looked at more closely if it is near at all. The same function of
+a pair is taken of every pair, so that what it gives for pairs that do not match is its null.
+NumPy and Pillow alone: a bundle is replayed without anything else.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from verbatim.evidence.placements import (
+    SearchSettings,
+    background,
+    canvas,
+    covered,
+    list_placements,
+    place,
+    soften,
+    windows,
+)
+from verbatim.images import resize
+
+WHOLE = 0.999  # share of a picture's energy from which all of it is in the frame
+
+
+class Found(NamedTuple):
+    """Best placement of one picture in each of n generations; all (n,).
+
+    residual : trimmed RMSE over the telling pixels; inf where none are. side, top, left : in pixels of
+    the squares of `size`. base : which of the picture's squares. area : share of the frame compared.
+    """
+
+    residual: np.ndarray
+    base: np.ndarray
+    flip: np.ndarray
+    side: np.ndarray
+    top: np.ndarray
+    left: np.ndarray
+    area: np.ndarray
+
+
+class Generations(NamedTuple):
+    """Generations made ready for the search.
+
+    coarse (n, 3 c c), sums (n, 4, k): of the channels and their squares under every mask,
+    fine (n, 3, s, s).
+    """
+
+    coarse: np.ndarray
+    sums: np.ndarray
+    fine: np.ndarray
+
+    def take(self, which: np.ndarray) -> Generations:
+        return Generations(self.coarse[which], self.sums[which], self.fine[which])
+
+
+def trimmed_residuals(
+    generations: np.ndarray, placed: np.ndarray, masks: np.ndarray, settings: SearchSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """RMSE over the telling pixels that agree best, and the share of the frame they lie in.
+
+    A pixel under the mask tells something if either picture departs there from the training picture's
+    background: two drawings on white agree on most of the white. The worst (1 - share) of the telling
+    pixels are left out, so that a moved or a changed patch costs nothing.
+
+    generations, placed : (n, 3, s, s), both less the background's colour. masks : (n, s, s) bool.
+
+    Returns
+    -------
+    residual (n,) float64, inf where too few pixels tell anything; area (n,).
+    """
+    n, pixels = len(generations), masks[0].size if len(masks) else 0
+    departs = np.maximum(np.abs(generations), np.abs(placed)).max(axis=1) > settings.background
+    telling = (departs & masks).reshape(n, -1)
+    errors = ((generations - placed).astype(np.float64) ** 2).mean(axis=1).reshape(n, -1)
+    ordered = np.sort(np.where(telling, errors, np.inf), axis=1)
+    count = telling.sum(axis=1)
+    kept = np.ceil(settings.share * count).astype(int)
+    inside = np.arange(pixels) < kept[:, None]
+    total = np.where(inside, ordered, 0.0).sum(axis=1)
+    enough = count >= max(1, settings.least_area * pixels)
+    residual = np.where(enough, np.sqrt(total / np.maximum(kept, 1)), np.inf)
+    return residual, count / max(1, pixels)
+
+
+def residual_of(
+    generation: np.ndarray, picture: np.ndarray, found: dict[str, float], settings: SearchSettings
+) -> float:
+    """`trimmed_residuals` of one pair at a known placement: what a replay computes.
+
+    generation, picture : (s, s, 3), squares of `size`. found : side, top, left, flip.
+    """
+    size = settings.size
+    picture = soften(picture, settings.blur)
+    fill = background(picture)
+    seen, mask = place(
+        picture,
+        size,
+        int(found["side"]),
+        int(found["top"]),
+        int(found["left"]),
+        bool(found["flip"]),
+    )
+    made = soften(resize(generation, size, size), settings.blur) - fill
+    shown = (seen - fill).transpose(2, 0, 1)[None]
+    return float(
+        trimmed_residuals(made.transpose(2, 0, 1)[None], shown, mask[None], settings)[0][0]
+    )
+
+
+class Search:
+    """The search with its placements laid out once."""
+
+    def __init__(self, settings: SearchSettings):
+        self.settings = settings
+        self.placements = list_placements(settings)
+        self._masks = self.placements.masks().reshape(len(self.placements.side), -1)
+        self._flips = (False, True) if settings.flip else (False,)
+
+    def prepare(self, pictures: np.ndarray) -> Generations:
+        """Generations (n, h, w, 3) in [0, 1] for `compare`."""
+        s = self.settings
+        fine = np.zeros((len(pictures), s.size, s.size, 3), dtype=np.float32)
+        coarse = np.zeros((len(pictures), s.coarse, s.coarse, 3), dtype=np.float32)
+        for i, picture in enumerate(pictures):
+            fine[i] = soften(resize(picture, s.size, s.size), s.blur)
+            coarse[i] = resize(fine[i], s.coarse, s.coarse)
+        planes = coarse.transpose(0, 3, 1, 2).reshape(len(coarse), 3, s.coarse**2)
+        stack = np.concatenate([planes, (planes**2).sum(axis=1, keepdims=True)], axis=1)
+        sums = stack @ self._masks.T.astype(np.float32)
+        return Generations(
+            planes.reshape(len(coarse), 3 * s.coarse**2),
+            sums,
+            np.ascontiguousarray(fine.transpose(0, 3, 1, 2)),
+        )
+
+    def compare(self, squares: list[np.ndarray], generations: Generations) -> Found:
+        """Best placement of a training picture in each generation.
+
+        squares : the picture as squares (h, h, 3): one, or the several ways to make it square.
+        """
+        best = self._compare(squares[0], generations, 0)
+        for base, square in enumerate(squares[1:], 1):
+            other = self._compare(square, generations, base)
+            nearer = other.residual < best.residual
+            best = Found(*(np.where(nearer, b, a) for a, b in zip(best, other, strict=True)))
+        return best
+
+    def _compare(self, square: np.ndarray, generations: Generations, base: int) -> Found:
+        s, places = self.settings, self.placements
+        picture = soften(resize(square, s.size, s.size), s.blur)
+        fill = background(picture)
+        flip, where, seen = self._coarse(picture, fill, generations)
+        side, top, left = places.side[where], places.top[where], places.left[where]
+        made = generations.coarse.reshape(-1, 3, s.coarse, s.coarse) - fill[:, None, None]
+        masks = self._masks[where].reshape(-1, s.coarse, s.coarse)
+        residual, area = trimmed_residuals(made, seen, masks, s)
+        step = s.size / s.coarse
+        side, middle = np.rint(side * step).astype(int), side * step / 2
+        top = np.rint(top * step + middle - side / 2).astype(int)
+        left = np.rint(left * step + middle - side / 2).astype(int)
+        found = Found(residual, np.full(len(flip), base), flip, side, top, left, area)
+        for mirrored in self._flips:
+            near = np.flatnonzero((residual <= s.refine) & (flip == mirrored))
+            if len(near):
+                self._refine(picture, fill, mirrored, generations.fine, near, found)
+        return found
+
+    def _coarse(
+        self, picture: np.ndarray, fill: np.ndarray, generations: Generations
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Flip and index of the best placement in each generation, and what it shows there.
+
+        Best: least |g - t|^2 / (|g|^2 + |t|^2) over the overlap, both less the background, where enough
+        of both pictures' energy lies in the overlap. A picture that lies whole inside the frame may have
+        anything around it.
+        """
+        s, places = self.settings, self.placements
+        small = resize(picture, s.coarse, s.coarse)
+        sums = generations.sums
+        plain = np.einsum("nck,c->nk", sums[:, :3], fill)
+        energy = sums[:, 3] - 2 * plain + float(fill @ fill) * self._masks.sum(axis=1)
+        planes = generations.coarse.reshape(len(energy), 3, -1)
+        whole = ((planes - fill[:, None]) ** 2).sum(axis=(1, 2))
+        shown = energy >= s.visible * whole[:, None]
+        scores, banks = [], []
+        for flip in self._flips:
+            parts, enough, whole_inside = [], [], []
+            for side in dict.fromkeys(places.side.tolist()):
+                of_side = places.side == side
+                drawn = canvas(small, side, flip, s.coarse, fill)
+                seen = windows(drawn, s.coarse, places.top[of_side], places.left[of_side])
+                parts.append(seen.reshape(len(seen), -1))
+                energies, total = (parts[-1] ** 2).sum(axis=1), (drawn**2).sum()
+                enough.append(energies >= s.visible * total)
+                whole_inside.append(energies >= WHOLE * total)
+            bank = np.concatenate(parts)
+            own = (bank**2).sum(axis=1)
+            shift = bank.reshape(len(bank), 3, -1).sum(axis=2) @ fill
+            both = energy + own
+            cross = generations.coarse @ bank.T - shift
+            fits = (shown | np.concatenate(whole_inside)) & np.concatenate(enough) & (both > 0)
+            scores.append(np.where(fits, 1 - 2 * cross / np.where(both > 0, both, 1), np.inf))
+            banks.append(bank)
+        score = np.concatenate(scores, axis=1)
+        best = np.argmin(score, axis=1)
+        flip = best >= len(places.side)
+        seen = np.concatenate(banks)[best].reshape(-1, 3, s.coarse, s.coarse)
+        return flip, best % len(places.side), seen
+
+    def _refine(
+        self,
+        picture: np.ndarray,
+        fill: np.ndarray,
+        flip: bool,
+        fine: np.ndarray,
+        near: np.ndarray,
+        found: Found,
+    ) -> None:
+        """Sides and corners about the coarse ones, at full size; writes the better into `found`."""
+        s = self.settings
+        reach = math.ceil(s.size / s.coarse / 2)
+        steps = np.arange(-reach, reach + 1)
+        grow = np.arange(-2 * reach, 2 * reach + 1)
+        more, down, right = (a.ravel() for a in np.meshgrid(grow, steps, steps, indexing="ij"))
+        side = np.maximum(found.side[near][:, None] + more, 2)
+        top = found.top[near][:, None] + down - more // 2
+        left = found.left[near][:, None] + right - more // 2
+        top, left = (np.clip(corner, -side, s.size) for corner in (top, left))
+        made = fine[near] - fill[:, None, None]
+        energy = (made**2).sum(axis=1)
+        score = np.full(side.shape, np.inf)
+        for one in np.unique(side):
+            drawn = canvas(picture, int(one), flip, s.size, fill)
+            pair, at = np.nonzero(side == one)
+            seen = windows(drawn, s.size, top[pair, at], left[pair, at])
+            masks = covered(s.size, side[pair, at], top[pair, at], left[pair, at])
+            both = (energy[pair] * masks).sum(axis=(1, 2)) + np.einsum("kcyx,kcyx->k", seen, seen)
+            cross = np.einsum("kcyx,kcyx->k", made[pair], seen)
+            score[pair, at] = np.where(both > 0, 1 - 2 * cross / np.where(both > 0, both, 1), 2)
+        chosen = np.argmin(score, axis=1)
+        here = np.arange(len(near))
+        side, top, left = side[here, chosen], top[here, chosen], left[here, chosen]
+        shown = np.empty_like(made)
+        for one in np.unique(side):
+            drawn = canvas(picture, int(one), flip, s.size, fill)
+            shown[side == one] = windows(drawn, s.size, top[side == one], left[side == one])
+        residual, area = trimmed_residuals(made, shown, covered(s.size, side, top, left), s)
+        found.residual[near], found.area[near] = residual, area
+        found.side[near], found.top[near], found.left[near] = side, top, left

@@ -1,0 +1,64 @@
+"""How often do pictures that have nothing to do with each other come as near: p- and q-values.
+
+Phipson and Smyth 2010 (the +1: an empirical p-value is never 0); Benjamini and Hochberg 1995.
+Carlini 2023, section 5.1, for the idea of a relative distance: what is near to a picture depends on
+how near unrelated ones come to it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def relative_residuals(null: np.ndarray, quantile: float, tested: np.ndarray) -> np.ndarray:
+    """Residuals of one training picture over a low quantile of its null; (len(tested),).
+
+    null : (m,) residuals of unrelated generations, m > 0. A plain picture is matched by many, and its
+    quantile says so. inf where the tested residual is inf.
+    """
+    ordered = np.sort(null)
+    scale = ordered[int(quantile * (len(ordered) - 1))]
+    return _ratio(tested, np.full(len(tested), scale))
+
+
+def relative_null(null: np.ndarray, quantile: float) -> np.ndarray:
+    """The same of the null pairs themselves, each over the quantile of the others; (m,), m > 1.
+
+    Leaving a pair out of its own measure makes it one of the tested kind.
+    """
+    order = np.argsort(null, kind="stable")
+    at = int(quantile * (len(null) - 2))
+    rank = np.empty(len(null), dtype=int)
+    rank[order] = np.arange(len(null))
+    scale = null[order][at + (rank <= at)]
+    return _ratio(null, scale)
+
+
+def _ratio(residual: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """residual / scale; a scale of inf or 0 (every unrelated picture is as near) says nothing."""
+    good = np.isfinite(residual) & np.isfinite(scale) & (scale > 0)
+    return np.where(good, residual / np.where(good, scale, 1.0), np.inf)
+
+
+def empirical_p(tested: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """(1 + how many of the null are as small) / (1 + size of the null); 1 for an inf."""
+    ordered = np.sort(null)
+    below = np.searchsorted(ordered, tested, side="right")
+    p = (1.0 + below) / (1.0 + len(ordered))
+    return np.where(np.isfinite(tested), p, 1.0)
+
+
+def adjust_for_tries(p: np.ndarray, tries: np.ndarray) -> np.ndarray:
+    """Bonferroni: the least p of `tries` pairs; holds however the pairs hang together."""
+    return np.minimum(1.0, p * tries)
+
+
+def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
+    """q-values: the least false discovery rate at which each is found; NaN stays NaN and counts not."""
+    q = np.full(len(p), np.nan)
+    there = np.flatnonzero(np.isfinite(p))
+    order = there[np.argsort(p[there], kind="stable")]
+    m = len(order)
+    raised = p[order] * m / np.arange(1, m + 1)
+    q[order] = np.minimum(1.0, np.minimum.accumulate(raised[::-1])[::-1])
+    return q

@@ -1,0 +1,89 @@
+"""Which training pictures each prompt is tested against, and which prompts have nothing to do with one.
+
+Rows that show one picture, byte for byte, are one picture: it is compared once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+
+class Pairing(NamedTuple):
+    """Prompts (n) and pictures (m) by index.
+
+    tested, related : (n, m) bool. Tested: the picture of the prompt's own row or of a neighbour.
+    Related: that, or of a relative or a cluster-mate of these, or of a row of the prompt's caption; no
+    pair of the null is related. row : (n, m) int64, the row that a tested picture stands for; -1.
+    """
+
+    tested: np.ndarray
+    related: np.ndarray
+    row: np.ndarray
+
+
+def pair_pictures(
+    prompts: pd.DataFrame,
+    neighbours: pd.DataFrame,
+    relatives: pd.DataFrame,
+    fetched: pd.DataFrame,
+    clusters: pd.DataFrame,
+    picture_of: Mapping[int, int],
+) -> Pairing:
+    """Pairs to test and pairs to leave out of the null.
+
+    Parameters
+    ----------
+    prompts : prompt_id, caption, row. neighbours, relatives, fetched, clusters : tables of these names.
+    picture_of : row -> index of its picture, of the rows whose picture can be read.
+    """
+    n, m = len(prompts), max(picture_of.values(), default=-1) + 1
+    tested = np.zeros((n, m), dtype=bool)
+    related = np.zeros((n, m), dtype=bool)
+    standing = np.full((n, m), -1, dtype=np.int64)
+    near = neighbours.sort_values(["order", "seed"]).groupby("prompt_id")["row"].agg(list).to_dict()
+    more = relatives.groupby("row")["relative"].agg(list).to_dict()
+    cluster_of = dict(zip(clusters["row"].tolist(), clusters["cluster"].tolist(), strict=True))
+    of_cluster: dict[int, set[int]] = defaultdict(set)
+    of_caption: dict[str, set[int]] = defaultdict(set)
+    for row, caption in zip(fetched["row"].tolist(), fetched["caption"], strict=True):
+        if row in picture_of:
+            of_caption[caption].add(picture_of[row])
+            if row in cluster_of:
+                of_cluster[cluster_of[row]].add(picture_of[row])
+    for i, prompt in enumerate(prompts.to_dict("records")):
+        asked = [int(prompt["row"]), *near.get(prompt["prompt_id"], ())]
+        rows = [row for row in dict.fromkeys(asked) if row >= 0]
+        for row in rows:
+            if row in picture_of:
+                picture = picture_of[row]
+                tested[i, picture] = True
+                if standing[i, picture] < 0:
+                    standing[i, picture] = row
+        wide = {*rows, *(other for row in rows for other in more.get(row, ()))}
+        alike = set(of_caption[prompt["caption"]])
+        for row in wide:
+            alike |= of_cluster.get(cluster_of.get(row, -1), set())
+            if row in picture_of:
+                alike.add(picture_of[row])
+        related[i, list(alike)] = True
+    return Pairing(tested, related | tested, standing)
+
+
+def draw_null(
+    related: np.ndarray, seeds: int, draws: int, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """For every picture, up to `draws` generations of prompts it is not related to; index prompt * seeds + seed.
+
+    related : (n, m) bool.
+    """
+    drawn = []
+    for column in related.T:
+        free = np.flatnonzero(~column)
+        pool = (free[:, None] * seeds + np.arange(seeds)).ravel()
+        drawn.append(np.sort(rng.permutation(pool)[:draws]))
+    return drawn

@@ -1,0 +1,78 @@
+"""The pictures that evidence is made of, read from a model's archives by key."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from verbatim.compare import fit_square
+from verbatim.images import ImageArchive, ImageError, resize, synthesis_name
+
+
+def read_generations(
+    archive: ImageArchive, prompt_ids: Iterable[int], seeds: Sequence[int], size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Syntheses of every prompt and seed as squares (n * seeds, size, size, 3), and which exist.
+
+    One that cannot be read is black in the stack and False in the (n, seeds) answer, and is compared
+    with nothing.
+    """
+    ids = list(prompt_ids)
+    stack = np.zeros((len(ids) * len(seeds), size, size, 3), dtype=np.float32)
+    readable = np.zeros((len(ids), len(seeds)), dtype=bool)
+    for i, prompt_id in enumerate(ids):
+        for j, seed in enumerate(seeds):
+            try:
+                picture = archive.read(synthesis_name(int(prompt_id), seed))
+            except (KeyError, ImageError):
+                continue
+            stack[i * len(seeds) + j] = resize(picture, size, size)
+            readable[i, j] = True
+    return stack, readable
+
+
+class Squares:
+    """Distinct training pictures of an archive, as squares.
+
+    Attributes
+    ----------
+    picture_of : row -> index of its picture; rows whose files are equal to the byte share one.
+    """
+
+    def __init__(self, archive: ImageArchive, fetched: pd.DataFrame, size: int, keep: int = 2000):
+        self._archive, self._size = archive, size
+        self._members: list[str] = []
+        self.picture_of: dict[int, int] = {}
+        index: dict[bytes, int] = {}
+        good = fetched[fetched["status"].eq("ok")].sort_values("row")
+        for row, member in zip(good["row"].tolist(), good["member"], strict=True):
+            try:
+                data = archive.read_bytes(member)
+                digest = hashlib.sha256(data).digest()
+                if digest not in index:
+                    archive.read(member)
+            except (KeyError, ImageError):
+                continue
+            if digest not in index:
+                index[digest] = len(self._members)
+                self._members.append(member)
+            self.picture_of[row] = index[digest]
+        self._squares = lru_cache(maxsize=keep)(self._load)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def _load(self, picture: int) -> dict[str, np.ndarray]:
+        return fit_square(self._archive.read(self._members[picture]), self._size)
+
+    def get(self, picture: int) -> list[np.ndarray]:
+        """The picture's squares, in the order of `crop`."""
+        return list(self._squares(picture).values())
+
+    def crop(self, picture: int, base: int) -> str:
+        """How a square was made of the picture: a key of `fit_square`."""
+        return list(self._squares(picture))[base]

@@ -1,0 +1,58 @@
+"""Placeholder pictures: one picture ("image not available") that stands under unrelated captions.
+
+A match with one says that the placeholder was learnt, not anybody's picture.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+WORD = re.compile(r"\w+")
+MOST_COMPARED = 40  # captions whose every pair is compared: 780 pairs settle a median
+
+
+def caption_overlap(captions: Sequence[str]) -> float:
+    """Median Jaccard overlap of the words of every pair of distinct captions; NaN for fewer than two."""
+    words = [frozenset(WORD.findall(c.lower())) for c in dict.fromkeys(captions)][:MOST_COMPARED]
+    shares = [len(a & b) / len(a | b) for a, b in combinations(words, 2) if a | b]
+    return float(np.median(shares)) if shares else float("nan")
+
+
+def find_placeholders(
+    fetched: pd.DataFrame,
+    clusters: pd.DataFrame,
+    stats: pd.DataFrame,
+    picture_of: Mapping[int, int],
+    captions: int,
+    overlap: float,
+) -> set[int]:
+    """Indices of the pictures that are placeholders.
+
+    Parameters
+    ----------
+    fetched, clusters : tables of these names. stats : a `cluster_stats` table.
+    picture_of : row -> picture.
+    captions : fewest distinct captions of a placeholder. overlap : largest `caption_overlap`.
+    """
+    rows = fetched[fetched["row"].isin(list(picture_of))][["row", "caption"]]
+    rows = rows.assign(picture=rows["row"].map(picture_of))
+    rows = rows.merge(clusters, on="row", how="left")
+    counted = stats.set_index("cluster")["n_captions"].to_dict()
+    by_cluster = rows.dropna(subset=["cluster"]).groupby("cluster")["caption"].agg(set).to_dict()
+    found = set()
+    for picture in rows["picture"].unique().tolist():
+        group = rows[rows["picture"] == picture]
+        texts = set(group["caption"])
+        many = len(texts)
+        for cluster in group["cluster"].dropna().unique():
+            texts |= by_cluster[cluster]
+            many = max(many, int(counted.get(int(cluster), 0)))
+        many = max(many, len(texts))
+        if many >= captions and len(texts) > 1 and caption_overlap(sorted(texts)) <= overlap:
+            found.add(int(picture))
+    return found

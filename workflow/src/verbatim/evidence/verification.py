@@ -1,0 +1,181 @@
+"""Is a prompt's generation a copy that the labels may miss: a p-value a prompt, beside MV, RV and TV.
+
+Webster 2023, Fig. 5. The statistic of a pair is its trimmed residual at the best placement, over a low
+quantile of the residuals of unrelated generations with the same training picture. The null is the same
+statistic of unrelated pairs of the same model and data set. A prompt's p-value is the least of its
+pairs', times how many there were; q-values are over the prompts of a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from verbatim.evidence.matching import Found, Generations, Search
+from verbatim.evidence.null import (
+    adjust_for_tries,
+    benjamini_hochberg,
+    empirical_p,
+    relative_null,
+    relative_residuals,
+)
+from verbatim.evidence.pairing import Pairing, draw_null
+from verbatim.evidence.placements import place
+from verbatim.guards import GuardSettings, doubts
+
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class NullSettings:
+    """generations : unrelated ones drawn a picture. quantile : of their residuals, the measure of a
+    picture. least : a picture with fewer is not tested. alpha : q-value up to which a copy is verified.
+    seed : of the draw."""
+
+    generations: int
+    quantile: float
+    least: int
+    alpha: float
+    seed: int
+
+
+def compare_pairs(
+    search: Search,
+    squares: Callable[[int], list[np.ndarray]],
+    generations: Generations,
+    readable: np.ndarray,
+    pairing: Pairing,
+    settings: NullSettings,
+    watch: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Every tested pair with its statistic and p-value, and the null's statistics.
+
+    Parameters
+    ----------
+    squares : a picture's squares by its index. readable : (n, seeds) bool, generations that exist.
+    generations : prompt * seeds + seed, blank where there is none. watch : wraps the loop, for progress.
+    """
+    seeds = readable.shape[1]
+    drawn = draw_null(
+        pairing.related, seeds, settings.generations, np.random.default_rng(settings.seed)
+    )
+    there = readable.ravel()
+    pairs: list[pd.DataFrame] = []
+    null: list[np.ndarray] = []
+    for picture in watch(np.flatnonzero(pairing.tested.any(axis=0)).tolist()):
+        prompts = np.flatnonzero(pairing.tested[:, picture])
+        tested = (prompts[:, None] * seeds + np.arange(seeds)).ravel()
+        tested, unrelated = tested[there[tested]], drawn[picture][there[drawn[picture]]]
+        if not len(tested):
+            continue
+        both = np.concatenate([tested, unrelated])
+        found = search.compare(squares(picture), generations.take(both))
+        of_null = found.residual[len(tested) :]
+        relative = np.full(len(tested), np.inf)
+        if len(unrelated) >= max(2, settings.least):
+            relative = relative_residuals(of_null, settings.quantile, found.residual[: len(tested)])
+            null.append(relative_null(of_null, settings.quantile))
+        columns = Found(*(values[: len(tested)] for values in found))._asdict()
+        pairs.append(
+            pd.DataFrame(
+                {"prompt": tested // seeds, "seed": tested % seeds, "picture": picture}
+                | {"relative": relative, "n_null": len(unrelated)}
+                | columns
+            )
+        )
+    names = ["prompt", "seed", "picture", "relative", "n_null", *Found._fields]
+    table = pd.concat(pairs, ignore_index=True) if pairs else pd.DataFrame(columns=names)
+    values = np.concatenate(null) if null else np.zeros(0)
+    table["p_pair"] = empirical_p(table["relative"].to_numpy(float), values)
+    return table, values
+
+
+def best_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
+    """The pair of least statistic of each prompt, indexed by prompt, with `n_pairs` and `p`."""
+    ordered = pairs.sort_values(["prompt", "relative", "residual", "seed", "picture"])
+    best = ordered.groupby("prompt", sort=True).head(1).set_index("prompt")
+    best["n_pairs"] = pairs.groupby("prompt").size()
+    best["p"] = adjust_for_tries(best["p_pair"].to_numpy(), best["n_pairs"].to_numpy())
+    return best
+
+
+def pair_doubts(
+    generation: np.ndarray,
+    square: np.ndarray,
+    best: dict[str, Any],
+    size: int,
+    guards: GuardSettings,
+    placeholder: bool,
+) -> list[str]:
+    """Why a match of these two may mean nothing, looked at where they were compared."""
+    side, top, left = (int(best[name]) for name in ("side", "top", "left"))
+    placed, mask = place(square, size, side, top, left, bool(best["flip"]))
+    found = ["training picture: placeholder"] if placeholder else []
+    for name, picture in (("training picture", placed), ("generation", generation)):
+        found += [f"{name}: {d}" for d in doubts(picture, guards, float(best["residual"]), mask)]
+    return found
+
+
+def verification_table(
+    labels: pd.DataFrame,
+    best: pd.DataFrame,
+    pairing: Pairing,
+    seeds: Sequence[int],
+    crops: Callable[[int, int], str],
+    reasons: Callable[[int, dict[str, Any]], list[str]],
+    size: int,
+    n_null: int,
+    settings: NullSettings,
+) -> pd.DataFrame:
+    """A `verification` table: a row a prompt of `labels`, in its order.
+
+    Parameters
+    ----------
+    best : from `best_pairs`. crops : name of a picture's square by picture and base.
+    reasons : doubts of a prompt and its row of `best`, asked for where the q-value is at most alpha.
+    """
+    records: list[dict[str, Any]] = []
+    found: dict[Any, dict[str, Any]] = best.to_dict("index")  # type: ignore[assignment]  # str columns
+    for i, label in enumerate(labels.to_dict("records")):
+        record = {"prompt_id": label["prompt_id"], "extra": label["extra"], "label": label["label"]}
+        record |= _nothing("missing")
+        if i in found:
+            one = found[i]
+            picture = int(one["picture"])
+            record |= {name: one[name] for name in ("area", "p_pair", "n_pairs")}
+            record |= {name: one[name] / size for name in ("side", "top", "left")}
+            record |= {
+                name: one[name] if np.isfinite(one[name]) else NAN
+                for name in ("residual", "relative")
+            }
+            record |= {
+                "seed": seeds[int(one["seed"])],
+                "source_row": int(pairing.row[i, picture]),
+                "crop": crops(picture, int(one["base"])),
+                "flip": bool(one["flip"]),
+                "p": one["p"] if n_null else NAN,
+                "n_null": n_null,
+                "status": "ok" if n_null else "no null",
+            }
+        records.append(record)
+    table = pd.DataFrame(records, columns=["prompt_id", "extra", "label", *_nothing("")])
+    table["q"] = benjamini_hochberg(table["p"].to_numpy(float))
+    significant = table["q"].to_numpy(float) <= settings.alpha
+    told = [
+        "; ".join(reasons(i, found[i])) if hit else "" for i, hit in enumerate(significant.tolist())
+    ]
+    table["doubt"] = told
+    table["verified"] = significant & np.array([not reason for reason in told], dtype=bool)
+    return table
+
+
+def _nothing(status: str) -> dict[str, Any]:
+    return {
+        "seed": -1, "source_row": -1, "crop": "", "flip": False, "side": NAN, "top": NAN, "left": NAN,
+        "area": NAN, "residual": NAN, "relative": NAN, "p_pair": NAN, "n_pairs": 0, "p": NAN,
+        "n_null": 0, "status": status,
+    }  # fmt: skip
