@@ -72,7 +72,7 @@ rule score_blackbox:
     input:
         selection="<results>/blackbox/{model}/selection.parquet",
         images="<results>/blackbox/{model}/images.zip",
-        code=code("blackbox/ecs", "images", "ranking"),
+        code=code("blackbox/consistency", "blackbox/ecs", "images", "ranking"),
     output:
         scores="<results>/blackbox/{model}/scores.parquet",
     log:

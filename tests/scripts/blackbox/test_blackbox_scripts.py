@@ -112,7 +112,9 @@ def test_scores_come_from_the_pictures_alone_and_record_the_broken_ones(
     assert found.loc[IDS[1], "n_seeds"] == 0
     assert np.isnan(found.loc[IDS[1], "ecs"])
     assert found.loc[IDS[1], "rank"] == 4
-    rest = ["ecs_reference", "ecs_paper", "ecs_world", "seed_consistency", "n_seeds"]
+    rest = [
+        "ecs_reference", "ecs_paper", "ecs_world", "seed_consistency", "seed_ssim", "n_seeds",
+    ]  # fmt: skip
     pd.testing.assert_frame_equal(found.loc[IDS[2:5], rest], whole.loc[IDS[2:5], rest])
     log = (tmp_path / "job.log").read_text()
     assert f"{synthesis_name(IDS[0], 1)} is not used" in log
