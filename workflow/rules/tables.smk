@@ -97,6 +97,7 @@ rule count_precision:
         blackbox=of_attacked("<results>/blackbox/{model}/scores.parquet"),
         postfilter=of_attacked("<results>/postfilter/{model}/scores.parquet"),
         labels=of_attacked("<results>/labels/{model}/labels.parquet"),
+        clusters="<results>/dedup/clusters.parquet",
         code=code(
             "tables/precision", "tables/table1", "tables/statistics", "tables/text"
         ),
@@ -189,7 +190,10 @@ rule score_detectors:
         labels=of_attacked("<results>/labels/{model}/labels.parquet"),
         code=code(
             "ranking",
+            "tables/blind",
+            "tables/depths",
             "tables/detectors",
+            "tables/kinds",
             "tables/truth",
             "tables/table1",
             "tables/statistics",
@@ -198,6 +202,9 @@ rule score_detectors:
     output:
         table="<results>/tables/evaluation.csv",
         prompts="<results>/tables/detectors.csv",
+        kinds="<results>/tables/kinds.csv",
+        roc="<results>/tables/roc.csv",
+        depths="<results>/tables/depths.csv",
     log:
         "<results>/logs/tables/score_detectors.log",
     benchmark:
@@ -211,6 +218,8 @@ rule score_detectors:
     params:
         models=attacked_models(),
         fpr=config["tables"]["fpr"],
+        fpr_strict=config["tables"]["fpr_strict"],
+        depths=config["tables"]["depths"],
         resamples=config["tables"]["resamples"],
         folds=config["tables"]["folds"],
         confidence=config["tables"]["confidence"],
@@ -230,6 +239,14 @@ rule compare_seeds:
         ),
         evaluation=expand(
             "<results>/seeds/{seed}/tables/evaluation.csv",
+            seed=config["tables"]["seed_runs"],
+        ),
+        kinds=expand(
+            "<results>/seeds/{seed}/tables/kinds.csv",
+            seed=config["tables"]["seed_runs"],
+        ),
+        depths=expand(
+            "<results>/seeds/{seed}/tables/depths.csv",
             seed=config["tables"]["seed_runs"],
         ),
         confusion=expand(
