@@ -89,9 +89,16 @@ def test_one_command_makes_every_table_and_figure_and_the_checks_pass(made):
         "SD V1", "SD V2", "Deep Image Floyd", "OpenJourney", "RealisticVision",
     ]  # fmt: skip
     assert (table.Judged > 0).all()
-    for name in ("table1_vs_paper", "costs", "precision", "recall", "confusion", "evaluation"):
+    for name in (
+        "table1_vs_paper", "costs", "precision", "recall", "confusion", "evaluation", "kinds", "roc",
+        "depths",
+    ):  # fmt: skip
         assert len(pd.read_csv(made / "tables" / f"{name}.csv")), name
-    for name in ("triples", "precision", "recall", "histogram", "syntheses"):
+    for name in (
+        "fig1_syntheses", "fig2_templates", "fig3_precision", "fig4_duplication",
+        "fig5_near_misses", "table1", "triples", "recall", "confusion", "roc", "detector_recall",
+        "histogram", "unpicked",
+    ):  # fmt: skip
         for kind in ("png", "pdf"):
             assert (made / "figures" / f"{name}.{kind}").stat().st_size > 1000
     checks = (made / "checks.txt").read_text().splitlines()
@@ -189,7 +196,7 @@ def test_one_model_alone_can_be_asked_for(tree, made):
     assert tree.plan(target, results=nothing).models == {"sd2"}
     selected = tree.plan("all", results=nothing, select_models="[sd2]")
     assert selected.models == {"sd2"}
-    assert {"count_labels", "plot_triples", "check_results"} <= selected.rules
+    assert {"count_labels", "plot_pictures", "check_results"} <= selected.rules
     # candidates of `if` come from sd1's ranking, which its rows of the sheet say
     assert tree.plan("all", results=nothing, select_models="[if]").models == {"if", "sd1"}
 

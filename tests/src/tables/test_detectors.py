@@ -228,7 +228,9 @@ def test_scores_of_several_fits_have_no_threshold_and_say_so(world):
 
 
 def test_every_score_that_has_a_preset_names_it():
-    tables = make_scores(make_prompts(make_truth()), np.random.default_rng(0).random(22))
+    tables = make_scores(
+        make_prompts(make_truth()), np.random.default_rng(0).random(len(make_prompts(make_truth())))
+    )
     got = presets_of(tables["blackbox"], tables["postfilter"].assign(preset="carlini"))
     assert (got["dcs_paper"], got["ecs_world"], got["seed_ssim"]) == ("paper", "world", "world")
     assert got["clique"] == got["agreement"] == "carlini"
