@@ -48,8 +48,7 @@ def tables(finished):
     from conftest import ROOT, Files
 
     root, labels = finished, archives(finished, "labels", "labels.parquet", NAMES)
-    judged = {"whitebox": [], "blackbox": [], "postfilter": []}
-    judged = {stage: archives(root, stage, "scores.parquet", ATTACKED) for stage in judged}
+    judged = {stage: archives(root, stage, "scores.parquet", ATTACKED) for stage in STAGES}
     judged |= {"labels": archives(root, "labels", "labels.parquet", ATTACKED)}
     truth, prompts = root / "world/truth.parquet", root / "dedup/prompts.parquet"
     clusters = root / "dedup/clusters.parquet"

@@ -77,7 +77,7 @@ def plot_roc(
                 some = roc.query("model == @model and detector == @score and kind == @kind")
                 ax.plot(some["fpr"], some["tpr"], label=text, **look)
                 if (model, score, kind) in every.index:
-                    areas.append((every.loc[(model, score, kind), "auc"], look["color"]))
+                    areas.append((float(every["auc"][model, score, kind]), look["color"]))
             for i, (area, colour) in enumerate(areas):  # in the order of the legend
                 ax.text(
                     0.985, 0.03 + 0.082 * (len(areas) - 1 - i), f"{area:.2f}", color=colour, fontsize=6,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
@@ -29,12 +31,13 @@ def plot_table1(table: pd.DataFrame, unique: dict[str, int], preset: str) -> Fig
     ax.axis("off")
     top = height - 0.12
 
-    def say(x: float, y: float, value: object, **how: object) -> None:
+    def say(x: float, y: float, value: Any, **how: Any) -> None:
         known = value is not None and not pd.isna(value) and value != ""
         text = (
             (f"{value:,.0f}" if isinstance(value, (int, float)) else str(value)) if known else "–"
         )
-        ax.text(x, y, text, **({"va": "center", "fontsize": 8} | how))
+        look: dict[str, Any] = {"va": "center", "fontsize": 8} | how
+        ax.text(x, y, text, **look)
 
     middle = {name: FIRST + STEP * i + 0.5 for i, name in enumerate(COUNTS)}
     say(NAME, top - 0.1, "Model", fontweight="bold")

@@ -87,7 +87,7 @@ def format_value(value: object) -> str:
 
 def choose_columns(table: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
     """The columns as text, a value and its interval in one; columns that are not there are left out."""
-    out = {}
+    out: dict[str, list[str]] = {}
     for column in columns or tuple(map(str, table.columns)):
         name, _, interval = column.partition(" [")
         ends = interval.rstrip("]").split(", ") if interval else []
