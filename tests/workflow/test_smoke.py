@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import tarfile
 from pathlib import Path
@@ -104,6 +106,24 @@ def test_one_command_makes_every_table_and_figure_and_the_checks_pass(made):
     checks = (made / "checks.txt").read_text().splitlines()
     assert sum(line.startswith("ok") for line in checks) > 30
     assert not [line for line in checks if line.lower().startswith(("fail", "error"))]
+
+
+def test_the_report_has_every_category_and_asks_nothing_of_the_network(tree, made):
+    page = tree.folder / "report.html"
+    done = tree.run("all", "--report", str(page), results=FIRST)
+    assert done.code == 0, done.text[-3000:]
+    text = page.read_text()
+    categories = (
+        "1 Table 1", "2 The paper's figures", "3 What the paper could not show", "4 Tables",
+    )  # fmt: skip
+    for category in categories:
+        assert json.dumps(category) in text, category
+    for name in ("fig1_syntheses.png", "table1.png", "tables.html", "evaluation.csv"):
+        assert f"{FIRST}/{'figures' if name.endswith('png') else 'tables'}/{name}" in text, name
+    assert "image/png;base64" in text
+    # what a browser would fetch by itself; links that a reader may follow are none of these
+    assert not re.findall(r"<(?:script|img|link|iframe)[^>]+(?:src|href)=[\"']?(?:https?:)?//", text)
+    assert not re.findall(r"@import|url\([\"']?https?:", text)
 
 
 def test_every_model_is_trained_here_loaded_from_its_folder_and_judged(made):

@@ -166,11 +166,15 @@ def test_fig_5_has_the_nearest_the_cropped_and_the_alike():
 
 def test_fig_5_takes_a_verifier_s_word_where_there_is_one():
     labels, missed = near_labels()
-    ids = missed["prompt_id"].tolist()
-    words = pd.Series({ids[3]: "crop 0.9", ids[5]: "flip"})
-    got = choose_near_misses(labels, lambda row: (picture(), picture()), 2, words)
-    assert got[CROP]["facts"].tolist() == ["crop 0.9"]
-    assert got[DISTORTED]["facts"].tolist() == ["flip"]
+    found = pd.DataFrame({"prompt_id": missed["prompt_id"].iloc[[3, 5, 6, 7, 8]], "seed": 1,
+                          "source_row": [7, 8, 9, 10, 11], "flip": [False, True, False, False, False],
+                          "side": [1.25, 1.0, 1.0, 1.0, 1.3], "top": [-0.1, 0, 0.1, 0, 0], "left": 0.0,
+                          "q": [0.001, 0.002, 0.003, 0.004, 0.005],
+                          "verified": [True, True, True, False, True], "doubt": ["", "", "", "", "white"]})  # fmt: skip
+    got = choose_near_misses(labels, lambda row: (picture(), picture()), 2, found)
+    assert got[CROP]["facts"].tolist() == ["cropped ×1.25, q 0.001"]
+    assert got[CROP]["source_row"].tolist() == [7]  # the verifier's pair is shown, not the label's
+    assert got[DISTORTED]["facts"].tolist() == ["flipped, q 0.002", "shifted, q 0.003"]
 
 
 def test_fig_5_shows_pairs_and_says_where_there_are_none():

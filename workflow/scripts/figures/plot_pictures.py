@@ -26,7 +26,13 @@ def main(smk):
                 ImageArchive(smk.input.get(part)[i]) for part in ("images", "training", "masks")
             ]
             labels = read_table(smk.input.labels[i], "labels")
-            finds[name] = Finds(labels, *archives, *ranked.get(model, (None, None)))
+            verified = smk.input.get("verification")  # of every model, where a verifier ran
+            finds[name] = Finds(
+                labels,
+                *archives,
+                *ranked.get(model, (None, None)),
+                read_table(verified[i], "verification") if verified else None,
+            )
         attacked = {p.names[model]: finds[p.names[model]] for model in p.attacked}
         seeds = {"one_step": p.one_step_seeds, "full": p.full_seeds}
         figures = {

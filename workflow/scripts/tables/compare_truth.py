@@ -5,8 +5,7 @@ import pandas as pd
 from verbatim.records import read_table
 from verbatim.runtime import script, write_text
 from verbatim.tables.confusion import compare_truth
-from verbatim.tables.table1 import name_preset
-from verbatim.tables.text import csv_text
+from verbatim.tables.text import csv_text, name_preset
 
 
 def main(smk):

@@ -5,8 +5,7 @@ import pandas as pd
 from verbatim.records import read_table
 from verbatim.runtime import script, write_text
 from verbatim.tables.precision import count_precision, rank_prompts
-from verbatim.tables.table1 import name_preset
-from verbatim.tables.text import csv_text
+from verbatim.tables.text import csv_text, name_preset
 
 STAGES = ("whitebox", "blackbox", "postfilter")
 STAGES_OF = {"DCS": STAGES[:1], "ECS": STAGES[1:2], "ECS+Carlini": STAGES[1:]}
@@ -20,7 +19,7 @@ def main(smk):
         for i, model in enumerate(smk.params.models):
             scores = {stage: read_table(smk.input.get(stage)[i], stage) for stage in STAGES}
             rankings = rank_prompts(**scores, prompts=prompts)
-            presets = {stage: ",".join(sorted(set(scores[stage]["preset"]))) for stage in STAGES}
+            presets = {stage: name_preset(scores[stage]) for stage in STAGES}
             labels = read_table(smk.input.labels[i], "labels")
             for detector, ranking in rankings.items():
                 part = count_precision(ranking, labels, clusters, smk.params.confidence)

@@ -8,8 +8,7 @@ from verbatim.tables.depths import count_depths
 from verbatim.tables.detectors import describe_prompts, join_scores, presets_of, score_detectors
 from verbatim.tables.kinds import score_kinds
 from verbatim.tables.statistics import EvaluationSettings
-from verbatim.tables.table1 import name_preset
-from verbatim.tables.text import csv_text
+from verbatim.tables.text import csv_text, name_preset
 
 STAGES = ("whitebox", "blackbox", "postfilter")
 

@@ -24,7 +24,7 @@ class Finds:
     """What labelling a model left.
 
     labels : a `labels` table. images, training, masks : syntheses, training pictures, template masks.
-    scores, one_step : the `blackbox` table and its pictures; None for a model that was not attacked.
+    verification : a verifier's table, None where there is none. scores, one_step : the `blackbox` table and its pictures; None for a model that was not attacked.
     """
 
     labels: pd.DataFrame
@@ -33,6 +33,7 @@ class Finds:
     masks: ImageArchive
     scores: pd.DataFrame | None = None
     one_step: ImageArchive | None = None
+    verification: pd.DataFrame | None = None
 
     def pair(self, row: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         """The synthesis that a row's label is about, and its source."""
@@ -83,7 +84,7 @@ class Finds:
 
     def near_misses(self, n: int) -> dict[str, list[Example]]:
         """`n` of each kind of near miss."""
-        chosen = choose_near_misses(self.labels, self.pair, n)
+        chosen = choose_near_misses(self.labels, self.pair, n, self.verification)
         return {
             title: [
                 Example([*self.pair(row)], row["caption"], row["facts"])

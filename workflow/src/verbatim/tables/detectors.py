@@ -19,6 +19,7 @@ from verbatim.tables.statistics import (
     pass_threshold,
     share_interval,
 )
+from verbatim.tables.text import name_preset
 from verbatim.tables.truth import PLANTED, judge, list_prompts
 
 WHITEBOX = ("dcs_reference", "dcs_paper", "wen_norm", "anisotropy")
@@ -77,9 +78,7 @@ def join_scores(
 def presets_of(blackbox: pd.DataFrame, postfilter: pd.DataFrame) -> dict[str, str]:
     """Preset of each score; "" for one that has none. The seeds' agreement is of the pictures that
     the ranking preset of ECS judges."""
-    ranking, filtering = (
-        ",".join(sorted(set(table["preset"]))) for table in (blackbox, postfilter)
-    )
+    ranking, filtering = name_preset(blackbox), name_preset(postfilter)
     named = {
         name: name.split("_", 1)[1]
         for name in (*WHITEBOX, *BLACKBOX)

@@ -21,11 +21,6 @@ def is_copy(labels: pd.DataFrame) -> pd.Series:
     return labels["label"].isin(list(COPIES)) & ~labels["review"]
 
 
-def name_preset(labels: pd.DataFrame) -> str:
-    """The preset of the thresholds of a `labels` table; "" where nothing was judged."""
-    return ",".join(sorted(set(labels["preset"])))
-
-
 def count_labels(
     models: list[dict[str, Any]], labels: dict[str, pd.DataFrame], clusters: pd.DataFrame
 ) -> pd.DataFrame:
