@@ -122,7 +122,9 @@ def test_the_report_has_every_category_and_asks_nothing_of_the_network(tree, mad
         assert f"{FIRST}/{'figures' if name.endswith('png') else 'tables'}/{name}" in text, name
     assert "image/png;base64" in text
     # what a browser would fetch by itself; links that a reader may follow are none of these
-    assert not re.findall(r"<(?:script|img|link|iframe)[^>]+(?:src|href)=[\"']?(?:https?:)?//", text)
+    assert not re.findall(
+        r"<(?:script|img|link|iframe)[^>]+(?:src|href)=[\"']?(?:https?:)?//", text
+    )
     assert not re.findall(r"@import|url\([\"']?https?:", text)
 
 

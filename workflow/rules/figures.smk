@@ -81,6 +81,7 @@ rule plot_pictures:
         full_seeds=config["labels"]["seeds"][: config["figures"]["seeds"]],
         examples=config["figures"]["examples"],
         near_misses=config["figures"]["near_misses"],
+        threshold=max(config["labels"]["presets"][config["labels"]["preset"]].values()),
         dpi=config["figures"]["dpi"],
     script:
         "../scripts/figures/plot_pictures.py"

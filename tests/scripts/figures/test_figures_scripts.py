@@ -39,14 +39,11 @@ def finished(tmp_path_factory):
     return root
 
 
-@pytest.fixture(scope="module")
-def tables(finished):
-    """The tables, by the scripts that make them."""
-    import runpy
-    from types import SimpleNamespace
-
-    from conftest import ROOT, Files
-
+@pytest.fixture
+def tables(run_script, finished):
+    """The tables, by the scripts that make them, once for all tests of this file."""
+    if (finished / "tables/evaluation.csv").is_file():
+        return finished
     root, labels = finished, archives(finished, "labels", "labels.parquet", NAMES)
     judged = {stage: archives(root, stage, "scores.parquet", ATTACKED) for stage in STAGES}
     judged |= {"labels": archives(root, "labels", "labels.parquet", ATTACKED)}
@@ -76,12 +73,8 @@ def tables(finished):
         ),
     }  # fmt: skip
     for rule, (inputs, outputs, params) in jobs.items():
-        smk = SimpleNamespace(
-            input=Files(inputs), output=Files(outputs), params=SimpleNamespace(confidence=0.95, **params),
-            wildcards={}, threads=1, rule=rule, log=[str(root / "job.log")], resources=None,
-        )  # fmt: skip
-        runpy.run_path(
-            str(ROOT / f"workflow/scripts/tables/{rule}.py"), {"snakemake": smk}, "__main__"
+        run_script(
+            f"tables/{rule}.py", input=inputs, output=outputs, params={"confidence": 0.95} | params
         )
     return root
 
@@ -118,7 +111,7 @@ def job(root, rule):
              "scores": archives(root, "blackbox", "scores.parquet", ATTACKED),
              "one_step": archives(root, "blackbox", "images.zip", ATTACKED)},
             {"names": NAMES, "attacked": list(ATTACKED), "one_step_seeds": [0, 1], "full_seeds": [0, 1],
-             "examples": 2, "near_misses": 2},
+             "examples": 2, "near_misses": 2, "threshold": 0.12},
             ["fig1", "fig2", "fig5", "triples"],
         ),
         "plot_curves": (

@@ -141,7 +141,7 @@ def test_correlation_forgives_tone_and_nothing_else():
 def near_labels():
     labels = labels_of()
     n = labels["label"].eq("N") & ~labels["extra"]
-    labels.loc[n, "distance"] = np.linspace(0.13, 0.3, n.sum())
+    labels.loc[n, "distance"] = np.linspace(0.13, 0.18, n.sum())
     labels.loc[n, "source_row"] = np.arange(n.sum()) + 100
     labels.loc[labels["label"].eq("MV"), "crop"] = ["center", "squash", "pad", "whole", "whole"]
     return labels, labels[n]
@@ -156,12 +156,13 @@ def test_fig_5_has_the_nearest_the_cropped_and_the_alike():
         one = rng.random((8, 8, 3))
         return one, 0.5 * one if row["prompt_id"] == like else rng.random((8, 8, 3))
 
-    got = choose_near_misses(labels, read, 2)
+    got = choose_near_misses(labels, read, 2, 0.12)
     assert got[ABOVE]["distance"].tolist() == [0.13, missed["distance"].iloc[1]]
     assert sorted(got[CROP]["crop"]) == ["center", "pad"]
     assert got[DISTORTED]["prompt_id"].iloc[0] == like
-    assert got[DISTORTED]["facts"].iloc[0] == "correlation 1.00"
+    assert got[DISTORTED]["facts"].tolist() == ["correlation 1.00"]  # noise is not alike
     assert not set(got[ABOVE]["prompt_id"]) & set(got[DISTORTED]["prompt_id"])
+    assert choose_near_misses(labels, read, 2, 0.05)[ABOVE].empty  # nothing is near
 
 
 def test_fig_5_takes_a_verifier_s_word_where_there_is_one():
@@ -171,7 +172,7 @@ def test_fig_5_takes_a_verifier_s_word_where_there_is_one():
                           "side": [1.25, 1.0, 1.0, 1.0, 1.3], "top": [-0.1, 0, 0.1, 0, 0], "left": 0.0,
                           "q": [0.001, 0.002, 0.003, 0.004, 0.005],
                           "verified": [True, True, True, False, True], "doubt": ["", "", "", "", "white"]})  # fmt: skip
-    got = choose_near_misses(labels, lambda row: (picture(), picture()), 2, found)
+    got = choose_near_misses(labels, lambda row: (picture(), picture()), 2, 0.12, found)
     assert got[CROP]["facts"].tolist() == ["cropped ×1.25, q 0.001"]
     assert got[CROP]["source_row"].tolist() == [7]  # the verifier's pair is shown, not the label's
     assert got[DISTORTED]["facts"].tolist() == ["flipped, q 0.002", "shifted, q 0.003"]
@@ -179,9 +180,10 @@ def test_fig_5_takes_a_verifier_s_word_where_there_is_one():
 
 def test_fig_5_shows_pairs_and_says_where_there_are_none():
     one = Example([picture(0.1), picture(0.2)], "c", "distance 0.130")
-    figure = plot_near_misses({"SD V1": {ABOVE: [one], CROP: [], DISTORTED: []}})
-    assert len(figure.axes[0].get_images()) == 2
-    assert texts(figure).count("none found") == 2
+    figure = plot_near_misses({"SD V1": {ABOVE: [one, one], CROP: [], DISTORTED: [one]}}, 2)
+    assert len(figure.axes[0].get_images()) == 6
+    assert texts(figure).count("none found") == 1
+    assert texts(figure).count(ABOVE) == 1
 
 
 def test_table_1_has_both_sides_and_a_dash_where_one_is_silent():

@@ -41,7 +41,8 @@ def main(smk):
             ),
             "fig2": plot_templates({name: one.templates() for name, one in finds.items()}),
             "fig5": plot_near_misses(
-                {name: one.near_misses(p.near_misses) for name, one in finds.items()}
+                {n: one.near_misses(p.near_misses, p.threshold) for n, one in finds.items()},
+                p.near_misses,
             ),
             "triples": plot_triples(
                 {name: one.triples(p.examples, seeds["one_step"][0]) for name, one in finds.items()}

@@ -82,9 +82,9 @@ class Finds:
             )
         return found
 
-    def near_misses(self, n: int) -> dict[str, list[Example]]:
+    def near_misses(self, n: int, threshold: float) -> dict[str, list[Example]]:
         """`n` of each kind of near miss."""
-        chosen = choose_near_misses(self.labels, self.pair, n, self.verification)
+        chosen = choose_near_misses(self.labels, self.pair, n, threshold, self.verification)
         return {
             title: [
                 Example([*self.pair(row)], row["caption"], row["facts"])

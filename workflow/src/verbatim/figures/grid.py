@@ -49,7 +49,9 @@ def _show(ax: Axes, picture: np.ndarray | None, left: float, top: float, side: f
 
 
 def plot_grid(
-    blocks: dict[str, tuple[str, ...]], groups: dict[str, dict[str, list[Example]]]
+    blocks: dict[str, tuple[str, ...]],
+    groups: dict[str, dict[str, list[Example]]],
+    titles: dict[str, str] | None = None,
 ) -> Figure:
     """Draw all examples, on one pair of axes whose unit is the inch.
 
@@ -58,6 +60,8 @@ def plot_grid(
     blocks : title of each block of columns -> the names of its columns
     groups : name of each group of rows -> title of a block -> its examples, one a row; a block
         without examples says that none were found
+    titles : what stands above a block, where it is not the block's own name; a block without a title
+        belongs to the one before it, and says nothing where it is empty
     """
     use_style()
     rows = {name: max([1, *map(len, found.values())]) for name, found in groups.items()}
@@ -71,7 +75,8 @@ def plot_grid(
     starts: dict[str, float] = {}
     for title, columns in blocks.items():
         starts[title] = x
-        ax.text(x, total - TOP + 0.19, title, fontsize=8.5, fontweight="bold")
+        shown = (titles or {}).get(title, title)
+        ax.text(x, total - TOP + 0.19, shown, fontsize=8.5, fontweight="bold")
         for column in columns:
             ax.text(
                 x + side / 2, total - TOP + 0.04, column, ha="center", fontsize=6, color="#444444"
@@ -81,10 +86,11 @@ def plot_grid(
     y = total - TOP
     for name, found in groups.items():
         height = rows[name] * (side + TEXT)
-        ax.text(0.1, y - height / 2 + BETWEEN, name, rotation=90, ha="center", va="center", fontsize=7.5,
-                fontweight="bold")  # fmt: skip
+        fits = 72 * (height + BETWEEN / 2) / (0.68 * max(1, len(name)))  # points, for bold letters
+        ax.text(0.1, y - height / 2 + BETWEEN / 2, name, rotation=90, ha="center", va="center",
+                fontsize=min(7.5, fits), fontweight="bold")  # fmt: skip
         for title, columns in blocks.items():
-            if not found.get(title):
+            if not found.get(title) and (titles or {}).get(title, title):
                 ax.text(starts[title], y - side / 2, "none found", fontsize=6, color=GREY)
             for i, example in enumerate(found.get(title, [])):
                 top = y - i * (side + TEXT)

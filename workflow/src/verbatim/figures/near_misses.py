@@ -16,6 +16,7 @@ from verbatim.images import resize
 
 ABOVE, CROP, DISTORTED = "Just above the threshold", "Another crop", "Alike, but distorted"
 LOOKED_AT = 200  # ASSUME: prompts nearest to the threshold whose pictures are correlated
+FAR, ALIKE = 1.5, 0.8  # ASSUME: of the threshold; least correlation that the eye calls alike
 MOVED = 0.02  # ASSUME: of the side; a verifier's placement below it is in place
 UNCROPPED = ("whole", "squash", "")  # the picture as a whole; other words are parts of it
 
@@ -63,6 +64,7 @@ def choose_near_misses(
     labels: pd.DataFrame,
     read: Callable[[pd.Series], tuple[np.ndarray, np.ndarray]],
     n: int,
+    threshold: float,
     verification: pd.DataFrame | None = None,
 ) -> dict[str, pd.DataFrame]:
     """The `n` nearest of each kind of near miss, each prompt and each source once.
@@ -70,6 +72,7 @@ def choose_near_misses(
     Parameters
     ----------
     labels : a `labels` table; extra prompts and those that a guard set aside are left out
+    threshold : the largest distance that is a copy; beyond `FAR` times it nothing is near
     read : generated picture and training picture of a row of `labels`
     verification : a verifier's table of the same prompts (prompt_id, seed, source_row, flip, side,
         top, left, q, verified, doubt). Without it, `Another crop` are copies that only a crop of the
@@ -82,6 +85,7 @@ def choose_near_misses(
     some = labels[~labels["extra"] & ~labels["review"] & labels["source_row"].ge(0)]
     missed = some[some["label"].eq("N")].sort_values(["distance", "prompt_id"])
     near = missed.drop_duplicates("source_row")
+    near = near[near["distance"] <= FAR * threshold]
     above = near.head(n)
     above = above.assign(facts=[f"distance {d:.3f}" for d in above["distance"]])
     if verification is not None:
@@ -93,15 +97,26 @@ def choose_near_misses(
     rest = near.iloc[len(above) :].head(LOOKED_AT)
     alike = pd.Series([correlate(*read(row)) for _, row in rest.iterrows()], rest.index, float)
     rest = rest.assign(facts=[f"correlation {value:.2f}" for value in alike])
-    best = alike.sort_values(ascending=False, kind="stable").index[:n]
+    best = alike[alike >= ALIKE].sort_values(ascending=False, kind="stable").index[:n]
     return {ABOVE: above, CROP: crop, DISTORTED: rest.loc[best]}
 
 
-def plot_near_misses(models: dict[str, dict[str, list[Example]]]) -> Figure:
-    """Generated and training picture of the near misses of every model.
+def plot_near_misses(models: dict[str, dict[str, list[Example]]], n: int) -> Figure:
+    """Generated and training picture of the near misses of every model, a row a model.
 
     Parameters
     ----------
-    models : name in Table 1 -> title -> examples of two pictures
+    models : name in Table 1 -> title -> examples of two pictures, `n` at most
     """
-    return plot_grid(dict.fromkeys((ABOVE, CROP, DISTORTED), ("generated", "training")), models)
+    titles = {
+        f"{title}/{i}": "" if i else title for title in (ABOVE, CROP, DISTORTED) for i in range(n)
+    }
+    groups = {
+        name: {
+            f"{title}/{i}": [example]
+            for title, examples in found.items()
+            for i, example in enumerate(examples[:n])
+        }
+        for name, found in models.items()
+    }
+    return plot_grid(dict.fromkeys(titles, ("generated", "training")), groups, titles)

@@ -14,7 +14,7 @@ from verbatim.images import resize
 
 GAIN = 4  # of the difference, so that what is below a threshold of 0.12 can be seen
 BLOCKS = ("Closest", "Median", "Furthest")
-COLUMNS = ("generated", "retrieved", "mask", f"difference ×{GAIN}")
+COLUMNS = ("generated", "retrieved", "mask", f"diff. ×{GAIN}")
 
 
 def masked_difference(triple: Triple) -> np.ndarray | None:
