@@ -16,6 +16,9 @@ pathvars:
     results=config["results"],
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/world.smk"
 include: "workflow/rules/inputs.smk"

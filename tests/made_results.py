@@ -98,7 +98,7 @@ def make_scores(prompts: pd.DataFrame, dcs: np.ndarray) -> dict[str, pd.DataFram
     )  # fmt: skip
     blackbox = pd.DataFrame(
         {"prompt_id": ids, "ecs": share, "ecs_reference": share, "ecs_paper": share, "ecs_world": share,
-         "seed_consistency": -1 + share, "n_seeds": 2, "preset": "world", "rank": rank}
+         "seed_consistency": -1 + share, "seed_ssim": share, "n_seeds": 2, "preset": "world", "rank": rank}
     )  # fmt: skip
     postfilter = pd.DataFrame(
         {"prompt_id": ids, "n_images": 8, "clique_size": (8 * share).astype(int), "clique_distance": 0.2 - share / 10,

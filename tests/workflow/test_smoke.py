@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -92,14 +93,41 @@ def test_one_command_makes_every_table_and_figure_and_the_checks_pass(made):
         "SD V1", "SD V2", "Deep Image Floyd", "OpenJourney", "RealisticVision",
     ]  # fmt: skip
     assert (table.Judged > 0).all()
-    for name in ("table1_vs_paper", "costs", "precision", "recall", "confusion", "evaluation"):
+    for name in (
+        "table1_vs_paper", "costs", "precision", "recall", "confusion", "evaluation", "kinds", "roc",
+        "depths",
+    ):  # fmt: skip
         assert len(pd.read_csv(made / "tables" / f"{name}.csv")), name
-    for name in ("triples", "precision", "recall", "histogram", "syntheses"):
+    for name in (
+        "fig1_syntheses", "fig2_templates", "fig3_precision", "fig4_duplication",
+        "fig5_near_misses", "table1", "triples", "recall", "confusion", "roc", "detector_recall",
+        "histogram", "unpicked",
+    ):  # fmt: skip
         for kind in ("png", "pdf"):
             assert (made / "figures" / f"{name}.{kind}").stat().st_size > 1000
     checks = (made / "checks.txt").read_text().splitlines()
     assert sum(line.startswith("ok") for line in checks) > 30
     assert not [line for line in checks if line.lower().startswith(("fail", "error"))]
+
+
+def test_the_report_has_every_category_and_asks_nothing_of_the_network(tree, made):
+    page = tree.folder / "report.html"
+    done = tree.run("all", "--report", str(page), results=FIRST)
+    assert done.code == 0, done.text[-3000:]
+    text = page.read_text()
+    categories = (
+        "1 Table 1", "2 The paper's figures", "3 What the paper could not show", "4 Tables",
+    )  # fmt: skip
+    for category in categories:
+        assert json.dumps(category) in text, category
+    for name in ("fig1_syntheses.png", "table1.png", "tables.html", "evaluation.csv"):
+        assert f"{FIRST}/{'figures' if name.endswith('png') else 'tables'}/{name}" in text, name
+    assert "image/png;base64" in text
+    # what a browser would fetch by itself; links that a reader may follow are none of these
+    assert not re.findall(
+        r"<(?:script|img|link|iframe)[^>]+(?:src|href)=[\"']?(?:https?:)?//", text
+    )
+    assert not re.findall(r"@import|url\([\"']?https?:", text)
 
 
 def test_every_model_is_trained_here_loaded_from_its_folder_and_judged(made):
@@ -192,7 +220,7 @@ def test_one_model_alone_can_be_asked_for(tree, made):
     assert tree.plan(target, results=nothing).models == {"sd2"}
     selected = tree.plan("all", results=nothing, select_models="[sd2]")
     assert selected.models == {"sd2"}
-    assert {"count_labels", "plot_triples", "check_results"} <= selected.rules
+    assert {"count_labels", "plot_pictures", "check_results"} <= selected.rules
     # candidates of `if` come from sd1's ranking, which its rows of the sheet say
     assert tree.plan("all", results=nothing, select_models="[if]").models == {"if", "sd1"}
 

@@ -78,7 +78,7 @@ rule generate_blackbox:
 rule score_blackbox:
     input:
         images="<results>/blackbox/{model}/shards/{shard}.images.parquet",
-        code=code("blackbox/ecs", "images", "ranking"),
+        code=code("blackbox/consistency", "blackbox/ecs", "images", "ranking"),
     output:
         scores="<results>/blackbox/{model}/shards/{shard}.parquet",
     log:

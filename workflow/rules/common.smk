@@ -381,21 +381,38 @@ def all_tables():
     names = ["table1_vs_paper", "costs"]
     names += ["precision"] if attacked_models() else []
     names += ["recall", "confusion"] if WORLD else []
-    names += ["evaluation"] if WORLD and attacked_models() else []
+    names += ["evaluation", "kinds", "depths"] if WORLD and attacked_models() else []
     names += ["agreement"] if authors_models() else []
-    return ["<results>/table1.csv", *(f"<results>/tables/{name}.csv" for name in names)]
+    tables = [f"<results>/tables/{name}.csv" for name in names]
+    return ["<results>/table1.csv", *tables, "<results>/tables/tables.html"]
+
+
+def world_table(name):
+    """A table that needs the truth, or nothing where there is none."""
+    return f"<results>/tables/{name}.csv" if WORLD else []
+
+
+def detector_table(name):
+    """A table of the attacked models' scores against the truth, or nothing where there is none."""
+    return world_table(name) if attacked_models() else []
 
 
 def trained_on_kept(model):
     return model["training"] == "deduplicated" and model["source"] == "train"
 
 
+def shown_models():
+    """Models that a figure of the attack shows: those attacked, or all where none is."""
+    return attacked_models() or list(MODELS.index)
+
+
 def all_figures():
     """Every figure of a run; those that need the truth only where there is one."""
-    names = ["triples"]
-    names += ["precision"] if attacked_models() else []
-    names += ["recall"] if WORLD else []
-    names += ["histogram", "syntheses"] if WORLD and attacked_models() else []
+    names = ["fig1_syntheses", "fig2_templates", "fig3_precision", "fig4_duplication"]
+    names += ["fig5_near_misses", "triples", "table1"]
+    names += ["recall", "confusion"] if WORLD else []
+    detectors = ["roc", "detector_recall", "histogram", "unpicked"]
+    names += detectors if WORLD and attacked_models() else []
     return [
         f"<results>/figures/{name}.{kind}" for name in names for kind in ("png", "pdf")
     ]

@@ -1,33 +1,73 @@
-# figures: scores, labels and images -> the paper's kind of figures (Webster 2023), PNG and PDF.
+# figures: scores, labels and images -> the paper's figures and what it could not show, PNG and PDF of each.
 #
-# INPUTS   <results>/tables/*.csv; of every model <results>/labels/{model}/{labels.parquet,images.zip,training.zip,masks.zip}
-#          and <results>/blackbox/{model}/images.parquet
-# OUTPUTS  <results>/figures/triples     one-step | generated | training picture | mask, a few of every model
-#          <results>/figures/precision   precision against copies found: DCS, ECS, ECS+Carlini
-#          <results>/figures/histogram   DCS of planted, held-out and repeated captions   (embedded world)
-#          <results>/figures/syntheses   what is drawn for prompts that nobody picked     (embedded world)
-#          <results>/figures/recall      found of planted by number of copies             (embedded world)
+# INPUTS   <results>/table1.csv, <results>/tables/*.csv; of every model <results>/labels/{model}/{labels.parquet,
+#          images.zip,training.zip,masks.zip} and <results>/blackbox/{model}/{scores,images}.parquet; <results>/dedup/
+# OUTPUTS  <results>/figures/fig1_syntheses    one-step and full syntheses of a copy, a template and no copy (Fig. 1)
+#          <results>/figures/fig2_templates    templates: generated, retrieved, mask (Fig. 2)
+#          <results>/figures/fig3_precision    precision against copies found, a panel an attack (Fig. 3)
+#          <results>/figures/fig4_duplication  how often copied pictures are met, and with one caption (Fig. 4)
+#          <results>/figures/fig5_near_misses  just above the threshold, other crops, distortions (Fig. 5)
+#          <results>/figures/table1            Table 1 beside the paper's
+#          <results>/figures/triples           one-step | generated | training picture | mask, a few of every model
+#          <results>/figures/recall            found of planted by number of copies             (embedded world)
+#          <results>/figures/confusion         labels against truth                             (embedded world)
+#          <results>/figures/roc               every score by kind of duplicate                 (embedded world)
+#          <results>/figures/detector_recall   reach of every score by number of copies         (embedded world)
+#          <results>/figures/histogram         DCS of planted, held-out and repeated captions   (embedded world)
+#          <results>/figures/unpicked          what is drawn for prompts that nobody picked     (embedded world)
 
 
-rule plot_triples:
+rule plot_pictures:
     input:
         labels=labels_of_models,
         images=[f"<results>/labels/{model}/images.zip" for model in MODELS.index],
         training=[f"<results>/labels/{model}/training.zip" for model in MODELS.index],
         masks=[f"<results>/labels/{model}/masks.zip" for model in MODELS.index],
+        scores=of_attacked("<results>/blackbox/{model}/scores.parquet"),
         one_step=of_attacked("<results>/blackbox/{model}/images.parquet"),
-        code=code("images", "figures/grid", "figures/style", "figures/triples"),
-    output:
-        png=report(
-            "<results>/figures/triples.png",
-            caption="../report/plot_triples.rst",
-            category="Figures",
+        code=code(
+            "images",
+            "figures/examples",
+            "figures/grid",
+            "figures/near_misses",
+            "figures/style",
+            "figures/syntheses",
+            "figures/templates",
+            "figures/triples",
         ),
-        pdf="<results>/figures/triples.pdf",
+    output:
+        fig1=report(
+            "<results>/figures/fig1_syntheses.png",
+            caption="../report/fig1_syntheses.rst",
+            category="2 The paper's figures",
+            labels={"result": "Fig. 1: syntheses"},
+        ),
+        fig2=report(
+            "<results>/figures/fig2_templates.png",
+            caption="../report/fig2_templates.rst",
+            category="2 The paper's figures",
+            labels={"result": "Fig. 2: templates"},
+        ),
+        fig5=report(
+            "<results>/figures/fig5_near_misses.png",
+            caption="../report/fig5_near_misses.rst",
+            category="2 The paper's figures",
+            labels={"result": "Fig. 5: near misses"},
+        ),
+        triples=report(
+            "<results>/figures/triples.png",
+            caption="../report/triples.rst",
+            category="2 The paper's figures",
+            labels={"result": "Copies of every model"},
+        ),
+        pdf=expand(
+            "<results>/figures/{figure}.pdf",
+            figure=["fig1_syntheses", "fig2_templates", "fig5_near_misses", "triples"],
+        ),
     log:
-        "<results>/logs/figures/plot_triples.log",
+        "<results>/logs/figures/plot_pictures.log",
     benchmark:
-        "<results>/benchmarks/figures/plot_triples.tsv"
+        "<results>/benchmarks/figures/plot_pictures.tsv"
     conda:
         "../../envs/plots.yaml"
     threads: 1
@@ -37,28 +77,59 @@ rule plot_triples:
     params:
         names=names_of(MODELS.index),
         attacked=attacked_models(),
-        seed=config["blackbox"]["seeds"][0],
+        one_step_seeds=config["blackbox"]["seeds"][: config["figures"]["seeds"]],
+        full_seeds=config["labels"]["seeds"][: config["figures"]["seeds"]],
         examples=config["figures"]["examples"],
+        near_misses=config["figures"]["near_misses"],
+        threshold=max(config["labels"]["presets"][config["labels"]["preset"]].values()),
         dpi=config["figures"]["dpi"],
     script:
-        "../scripts/figures/plot_triples.py"
+        "../scripts/figures/plot_pictures.py"
 
 
-rule plot_precision:
+rule plot_curves:
     input:
-        table="<results>/tables/precision.csv",
-        code=code("figures/precision", "figures/style"),
-    output:
-        png=report(
-            "<results>/figures/precision.png",
-            caption="../report/plot_precision.rst",
-            category="Figures",
+        labels=[f"<results>/labels/{model}/labels.parquet" for model in shown_models()],
+        precision="<results>/tables/precision.csv" if attacked_models() else [],
+        prompts="<results>/dedup/prompts.parquet",
+        clusters="<results>/dedup/clusters.parquet",
+        stats="<results>/dedup/cluster_stats.parquet",
+        manifest="<results>/inputs/manifest.tsv",
+        table1="<results>/table1.csv",
+        paper="<results>/tables/table1_vs_paper.csv",
+        code=code(
+            "figures/duplication",
+            "figures/precision",
+            "figures/style",
+            "figures/table1",
         ),
-        pdf="<results>/figures/precision.pdf",
+    output:
+        table1=report(
+            "<results>/figures/table1.png",
+            caption="../report/table1.rst",
+            category="1 Table 1",
+            labels={"result": "Table 1 beside the paper's"},
+        ),
+        fig3=report(
+            "<results>/figures/fig3_precision.png",
+            caption="../report/fig3_precision.rst",
+            category="2 The paper's figures",
+            labels={"result": "Fig. 3: precision"},
+        ),
+        fig4=report(
+            "<results>/figures/fig4_duplication.png",
+            caption="../report/fig4_duplication.rst",
+            category="2 The paper's figures",
+            labels={"result": "Fig. 4: duplication"},
+        ),
+        pdf=expand(
+            "<results>/figures/{figure}.pdf",
+            figure=["table1", "fig3_precision", "fig4_duplication"],
+        ),
     log:
-        "<results>/logs/figures/plot_precision.log",
+        "<results>/logs/figures/plot_curves.log",
     benchmark:
-        "<results>/benchmarks/figures/plot_precision.tsv"
+        "<results>/benchmarks/figures/plot_curves.tsv"
     conda:
         "../../envs/plots.yaml"
     threads: 1
@@ -66,93 +137,39 @@ rule plot_precision:
         mem_mb=1000,
         runtime=10,
     params:
-        names=names_of(attacked_models()),
+        names=names_of(shown_models()),
+        attacked=attacked_models(),
         dpi=config["figures"]["dpi"],
     script:
-        "../scripts/figures/plot_precision.py"
+        "../scripts/figures/plot_curves.py"
 
 
-rule plot_histogram:
+rule plot_truth:
     input:
-        scores="<results>/tables/detectors.csv",
-        evaluation="<results>/tables/evaluation.csv",
-        code=code("figures/histogram", "figures/style"),
+        recall="<results>/tables/recall.csv",
+        confusion="<results>/tables/confusion.csv",
+        code=code("figures/confusion", "figures/recall", "figures/style"),
     output:
-        png=report(
-            "<results>/figures/histogram.png",
-            caption="../report/plot_histogram.rst",
-            category="Figures",
-        ),
-        pdf="<results>/figures/histogram.pdf",
-    log:
-        "<results>/logs/figures/plot_histogram.log",
-    benchmark:
-        "<results>/benchmarks/figures/plot_histogram.tsv"
-    conda:
-        "../../envs/plots.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        names=names_of(attacked_models()),
-        column=f"dcs_{config['whitebox']['preset']}",
-        dpi=config["figures"]["dpi"],
-    script:
-        "../scripts/figures/plot_histogram.py"
-
-
-rule plot_syntheses:
-    input:
-        truth="<results>/world/truth.parquet",
-        pictures="<results>/world/pictures.npy",
-        prompts="<results>/tables/detectors.csv",
-        images=of_attacked("<results>/labels/{model}/images.zip"),
-        one_step=of_attacked("<results>/blackbox/{model}/images.parquet"),
-        code=code("images", "figures/grid", "figures/style", "figures/syntheses"),
-    output:
-        png=report(
-            "<results>/figures/syntheses.png",
-            caption="../report/plot_syntheses.rst",
-            category="Figures",
-        ),
-        pdf="<results>/figures/syntheses.pdf",
-    log:
-        "<results>/logs/figures/plot_syntheses.log",
-    benchmark:
-        "<results>/benchmarks/figures/plot_syntheses.tsv"
-    conda:
-        "../../envs/plots.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        names=names_of(attacked_models()),
-        column=f"dcs_{config['whitebox']['preset']}",
-        one_step_seed=config["blackbox"]["seeds"][0],
-        seeds=config["labels"]["seeds"][: config["figures"]["unpicked_seeds"]],
-        examples=config["figures"]["unpicked"],
-        dpi=config["figures"]["dpi"],
-    script:
-        "../scripts/figures/plot_syntheses.py"
-
-
-rule plot_recall:
-    input:
-        table="<results>/tables/recall.csv",
-        code=code("figures/recall", "figures/style"),
-    output:
-        png=report(
+        recall=report(
             "<results>/figures/recall.png",
-            caption="../report/plot_recall.rst",
-            category="Figures",
+            caption="../report/recall.rst",
+            category="3 What the paper could not show",
+            labels={"result": "Recall"},
         ),
-        pdf="<results>/figures/recall.pdf",
+        confusion=report(
+            "<results>/figures/confusion.png",
+            caption="../report/confusion.rst",
+            category="3 What the paper could not show",
+            labels={"result": "Labels against truth"},
+        ),
+        pdf=expand(
+            "<results>/figures/{figure}.pdf",
+            figure=["recall", "confusion"],
+        ),
     log:
-        "<results>/logs/figures/plot_recall.log",
+        "<results>/logs/figures/plot_truth.log",
     benchmark:
-        "<results>/benchmarks/figures/plot_recall.tsv"
+        "<results>/benchmarks/figures/plot_truth.tsv"
     conda:
         "../../envs/plots.yaml"
     threads: 1
@@ -163,4 +180,75 @@ rule plot_recall:
         names=names_of(MODELS.index),
         dpi=config["figures"]["dpi"],
     script:
-        "../scripts/figures/plot_recall.py"
+        "../scripts/figures/plot_truth.py"
+
+
+rule plot_detectors:
+    input:
+        truth="<results>/world/truth.parquet",
+        pictures="<results>/world/pictures.npy",
+        prompts="<results>/tables/detectors.csv",
+        evaluation="<results>/tables/evaluation.csv",
+        kinds="<results>/tables/kinds.csv",
+        roc="<results>/tables/roc.csv",
+        recall="<results>/tables/recall.csv",
+        images=of_attacked("<results>/labels/{model}/images.zip"),
+        one_step=of_attacked("<results>/blackbox/{model}/images.parquet"),
+        code=code(
+            "images",
+            "figures/grid",
+            "figures/histogram",
+            "figures/roc",
+            "figures/style",
+            "figures/unpicked",
+        ),
+    output:
+        roc=report(
+            "<results>/figures/roc.png",
+            caption="../report/roc.rst",
+            category="3 What the paper could not show",
+            labels={"result": "ROC of every score"},
+        ),
+        detector_recall=report(
+            "<results>/figures/detector_recall.png",
+            caption="../report/detector_recall.rst",
+            category="3 What the paper could not show",
+            labels={"result": "Recall of every score by count"},
+        ),
+        histogram=report(
+            "<results>/figures/histogram.png",
+            caption="../report/histogram.rst",
+            category="3 What the paper could not show",
+            labels={"result": "DCS by kind"},
+        ),
+        unpicked=report(
+            "<results>/figures/unpicked.png",
+            caption="../report/unpicked.rst",
+            category="3 What the paper could not show",
+            labels={"result": "Unpicked prompts"},
+        ),
+        pdf=expand(
+            "<results>/figures/{figure}.pdf",
+            figure=["roc", "detector_recall", "histogram", "unpicked"],
+        ),
+    log:
+        "<results>/logs/figures/plot_detectors.log",
+    benchmark:
+        "<results>/benchmarks/figures/plot_detectors.tsv"
+    conda:
+        "../../envs/plots.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        names=names_of(attacked_models()),
+        whitebox=config["whitebox"]["preset"],
+        blackbox=config["blackbox"]["preset"],
+        fpr=config["tables"]["fpr"],
+        one_step_seed=config["blackbox"]["seeds"][0],
+        seeds=config["labels"]["seeds"][: config["figures"]["unpicked_seeds"]],
+        examples=config["figures"]["unpicked"],
+        dpi=config["figures"]["dpi"],
+    script:
+        "../scripts/figures/plot_detectors.py"

@@ -11,6 +11,9 @@
 #          <results>/tables/evaluation.csv    every score as a detector    (embedded world)
 #          <results>/tables/detectors.csv     the scores behind it, a row a prompt (embedded world)
 #          <results>/tables/agreement.csv     our labels against the authors'  (where labels.authors names theirs)
+#          <results>/tables/kinds.csv         every score by kind of duplicate and count; roc.csv: the curves
+#          <results>/tables/depths.csv        precision of every score's first k prompts
+#          <results>/tables/tables.html       these tables on one page, to read
 #          <results>/tables/seeds.csv         several worlds side by side  (a target of its own)
 #          <results>/checks.txt               what was checked on these files
 
@@ -18,6 +21,7 @@
 localrules:
     compare_paper,
     merge_costs,
+    merge_tables,
 
 
 rule count_labels:
@@ -27,7 +31,12 @@ rule count_labels:
         decisions=config["labels"]["decisions"] or [],
         code=code("decisions", "tables/table1", "tables/text"),
     output:
-        table="<results>/table1.csv",
+        table=report(
+            "<results>/table1.csv",
+            caption="../report/count_labels.rst",
+            category="1 Table 1",
+            labels={"result": "Table 1 (CSV)"},
+        ),
     log:
         "<results>/logs/tables/count_labels.log",
     benchmark:
@@ -51,7 +60,12 @@ rule compare_paper:
         paper=config["tables"]["paper_values"],
         code=code("tables/table1", "tables/text"),
     output:
-        table="<results>/tables/table1_vs_paper.csv",
+        table=report(
+            "<results>/tables/table1_vs_paper.csv",
+            caption="../report/compare_paper.rst",
+            category="1 Table 1",
+            labels={"result": "Beside the paper's (CSV)"},
+        ),
     log:
         "<results>/logs/tables/compare_paper.log",
     benchmark:
@@ -75,7 +89,12 @@ rule merge_costs:
         costs=cost_files,
         code=code("tables/costs", "tables/text"),
     output:
-        table="<results>/tables/costs.csv",
+        table=report(
+            "<results>/tables/costs.csv",
+            caption="../report/merge_costs.rst",
+            category="4 Tables",
+            labels={"result": "Cost (CSV)"},
+        ),
     log:
         "<results>/logs/tables/merge_costs.log",
     benchmark:
@@ -100,11 +119,17 @@ rule count_precision:
         blackbox=of_attacked("<results>/blackbox/{model}/scores.parquet"),
         postfilter=of_attacked("<results>/postfilter/{model}/scores.parquet"),
         labels=of_attacked("<results>/labels/{model}/labels.parquet"),
+        clusters="<results>/dedup/clusters.parquet",
         code=code(
             "tables/precision", "tables/table1", "tables/statistics", "tables/text"
         ),
     output:
-        table="<results>/tables/precision.csv",
+        table=report(
+            "<results>/tables/precision.csv",
+            caption="../report/count_precision.rst",
+            category="4 Tables",
+            labels={"result": "Precision at every depth (CSV)"},
+        ),
     log:
         "<results>/logs/tables/count_precision.log",
     benchmark:
@@ -134,7 +159,12 @@ rule count_recall:
             "tables/text",
         ),
     output:
-        table="<results>/tables/recall.csv",
+        table=report(
+            "<results>/tables/recall.csv",
+            caption="../report/count_recall.rst",
+            category="4 Tables",
+            labels={"result": "Recall (CSV)"},
+        ),
     log:
         "<results>/logs/tables/count_recall.log",
     benchmark:
@@ -164,7 +194,12 @@ rule compare_truth:
             "tables/text",
         ),
     output:
-        table="<results>/tables/confusion.csv",
+        table=report(
+            "<results>/tables/confusion.csv",
+            caption="../report/compare_truth.rst",
+            category="4 Tables",
+            labels={"result": "Labels against truth (CSV)"},
+        ),
     log:
         "<results>/logs/tables/compare_truth.log",
     benchmark:
@@ -192,15 +227,36 @@ rule score_detectors:
         labels=of_attacked("<results>/labels/{model}/labels.parquet"),
         code=code(
             "ranking",
+            "tables/blind",
+            "tables/depths",
             "tables/detectors",
+            "tables/kinds",
             "tables/truth",
             "tables/table1",
             "tables/statistics",
             "tables/text",
         ),
     output:
-        table="<results>/tables/evaluation.csv",
+        table=report(
+            "<results>/tables/evaluation.csv",
+            caption="../report/score_detectors.rst",
+            category="4 Tables",
+            labels={"result": "Every score as a detector (CSV)"},
+        ),
         prompts="<results>/tables/detectors.csv",
+        kinds=report(
+            "<results>/tables/kinds.csv",
+            caption="../report/score_detectors.rst",
+            category="4 Tables",
+            labels={"result": "Every score by kind and count (CSV)"},
+        ),
+        roc="<results>/tables/roc.csv",
+        depths=report(
+            "<results>/tables/depths.csv",
+            caption="../report/score_detectors.rst",
+            category="4 Tables",
+            labels={"result": "Precision at k of every score (CSV)"},
+        ),
     log:
         "<results>/logs/tables/score_detectors.log",
     benchmark:
@@ -214,6 +270,8 @@ rule score_detectors:
     params:
         models=attacked_models(),
         fpr=config["tables"]["fpr"],
+        fpr_strict=config["tables"]["fpr_strict"],
+        depths=config["tables"]["depths"],
         resamples=config["tables"]["resamples"],
         folds=config["tables"]["folds"],
         confidence=config["tables"]["confidence"],
@@ -233,6 +291,14 @@ rule compare_seeds:
         ),
         evaluation=expand(
             "<results>/seeds/{seed}/tables/evaluation.csv",
+            seed=config["tables"]["seed_runs"],
+        ),
+        kinds=expand(
+            "<results>/seeds/{seed}/tables/kinds.csv",
+            seed=config["tables"]["seed_runs"],
+        ),
+        depths=expand(
+            "<results>/seeds/{seed}/tables/depths.csv",
             seed=config["tables"]["seed_runs"],
         ),
         confusion=expand(
@@ -285,6 +351,37 @@ rule compare_authors:
         seed=config["tables"]["seed"],
     script:
         "../scripts/tables/compare_authors.py"
+
+
+rule merge_tables:
+    input:
+        paper="<results>/tables/table1_vs_paper.csv",
+        costs="<results>/tables/costs.csv",
+        recall=world_table("recall"),
+        confusion=world_table("confusion"),
+        evaluation=detector_table("evaluation"),
+        kinds=detector_table("kinds"),
+        depths=detector_table("depths"),
+        code=code("tables/page"),
+    output:
+        page=report(
+            "<results>/tables/tables.html",
+            caption="../report/merge_tables.rst",
+            category="4 Tables",
+            labels={"result": "All tables, to read"},
+        ),
+    log:
+        "<results>/logs/tables/merge_tables.log",
+    benchmark:
+        "<results>/benchmarks/tables/merge_tables.tsv"
+    conda:
+        "../../envs/plots.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    script:
+        "../scripts/tables/merge_tables.py"
 
 
 rule check_results:

@@ -167,7 +167,9 @@ def test_scores_come_from_the_pictures_alone_and_record_the_broken_ones(
     assert np.isnan(found.loc[IDS[1], "ecs"])
     found = merge(run_script, tmp_path, selection, [images]).set_index("prompt_id")
     assert found.loc[IDS[1], "rank"] == 4
-    rest = ["ecs_reference", "ecs_paper", "ecs_world", "seed_consistency", "n_seeds"]
+    rest = [
+        "ecs_reference", "ecs_paper", "ecs_world", "seed_consistency", "seed_ssim", "n_seeds",
+    ]  # fmt: skip
     pd.testing.assert_frame_equal(found.loc[IDS[2:5], rest], whole.loc[IDS[2:5], rest])
 
 

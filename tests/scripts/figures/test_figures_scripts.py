@@ -1,4 +1,6 @@
-"""The scripts of `figures`, run as a job runs them, on a whole made-up run."""
+"""The scripts of `figures`, run as a job runs them, on a whole made-up run and its tables."""
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -6,91 +8,163 @@ import pytest
 from made_results import MODELS, write_run
 from PIL import Image
 
-from verbatim.tables.statistics import wilson
+from verbatim.records import read_table, write_table
 
 ATTACKED = {one["model"]: one["name"] for one in MODELS if one["attacked"]}
 NAMES = {one["model"]: one["name"] for one in MODELS}
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    root = tmp_path_factory.mktemp("run")
-    truth = write_run(root)
-    rng = np.random.default_rng(0)
-    np.save(root / "world/pictures.npy", rng.integers(0, 256, (601, 16, 16, 3), np.uint8))
-    captions = truth.drop_duplicates("caption").query("kind != 'finetune_0'")
-    from verbatim.records import prompt_id
-
-    scores = pd.concat(
-        captions[["caption", "kind"]].assign(
-            model=model, prompt_id=[prompt_id(c) for c in captions["caption"]], verdict="N",
-            dcs_reference=rng.uniform(100, 900, len(captions)),
-        )
-        for model in ATTACKED
-    )  # fmt: skip
-    (root / "tables").mkdir()
-    scores.to_csv(root / "tables/detectors.csv", index=False)
-    pd.DataFrame(
-        {"model": "sd1", "detector": "dcs_reference", "positives": "full", "negatives": ["held_out"],
-         "auc": 0.9, "low": 0.8, "high": 1.0, "found": 0.5}
-    ).to_csv(root / "tables/evaluation.csv", index=False)  # fmt: skip
-    k = np.arange(1, 11)
-    low, high = wilson(k // 2, k, 0.95)
-    curve = {"k": k, "found": k // 2, "precision": (k // 2) / k, "low": low, "high": high}
-    pd.DataFrame({"model": "sd1", "detector": "DCS"} | curve).to_csv(
-        root / "tables/precision.csv", index=False
-    )
-    pd.DataFrame(
-        {"model": "sd1", "kind": "full", "count": ["all", "3"], "planted": 6, "recall": 0.5, "low": 0.2, "high": 0.8}
-    ).to_csv(root / "tables/recall.csv", index=False)  # fmt: skip
-    return root
+STAGES = ("whitebox", "blackbox", "postfilter")
 
 
 def archives(root, stage, file, models):
     return [root / stage / model / file for model in models]
 
 
-def inputs_of(root, figure):
-    table = root / "tables"
-    return {
-        "triples": {
-            "labels": archives(root, "labels", "labels.parquet", NAMES),
-            "images": archives(root, "labels", "images.zip", NAMES),
-            "training": archives(root, "labels", "training.zip", NAMES),
-            "masks": archives(root, "labels", "masks.zip", NAMES),
-            "one_step": archives(root, "blackbox", "images.parquet", ATTACKED),
-        },
-        "syntheses": {
-            "truth": root / "world/truth.parquet", "pictures": root / "world/pictures.npy",
-            "prompts": table / "detectors.csv",
-            "images": archives(root, "labels", "images.zip", ATTACKED),
-            "one_step": archives(root, "blackbox", "images.parquet", ATTACKED),
-        },
-        "precision": {"table": table / "precision.csv"},
-        "histogram": {"scores": table / "detectors.csv", "evaluation": table / "evaluation.csv"},
-        "recall": {"table": table / "recall.csv"},
-    }[figure]  # fmt: skip
-
-
-PARAMS = {
-    "triples": {"names": NAMES, "attacked": list(ATTACKED), "seed": 0, "examples": 2},
-    "syntheses": {"names": ATTACKED, "column": "dcs_reference", "one_step_seed": 0, "seeds": [0, 1], "examples": 2},
-    "precision": {"names": ATTACKED},
-    "histogram": {"names": ATTACKED, "column": "dcs_reference"},
-    "recall": {"names": NAMES},
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("figure", PARAMS)
-def test_each_figure_is_written_as_a_picture_and_as_a_page(run_script, finished, tmp_path, figure):
-    png, pdf = tmp_path / "figures" / f"{figure}.png", tmp_path / "figures" / f"{figure}.pdf"
-    run_script(
-        f"figures/plot_{figure}.py",
-        input=inputs_of(finished, figure),
-        output={"png": png, "pdf": pdf},
-        params=PARAMS[figure] | {"dpi": 60},
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The made-up run, with what `dedup` and `inputs` would have left beside it."""
+    root = tmp_path_factory.mktemp("run")
+    truth = write_run(root)
+    rng = np.random.default_rng(0)
+    np.save(root / "world/pictures.npy", rng.integers(0, 256, (601, 16, 16, 3), np.uint8))
+    clusters = read_table(root / "dedup/clusters.parquet", "clusters")
+    stats = clusters.groupby("cluster").size().rename("size").reset_index()
+    write_table(
+        root / "dedup/cluster_stats.parquet", "cluster_stats",
+        stats.assign(n_captions=1, share_equal_captions=1.0, caption="c", row=stats["cluster"]),
+    )  # fmt: skip
+    (root / "inputs/manifest.tsv").write_text(
+        "shard\tembeddings\tmetadata\trows\tfirst_row\tdim\tarchive\tfooter_sha256\n"
+        f"00000\ta\tb\t{int((truth['row'] >= 0).sum())}\t0\t8\tc\td\n"
     )
-    with Image.open(png) as image:
-        assert image.width == 432  # 7.2 inches
-        assert np.asarray(image.convert("L")).std() > 5
-    assert pdf.read_bytes().startswith(b"%PDF")
+    return root
+
+
+@pytest.fixture
+def tables(run_script, finished):
+    """The tables, by the scripts that make them, once for all tests of this file."""
+    if (finished / "tables/evaluation.csv").is_file():
+        return finished
+    root, labels = finished, archives(finished, "labels", "labels.parquet", NAMES)
+    judged = {stage: archives(root, stage, "scores.parquet", ATTACKED) for stage in STAGES}
+    judged |= {"labels": archives(root, "labels", "labels.parquet", ATTACKED)}
+    truth, prompts = root / "world/truth.parquet", root / "dedup/prompts.parquet"
+    clusters = root / "dedup/clusters.parquet"
+    names = ("kinds", "roc", "depths")
+    sheet = [{k: one[k] for k in ("model", "name", "deduplicated")} for one in MODELS]
+    how = {"fpr": 0.4, "fpr_strict": [], "depths": [5], "resamples": 20, "folds": 3, "seed": 0}
+    jobs = {
+        "count_labels": ({"labels": labels, "clusters": clusters}, {"table": root / "table1.csv"}, {"models": sheet}),
+        "compare_paper": (
+            {"table1": root / "table1.csv", "paper": "config/paper_values.tsv"},
+            {"table": root / "tables/table1_vs_paper.csv"},
+            {"references": {one["name"]: one["reference"] for one in MODELS}},
+        ),
+        "count_precision": (
+            {"prompts": prompts, "clusters": clusters, **judged},
+            {"table": root / "tables/precision.csv"}, {"models": list(ATTACKED)},
+        ),
+        "count_recall": ({"truth": truth, "labels": labels}, {"table": root / "tables/recall.csv"}, {"models": list(NAMES)}),
+        "compare_truth": ({"truth": truth, "labels": labels}, {"table": root / "tables/confusion.csv"}, {"models": list(NAMES)}),
+        "score_detectors": (
+            {"truth": truth, "prompts": prompts, **judged},
+            {"table": root / "tables/evaluation.csv", "prompts": root / "tables/detectors.csv",
+             **{name: root / f"tables/{name}.csv" for name in names}},
+            {"models": list(ATTACKED), **how},
+        ),
+    }  # fmt: skip
+    for rule, (inputs, outputs, params) in jobs.items():
+        run_script(
+            f"tables/{rule}.py", input=inputs, output=outputs, params={"confidence": 0.95} | params
+        )
+    return root
+
+
+def test_the_tables_stand_on_one_page(run_script, tables, tmp_path):
+    root = tables / "tables"
+    names = ("recall", "confusion", "evaluation", "kinds", "depths")
+    run_script(
+        "tables/merge_tables.py",
+        input={"paper": root / "table1_vs_paper.csv", "costs": root / "recall.csv"}
+        | {name: root / f"{name}.csv" for name in names},
+        output={"page": tmp_path / "tables.html"},
+    )
+    page = (tmp_path / "tables.html").read_text()
+    assert page.count("<table") == 7
+    assert "Midjourney v4" in page
+    run_script(
+        "tables/merge_tables.py",  # without a truth
+        input={"paper": root / "table1_vs_paper.csv", "costs": root / "recall.csv", "recall": []},
+        output={"page": tmp_path / "short.html"},
+    )
+    assert (tmp_path / "short.html").read_text().count("<table") == 2
+
+
+def job(root, rule):
+    """input, params and figures of a rule."""
+    table = root / "tables"
+    labels = archives(root, "labels", "labels.parquet", NAMES)
+    return {
+        "plot_pictures": (
+            {"labels": labels, "images": archives(root, "labels", "images.zip", NAMES),
+             "training": archives(root, "labels", "training.zip", NAMES),
+             "masks": archives(root, "labels", "masks.zip", NAMES),
+             "scores": archives(root, "blackbox", "scores.parquet", ATTACKED),
+             "one_step": archives(root, "blackbox", "images.parquet", ATTACKED)},
+            {"names": NAMES, "attacked": list(ATTACKED), "one_step_seeds": [0, 1], "full_seeds": [0, 1],
+             "examples": 2, "near_misses": 2, "threshold": 0.12},
+            ["fig1", "fig2", "fig5", "triples"],
+        ),
+        "plot_curves": (
+            {"labels": labels, "precision": table / "precision.csv", "table1": root / "table1.csv",
+             "paper": table / "table1_vs_paper.csv", "manifest": root / "inputs/manifest.tsv",
+             "stats": root / "dedup/cluster_stats.parquet",
+             **{name: root / f"dedup/{name}.parquet" for name in ("prompts", "clusters")}},
+            {"names": NAMES, "attacked": list(ATTACKED)},
+            ["table1", "fig3", "fig4"],
+        ),
+        "plot_truth": (
+            {name: table / f"{name}.csv" for name in ("recall", "confusion")},
+            {"names": NAMES}, ["recall", "confusion"],
+        ),
+        "plot_detectors": (
+            {"truth": root / "world/truth.parquet", "pictures": root / "world/pictures.npy",
+             "prompts": table / "detectors.csv",
+             **{name: table / f"{name}.csv" for name in ("evaluation", "kinds", "roc", "recall")},
+             "images": archives(root, "labels", "images.zip", ATTACKED),
+             "one_step": archives(root, "blackbox", "images.parquet", ATTACKED)},
+            {"names": ATTACKED, "whitebox": "reference", "blackbox": "world", "fpr": 0.4,
+             "one_step_seed": 0, "seeds": [0, 1], "examples": 2},
+            ["roc", "detector_recall", "histogram", "unpicked"],
+        ),
+    }[rule]  # fmt: skip
+
+
+def draw(run_script, folder, rule, inputs, params, figures):
+    outputs = {name: folder / "figures" / f"{name}.png" for name in figures}
+    run_script(f"figures/{rule}.py", input=inputs, output=outputs, params=params | {"dpi": 60})
+    return outputs
+
+
+@pytest.mark.parametrize("rule", ["plot_pictures", "plot_curves", "plot_truth", "plot_detectors"])
+def test_each_figure_is_written_as_a_picture_and_as_a_page(run_script, tables, tmp_path, rule):
+    for name, png in draw(run_script, tmp_path, rule, *job(tables, rule)).items():
+        with Image.open(png) as image:
+            assert image.width == 432, name  # 7.2 inches
+            assert np.asarray(image.convert("L")).std() > 5, name
+        assert png.with_suffix(".pdf").read_bytes().startswith(b"%PDF"), name
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_without_an_attacked_model_the_figures_are_there_and_say_so(run_script, tables, tmp_path):
+    for rule in ("plot_pictures", "plot_curves"):
+        inputs, params, figures = job(tables, rule)
+        inputs |= {"scores": [], "one_step": []} if rule == "plot_pictures" else {"precision": []}
+        found = draw(run_script, tmp_path, rule, inputs, params | {"attacked": []}, figures)
+        assert all(png.is_file() for png in found.values())
+
+
+def test_every_column_of_every_table_is_explained(tables):
+    page = (Path(__file__).resolve().parents[3] / "results/README.md").read_text()
+    for name in ("precision", "recall", "confusion", "evaluation", "kinds", "roc", "depths"):
+        for column in pd.read_csv(tables / "tables" / f"{name}.csv").columns:
+            assert f"`{column}`" in page, f"{name}.csv: {column}"

@@ -123,8 +123,9 @@ def test_detectors_are_judged_and_their_scores_listed(run_script, finished):
         "tables/score_detectors.py",
         input={"truth": finished / "world/truth.parquet", "prompts": finished / "dedup/prompts.parquet",
                **scores_of(finished), "labels": labels_of(finished, ATTACKED)},
-        output={"table": finished / "tables/evaluation.csv", "prompts": finished / "tables/detectors.csv"},
-        params={"models": ATTACKED, "fpr": 0.05, "resamples": 50, "folds": 3, "confidence": 0.95, "seed": 0},
+        output={"table": finished / "tables/evaluation.csv", "prompts": finished / "tables/detectors.csv",
+                **{name: finished / f"tables/{name}.csv" for name in ("kinds", "roc", "depths")}},
+        params={"models": ATTACKED, "fpr": 0.05, "fpr_strict": [0.01], "depths": [5, 10], "resamples": 50, "folds": 3, "confidence": 0.95, "seed": 0},
     )  # fmt: skip
     table = pd.read_csv(finished / "tables/evaluation.csv")
     hit = table.query(
@@ -136,6 +137,13 @@ def test_detectors_are_judged_and_their_scores_listed(run_script, finished):
         pytest.approx(5 / 6, abs=1e-5),
         0,
     ]
+    kinds = pd.read_csv(finished / "tables/kinds.csv")
+    assert set(kinds["kind"]) == {"full", "picture_only", "template"}
+    depths = pd.read_csv(finished / "tables/depths.csv").set_index(["model", "detector", "k"])
+    assert depths.loc[("sd1", "dcs_reference", 5), ["precision_planted", "preset"]].tolist() == [1, "reference"]  # fmt: skip
+    assert set(pd.read_csv(finished / "tables/roc.csv")["model"]) == set(ATTACKED)
+    for table in (hit, kinds, depths):
+        assert (table["label_preset"] == "paper").all()
     prompts = read_table(finished / "dedup/prompts.parquet", "prompts")
     scores = pd.read_csv(finished / "tables/detectors.csv")
     assert set(scores["prompt_id"]) == set(prompts["prompt_id"])  # as whole numbers, none rounded
@@ -145,7 +153,7 @@ def test_precision_of_every_ranking(run_script, finished):
     run_script(
         "tables/count_precision.py",
         input={"prompts": finished / "dedup/prompts.parquet", **scores_of(finished),
-               "labels": labels_of(finished, ATTACKED)},
+               "labels": labels_of(finished, ATTACKED), "clusters": finished / "dedup/clusters.parquet"},
         output={"table": finished / "tables/precision.csv"},
         params={"models": ATTACKED, "confidence": 0.95},
     )  # fmt: skip
@@ -153,13 +161,15 @@ def test_precision_of_every_ranking(run_script, finished):
     last = table.groupby(["model", "detector"])["found"].max()
     assert last["sd1", "DCS"] == 7
     assert last["sd2", "DCS"] == 1
+    assert set(table["preset"]) == {"reference", "world", "world+world"}
+    assert (table["found_unique"] <= table["found"]).all()
 
 
 def test_runs_of_several_seeds_are_compared(run_script, finished):
     make_table1(run_script, finished)
     test_recall_and_confusion_have_every_model(run_script, finished)
     test_detectors_are_judged_and_their_scores_listed(run_script, finished)
-    names = ("recall", "evaluation", "confusion")
+    names = ("recall", "evaluation", "kinds", "depths", "confusion")
     run_script(
         "tables/compare_seeds.py",
         input={"table1": [finished / "table1.csv"] * 2}

@@ -11,8 +11,8 @@ from verbatim.figures.histogram import plot_histogram
 from verbatim.figures.precision import plot_precision
 from verbatim.figures.recall import plot_recall
 from verbatim.figures.style import plain_text, save_figure
-from verbatim.figures.syntheses import Drawn, choose_prompts, plot_syntheses
 from verbatim.figures.triples import Triple, choose_examples, plot_triples
+from verbatim.figures.unpicked import Drawn, choose_prompts, plot_unpicked
 
 NAMES = {"sd1": "SD V1", "sd2": "SD V2"}
 
@@ -28,12 +28,12 @@ def texts(figure):
 
 
 def test_a_figure_has_the_same_bytes_on_every_run(tmp_path):
-    table = pd.DataFrame({"model": "sd1", "detector": "DCS", "k": [1, 2], "found": [1, 1],
+    table = pd.DataFrame({"model": "sd1", "detector": "DCS", "k": [1, 2], "found": [1, 1], "found_unique": 1,
                           "precision": [1, 0.5], "low": [0.2, 0.1], "high": [1, 0.9]})  # fmt: skip
     files = []
     for run in "ab":
         png, pdf = tmp_path / f"{run}.png", tmp_path / f"{run}.pdf"
-        save_figure(plot_precision(table, NAMES), png, pdf, 50)
+        save_figure(plot_precision(table, NAMES), png, 50)
         files.append((png.read_bytes(), pdf.read_bytes()))
     assert files[0] == files[1]
     assert files[0][0].startswith(b"\x89PNG")
@@ -71,13 +71,16 @@ def picture(value=0.5):
     return np.full((8, 8, 3), value)
 
 
+def shown(figure):
+    """The pictures of a grid in the order in which they were drawn."""
+    return [np.asarray(image.get_array()) for image in figure.axes[0].get_images()]
+
+
 def test_triples_show_every_picture_and_the_mask_of_templates_only():
     mask = np.ones((8, 8), bool)
     one = Triple("costs $5_000 & \\n", 0.0512, picture(0.1), picture(0.2), mask, picture(0.3))
     figure = plot_triples({"SD V1": {"MV": [one], "TV": [one]}, "IF": {}})
-    shown = [ax.get_images()[0].get_array() for ax in figure.axes]
-    assert [a.dtype == bool for a in shown] == [False] * 6 + [True]
-    assert [float(a.flat[0]) for a in shown[:3]] == [0.3, 0.1, 0.2]  # one step, generated, training
+    assert [float(a.flat[0]) for a in shown(figure)] == [0.3, 0.1, 0.2] * 2 + [255]
     assert sum("costs $5_000" in text and "0.051" in text for text in texts(figure)) == 2
     assert sum(text == "none found" for text in texts(figure)) == 1 + 3
     figure.canvas.draw()
@@ -85,10 +88,22 @@ def test_triples_show_every_picture_and_the_mask_of_templates_only():
 
 def test_a_picture_that_is_not_there_leaves_its_place():
     figure = plot_grid({"A": ("x", "y")}, {"m": {"A": [Example([None, picture()], "c", "f")]}})
-    assert [len(ax.get_images()) for ax in figure.axes] == [0, 1]
-    left, right = (ax.get_position() for ax in figure.axes)
-    assert right.x0 > left.x1
-    assert left.width == pytest.approx(right.width)
+    (image,) = figure.axes[0].get_images()
+    left, right, low, high = image.get_extent()
+    dash = next(text for text in figure.axes[0].texts if text.get_text() == "–")
+    assert dash.get_position()[0] < left
+    assert right - left == pytest.approx(high - low)
+
+
+def test_a_picture_that_is_not_square_is_not_stretched():
+    wide = np.zeros((10, 20, 3))
+    figure = plot_grid({"A": ("x",)}, {"m": {"A": [Example([wide], "c", "f")]}})
+    left, right, low, high = figure.axes[0].get_images()[0].get_extent()
+    assert (right - left) == pytest.approx(2 * (high - low))
+    figure.canvas.draw()
+    box = figure.axes[0].get_window_extent()
+    assert box.width == pytest.approx(figure.bbox.width)  # an inch of the axes is an inch
+    assert figure.axes[0].get_ylim()[1] == pytest.approx(figure.get_figheight())
 
 
 def test_prompts_are_not_picked_by_what_came_out():
@@ -99,25 +114,30 @@ def test_prompts_are_not_picked_by_what_came_out():
 
 def test_syntheses_stand_beside_the_own_picture():
     one = Drawn("a cat", "N", 432.1, picture(0.2), None, [picture(0.4), picture(0.6)])
-    figure = plot_syntheses({"SD V1": {"held_out": [one]}}, [0, 3])
-    shown = [float(ax.get_images()[0].get_array().flat[0]) for ax in figure.axes if ax.get_images()]
-    assert shown == [0.2, 0.4, 0.6]
+    figure = plot_unpicked({"SD V1": {"held_out": [one]}}, [0, 3])
+    assert [float(a.flat[0]) for a in shown(figure)] == [0.2, 0.4, 0.6]
     assert {"seed 0", "seed 3", "a cat\nN, DCS 432"} <= set(texts(figure))
 
 
-def test_precision_is_drawn_where_a_copy_was_found():
+def test_precision_is_drawn_where_a_copy_was_found_a_panel_an_attack_a_curve_a_model():
     hits = np.array([1, 0, 1, 0])
     table = pd.DataFrame(
-        {"model": "sd1", "detector": "ECS", "k": range(1, 5), "found": hits.cumsum()}
+        {"model": "sd2", "detector": "ECS", "k": range(1, 5), "found": hits.cumsum()}
     )
     table["precision"] = table["found"] / table["k"]
-    table = table.assign(low=0.1, high=0.9)
+    table = table.assign(low=0.1, high=0.9, found_unique=1)
     figure = plot_precision(table, NAMES)
-    line = next(line for line in figure.axes[0].get_lines() if line.get_label().startswith("ECS:"))
-    assert line.get_xydata().tolist() == [[1, 1], [2, 2 / 3]]
-    assert line.get_label() == "ECS: 2 in the first 4"
-    assert figure.axes[1].get_title(loc="left") == "SD V2"
+    assert [ax.get_title(loc="left") for ax in figure.axes] == [
+        "White box (DCS)", "Black box (ECS)", "Black box + Carlini's filter",
+    ]  # fmt: skip
+    lines = {line.get_label(): line for line in figure.axes[1].get_lines()}
+    assert lines["SD V2: 2 of 4 (1 pictures)"].get_xydata().tolist() == [[1, 1], [2, 2 / 3]]
+    assert len(lines["SD V1: 0 of 0 (0 pictures)"].get_xydata()) == 0
     figure.canvas.draw()
+
+
+def test_without_an_attacked_model_the_figure_says_so():
+    assert "no model of this run was attacked" in texts(plot_precision(None, {}))[0]
 
 
 def histogram_data():

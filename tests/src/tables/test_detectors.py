@@ -4,41 +4,20 @@ import pytest
 from made_results import make_labels, make_prompts, make_scores, make_truth, rows_of
 
 from verbatim.ranking import rank_cliques
+from verbatim.tables.blind import BLIND
 from verbatim.tables.detectors import (
-    BLIND,
     define_sets,
-    describe_captions,
     describe_prompts,
     fill_unscored,
     join_scores,
-    predict_from_words,
+    presets_of,
     score_detectors,
 )
+from verbatim.tables.statistics import EvaluationSettings
 
 
-def test_blind_scores_of_a_caption():
-    table = describe_captions(pd.Series(["Two Words", "", "ÄB c 12"]))
-    assert table["caption_length"].tolist() == [9, 0, 7]
-    assert table["words"].tolist() == [2, 0, 3]
-    assert table["capitals"].tolist() == pytest.approx([2 / 8, 0, 2 / 3])
-
-
-def test_words_are_judged_by_folds_that_did_not_see_them():
-    captions = pd.Series([f"red w{i}" for i in range(12)] + [f"blue w{i}" for i in range(12)])
-    positive, part = np.arange(24) < 12, np.arange(24) % 3
-    scores = predict_from_words(captions, positive, part)
-    assert scores[positive].min() > scores[~positive].max()
-    # a caption's own label must not reach its score
-    flipped = positive.copy()
-    flipped[0] = False
-    assert predict_from_words(captions, flipped, part)[0] == scores[0]
-
-
-def test_a_fold_with_nothing_to_learn_from_ties():
-    scores = predict_from_words(
-        pd.Series(["a", "b", "c"]), np.array([True, False, False]), np.array([0, 1, 1])
-    )
-    assert scores[0] == 0.0
+def how(resamples=20, folds=5, strict=()):
+    return EvaluationSettings(0.05, strict, resamples, folds, 0.95, 0)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +36,7 @@ def world():
     half = prompts["prompt_id"][pd.Series(-dcs).rank() <= len(dcs) / 2]
     tables["blackbox"] = tables["blackbox"][tables["blackbox"]["prompt_id"].isin(half)]
     scores = join_scores(tables["whitebox"], tables["blackbox"], tables["postfilter"])
-    return known, scores, score_detectors(known, scores, 0.05, 100, 5, 0.95, 0)
+    return known, scores, score_detectors(known, scores, how(100, strict=(0.025, 0.001)))
 
 
 def line(result, detector, positives, negatives):
@@ -118,7 +97,7 @@ def test_a_prompt_without_a_score_counts_as_the_lowest_and_the_conditional_area_
     held = known.loc[known["kind"] == "held_out", "prompt_id"]
     ecs = pd.Series(np.nan, index=scores.index)
     ecs[best], ecs[held] = scores.loc[best, "dcs_reference"], scores.loc[held, "dcs_reference"]
-    result = score_detectors(known, scores.assign(ecs_paper=ecs), 0.05, 200, 5, 0.95, 0)
+    result = score_detectors(known, scores.assign(ecs_paper=ecs), how(200))
     got = line(result, "ecs_paper", "full", "held_out")
     low = ecs.min() - 1
     assert got["auc"] == pytest.approx(loop_area(ecs[planted].fillna(low), ecs[held]))
@@ -154,7 +133,7 @@ def judged_in_part():
     labels = labels[labels["caption"].isin([*asked, "lone thing 0"])]
     known = describe_prompts(prompts, labels, truth)
     scores = join_scores(**make_scores(prompts, np.random.default_rng(1).random(len(prompts))))
-    return known, score_detectors(known, scores, 0.05, 20, 3, 0.95, 0)
+    return known, score_detectors(known, scores, how(folds=3))
 
 
 def test_what_was_drawn_is_counted_among_judged_prompts_only(judged_in_part):
@@ -178,7 +157,7 @@ def test_nobody_judged_is_no_share_and_no_comparison_with_copied():
     prompts = make_prompts(truth)
     known = describe_prompts(prompts, make_labels(truth, {}).iloc[:0], truth)
     scores = join_scores(**make_scores(prompts, np.random.default_rng(0).random(len(prompts))))
-    result = score_detectors(known, scores, 0.05, 20, 3, 0.95, 0)
+    result = score_detectors(known, scores, how(folds=3))
     assert result[["judged_pos", "judged_neg"]].eq(0).all(axis=None)
     assert result[["found", "alarms"]].isna().all(axis=None)
     copied = result[result["positives"] == "copied"]
@@ -198,14 +177,6 @@ def test_a_difference_of_style_shows_in_the_blind_baselines(world):
     # "planted thing 1" is longer than "lone thing 1": what a caption alone gives away is printed
     assert line(world[2], "caption_length", "full", "single")["auc"] > 0.95
     assert line(world[2], "bag_of_words", "full", "single")["auc"] > 0.95
-
-
-def test_numbers_without_meaning_leave_the_words_near_chance():
-    captions = pd.Series([f"w{i} w{i * 7 % 50}" for i in range(200)])
-    positive = np.random.default_rng(0).random(200) < 0.5
-    scores = predict_from_words(captions, positive, np.arange(200) % 5)
-    pairs = scores[positive][:, None] - scores[~positive][None]
-    assert 0.35 < (pairs > 0).mean() + 0.5 * (pairs == 0).mean() < 0.65
 
 
 def test_a_threshold_is_not_read_where_negatives_are_few(world):
@@ -228,7 +199,39 @@ def test_without_a_single_copy_the_copied_positives_are_empty():
     prompts = make_prompts(truth)
     known = describe_prompts(prompts, make_labels(truth, {}), truth)
     tables = make_scores(prompts, np.random.default_rng(0).random(len(prompts)))
-    result = score_detectors(known, join_scores(**tables), 0.05, 20, 5, 0.95, 0)
+    result = score_detectors(known, join_scores(**tables), how())
     none = result[result["positives"] == "copied"]
     assert none["n_pos"].eq(0).all()
     assert none["auc"].isna().all()
+
+
+def test_stricter_rates_are_read_only_where_the_negatives_suffice(world):
+    known, scores, result = world
+    got = line(result, "dcs_reference", "full", "single")  # 60 singles: 30 a half
+    assert np.isnan(got["tpr_0.025"])
+    assert np.isnan(got["tpr_0.001_low"])
+    assert got["tpr_note"] == (
+        "FPR 0.025: 30 negatives in a half, 40 needed; FPR 0.001: 30 negatives in a half, 1000 needed"
+    )
+    assert got["tpr_low"] <= got["tpr"] <= got["tpr_high"]
+    loose = line(
+        score_detectors(known, scores, how(strict=(0.1,))), "dcs_reference", "full", "single"
+    )
+    assert loose["tpr_0.1"] >= got["tpr"]
+    assert loose["tpr_note"] == ""
+
+
+def test_scores_of_several_fits_have_no_threshold_and_say_so(world):
+    got = line(world[2], "bag_of_words", "full", "single")
+    assert np.isnan(got["tpr"])
+    assert got["tpr_note"] == "scores of several fits share no threshold"
+
+
+def test_every_score_that_has_a_preset_names_it():
+    tables = make_scores(
+        make_prompts(make_truth()), np.random.default_rng(0).random(len(make_prompts(make_truth())))
+    )
+    got = presets_of(tables["blackbox"], tables["postfilter"].assign(preset="carlini"))
+    assert (got["dcs_paper"], got["ecs_world"], got["seed_ssim"]) == ("paper", "world", "world")
+    assert got["clique"] == got["agreement"] == "carlini"
+    assert "wen_norm" not in got

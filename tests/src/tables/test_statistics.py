@@ -1,9 +1,14 @@
+import re
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
 from verbatim.tables.statistics import (
     auc_interval,
+    pass_threshold,
+    roc_points,
+    share_interval,
     split_groups,
     t_interval,
     tpr_at_fpr,
@@ -139,3 +144,45 @@ def test_threshold_of_one_half_is_judged_on_the_other():
 def test_too_few_negatives_for_the_rate_give_no_tpr():
     scores, positive = np.arange(45.0), np.arange(45) < 10
     assert np.isnan(tpr_at_fpr(scores, positive, np.arange(45), 0.05, 0)).all()
+
+
+def test_why_there_is_no_threshold_is_said():
+    scores, positive = np.arange(45.0), np.arange(45) < 10
+    passed, why = pass_threshold(scores, positive, np.arange(45), 0.05, 0)
+    assert passed is None
+    assert re.fullmatch(r"FPR 0.05: 1\d negatives in a half, 20 needed", why)
+    none = pass_threshold(scores, np.zeros(45, bool), np.arange(45), 0.05, 0)
+    assert none == (None, "FPR 0.05: no positive in a half")
+
+
+def test_the_interval_of_a_share_draws_whole_groups():
+    hits, groups = np.array([1, 1, 1, 0, 0, 1, 0, 0], bool), np.array(list("aaabbcdd"))
+    share, low, high = share_interval(hits, groups, 60, 0.8, 4)
+    draws = np.random.default_rng(4).multinomial(4, np.full(4, 0.25), size=60)
+    shares = []
+    for draw in draws:
+        picked = [hits[groups == g] for g, n in zip("abcd", draw, strict=True) for _ in range(n)]
+        shares.append(np.concatenate(picked).mean())
+    assert share == 0.5
+    assert (low, high) == pytest.approx(tuple(np.quantile(shares, [0.1, 0.9])))
+
+
+def test_a_share_of_all_or_none_has_the_interval_of_its_groups():
+    share, low, high = share_interval(np.ones(40, bool), np.arange(40) // 4, 50, 0.95, 0)
+    assert (share, high) == (1.0, 1.0)
+    assert low == pytest.approx(wilson(10, 10, 0.95)[0])  # ten pictures, not forty captions
+    assert np.isnan(share_interval([], [], 50, 0.95, 0)).all()
+
+
+def test_the_curve_is_that_of_a_loop_over_thresholds_and_ties_are_slopes():
+    rng = np.random.default_rng(0)
+    scores, positive = rng.integers(0, 12, 60).astype(float), rng.random(60) < 0.4
+    fpr, tpr = roc_points(scores, positive)
+    loop = {(0.0, 0.0)} | {
+        ((scores[~positive] >= t).mean(), (scores[positive] >= t).mean()) for t in scores
+    }
+    got = set(zip(fpr, tpr, strict=True))
+    assert got <= loop
+    assert {(0.0, 0.0), (1.0, 1.0)} <= got
+    area = np.trapezoid(tpr, fpr)  # what was left out lay on a straight line
+    assert area == pytest.approx(naive_auc(scores, positive))

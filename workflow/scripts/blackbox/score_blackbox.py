@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from verbatim.blackbox.consistency import seed_ssim
 from verbatim.blackbox.ecs import Preset, score_prompt
 from verbatim.images import ImageError, one_step_name
 from verbatim.pictures import Pictures
@@ -26,6 +27,7 @@ def main(smk):
                         except (KeyError, ImageError) as err:  # n_seeds records it
                             log.warning("%s is not used: %s", name, err)
                 scores = score_prompt(pictures, presets, smk.params.preset)
+                scores["seed_ssim"] = seed_ssim(pictures[ranking_guidance])
                 lines.append({"prompt_id": prompt_id, "rank": -1, **scores})
         scores = pd.DataFrame(lines, columns=SCHEMAS["blackbox"].names)
         write_table(smk.output.scores, "blackbox", scores)

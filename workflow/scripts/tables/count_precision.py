@@ -5,25 +5,29 @@ import pandas as pd
 from verbatim.records import read_table
 from verbatim.runtime import script, write_text
 from verbatim.tables.precision import count_precision, rank_prompts
-from verbatim.tables.text import csv_text
+from verbatim.tables.text import csv_text, name_preset
+
+STAGES = ("whitebox", "blackbox", "postfilter")
+STAGES_OF = {"DCS": STAGES[:1], "ECS": STAGES[1:2], "ECS+Carlini": STAGES[1:]}
 
 
 def main(smk):
     with script(smk):
         prompts = read_table(smk.input.prompts, "prompts")
+        clusters = read_table(smk.input.clusters, "clusters")
         parts = []
         for i, model in enumerate(smk.params.models):
-            rankings = rank_prompts(
-                read_table(smk.input.whitebox[i], "whitebox"),
-                read_table(smk.input.blackbox[i], "blackbox"),
-                read_table(smk.input.postfilter[i], "postfilter"),
-                prompts,
-            )
+            scores = {stage: read_table(smk.input.get(stage)[i], stage) for stage in STAGES}
+            rankings = rank_prompts(**scores, prompts=prompts)
+            presets = {stage: name_preset(scores[stage]) for stage in STAGES}
             labels = read_table(smk.input.labels[i], "labels")
             for detector, ranking in rankings.items():
-                part = count_precision(ranking, labels, smk.params.confidence)
-                parts.append(part.assign(model=model, detector=detector))
-        columns = ["model", "detector", "k", "found", "precision", "low", "high"]
+                part = count_precision(ranking, labels, clusters, smk.params.confidence)
+                preset = "+".join(presets[stage] for stage in STAGES_OF[detector])
+                parts.append(part.assign(model=model, detector=detector, preset=preset,
+                                         label_preset=name_preset(labels)))  # fmt: skip
+        columns = ["model", "detector", "k", "found", "precision", "low", "high", "found_unique",
+                   "preset", "label_preset"]  # fmt: skip
         table = pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
         write_text(smk.output.table, csv_text(table))
 

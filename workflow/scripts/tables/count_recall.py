@@ -5,7 +5,7 @@ import pandas as pd
 from verbatim.records import read_table
 from verbatim.runtime import script, write_text
 from verbatim.tables.recall import count_recall
-from verbatim.tables.text import csv_text
+from verbatim.tables.text import csv_text, name_preset
 
 
 def main(smk):
@@ -13,8 +13,10 @@ def main(smk):
         truth = read_table(smk.input.truth, "truth")
         parts = []
         for model, path in zip(smk.params.models, smk.input.labels, strict=True):
-            part = count_recall(read_table(path, "labels"), truth, smk.params.confidence)
+            labels = read_table(path, "labels")
+            part = count_recall(labels, truth, smk.params.confidence)
             part.insert(0, "model", model)
+            part["preset"] = name_preset(labels)
             parts.append(part)
         write_text(smk.output.table, csv_text(pd.concat(parts)))
 

@@ -4,33 +4,45 @@ import pandas as pd
 
 from verbatim.records import read_table
 from verbatim.runtime import progress, script, write_text
-from verbatim.tables.detectors import describe_prompts, join_scores, score_detectors
-from verbatim.tables.text import csv_text
+from verbatim.tables.depths import count_depths
+from verbatim.tables.detectors import describe_prompts, join_scores, presets_of, score_detectors
+from verbatim.tables.kinds import score_kinds
+from verbatim.tables.statistics import EvaluationSettings
+from verbatim.tables.text import csv_text, name_preset
+
+STAGES = ("whitebox", "blackbox", "postfilter")
 
 
 def main(smk):
     with script(smk):
         p = smk.params
+        settings = EvaluationSettings(
+            p.fpr, tuple(p.fpr_strict), p.resamples, p.folds, p.confidence, p.seed
+        )
         truth = read_table(smk.input.truth, "truth")
         prompts = read_table(smk.input.prompts, "prompts")
-        results, details = [], []
+        own = set(prompts.loc[~prompts["extra"], "prompt_id"])
+        tables = {name: [] for name in ("table", "prompts", "kinds", "roc", "depths")}
         for i, model in enumerate(progress(p.models, "models")):
             labels = read_table(smk.input.labels[i], "labels")
-            known = describe_prompts(prompts, labels, truth)
-            scores = join_scores(
-                read_table(smk.input.whitebox[i], "whitebox"),
-                read_table(smk.input.blackbox[i], "blackbox"),
-                read_table(smk.input.postfilter[i], "postfilter"),
-            )
-            result = score_detectors(
-                known, scores, p.fpr, p.resamples, p.folds, p.confidence, p.seed
-            )
-            detail = known.merge(scores.reset_index(), on="prompt_id", how="left")
-            for table, tables in ((result, results), (detail, details)):
-                table.insert(0, "model", model)
-                tables.append(table)
-        write_text(smk.output.table, csv_text(pd.concat(results)))
-        write_text(smk.output.prompts, csv_text(pd.concat(details)))
+            stages = {stage: read_table(smk.input.get(stage)[i], stage) for stage in STAGES}
+            known, scores = describe_prompts(prompts, labels, truth), join_scores(**stages)
+            attacked = known[known["prompt_id"].isin(own)]
+            kinds, roc = score_kinds(known, scores, settings)
+            found = {
+                "table": score_detectors(known, scores, settings), "kinds": kinds, "roc": roc,
+                "depths": count_depths(attacked, scores, p.depths, settings),
+                "prompts": known.merge(scores.reset_index(), on="prompt_id", how="left"),
+            }  # fmt: skip
+            presets = presets_of(stages["blackbox"], stages["postfilter"])
+            for name, one in found.items():
+                one.insert(0, "model", model)
+                if "detector" in one:
+                    one["preset"] = one["detector"].map(presets).fillna("")
+                    one["label_preset"] = name_preset(labels)
+                tables[name].append(one)
+        for name, parts in tables.items():
+            write_text(smk.output.get(name), csv_text(pd.concat(parts)))
 
 
 if __name__ == "__main__":

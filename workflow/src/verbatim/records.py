@@ -98,7 +98,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     # blackbox: `ecs` is the configured preset's
     "blackbox": _schema(
         prompt_id=I64, ecs=F64, ecs_reference=F64, ecs_paper=F64, ecs_world=F64,
-        seed_consistency=F64, n_seeds=I32, preset=S, rank=I32,
+        seed_consistency=F64, seed_ssim=F64, n_seeds=I32, preset=S, rank=I32,
     ),
     # postfilter: Carlini's clique. certain: more images could not change `kept`
     "postfilter": _schema(

@@ -37,9 +37,17 @@ def use_style() -> None:
             "xtick.major.size": 3, "ytick.major.size": 3, "xtick.minor.size": 2,
             "lines.linewidth": 1.4, "lines.markersize": 4, "axes.grid": True, "grid.linewidth": 0.4,
             "grid.color": "#DDDDDD", "axes.axisbelow": True, "pdf.fonttype": 42,
-            "text.parse_math": False, "figure.dpi": 100, "axes.titlelocation": "left",
+            "text.parse_math": False, "image.composite_image": False, "figure.dpi": 100, "axes.titlelocation": "left",
         }
     )  # fmt: skip
+
+
+def empty_figure(text: str) -> Figure:
+    """A figure that says why there is nothing in it."""
+    use_style()
+    figure = plt.figure(figsize=(WIDTH, 0.8))
+    figure.text(0.5, 0.5, text, ha="center", va="center", color=GREY)
+    return figure
 
 
 def plain_text(text: str, most: int) -> str:
@@ -52,13 +60,14 @@ def plain_text(text: str, most: int) -> str:
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
 
-def save_figure(figure: Figure, png: str | os.PathLike, pdf: str | os.PathLike, dpi: int) -> None:
-    """Write a figure as PNG and PDF, to temporary names first; no dates or versions inside."""
+def save_figure(figure: Figure, png: str | os.PathLike, dpi: int) -> None:
+    """Write a figure as PNG, and as PDF beside it, to temporary names first; no dates or versions
+    inside."""
     nameless: dict[str, dict[str, Any]] = {
         "png": {"Software": None},
         "pdf": {"CreationDate": None, "ModDate": None, "Producer": None, "Creator": None},
     }
-    for kind, target in (("png", Path(png)), ("pdf", Path(pdf))):
+    for kind, target in (("png", Path(png)), ("pdf", Path(png).with_suffix(".pdf"))):
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(target.name + ".part")
         figure.savefig(part, format=kind, dpi=dpi, metadata=nameless[kind])

@@ -1,6 +1,7 @@
-"""What a model draws for prompts that nobody picked: planted, held out, merely frequent.
+"""One-step and full syntheses of an exact copy, a template and a prompt that copies nothing.
 
-A detector's area under the curve says little on a model that cannot draw: look here first.
+Webster 2023, Fig. 1: one step from noise already shows a copied picture, whatever the seed; of a
+prompt that copies nothing it shows a blur.
 """
 
 from __future__ import annotations
@@ -12,59 +13,74 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from verbatim.figures.grid import Example, plot_grid
+from verbatim.figures.style import empty_figure
 
-KINDS = {
-    "full": "Planted, full duplicates",
-    "held_out": "Held out, matched to planted",
-    "repeated": "Repeated caption",
-}
+KINDS = {"MV": "Exact (MV)", "TV": "Template (TV)", "N": "No copy (N)"}
 
 
 @dataclass
-class Drawn:
-    """Syntheses of one prompt; pictures (h, w, 3) in [0, 1].
+class Synthesis:
+    """One prompt; pictures (h, w, 3) in [0, 1], None where there is none.
 
-    picture is the caption's own, None for a caption with many; one_step None if the cascade
-    dropped the prompt.
+    training is the picture that is copied; of a prompt that copies nothing, its own, or the nearest
+    that was looked at. one_steps, full: one a seed.
     """
 
     caption: str
-    verdict: str
-    score: float
-    picture: np.ndarray | None
-    one_step: np.ndarray | None
-    syntheses: list[np.ndarray]
+    facts: str
+    training: np.ndarray | None
+    one_steps: list[np.ndarray | None]
+    full: list[np.ndarray | None]
 
 
-def choose_prompts(prompts: pd.DataFrame, n: int) -> pd.DataFrame:
-    """The first `n` prompts of each kind in the order of their key, which is a hash: nobody's choice.
-
-    prompts : model's rows of `tables/detectors.csv`; those that were not judged have no synthesis.
-    """
-    judged = prompts[prompts["verdict"].notna() & prompts["kind"].isin(list(KINDS))]
-    return judged.sort_values("prompt_id").groupby("kind", sort=False).head(n)
-
-
-def plot_syntheses(models: dict[str, dict[str, list[Drawn]]], seeds: list[int]) -> Figure:
-    """Unpicked prompts of every model (rows) and kind (blocks): own picture, one step, full syntheses.
+def choose_syntheses(labels: pd.DataFrame, ranked: pd.DataFrame) -> dict[str, pd.Series]:
+    """Of each kind the prompt of median distance: neither the best nor the worst.
 
     Parameters
     ----------
-    models : name in Table 1 -> kind (full, held_out, repeated) -> prompts
-    seeds : of the syntheses, as many as each prompt has
+    labels : a `labels` table; extra prompts and those that a guard set aside are left out
+    ranked : prompt_id, ecs of the prompts that have one-step pictures
+
+    Returns
+    -------
+    label -> its row of `labels`, with `ecs`; a label that the model has none of is missing.
     """
-    columns = ("own picture", "one step", *(f"seed {seed}" for seed in seeds))
+    some = labels[~labels["extra"] & ~labels["review"]].merge(
+        ranked[["prompt_id", "ecs"]], on="prompt_id"
+    )
+    chosen = {}
+    for label in KINDS:
+        of_kind = some[some["label"].eq(label)].sort_values(["distance", "prompt_id"])
+        if len(of_kind):
+            chosen[label] = of_kind.iloc[len(of_kind) // 2]
+    return chosen
+
+
+def plot_syntheses(models: dict[str, dict[str, Synthesis]], seeds: dict[str, list[int]]) -> Figure:
+    """A row a kind for every model: training picture, one-step pictures, full syntheses.
+
+    Parameters
+    ----------
+    models : name in Table 1 -> label (MV, TV, N) -> its example, missing where there is none
+    seeds : one_step and full -> the seeds shown, as many as each example has
+    """
+    if not models:
+        return empty_figure("no model of this run was attacked, so none has one-step pictures")
+    blocks = {
+        "Training": ("picture",),
+        "One step": tuple(f"seed {seed}" for seed in seeds["one_step"]),
+        "Full synthesis": tuple(f"seed {seed}" for seed in seeds["full"]),
+    }
     groups: dict[str, dict[str, list[Example]]] = {}
     for name, found in models.items():
-        groups[name] = {
-            title: [
-                Example(
-                    [one.picture, one.one_step, *one.syntheses],
-                    one.caption,
-                    f"{one.verdict}, DCS {one.score:.3g}",
-                )
-                for one in found.get(kind, [])
-            ]
-            for kind, title in KINDS.items()
-        }
-    return plot_grid(dict.fromkeys(KINDS.values(), columns), groups)
+        groups[name] = {title: [] for title in blocks}
+        for label, kind in KINDS.items():
+            one = found.get(label) or Synthesis("", "", None, [None], [None])
+            parts = (
+                Example([one.training], kind, "" if label in found else "none found"),
+                Example(list(one.one_steps), one.caption, ""),
+                Example(list(one.full), one.facts, ""),
+            )
+            for title, part in zip(blocks, parts, strict=True):
+                groups[name][title].append(part)
+    return plot_grid(blocks, groups)

@@ -23,7 +23,7 @@ class Triple:
 
     Pictures are (h, w, 3) in [0, 1]; mask (h, w) bool, True where the two are compared; one_step
     is None for a model that was not attacked itself, mask None where the whole picture is
-    compared.
+    compared; crop says how the training picture was made a square.
     """
 
     caption: str
@@ -32,6 +32,7 @@ class Triple:
     training: np.ndarray
     mask: np.ndarray | None = None
     one_step: np.ndarray | None = None
+    crop: str = "whole"
 
 
 def choose_examples(labels: pd.DataFrame, n: int) -> pd.DataFrame:

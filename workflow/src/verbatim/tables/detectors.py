@@ -11,13 +11,20 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from verbatim.ranking import rank_cliques
-from verbatim.tables.statistics import auc_interval, compare_pairs, split_groups, tpr_at_fpr
+from verbatim.tables.blind import BLIND, describe_captions, score_words
+from verbatim.tables.statistics import (
+    EvaluationSettings,
+    auc_interval,
+    compare_pairs,
+    pass_threshold,
+    share_interval,
+)
+from verbatim.tables.text import name_preset
 from verbatim.tables.truth import PLANTED, judge, list_prompts
 
 WHITEBOX = ("dcs_reference", "dcs_paper", "wen_norm", "anisotropy")
-BLACKBOX = ("ecs_reference", "ecs_paper", "ecs_world", "seed_consistency")
+BLACKBOX = ("ecs_reference", "ecs_paper", "ecs_world", "seed_consistency", "seed_ssim")
 POSTFILTER = ("clique", "agreement")
-BLIND = ("caption_length", "words", "capitals", "bag_of_words")
 POSITIVES = ("full", "copied")
 NEGATIVES = ("held_out", "repeated", "single")
 
@@ -68,43 +75,17 @@ def join_scores(
     return pd.concat([part.set_index("prompt_id") for part in parts], axis=1).sort_index()
 
 
-def describe_captions(captions: pd.Series) -> pd.DataFrame:
-    """Blind scores of captions: characters, words, share of letters that are capitals."""
-    letters = captions.str.count(r"[^\W\d_]").clip(lower=1)
-    capitals = captions.map(lambda text: sum(c.isupper() for c in text))
-    return pd.DataFrame(
-        {
-            "caption_length": captions.str.len(),
-            "words": captions.map(lambda text: len(text.split())),
-            "capitals": capitals / letters,
-        },
-        index=captions.index,
-    ).astype(float)
-
-
-def predict_from_words(
-    captions: pd.Series, is_positive: np.ndarray, part: np.ndarray
-) -> np.ndarray:
-    """Blind score of each caption by logistic regression on its words, fitted on the other parts.
-
-    A word counts once. L2 penalty of scikit-learn's default strength, classes balanced.
-    """
-    from sklearn.feature_extraction.text import CountVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-
-    out = np.zeros(len(captions))
-    for fold in np.unique(part):
-        held = part == fold
-        if len(set(is_positive[~held])) < 2:
-            continue  # nothing to learn from: the fold's captions tie
-        model = make_pipeline(
-            CountVectorizer(binary=True, token_pattern=r"(?u)\b\w+\b"),
-            LogisticRegression(max_iter=1000, class_weight="balanced"),
-        )
-        model.fit(captions[~held], is_positive[~held])
-        out[held] = model.decision_function(captions[held])
-    return out
+def presets_of(blackbox: pd.DataFrame, postfilter: pd.DataFrame) -> dict[str, str]:
+    """Preset of each score; "" for one that has none. The seeds' agreement is of the pictures that
+    the ranking preset of ECS judges."""
+    ranking, filtering = name_preset(blackbox), name_preset(postfilter)
+    named = {
+        name: name.split("_", 1)[1]
+        for name in (*WHITEBOX, *BLACKBOX)
+        if name.startswith(("dcs_", "ecs_"))
+    }
+    of_pictures = dict.fromkeys(("seed_consistency", "seed_ssim"), ranking)
+    return named | of_pictures | dict.fromkeys(POSTFILTER, filtering)
 
 
 def define_sets(prompts: pd.DataFrame) -> dict[tuple[str, str], tuple[pd.Series, pd.Series]]:
@@ -139,14 +120,45 @@ def fill_unscored(values: pd.Series) -> pd.Series:
     return values.fillna(lowest)
 
 
+def read_tail(
+    scores: pd.Series,
+    is_positive: pd.Series,
+    groups: pd.Series,
+    settings: EvaluationSettings,
+    comparable: bool,
+) -> dict[str, float | str]:
+    """True positive rates at the configured false positive rates, with intervals.
+
+    Returns
+    -------
+    tpr, tpr_low, tpr_high, fpr (reached), then the same of every strict rate, e.g. tpr_0.01; NaN
+    where it cannot be read, and `tpr_note` says why. comparable: False for scores of several fits,
+    which share no threshold.
+    """
+    line: dict[str, float | str] = {}
+    notes: list[str] = []
+    for rate in (settings.fpr, *settings.fpr_strict):
+        suffix = "" if rate == settings.fpr else f"_{rate:g}"
+        passed, note = None, "scores of several fits share no threshold"
+        if comparable:
+            passed, note = pass_threshold(scores, is_positive, groups, rate, settings.seed)
+        share, reached = (float("nan"),) * 3, float("nan")
+        if passed is None:
+            notes.append(note)
+        else:
+            positive = is_positive.to_numpy()
+            share = share_interval(
+                passed[positive], groups[is_positive], settings.resamples, settings.confidence,
+                settings.seed,
+            )  # fmt: skip
+            reached = float(passed[~positive].mean())
+        names = (f"tpr{suffix}", f"tpr{suffix}_low", f"tpr{suffix}_high", f"fpr{suffix}")
+        line |= dict(zip(names, (*share, reached), strict=True))
+    return line | {"tpr_note": "; ".join(dict.fromkeys(notes))}
+
+
 def score_detectors(
-    prompts: pd.DataFrame,
-    scores: pd.DataFrame,
-    fpr: float,
-    resamples: int,
-    folds: int,
-    confidence: float,
-    seed: int,
+    prompts: pd.DataFrame, scores: pd.DataFrame, settings: EvaluationSettings
 ) -> pd.DataFrame:
     """Evaluate every detector of one model against every set of negatives.
 
@@ -160,9 +172,6 @@ def score_detectors(
     ----------
     prompts : from `describe_prompts`
     scores : from `join_scores`
-    fpr : false positive rate at which the true positive rate is read
-    resamples, confidence, seed : of the bootstrap over groups; the seed also splits them
-    folds : of the bag of words
 
     Returns
     -------
@@ -171,8 +180,9 @@ def score_detectors(
         threshold), n_pos, n_neg (prompts compared), share_pos, share_neg (of these, with a score:
         the cascade hands on only the best), judged_pos, judged_neg (of these, with a verdict),
         found (share of the judged positives whose picture was drawn: MV), alarms (share of the
-        judged negatives that are labelled a copy). auc, low, high, tpr and fpr count unscored
-        prompts as the lowest. NaN where there is nothing to compare or to count.
+        judged negatives that are labelled a copy); then what `read_tail` adds. auc, low, high, tpr
+        and fpr count unscored prompts as the lowest. NaN where there is nothing to compare or to
+        count.
     """
     table = prompts.reset_index(drop=True)
     judged = table["judged"]
@@ -181,36 +191,32 @@ def score_detectors(
     rows = []
     for (positives, negatives), (is_pos, is_neg) in define_sets(table).items():
         either = is_pos | is_neg
-        words = pd.Series(np.nan, index=table.index)
-        part = pd.Series(0, index=table.index)
-        if is_pos.any() and is_neg.any():
-            some, target = table[either], is_pos[either].to_numpy()
-            part[either] = split_groups(some["group"], target, folds, seed)
-            words[either] = predict_from_words(some["caption"], target, part[either].to_numpy())
+        words, part = score_words(table, is_pos, is_neg, settings.folds, settings.seed)
         columns = {name: known[name] for name in known.columns}
         columns |= {name: blind[name] for name in blind.columns} | {"bag_of_words": words}
         for name, values in columns.items():
             scored = values.notna()
             x, y, group = fill_unscored(values[either]), is_pos[either], table.loc[either, "group"]
             strata = part[either] if name == "bag_of_words" else None
-            auc, low, high = auc_interval(x, y, group, resamples, confidence, seed, strata)
+            auc, low, high = auc_interval(
+                x, y, group, settings.resamples, settings.confidence, settings.seed, strata
+            )
             pos, neg = values[is_pos & scored], values[is_neg & scored]
             pairs = compare_pairs(pos.to_numpy(), neg.to_numpy())
-            # scores of two fits share no threshold
-            tpr = (np.nan, np.nan) if strata is not None else tpr_at_fpr(x, y, group, fpr, seed)
+            tail = read_tail(x, y, group, settings, strata is None)
             rows.append(
                 {
                     "detector": name, "blind": name in BLIND, "positives": positives,
                     "negatives": negatives, "auc": auc, "low": low, "high": high,
                     # the bag of words scores everyone, and compares within a fit only
                     "auc_scored": auc if strata is not None else _mean(pairs),
-                    "tpr": tpr[0], "fpr": tpr[1], "n_pos": int(is_pos.sum()),
+                    "tpr": tail["tpr"], "fpr": tail["fpr"], "n_pos": int(is_pos.sum()),
                     "n_neg": int(is_neg.sum()), "share_pos": _mean(scored[is_pos]),
                     "share_neg": _mean(scored[is_neg]), "judged_pos": int((is_pos & judged).sum()),
                     "judged_neg": int((is_neg & judged).sum()),
                     "found": _mean(table.loc[is_pos & judged, "mv"]),
                     "alarms": _mean(table.loc[is_neg & judged, "copied"]),
-                }
+                } | tail
             )  # fmt: skip
     return pd.DataFrame(rows)
 

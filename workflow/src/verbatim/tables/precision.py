@@ -28,7 +28,9 @@ def rank_prompts(
     return {name: ids[ids.isin(own)].reset_index(drop=True) for name, ids in rankings.items()}
 
 
-def count_precision(ranking: pd.Series, labels: pd.DataFrame, confidence: float) -> pd.DataFrame:
+def count_precision(
+    ranking: pd.Series, labels: pd.DataFrame, clusters: pd.DataFrame, confidence: float
+) -> pd.DataFrame:
     """Precision among the first k of a ranking, for every k.
 
     A prompt counts as found if it is labelled MV, RV or TV; N, review and missing do not, so the
@@ -40,7 +42,8 @@ def count_precision(ranking: pd.Series, labels: pd.DataFrame, confidence: float)
 
     Returns
     -------
-    k (1, 2, ...), found, precision (found / k), low, high (Wilson)
+    k (1, 2, ...), found, precision (found / k), low, high (Wilson), found_unique (training pictures
+    behind them, those of one duplicate cluster once)
     """
     copied = pd.Series(is_copy(labels).to_numpy(), index=labels["prompt_id"])
     judged = ranking.isin(copied.index)
@@ -49,4 +52,9 @@ def count_precision(ranking: pd.Series, labels: pd.DataFrame, confidence: float)
     table = pd.DataFrame({"k": range(1, len(top) + 1), "found": found})
     table["precision"] = table["found"] / table["k"]
     table["low"], table["high"] = wilson(table["found"], table["k"], confidence)
+    source = labels.set_index("prompt_id")["source_row"].reindex(top)
+    source = source.map(clusters.set_index("row")["cluster"]).fillna(source)
+    is_found = copied.reindex(top).to_numpy(bool)
+    new = is_found & ~source.where(is_found).duplicated().to_numpy()
+    table["found_unique"] = new.cumsum()
     return table

@@ -6,10 +6,31 @@ under the curve, Student's t over repetitions.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtrit
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """How detectors are judged; the keys of the config block `tables`.
+
+    fpr : false positive rate at which the true positive rate is read; fpr_strict : further ones.
+    resamples, confidence, seed : of the bootstrap over groups; the seed also splits the groups.
+    folds : of the bag of words.
+    """
+
+    fpr: float
+    fpr_strict: tuple[float, ...]
+    resamples: int
+    folds: int
+    confidence: float
+    seed: int
+
 
 CHUNK = 100  # ASSUME: bootstrap draws worked on at once; bounds memory, changes no number
 
@@ -49,6 +70,19 @@ def t_interval(values: ArrayLike, confidence: float) -> tuple[float, float]:
         return float("nan"), float("nan")
     half = stdtrit(len(x) - 1, 0.5 + confidence / 2) * x.std(ddof=1) / np.sqrt(len(x))
     return float(x.mean() - half), float(x.mean() + half)
+
+
+@lru_cache(maxsize=4)
+def draw_groups(n_groups: int, resamples: int, seed: int) -> np.ndarray:
+    """How often each group is drawn: (resamples, n_groups) int, each row sums to n_groups.
+
+    The same for every score of one comparison, so detectors are compared on the same draws.
+    """
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=resamples)
+    draws = draws.astype(np.int32)
+    draws.setflags(write=False)
+    return draws
 
 
 def compare_pairs(positives: np.ndarray, negatives: np.ndarray) -> np.ndarray:
@@ -103,13 +137,10 @@ def auc_interval(
     of_positive, of_negative = of_group[positive], of_group[~positive]
     if len(set(of_positive)) < 2 or len(set(of_negative)) < 2:
         return auc, float("nan"), float("nan")
-    rng = np.random.default_rng(seed)
+    draws = draw_groups(len(names), resamples, seed)
     drawn = []
     for start in range(0, resamples, CHUNK):
-        n = min(CHUNK, resamples - start)
-        times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=n).astype(
-            float
-        )
+        times = draws[start : start + CHUNK].astype(float)
         p, q = times[:, of_positive], times[:, of_negative]
         above, total = ((p @ pairs) * q).sum(1), ((p @ weights) * q).sum(1)
         with np.errstate(invalid="ignore"):
@@ -131,10 +162,10 @@ def split_groups(groups: ArrayLike, is_positive: ArrayLike, parts: int, seed: in
     return part.reindex(frame["group"]).to_numpy()
 
 
-def tpr_at_fpr(
+def pass_threshold(
     scores: ArrayLike, is_positive: ArrayLike, groups: ArrayLike, fpr: float, seed: int
-) -> tuple[float, float]:
-    """Share of positives above the threshold that lets a share `fpr` of negatives pass.
+) -> tuple[np.ndarray | None, str]:
+    """Which prompts lie above the threshold that lets a share `fpr` of negatives pass.
 
     Carlini 2022 (LiRA) reads a detector on the right tail. The threshold comes from one half of the
     groups and is judged on the other, both ways round, so the false positive rate that is reached
@@ -142,16 +173,84 @@ def tpr_at_fpr(
 
     Returns
     -------
-    tpr, fpr_reached : pooled over both halves; NaN where a half has fewer than 1 / fpr negatives or
-        no positive
+    passed (n,) bool, or None where a half has fewer than 1 / fpr negatives or no positive; and why,
+    "" if nothing is wrong
     """
     x, positive = np.asarray(scores, float), np.asarray(is_positive, bool)
     part = split_groups(groups, positive, 2, seed)
     passed = np.zeros(len(x), bool)
     for half in (0, 1):
         negatives = np.sort(x[~positive & (part != half)])[::-1]
-        if len(negatives) < 1 / fpr or not (positive & (part == half)).any():
-            return float("nan"), float("nan")
+        if len(negatives) < 1 / fpr:
+            need = int(np.ceil(1 / fpr - 1e-9))
+            return None, f"FPR {fpr:g}: {len(negatives)} negatives in a half, {need} needed"
+        if not (positive & (part == half)).any():
+            return None, f"FPR {fpr:g}: no positive in a half"
         threshold = negatives[int(np.floor(fpr * len(negatives) + 1e-9))]
         passed[part == half] = x[part == half] > threshold
+    return passed, ""
+
+
+def tpr_at_fpr(
+    scores: ArrayLike, is_positive: ArrayLike, groups: ArrayLike, fpr: float, seed: int
+) -> tuple[float, float]:
+    """Share of positives, and of negatives, above the threshold of `pass_threshold`.
+
+    Returns
+    -------
+    tpr, fpr_reached : pooled over both halves; NaN where there is no threshold
+    """
+    passed, _ = pass_threshold(scores, is_positive, groups, fpr, seed)
+    if passed is None:
+        return float("nan"), float("nan")
+    positive = np.asarray(is_positive, bool)
     return float(passed[positive].mean()), float(passed[~positive].mean())
+
+
+def share_interval(
+    hits: ArrayLike, groups: ArrayLike, resamples: int, confidence: float, seed: int
+) -> tuple[float, float, float]:
+    """A share and its bootstrap interval over groups: prompts of one picture are drawn together.
+
+    Where all hits are equal every draw is too; then it is Wilson's interval with the groups as the
+    unit.
+
+    Parameters
+    ----------
+    hits : bool (n,)
+    groups : (n,) prompts that stand or fall together
+
+    Returns
+    -------
+    share, low, high : NaN of nothing
+    """
+    hit = np.asarray(hits, float)
+    if not hit.size:
+        return float("nan"), float("nan"), float("nan")
+    of_group, names = pd.factorize(np.asarray(groups, dtype=object))
+    share, n = float(hit.mean()), len(names)
+    if share in (0.0, 1.0) or n < 2:
+        low, high = wilson(round(share * n), n, confidence)
+        return share, float(low), float(high)
+    found, size = np.bincount(of_group, hit), np.bincount(of_group)
+    times = draw_groups(n, resamples, seed).astype(float)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile((times @ found) / (times @ size), [tail, 1 - tail])
+    return share, float(low), float(high)
+
+
+def roc_points(scores: ArrayLike, is_positive: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """False and true positive rate at every threshold, from (0, 0) to (1, 1).
+
+    Prompts with one score pass together, so ties are slopes. Points on a straight line between
+    their neighbours along an axis are left out.
+    """
+    x, positive = np.asarray(scores, float), np.asarray(is_positive, bool)
+    order = np.argsort(-x, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(x[order])), len(x) - 1)
+    true = np.append(0, np.cumsum(positive[order])[last])
+    false = np.append(0, np.cumsum(~positive[order])[last])
+    flat = np.zeros(len(true), bool)
+    for axis in (true, false):
+        flat[1:-1] |= (axis[1:-1] == axis[:-2]) & (axis[1:-1] == axis[2:])
+    return false[~flat] / max(1, false[-1]), true[~flat] / max(1, true[-1])

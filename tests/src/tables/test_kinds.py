@@ -1,0 +1,139 @@
+"""Detectors by kind of duplicate and count, beside loops."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_results import make_labels, make_prompts, make_scores, make_truth, rows_of
+
+from verbatim.tables.blind import BLIND
+from verbatim.tables.depths import count_depths
+from verbatim.tables.detectors import describe_prompts, join_scores
+from verbatim.tables.kinds import score_kinds
+from verbatim.tables.statistics import EvaluationSettings, pass_threshold
+
+HOW = EvaluationSettings(0.05, (), 50, 4, 0.95, 0)
+
+
+@pytest.fixture(scope="module")
+def world():
+    truth = make_truth(60)
+    often = truth["caption"].isin([f"planted thing {i}" for i in range(20)])
+    truth.loc[often, "count"] = 9
+    prompts = make_prompts(truth)
+    rng = np.random.default_rng(0)
+    planted = prompts["caption"].str.extract(r"planted thing (\d+)")[0].astype(float)
+    dcs = rng.random(len(prompts)) + 0.9 * (planted < 20) + 0.3 * (planted >= 20)
+    copies = {
+        f"planted thing {i}": ("MV", rows_of(truth, f"planted thing {i}")[0]) for i in range(9)
+    }
+    known = describe_prompts(prompts, make_labels(truth, copies), truth)
+    return known, join_scores(**make_scores(prompts, dcs.to_numpy())), set(
+        prompts.loc[~prompts["extra"], "prompt_id"]
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def result(world):
+    return score_kinds(*world[:2], HOW)
+
+
+def line(kinds, detector, kind, count):
+    hit = kinds.query("detector == @detector and kind == @kind and count == @count")
+    assert len(hit) == 1
+    return hit.iloc[0]
+
+
+def values_of(world, chosen):
+    known, scores, _ = world
+    return scores["dcs_reference"].reindex(known.loc[chosen(known), "prompt_id"]).to_numpy()
+
+
+def test_a_kind_and_count_has_the_area_of_a_loop_against_the_held_out(world, result):
+    pos = values_of(world, lambda t: t["kind"].eq("full") & t["count"].eq(9))
+    neg = values_of(world, lambda t: t["kind"].eq("held_out"))
+    got = line(result[0], "dcs_reference", "full", "9")
+    assert got["auc"] == pytest.approx(np.mean([[p > n for n in neg] for p in pos]))
+    assert (got["n_pos"], got["n_neg"], got["groups"]) == (20, 60, 20)
+
+
+def test_recall_of_a_detector_is_that_of_one_threshold_for_all_kinds(world, result):
+    known, scores, _ = world
+    table = known[known["kind"].isin(["full", "picture_only", "near", "template", "held_out"])]
+    x = scores["dcs_reference"].reindex(table["prompt_id"]).to_numpy()
+    positive = table["kind"].ne("held_out").to_numpy()
+    passed, _ = pass_threshold(x, positive, table["group"], 0.05, 0)
+    for count in ("3", "9"):
+        chosen = (table["kind"].eq("full") & table["count"].eq(int(count))).to_numpy()
+        got = line(result[0], "dcs_reference", "full", count)
+        assert got["tpr"] == pytest.approx(passed[chosen].mean())
+        assert got["tpr_low"] <= got["tpr"] <= got["tpr_high"]
+    assert line(result[0], "dcs_reference", "full", "9")["tpr"] > line(
+        result[0], "dcs_reference", "full", "3"
+    )["tpr"]  # fmt: skip
+
+
+def test_the_curve_of_a_kind_has_its_area(result):
+    kinds, roc = result
+    for kind in ("full", "template"):
+        curve = roc.query("detector == 'dcs_reference' and kind == @kind")
+        area = np.trapezoid(curve["tpr"], curve["fpr"])
+        assert area == pytest.approx(line(kinds, "dcs_reference", kind, "all")["auc"])
+
+
+def test_blind_scores_stand_beside_every_detector(world, result):
+    assert set(result[0].loc[result[0]["blind"], "detector"]) == set(BLIND)
+    assert set(result[0]["detector"]) == {*world[1].columns, *BLIND}
+
+
+def test_without_held_out_prompts_there_is_nothing_to_compare_and_the_note_says_so(world):
+    known, scores, _ = world
+    kinds, roc = score_kinds(known[known["kind"] != "held_out"], scores, HOW)
+    assert kinds[["auc", "tpr", "fpr"]].isna().all(axis=None)
+    assert kinds["note"].str.contains("0 negatives in a half, 20 needed").all()
+    assert roc.empty
+
+
+def test_precision_at_a_depth_is_that_of_a_loop(world):
+    known, scores, own = world
+    pool = known[known["prompt_id"].isin(own)]
+    table = count_depths(pool, scores, [10, 30, 10_000], HOW)
+    value = scores["dcs_reference"].reindex(pool["prompt_id"]).to_numpy()
+    best = pool.iloc[np.argsort(-value)[:30]]
+    got = table.query("detector == 'dcs_reference' and k == 30").iloc[0]
+    assert got["copied"] == sum(best["copied"])
+    assert got["precision"] == pytest.approx(sum(best["copied"]) / 30)
+    assert got["precision_planted"] == pytest.approx(sum(k == "full" for k in best["kind"]) / 30)
+    assert got["low"] <= got["precision"] <= got["high"]
+    assert got["pool"] == len(pool)
+    assert set(table["k"]) == {10, 30}  # no ranking is that long
+
+
+def test_held_out_prompts_are_in_no_ranking(world):
+    known, _, own = world
+    assert not (known[known["prompt_id"].isin(own)]["kind"] == "held_out").any()
+
+
+def test_what_was_not_judged_counts_as_a_miss(world):
+    known, scores, own = world
+    pool = known[known["prompt_id"].isin(own)].copy()
+    pool[["judged", "copied"]] = False
+    got = count_depths(pool, scores, [10], HOW)
+    assert got["judged"].eq(0).all()
+    assert got["precision"].eq(0).all()
+    assert got["precision_planted"].max() == 1
+
+
+def test_a_score_that_saw_fewer_prompts_ranks_only_those(world):
+    known, scores, own = world
+    pool = known[known["prompt_id"].isin(own)]
+    few = scores["ecs_world"].where(scores["ecs_world"].rank(ascending=False) <= 12)
+    table = count_depths(pool, scores.assign(ecs_world=few), [10, 30], HOW)
+    assert table.loc[table["detector"] == "ecs_world", "k"].tolist() == [10]
+
+
+def test_the_table_has_its_columns_when_nothing_could_be_ranked(world):
+    known, scores, _ = world
+    assert list(count_depths(known.iloc[:5], scores, [1000], HOW).columns)[:3] == [
+        "detector", "blind", "k",
+    ]  # fmt: skip
+    assert isinstance(count_depths(known.iloc[:5], scores, [1000], HOW), pd.DataFrame)

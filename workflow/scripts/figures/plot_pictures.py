@@ -1,0 +1,57 @@
+"""Pictures of what was found: one-step and full syntheses, templates, near misses, triples."""
+
+from verbatim.figures.examples import Finds
+from verbatim.figures.near_misses import plot_near_misses
+from verbatim.figures.style import save_figure
+from verbatim.figures.syntheses import plot_syntheses
+from verbatim.figures.templates import plot_templates
+from verbatim.figures.triples import plot_triples
+from verbatim.images import ImageArchive
+from verbatim.pictures import Pictures
+from verbatim.records import read_table
+from verbatim.runtime import script
+
+
+def main(smk):
+    with script(smk):
+        p = smk.params
+        ranked = {
+            model: (read_table(scores, "blackbox"), Pictures(images))
+            for model, scores, images in zip(
+                p.attacked, smk.input.scores, smk.input.one_step, strict=True
+            )
+        }
+        finds = {}
+        for i, (model, name) in enumerate(p.names.items()):
+            archives = [
+                ImageArchive(smk.input.get(part)[i]) for part in ("images", "training", "masks")
+            ]
+            labels = read_table(smk.input.labels[i], "labels")
+            verified = smk.input.get("verification")  # of every model, where a verifier ran
+            finds[name] = Finds(
+                labels,
+                *archives,
+                *ranked.get(model, (None, None)),
+                read_table(verified[i], "verification") if verified else None,
+            )
+        attacked = {p.names[model]: finds[p.names[model]] for model in p.attacked}
+        seeds = {"one_step": p.one_step_seeds, "full": p.full_seeds}
+        figures = {
+            "fig1": plot_syntheses(
+                {name: one.syntheses(seeds) for name, one in attacked.items()}, seeds
+            ),
+            "fig2": plot_templates({name: one.templates() for name, one in finds.items()}),
+            "fig5": plot_near_misses(
+                {n: one.near_misses(p.near_misses, p.threshold) for n, one in finds.items()},
+                p.near_misses,
+            ),
+            "triples": plot_triples(
+                {name: one.triples(p.examples, seeds["one_step"][0]) for name, one in finds.items()}
+            ),
+        }
+        for name, figure in figures.items():
+            save_figure(figure, smk.output.get(name), p.dpi)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,20 @@
+"""The tables of a run on one page to read."""
+
+import pandas as pd
+
+from verbatim.runtime import script, write_text
+from verbatim.tables.page import SECTIONS, render_page
+
+
+def main(smk):
+    with script(smk):
+        tables = {
+            name: pd.read_csv(smk.input.get(name), keep_default_na=False, na_values=[""])
+            for name in SECTIONS
+            if smk.input.get(name)
+        }
+        write_text(smk.output.page, render_page(tables))
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

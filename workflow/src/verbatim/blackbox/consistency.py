@@ -1,0 +1,66 @@
+"""Seed SSIM: how alike the one-step pictures of a prompt are, whatever the seed.
+
+After NeMo (Hintersdorf 2024), which compares the first noise predictions of several seeds by
+structural similarity: a copied prompt goes to the same picture from any noise. Here it is the
+decoded one-step pictures that ECS reads anyway, at their own size, so it costs no network row; one
+scale and not several, as 32 pixels have no room for more.
+
+Structural similarity: Wang 2004, eq. 13, with its Gaussian window (11 pixels, standard deviation
+1.5) and constants, each channel alone, and only windows that lie wholly in the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+RADIUS, DEVIATION = 5, 1.5  # of the window; Wang 2004, section III.B
+C1, C2 = 0.01**2, 0.03**2  # of pixels in [0, 1]; the same section
+
+
+def window() -> npt.NDArray[np.float64]:
+    """Weights of the window along one axis, (11,), summing to 1."""
+    weights = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / DEVIATION) ** 2)
+    return weights / weights.sum()
+
+
+def _blur(pictures: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Weighted mean in each whole window: (..., h, w, 3) -> (..., h - 10, w - 10, 3)."""
+    weights = window()
+    for axis in (-3, -2):
+        length = pictures.shape[axis] - 2 * RADIUS
+        parts = (
+            weight * np.take(pictures, range(start, start + length), axis)
+            for start, weight in enumerate(weights)
+        )
+        pictures = sum(parts, np.zeros(1))
+    return pictures
+
+
+def seed_ssim(pictures: Sequence[npt.NDArray[np.float32]]) -> float:
+    """Mean structural similarity over all pairs of seeds; 1: the same picture from every seed.
+
+    Parameters
+    ----------
+    pictures : one-step pictures (h, w, 3) in [0, 1] of one size, one a seed.
+
+    Returns
+    -------
+    In [-1, 1]. Not a number for fewer than two seeds, or for pictures smaller than the window.
+    """
+    if len(pictures) < 2 or min(pictures[0].shape[:2]) <= 2 * RADIUS:
+        return float("nan")
+    stack = np.stack(pictures).astype(np.float64)
+    first, second = np.triu_indices(len(stack), 1)
+    mean = _blur(stack)
+    variance = _blur(stack**2) - mean**2
+    total = 0.0
+    for a, b in zip(first, second, strict=True):  # a pair at a time bounds the memory
+        product = mean[a] * mean[b]
+        covariance = _blur(stack[a] * stack[b]) - product
+        alike = (2 * product + C1) * (2 * covariance + C2)
+        alike /= (mean[a] ** 2 + mean[b] ** 2 + C1) * (variance[a] + variance[b] + C2)
+        total += float(alike.mean())
+    return total / len(first)

@@ -1,0 +1,94 @@
+"""Examples of one model with their pictures, read from its archives, for the figures that show them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from verbatim.figures.grid import Example
+from verbatim.figures.near_misses import choose_near_misses
+from verbatim.figures.syntheses import Synthesis, choose_syntheses
+from verbatim.figures.triples import LABELS, Triple, choose_examples
+from verbatim.images import ImageArchive, row_name, synthesis_name
+
+
+def _read(archive: ImageArchive | None, name: str) -> np.ndarray | None:
+    """A picture, or None where there is none."""
+    return archive.read(name) if archive is not None and name in archive else None
+
+
+@dataclass
+class Finds:
+    """What labelling a model left.
+
+    labels : a `labels` table. images, training, masks : syntheses, training pictures, template masks.
+    verification : a verifier's table, None where there is none. scores, one_step : the `blackbox` table and its pictures; None for a model that was not attacked.
+    """
+
+    labels: pd.DataFrame
+    images: ImageArchive
+    training: ImageArchive
+    masks: ImageArchive
+    scores: pd.DataFrame | None = None
+    one_step: ImageArchive | None = None
+    verification: pd.DataFrame | None = None
+
+    def pair(self, row: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+        """The synthesis that a row's label is about, and its source."""
+        generated = self.images.read(synthesis_name(row["prompt_id"], row["seed"]))
+        return generated, self.training.read(row_name(row["source_row"]))
+
+    def triple(self, row: pd.Series, seed: int) -> Triple:
+        """A copy; its one-step picture is that of `seed`."""
+        mask = self.masks.read(row["mask_file"]) if row["label"] == "TV" else None
+        return Triple(
+            row["caption"],
+            row["distance"],
+            *self.pair(row),
+            None if mask is None else mask[:, :, 0] > 0.5,
+            _read(self.one_step, synthesis_name(row["prompt_id"], seed)),
+            row["crop"],
+        )
+
+    def triples(self, n: int, seed: int) -> dict[str, list[Triple]]:
+        """`n` copies of each label, spread from the closest to the furthest."""
+        found: dict[str, list[Triple]] = {label: [] for label in LABELS}
+        for _, row in choose_examples(self.labels, n).iterrows():
+            found[row["label"]].append(self.triple(row, seed))
+        return found
+
+    def templates(self) -> list[Triple]:
+        """The closest, the median and the furthest template."""
+        return self.triples(3, 0)["TV"]
+
+    def syntheses(self, seeds: dict[str, list[int]]) -> dict[str, Synthesis]:
+        """One prompt of each kind that has one-step pictures, with its syntheses of these seeds."""
+        assert self.scores is not None
+        found = {}
+        for label, row in choose_syntheses(self.labels, self.scores).items():
+            key = row["prompt_id"]
+            own = row_name(row["row"] if label == "N" else row["source_row"])
+            training = _read(self.training, own)
+            if training is None:
+                training = _read(self.training, row_name(row["source_row"]))
+            found[label] = Synthesis(
+                row["caption"],
+                f"{label}, distance {row['distance']:.3f} (seed {row['seed']}), ECS {row['ecs']:.3f}",
+                training,
+                [_read(self.one_step, synthesis_name(key, seed)) for seed in seeds["one_step"]],
+                [_read(self.images, synthesis_name(key, seed)) for seed in seeds["full"]],
+            )
+        return found
+
+    def near_misses(self, n: int, threshold: float) -> dict[str, list[Example]]:
+        """`n` of each kind of near miss."""
+        chosen = choose_near_misses(self.labels, self.pair, n, threshold, self.verification)
+        return {
+            title: [
+                Example([*self.pair(row)], row["caption"], row["facts"])
+                for _, row in some.iterrows()
+            ]
+            for title, some in chosen.items()
+        }

@@ -1,0 +1,70 @@
+"""What a model draws for prompts that nobody picked: planted, held out, merely frequent.
+
+A detector's area under the curve says little on a model that cannot draw: look here first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from verbatim.figures.grid import Example, plot_grid
+
+KINDS = {
+    "full": "Planted, full duplicates",
+    "held_out": "Held out, matched to planted",
+    "repeated": "Repeated caption",
+}
+
+
+@dataclass
+class Drawn:
+    """Syntheses of one prompt; pictures (h, w, 3) in [0, 1].
+
+    picture is the caption's own, None for a caption with many; one_step None if the cascade
+    dropped the prompt.
+    """
+
+    caption: str
+    verdict: str
+    score: float
+    picture: np.ndarray | None
+    one_step: np.ndarray | None
+    syntheses: list[np.ndarray]
+
+
+def choose_prompts(prompts: pd.DataFrame, n: int) -> pd.DataFrame:
+    """The first `n` prompts of each kind in the order of their key, which is a hash: nobody's choice.
+
+    prompts : model's rows of `tables/detectors.csv`; those that were not judged have no synthesis.
+    """
+    judged = prompts[prompts["verdict"].notna() & prompts["kind"].isin(list(KINDS))]
+    return judged.sort_values("prompt_id").groupby("kind", sort=False).head(n)
+
+
+def plot_unpicked(models: dict[str, dict[str, list[Drawn]]], seeds: list[int]) -> Figure:
+    """Unpicked prompts of every model (rows) and kind (blocks): own picture, one step, full syntheses.
+
+    Parameters
+    ----------
+    models : name in Table 1 -> kind (full, held_out, repeated) -> prompts
+    seeds : of the syntheses, as many as each prompt has
+    """
+    columns = ("own picture", "one step", *(f"seed {seed}" for seed in seeds))
+    groups: dict[str, dict[str, list[Example]]] = {}
+    for name, found in models.items():
+        groups[name] = {
+            title: [
+                Example(
+                    [one.picture, one.one_step, *one.syntheses],
+                    one.caption,
+                    f"{one.verdict}, DCS {one.score:.3g}",
+                )
+                for one in found.get(kind, [])
+            ]
+            for kind, title in KINDS.items()
+        }
+    return plot_grid(dict.fromkeys(KINDS.values(), columns), groups)

@@ -1,0 +1,98 @@
+"""Every score against matched held-out prompts, by kind of duplicate and by how often it was met.
+
+Only a world whose copies are known can say how a detector's reach grows with the count of copies.
+One threshold serves all kinds of a detector: it is chosen on half of the held-out prompts and judged
+on the other half.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from verbatim.tables.blind import BLIND, describe_captions, rank_in_folds, score_words
+from verbatim.tables.detectors import fill_unscored
+from verbatim.tables.statistics import (
+    EvaluationSettings,
+    auc_interval,
+    pass_threshold,
+    roc_points,
+    share_interval,
+)
+from verbatim.tables.truth import PLANTED
+
+
+def list_scores(
+    table: pd.DataFrame, scores: pd.DataFrame, words: pd.Series
+) -> dict[str, pd.Series]:
+    """Every score of the prompts of `table`, in its order: the detectors, then the blind ones."""
+    known = scores.reindex(table["prompt_id"]).set_index(table.index)
+    blind = describe_captions(table["caption"])
+    columns = {name: known[name] for name in known.columns}
+    return columns | {name: blind[name] for name in blind.columns} | {"bag_of_words": words}
+
+
+def score_kinds(
+    prompts: pd.DataFrame, scores: pd.DataFrame, settings: EvaluationSettings
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Area, recall and curve of every detector of one model on every kind of planted prompt.
+
+    The bag of words is fitted to tell all planted prompts from the held-out ones, and its scores are
+    ranked within their fold. As in `score_detectors`, a prompt without a score counts as the lowest.
+
+    Parameters
+    ----------
+    prompts : from `describe_prompts`; scores : from `join_scores`
+
+    Returns
+    -------
+    kinds : detector, blind, kind, count ("all", or how often it is met), auc, low, high, tpr (share
+        of the kind above the threshold for settings.fpr: the detector's recall), tpr_low, tpr_high,
+        fpr (reached), n_pos, n_neg, groups (unique pictures or families among the positives), note
+    roc : detector, kind, fpr, tpr
+    """
+    table = prompts.reset_index(drop=True)
+    is_neg = table["kind"].eq("held_out") & table["match"].ge(0)
+    is_pos = table["kind"].isin(PLANTED)
+    table = table[is_pos | is_neg].reset_index(drop=True)
+    positive = table["kind"].isin(PLANTED)
+    words, part = score_words(table, positive, ~positive, settings.folds, settings.seed)
+    columns = list_scores(table, scores, rank_in_folds(words, part))
+    sets: list[tuple[str, str, pd.Series]] = []
+    for kind in PLANTED:
+        of_kind = table["kind"].eq(kind)
+        sets += [(kind, "all", of_kind)] if of_kind.any() else []
+        for count in sorted(table.loc[of_kind, "count"].unique()):
+            sets.append((kind, str(count), of_kind & table["count"].eq(count)))
+    kinds, curves = [], []
+    for name, values in columns.items():
+        filled = fill_unscored(values)
+        passed, note = pass_threshold(filled, positive, table["group"], settings.fpr, settings.seed)
+        reached = float("nan") if passed is None else float(passed[~positive.to_numpy()].mean())
+        for kind, count, chosen in sets:
+            either = chosen | ~positive
+            x, y, group = filled[either], chosen[either], table.loc[either, "group"]
+            auc, low, high = auc_interval(
+                x, y, group, settings.resamples, settings.confidence, settings.seed
+            )
+            hits = np.empty(0) if passed is None else passed[chosen.to_numpy()]
+            share = share_interval(
+                hits, table.loc[chosen, "group"] if len(hits) else hits, settings.resamples,
+                settings.confidence, settings.seed,
+            )  # fmt: skip
+            kinds.append(
+                {
+                    "detector": name, "blind": name in BLIND, "kind": kind, "count": count,
+                    "auc": auc, "low": low, "high": high, "tpr": share[0], "tpr_low": share[1],
+                    "tpr_high": share[2], "fpr": reached, "n_pos": int(chosen.sum()),
+                    "n_neg": int((~positive).sum()),
+                    "groups": table.loc[chosen, "group"].nunique(), "note": note,
+                }
+            )  # fmt: skip
+            if count == "all" and len(x) and (~y).any():
+                fpr, tpr = roc_points(x, y)
+                curves.append(
+                    pd.DataFrame({"detector": name, "kind": kind, "fpr": fpr, "tpr": tpr})
+                )
+    empty = pd.DataFrame(columns=["detector", "kind", "fpr", "tpr"])
+    return pd.DataFrame(kinds), pd.concat(curves, ignore_index=True) if curves else empty

@@ -1,0 +1,119 @@
+"""The tables on one page to read: plain HTML that opens from a file."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+
+import pandas as pd
+
+STYLE = """
+body { font: 14px/1.45 system-ui, sans-serif; color: #111; margin: 1.5rem auto; max-width: 70rem; padding: 0 1rem; }
+h2 { margin: 2rem 0 .3rem; font-size: 1.15rem; }
+p { margin: .2rem 0 .6rem; max-width: 46rem; color: #444; }
+div.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 12px; }
+th, td { padding: .2rem .6rem; text-align: left; border-bottom: 1px solid #ddd; white-space: nowrap; }
+th { border-bottom: 2px solid #333; }
+summary { cursor: pointer; color: #0072B2; }
+"""
+LONG = 40  # lines from which a table is folded
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table of the page. columns: those shown, in order; one with an interval is named
+    "auc [low, high]"."""
+
+    title: str
+    note: str
+    columns: tuple[str, ...] = ()
+
+
+SECTIONS = {
+    "paper": Section(
+        "Table 1 beside the paper's",
+        "Prompts whose synthesis is a copy of another training picture (Retrieved), of one but for a "
+        "region (Template), of their caption's own (Exact), of those judged.",
+    ),
+    "costs": Section(
+        "Cost", "Rows through a network, both guidance halves, and what 500 full syntheses a prompt "
+        "would have cost.",
+    ),
+    "recall": Section(
+        "Recall", "Found of planted, by kind and by how often it was met; Wilson's interval.",
+        ("model", "kind", "count", "planted", "judged", "found", "recall [low, high]",
+         "found_family", "found_any", "preset"),
+    ),
+    "confusion": Section(
+        "Labels against truth", "Prompts by label and kind; of those with a source, the share whose "
+        "picture was planted.",
+        ("model", "label", "kind", "prompts", "source_own", "source_planted", "sources",
+         "share_planted [low, high]", "preset"),
+    ),
+    "evaluation": Section(
+        "Every score as a detector", "Area under the ROC curve with its bootstrap interval over "
+        "pictures and families; true positive rates at the threshold of one half judged on the other, "
+        "empty where the negatives are too few (tpr_note). Blind scores call no model.",
+        ("model", "detector", "preset", "blind", "positives", "negatives", "auc [low, high]",
+         "auc_scored", "tpr [tpr_low, tpr_high]", "fpr",
+         "tpr_0.01 [tpr_0.01_low, tpr_0.01_high]", "n_pos", "n_neg", "found", "alarms",
+         "label_preset", "tpr_note"),
+    ),
+    "kinds": Section(
+        "Every score by kind of duplicate and count", "Against matched held-out prompts.",
+        ("model", "detector", "preset", "blind", "kind", "count", "auc [low, high]",
+         "tpr [tpr_low, tpr_high]", "fpr", "n_pos", "n_neg", "groups", "note"),
+    ),
+    "depths": Section(
+        "Precision of every score's first k prompts", "precision: labelled a copy (unjudged prompts "
+        "count as misses); precision_planted: planted; base_planted: planted among all.",
+        ("model", "detector", "preset", "blind", "k", "judged", "copied", "precision [low, high]",
+         "planted", "precision_planted [low_planted, high_planted]", "base_planted", "label_preset"),
+    ),
+}  # fmt: skip
+
+
+def format_value(value: object) -> str:
+    """Three significant digits for fractions, nothing for what is not known."""
+    if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
+        return ""
+    if isinstance(value, float) and not value.is_integer():
+        return f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.0f}"
+    return str(value)
+
+
+def choose_columns(table: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+    """The columns as text, a value and its interval in one; columns that are not there are left out."""
+    out: dict[str, list[str]] = {}
+    for column in columns or tuple(map(str, table.columns)):
+        name, _, interval = column.partition(" [")
+        ends = interval.rstrip("]").split(", ") if interval else []
+        if not {name, *ends} <= set(table.columns):
+            continue
+        cells = [format_value(value) for value in table[name]]
+        for low, high in zip(*(table[end] for end in ends), strict=True) if ends else ():
+            shown = f" [{format_value(low)}, {format_value(high)}]" if pd.notna(low) else ""
+            out.setdefault(name, []).append(shown)
+        out[name] = [a + b for a, b in zip(cells, out[name], strict=True)] if ends else cells
+    return pd.DataFrame(out)
+
+
+def render_page(tables: dict[str, pd.DataFrame]) -> str:
+    """The page of these tables (names of `SECTIONS`), in the order of the sections."""
+    parts = [f"<!doctype html><html lang=en><meta charset=utf-8><title>Tables</title><style>{STYLE}</style>"
+             "<h1>Tables</h1><p>Every column is explained in results/README.md.</p>"]  # fmt: skip
+    for name, section in SECTIONS.items():
+        if name not in tables:
+            continue
+        shown = choose_columns(tables[name], section.columns)
+        body = shown.to_html(index=False, border=0, na_rep="", classes=name)
+        body = f'<div class="wide">{body}</div>'
+        if len(shown) > LONG:
+            body = f"<details><summary>{len(shown)} lines</summary>{body}</details>"
+        parts.append(
+            f"<h2>{html.escape(section.title)}</h2><p>{html.escape(section.note)}</p>{body}"
+        )
+    return "\n".join(parts) + "\n</html>\n"
