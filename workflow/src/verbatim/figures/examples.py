@@ -12,9 +12,10 @@ from verbatim.figures.near_misses import choose_near_misses
 from verbatim.figures.syntheses import Synthesis, choose_syntheses
 from verbatim.figures.triples import LABELS, Triple, choose_examples
 from verbatim.images import ImageArchive, row_name, synthesis_name
+from verbatim.pictures import Pictures
 
 
-def _read(archive: ImageArchive | None, name: str) -> np.ndarray | None:
+def _read(archive: ImageArchive | Pictures | None, name: str) -> np.ndarray | None:
     """A picture, or None where there is none."""
     return archive.read(name) if archive is not None and name in archive else None
 
@@ -32,7 +33,7 @@ class Finds:
     training: ImageArchive
     masks: ImageArchive
     scores: pd.DataFrame | None = None
-    one_step: ImageArchive | None = None
+    one_step: Pictures | None = None
     verification: pd.DataFrame | None = None
 
     def pair(self, row: pd.Series) -> tuple[np.ndarray, np.ndarray]:
