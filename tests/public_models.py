@@ -151,14 +151,14 @@ def make_public_sd(folder: Path, scheduler: str = "PNDM", sd2: bool = False) -> 
         "down_block_types": ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"],
         "downsample_padding": 1, "flip_sin_to_cos": True, "freq_shift": 0, "in_channels": 4,
         "layers_per_block": 2, "mid_block_scale_factor": 1, "norm_eps": 1e-05,
-        "norm_num_groups": 32, "out_channels": 4, "sample_size": 12 if sd2 else 8,
+        "norm_num_groups": 32, "out_channels": 4, "sample_size": 16,
         "up_block_types": ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3,
     }  # fmt: skip
     if sd2:
         unet |= {
             "attention_head_dim": [2, 4, 4, 8], "dual_cross_attention": False,
             "num_class_embeds": None, "only_cross_attention": False, "upcast_attention": True,
-            "use_linear_projection": True, "sample_size": 16,
+            "use_linear_projection": True, "sample_size": 24,
         }  # fmt: skip
     vae = {
         "_class_name": "AutoencoderKL", "_diffusers_version": "0.6.0", "act_fn": "silu",

@@ -45,7 +45,12 @@ SIZES: dict[str, dict[str, Any]] = {
     "real": {"captions": 4, "batch": 4, "tokens": 77, "text": (768, 12, 12), "latent": (4, 64)},
 }
 GUIDANCE = 7.5
-BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+BETAS = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "steps_offset": 1,
+}
 
 
 def randomize(model: Any) -> Any:

@@ -42,8 +42,8 @@ def pipeline_of(d):
 @pytest.mark.parametrize(
     ("name", "kind", "shape", "size", "tokens", "sigma_max"),
     [
-        ("sd1", "epsilon", (4, 8, 8), 64, 77, 14.6146),
-        ("sd2", "v_prediction", (4, 16, 16), 128, 77, 14.6146),
+        ("sd1", "epsilon", (4, 16, 16), 128, 77, 14.6146),
+        ("sd2", "v_prediction", (4, 24, 24), 192, 77, 14.6146),
         ("if", "epsilon", (3, 16, 16), 16, 77, 20291.7),
     ],
 )
@@ -125,7 +125,7 @@ def test_half_precision_scores_lie_near_those_of_float32_and_are_summed_in_float
     public, name, dtype
 ):
     half, exact = (load_denoiser(public[name], family(name), "cpu", d) for d in (dtype, "float32"))
-    (found,), (expected,) = (score_captions(d, CAPTIONS, [0], 7.5, 8) for d in (half, exact))
+    (found,), (expected,) = (score_captions(d, CAPTIONS, [0], 7.5, 16) for d in (half, exact))
     tolerance = 0.02 if dtype == "float16" else 0.1
     for score in ("dcs_reference", "dcs_paper"):
         values = found.scores[score]
@@ -150,7 +150,7 @@ def test_a_hub_id_is_found_in_the_local_cache_by_its_revision(public, tmp_path, 
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert find_folder("someone/tiny", commit) == repo / "snapshots" / commit
-    assert load_denoiser("someone/tiny", "sd", "cpu").shape == (4, 8, 8)
+    assert load_denoiser("someone/tiny", "sd", "cpu").shape == (4, 16, 16)
     with pytest.raises(ModelFolderError, match="neither a folder nor a model in the local"):
         find_folder("someone/tiny", "f" * 40)
 
