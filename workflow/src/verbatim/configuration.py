@@ -304,7 +304,7 @@ def _most_candidates(
     config: dict[str, Any], sheet: pd.DataFrame, model: str, seen: frozenset[str]
 ) -> int:
     """Most candidates of a model but for the extra ones; models that name each other in a ring add none."""
-    candidates = sheet.loc[model, "candidates"]
+    candidates = str(sheet.loc[model, "candidates"])
     if candidates == "own":
         return RANKINGS * int(config["labels"]["n_prompts"])
     if candidates.startswith("top:"):
