@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -99,9 +101,33 @@ def test_pictures_are_fetched_by_url_only_when_asked_for(tree, tmp_path):
     assert "fetch_urls" not in done.rules
     done = tree.plan(target, results=out, **settings(tree, tmp_path, fetch_urls="true"))
     assert "fetch_urls" in done.rules
-    assert "localrule fetch_urls" not in done.text
-    local = settings(tree, tmp_path, fetch_urls="true", download="{local: true}")
-    assert "localrule fetch_urls" in tree.plan(target, results=out, **local).text
+
+
+LOCAL = """
+import sys
+from pathlib import Path
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings
+
+with SnakemakeApi(OutputSettings()) as api:
+    workflow = api.workflow(
+        resource_settings=ResourceSettings(cores=1),
+        config_settings=ConfigSettings(
+            configfiles=[Path("config/config.yaml")],
+            config={"inputs": {"download": {"local": sys.argv[1] == "true"}}},
+        ),
+    )._workflow
+    print("fetch_urls" in workflow._localrules, "fetch_pictures" in workflow._localrules)
+"""
+
+
+@pytest.mark.parametrize("local", ["true", "false"])
+def test_downloads_run_where_snakemake_runs_only_when_asked_for(tree, local):
+    done = subprocess.run(
+        [sys.executable, "-c", LOCAL, local], cwd=tree.folder, env=tree.environment,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.split() == [str(local == "true"), "False"], done.stderr[-3000:]
 
 
 def test_no_key_of_the_config_lets_a_private_address_be_asked(tree, tmp_path):

@@ -41,7 +41,7 @@ def make_source(folder: Path, shards: int, rows: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shards", type=int, default=2314)
-    parser.add_argument("--rows", type=int, default=1000, help="of a shard; 1,000 are 1.5 MB")
+    parser.add_argument("--rows", type=int, default=300, help="of a shard; 300 are 0.5 MB")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
