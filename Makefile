@@ -15,7 +15,7 @@ empty :=
 comma := ,
 SEED_LIST = [$(subst $(empty) $(empty),$(comma),$(strip $(SEEDS)))]
 
-.PHONY: help table1 unlock all test browser test-browser seeds lint docs lock setup
+.PHONY: help table1 unlock all test browser test-page seeds lint docs lock setup
 
 help:            ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 12
@@ -42,10 +42,10 @@ seeds: setup     ## three worlds of other seeds, reduced; results/tables/seeds.c
 test: setup      ## the tests: units, the workflow on the smoke world, lint
 	.venv/bin/python -m pytest -q -n 2 --dist loadfile tests
 
-browser:         ## a headless Chromium for test-browser (Debian and its kin; as root)
+browser:         ## a headless Chromium for test-page (Debian and its kin; as root)
 	command -v chromium > /dev/null || { apt-get update -qq && apt-get install -y -q --no-install-recommends chromium; }
 
-test-browser: setup browser ## the review page in a real browser (make test skips it where there is none)
+test-page: setup browser ## the review page in a real browser (make test skips it where there is none)
 	.venv/bin/python -m pytest -q tests/scripts/evidence/test_review_page.py
 
 lint: setup      ## ruff, snakefmt, snakemake --lint, mypy

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verbatim.evidence.pairing import draw_null, pair_pictures
+from verbatim.evidence.pairing import choose_null, pair_pictures, thumbnails
 from verbatim.evidence.placeholders import caption_overlap, find_placeholders
 
 FETCHED = pd.DataFrame(
@@ -38,14 +38,28 @@ def test_relatives_cluster_mates_and_rows_of_the_caption_are_no_null(pairing):
     assert related == [[0, 1, 4, 5], [1], [2, 3]]
 
 
-def test_the_null_is_drawn_from_unrelated_prompts_and_is_the_same_for_a_seed(pairing):
-    drawn = draw_null(pairing.related, 2, 3, np.random.default_rng(1))
-    for picture, chosen in enumerate(drawn):
-        prompts = set((chosen // 2).tolist())
-        assert not prompts & set(np.flatnonzero(pairing.related[:, picture]).tolist())
-        assert len(set(chosen.tolist())) == len(chosen) <= 3
-    again = draw_null(pairing.related, 2, 3, np.random.default_rng(1))
-    assert [a.tolist() for a in drawn] == [b.tolist() for b in again]
+def test_the_null_are_the_unrelated_generations_that_look_most_alike_one_a_prompt():
+    rng = np.random.default_rng(0)
+    afar, picture = rng.random((12, 3, 5)), rng.random(5)
+    related = np.arange(12) % 4 == 0
+    readable = rng.random((12, 3)) > 0.2
+    readable[1] = False
+    nearest = {}
+    for prompt in range(12):
+        for seed in range(3):
+            if readable[prompt, seed] and not related[prompt]:
+                apart = ((afar[prompt, seed] - picture) ** 2).sum()
+                nearest[prompt] = min(nearest.get(prompt, (9.0, -1)), (apart, prompt * 3 + seed))
+    for most in (4, 99):
+        chosen = choose_null(related, afar, readable, picture, most)
+        assert chosen.tolist() == sorted(at for _, at in sorted(nearest.values())[:most])
+
+
+def test_a_thumbnail_is_a_vector_of_the_small_picture():
+    plain = np.full((2, 32, 32, 3), 0.25, np.float32)
+    np.testing.assert_allclose(thumbnails(plain), 0.25, atol=1e-6)
+    assert thumbnails(plain).shape == (2, 192)
+    assert thumbnails(plain[:0]).shape == (0, 192)
 
 
 NOTICE = [

@@ -12,6 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from verbatim.images import resize
+
+THUMBNAIL = 8  # ASSUME: pixels; shape and colours of a picture, and no more
+
 
 class Pairing(NamedTuple):
     """Prompts (n) and pictures (m) by index.
@@ -74,16 +78,33 @@ def pair_pictures(
     return Pairing(tested, related | tested, standing)
 
 
-def draw_null(
-    related: np.ndarray, seeds: int, draws: int, rng: np.random.Generator
-) -> list[np.ndarray]:
-    """For every picture, up to `draws` generations of prompts it is not related to; index prompt * seeds + seed.
+def thumbnails(pictures: np.ndarray) -> np.ndarray:
+    """Pictures (n, h, w, 3) at THUMBNAIL pixels, as vectors: how they look from afar."""
+    small = [resize(picture, THUMBNAIL, THUMBNAIL) for picture in pictures]
+    return np.stack(small).reshape(len(small), -1) if small else np.zeros((0, 3 * THUMBNAIL**2))
 
-    related : (n, m) bool.
+
+def choose_null(
+    related: np.ndarray,
+    generations: np.ndarray,
+    readable: np.ndarray,
+    picture: np.ndarray,
+    most: int,
+) -> np.ndarray:
+    """The unrelated generations that look most like a picture; index prompt * seeds + seed.
+
+    Tested pictures were retrieved because they look like their generation. Unrelated ones drawn blindly
+    would look less alike, and nearly any retrieved pair would stand out from them.
+
+    Parameters
+    ----------
+    related : (n,) bool, prompts that have to do with the picture. generations : (n, seeds, d)
+    thumbnails. readable : (n, seeds) bool. picture : (d,) thumbnail. most : of them, one a prompt.
     """
-    drawn = []
-    for column in related.T:
-        free = np.flatnonzero(~column)
-        pool = (free[:, None] * seeds + np.arange(seeds)).ravel()
-        drawn.append(np.sort(rng.permutation(pool)[:draws]))
-    return drawn
+    apart = ((generations - picture) ** 2).sum(axis=2)
+    apart[~readable | related[:, None]] = np.inf
+    seed = apart.argmin(axis=1)
+    nearest = apart[np.arange(len(apart)), seed]
+    order = np.argsort(nearest, kind="stable")[:most]
+    order = order[np.isfinite(nearest[order])]
+    return np.sort(order * apart.shape[1] + seed[order])
