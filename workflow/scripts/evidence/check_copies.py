@@ -48,7 +48,9 @@ def main(smk):
                 picture = int(best["picture"])
                 base = squares.get(picture)[int(best["base"])]
                 generation = pictures[prompt * len(p.seeds) + int(best["seed"])]
-                return pair_doubts(generation, base, best, p.size, guards, picture in placeholders)
+                return pair_doubts(
+                    generation, base, best, search.settings, guards, picture in placeholders
+                )
 
             table = verification_table(
                 labels, best_pairs(pairs), pairing, p.seeds, squares.crop, reasons, p.size,

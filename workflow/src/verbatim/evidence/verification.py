@@ -24,7 +24,7 @@ from verbatim.evidence.null import (
     relative_residuals,
 )
 from verbatim.evidence.pairing import THUMBNAIL, Pairing, choose_null, thumbnails
-from verbatim.evidence.placements import place
+from verbatim.evidence.placements import SearchSettings, place
 from verbatim.guards import GuardSettings, doubts
 
 NAN = float("nan")
@@ -108,16 +108,16 @@ def pair_doubts(
     generation: np.ndarray,
     square: np.ndarray,
     best: dict[str, Any],
-    size: int,
+    search: SearchSettings,
     guards: GuardSettings,
     placeholder: bool,
 ) -> list[str]:
     """Why a match of these two may mean nothing, looked at where they were compared."""
     side, top, left = (int(best[name]) for name in ("side", "top", "left"))
-    placed, mask = place(square, size, side, top, left, bool(best["flip"]))
+    placed, mask = place(square, search.size, side, top, left, bool(best["flip"]))
     found = ["training picture: placeholder"] if placeholder else []
     for name, picture in (("training picture", placed), ("generation", generation)):
-        found += [f"{name}: {d}" for d in doubts(picture, guards, float(best["residual"]), mask)]
+        found += [f"{name}: {d}" for d in doubts(picture, guards, search.calm**0.5, mask)]
     return found
 
 
