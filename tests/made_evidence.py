@@ -15,7 +15,7 @@ SIZE, SEEDS, N = 32, [0, 1], 24
 SEARCH = {
     "coarse": 16, "scales": [0.71, 0.84, 1.0, 1.19, 1.41], "shift": 0.25, "flip": True, "visible": 0.5,
     "share": 0.9, "background": 0.1, "least_area": 0.05, "blur": 1,
-    "window": 5, "calm": 0.01, "refine": 0.7,
+    "window": 5, "calm": 0.01, "refine": 0.6,
 }  # fmt: skip
 TEST = {"generations": 40, "quantile": 0.25, "least": 10, "alpha": 0.05}
 GUARDS = {

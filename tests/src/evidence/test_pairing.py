@@ -19,7 +19,10 @@ PICTURE_OF = {1: 0, 2: 1, 3: 2, 4: 3, 5: 4, 6: 5, 7: 1}  # rows 2 and 7 show one
 def pairing():
     return pair_pictures(
         pd.DataFrame({"prompt_id": [10, 20, 30], "caption": ["a", "b", "x"], "row": [1, 2, -1]}),
-        pd.DataFrame({"prompt_id": [10, 10, 30], "seed": 0, "order": [0, 1, 0], "row": [7, 9, 3]}),
+        [0, 4],
+        pd.DataFrame(
+            {"prompt_id": [10, 10, 30], "seed": [4, 0, 0], "order": [0, 1, 0], "row": [7, 9, 3]}
+        ),
         pd.DataFrame({"row": [1], "relative": [6]}),
         FETCHED,
         pd.DataFrame({"row": [3, 4], "cluster": [3, 3]}),
@@ -27,8 +30,9 @@ def pairing():
     )
 
 
-def test_a_prompt_is_tested_against_its_own_row_and_its_neighbours(pairing):
-    assert [np.flatnonzero(row).tolist() for row in pairing.tested] == [[0, 1], [1], [2]]
+def test_a_synthesis_is_tested_against_its_prompts_own_row_and_its_own_neighbours(pairing):
+    tested = [[np.flatnonzero(seed).tolist() for seed in prompt] for prompt in pairing.tested]
+    assert tested == [[[0], [0, 1]], [[1], [1]], [[2], []]]
     assert pairing.row[0, 1] == 7
     assert pairing.row[1, 1] == 2
 

@@ -259,8 +259,10 @@ class Search:
         made = fine[near] - fill[:, None, None]
         energy = (made**2).sum(axis=1)
         score = np.full(side.shape, np.inf)
-        for one in np.unique(side):
-            drawn = canvas(picture, int(one), flip, s.size, fill)
+        drawings = {
+            int(one): canvas(picture, int(one), flip, s.size, fill) for one in np.unique(side)
+        }
+        for one, drawn in drawings.items():
             pair, at = np.nonzero(side == one)
             seen = windows(drawn, s.size, top[pair, at], left[pair, at])
             masks = covered(s.size, side[pair, at], top[pair, at], left[pair, at])
@@ -272,7 +274,7 @@ class Search:
         side, top, left = side[here, chosen], top[here, chosen], left[here, chosen]
         shown = np.empty_like(made)
         for one in np.unique(side):
-            drawn = canvas(picture, int(one), flip, s.size, fill)
+            drawn = drawings[int(one)]
             shown[side == one] = windows(drawn, s.size, top[side == one], left[side == one])
         residual, area = trimmed_residuals(made, shown, covered(s.size, side, top, left), s)
         found.residual[near], found.area[near] = residual, area

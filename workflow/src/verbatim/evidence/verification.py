@@ -64,9 +64,8 @@ def compare_pairs(
     there = readable.ravel()
     pairs: list[pd.DataFrame] = []
     null: list[np.ndarray] = []
-    for picture in watch(np.flatnonzero(pairing.tested.any(axis=0)).tolist()):
-        prompts = np.flatnonzero(pairing.tested[:, picture])
-        tested = (prompts[:, None] * seeds + np.arange(seeds)).ravel()
+    for picture in watch(np.flatnonzero(pairing.tested.any(axis=(0, 1))).tolist()):
+        tested = np.flatnonzero(pairing.tested[:, :, picture])
         tested = tested[there[tested]]
         if not len(tested):
             continue
