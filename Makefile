@@ -18,7 +18,7 @@ empty :=
 comma := ,
 SEED_LIST = [$(subst $(empty) $(empty),$(comma),$(strip $(SEEDS)))]
 
-.PHONY: help table1 unlock all test test-slurm test-slurm-chaos test-conda browser test-browser seeds lint docs lock setup
+.PHONY: help table1 unlock all test test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
 
 help:            ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 20
@@ -59,10 +59,10 @@ test-slurm-chaos: setup  ## jobs cancelled, a node down, too little memory, ten 
 test-conda: setup  ## the environments of envs/ made and used, by a stand-in for conda
 	VERBATIM_CONDA=1 .venv/bin/python -m pytest -v -s -p no:xdist tests/conda
 
-browser:         ## a headless Chromium for test-browser (Debian and its kin; as root)
+browser:         ## a headless Chromium for test-page (Debian and its kin; as root)
 	command -v chromium > /dev/null || { apt-get update -qq && apt-get install -y -q --no-install-recommends chromium; }
 
-test-browser: setup browser ## the review page in a real browser (make test skips it where there is none)
+test-page: setup browser ## the review page in a real browser (make test skips it where there is none)
 	.venv/bin/python -m pytest -q tests/scripts/evidence/test_review_page.py
 
 lint: setup      ## ruff, snakefmt, snakemake --lint, mypy

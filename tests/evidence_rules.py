@@ -6,8 +6,8 @@ import runpy
 from pathlib import Path
 from types import SimpleNamespace
 
-from conftest import Files
 from made_evidence import GUARDS, SEARCH, SEEDS, SIZE, TEST, files_of
+from script_files import Files
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = [ROOT / f"workflow/report/review/page.{kind}" for kind in ("html", "css", "js")]

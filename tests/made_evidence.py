@@ -14,9 +14,10 @@ from verbatim.records import SCHEMAS, prompt_id, write_table
 SIZE, SEEDS, N = 32, [0, 1], 24
 SEARCH = {
     "coarse": 16, "scales": [0.71, 0.84, 1.0, 1.19, 1.41], "shift": 0.25, "flip": True, "visible": 0.5,
-    "share": 0.8, "background": 0.1, "least_area": 0.05, "blur": 1, "refine": 0.15,
+    "share": 0.9, "background": 0.1, "least_area": 0.05, "blur": 1,
+    "window": 5, "calm": 0.01, "refine": 0.6,
 }  # fmt: skip
-TEST = {"generations": 40, "quantile": 0.05, "least": 10, "alpha": 0.05, "seed": 0}
+TEST = {"generations": 40, "quantile": 0.25, "least": 10, "alpha": 0.05}
 GUARDS = {
     "near_constant": 0.98, "flat_range": 0.03, "white": 0.95, "edge_density": 0.6, "edge_step": 0.2,
 }  # fmt: skip
@@ -41,13 +42,13 @@ def synthesis(i: int, seed: int) -> np.ndarray:
     if kind == "flip":
         return own[:, ::-1]
     if kind == "template":
-        return np.concatenate([own[:24], picture(900)[24:]])
+        return np.concatenate([own[:30], picture(900)[30:]])
     return own if kind else picture(1000 + 10 * i + seed)
 
 
 def template_mask() -> np.ndarray:
     mask = np.zeros((SIZE, SIZE), dtype=bool)
-    mask[:24] = True
+    mask[:30] = True
     return mask
 
 
@@ -72,7 +73,7 @@ def make_labels() -> pd.DataFrame:
                 "seed": seed, "source_row": source, "distance": distance, "distance_mv": own.min(),
                 "distance_rv": other.min(), "distance_tv": float(np.min(under)),
                 "mask_file": f"{IDS[i]}.png" if label == "TV" else "",
-                "mask_area": 0.75 if label == "TV" else np.nan, "crop": "whole", "review": i == 5,
+                "mask_area": 0.9375 if label == "TV" else np.nan, "crop": "whole", "review": i == 5,
                 "review_reason": "training picture: flat" if i == 5 else "", "status": "ok", "preset": "paper",
             }
         )  # fmt: skip

@@ -27,7 +27,7 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "workflow" / "src"), str(ROOT / "tests")]
 
-from conftest import Files  # noqa: E402
+from script_files import Files  # noqa: E402
 
 from verbatim.parts import Kept, fingerprint  # noqa: E402
 from verbatim.records import write_table  # noqa: E402

@@ -28,8 +28,8 @@ from tiny_models import CAPTIONS, with_prediction
 from verbatim.blackbox import ecs
 from verbatim.diffusion.load import load_denoiser
 from verbatim.diffusion.sampling import synthesize, synthesize_one_step
+from verbatim.guards import GuardSettings
 from verbatim.images import to_uint8
-from verbatim.labels.guards import GuardSettings
 from verbatim.labels.label import LabelSettings, label_generations
 from verbatim.labels.masks import MaskSettings
 from verbatim.labels.training import Squares

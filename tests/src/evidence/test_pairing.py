@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verbatim.evidence.pairing import draw_null, pair_pictures
+from verbatim.evidence.pairing import choose_null, pair_pictures, thumbnails
 from verbatim.evidence.placeholders import caption_overlap, find_placeholders
 
 FETCHED = pd.DataFrame(
@@ -19,7 +19,10 @@ PICTURE_OF = {1: 0, 2: 1, 3: 2, 4: 3, 5: 4, 6: 5, 7: 1}  # rows 2 and 7 show one
 def pairing():
     return pair_pictures(
         pd.DataFrame({"prompt_id": [10, 20, 30], "caption": ["a", "b", "x"], "row": [1, 2, -1]}),
-        pd.DataFrame({"prompt_id": [10, 10, 30], "seed": 0, "order": [0, 1, 0], "row": [7, 9, 3]}),
+        [0, 4],
+        pd.DataFrame(
+            {"prompt_id": [10, 10, 30], "seed": [4, 0, 0], "order": [0, 1, 0], "row": [7, 9, 3]}
+        ),
         pd.DataFrame({"row": [1], "relative": [6]}),
         FETCHED,
         pd.DataFrame({"row": [3, 4], "cluster": [3, 3]}),
@@ -27,8 +30,9 @@ def pairing():
     )
 
 
-def test_a_prompt_is_tested_against_its_own_row_and_its_neighbours(pairing):
-    assert [np.flatnonzero(row).tolist() for row in pairing.tested] == [[0, 1], [1], [2]]
+def test_a_synthesis_is_tested_against_its_prompts_own_row_and_its_own_neighbours(pairing):
+    tested = [[np.flatnonzero(seed).tolist() for seed in prompt] for prompt in pairing.tested]
+    assert tested == [[[0], [0, 1]], [[1], [1]], [[2], []]]
     assert pairing.row[0, 1] == 7
     assert pairing.row[1, 1] == 2
 
@@ -38,14 +42,28 @@ def test_relatives_cluster_mates_and_rows_of_the_caption_are_no_null(pairing):
     assert related == [[0, 1, 4, 5], [1], [2, 3]]
 
 
-def test_the_null_is_drawn_from_unrelated_prompts_and_is_the_same_for_a_seed(pairing):
-    drawn = draw_null(pairing.related, 2, 3, np.random.default_rng(1))
-    for picture, chosen in enumerate(drawn):
-        prompts = set((chosen // 2).tolist())
-        assert not prompts & set(np.flatnonzero(pairing.related[:, picture]).tolist())
-        assert len(set(chosen.tolist())) == len(chosen) <= 3
-    again = draw_null(pairing.related, 2, 3, np.random.default_rng(1))
-    assert [a.tolist() for a in drawn] == [b.tolist() for b in again]
+def test_the_null_are_the_unrelated_generations_that_look_most_alike_one_a_prompt():
+    rng = np.random.default_rng(0)
+    afar, picture = rng.random((12, 3, 5)), rng.random(5)
+    related = np.arange(12) % 4 == 0
+    readable = rng.random((12, 3)) > 0.2
+    readable[1] = False
+    nearest = {}
+    for prompt in range(12):
+        for seed in range(3):
+            if readable[prompt, seed] and not related[prompt]:
+                apart = ((afar[prompt, seed] - picture) ** 2).sum()
+                nearest[prompt] = min(nearest.get(prompt, (9.0, -1)), (apart, prompt * 3 + seed))
+    for most in (4, 99):
+        chosen = choose_null(related, afar, readable, picture, most)
+        assert chosen.tolist() == sorted(at for _, at in sorted(nearest.values())[:most])
+
+
+def test_a_thumbnail_is_a_vector_of_the_small_picture():
+    plain = np.full((2, 32, 32, 3), 0.25, np.float32)
+    np.testing.assert_allclose(thumbnails(plain), 0.25, atol=1e-6)
+    assert thumbnails(plain).shape == (2, 192)
+    assert thumbnails(plain[:0]).shape == (0, 192)
 
 
 NOTICE = [

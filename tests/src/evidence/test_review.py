@@ -75,8 +75,8 @@ def test_panels_show_generated_training_mask_and_residual():
     np.testing.assert_allclose(generated / 255, a, atol=1e-6)
     np.testing.assert_allclose(training / 255, b, atol=1e-6)
     np.testing.assert_array_equal(mask[:, :, 0] == 255, template_mask())
-    np.testing.assert_allclose(rest[:24] / 255, np.abs(a - b)[:24], atol=1e-6)
-    assert not rest[24:].any()
+    np.testing.assert_allclose(rest[:30] / 255, np.abs(a - b)[:30], atol=1e-6)
+    assert not rest[30:].any()
 
 
 def test_placed_panels_show_the_picture_where_it_was_found():

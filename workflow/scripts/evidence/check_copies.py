@@ -30,12 +30,12 @@ def main(smk):
         with ImageArchive(smk.input.images) as made, ImageArchive(smk.input.training) as training:
             pictures, readable = read_generations(made, labels["prompt_id"], p.seeds, p.size)
             squares = Squares(training, fetched, p.size)
-            pairing = pair_pictures(labels, picture_of=squares.picture_of, **tables)
+            pairing = pair_pictures(labels, p.seeds, picture_of=squares.picture_of, **tables)
             placeholders = find_placeholders(
                 fetched, tables["clusters"], stats, squares.picture_of, **p.placeholder
             )
             log.info(
-                "%d pairs of a prompt and a picture, %d pictures",
+                "%d pairs of a synthesis and a picture, %d pictures",
                 pairing.tested.sum(),
                 len(squares),
             )
@@ -48,7 +48,9 @@ def main(smk):
                 picture = int(best["picture"])
                 base = squares.get(picture)[int(best["base"])]
                 generation = pictures[prompt * len(p.seeds) + int(best["seed"])]
-                return pair_doubts(generation, base, best, p.size, guards, picture in placeholders)
+                return pair_doubts(
+                    generation, base, best, search.settings, guards, picture in placeholders
+                )
 
             table = verification_table(
                 labels, best_pairs(pairs), pairing, p.seeds, squares.crop, reasons, p.size,

@@ -133,9 +133,10 @@ SCHEMAS: dict[str, pa.Schema] = {
     # what was spent on a prompt: its share of the network rows and seconds of the job that made it
     "spent": _schema(prompt_id=I64, stage=S, unet_rows=F64, seconds=F64),
     # evidence: what the verifier finds, a row a prompt of `labels`, never mixed into MV, RV, TV. side, top,
-    # left: where the training picture lies, in sides of the generation's square; residual: trimmed RMSE;
-    # relative: over what unrelated generations reach; p_pair of the best pair, p of the prompt (times
-    # n_pairs), q among the model's prompts; doubt: why a match may mean nothing; status: ok, missing, no null
+    # left: where the training picture lies, in sides of the generation's square; residual: how unlike the
+    # structure of the two is; relative: over what unrelated generations reach; p_pair of the best pair, p of
+    # the prompt (times n_pairs), q among the model's prompts; doubt: why a match may mean nothing; status: ok,
+    # missing, no null
     "verification": _schema(
         prompt_id=I64, extra=B, label=S, seed=I32, source_row=I64, crop=S, flip=B, side=F64, top=F64,
         left=F64, area=F64, residual=F64, relative=F64, p_pair=F64, n_pairs=I64, p=F64, q=F64,

@@ -31,7 +31,7 @@ WHOLE = 0.999  # share of a picture's energy from which all of it is in the fram
 class Found(NamedTuple):
     """Best placement of one picture in each of n generations; all (n,).
 
-    residual : trimmed RMSE over the telling pixels; inf where none are. side, top, left : in pixels of
+    residual : from `trimmed_residuals`, inf where no pixel tells anything. side, top, left : in pixels of
     the squares of `size`. base : which of the picture's squares. area : share of the frame compared.
     """
 
@@ -59,25 +59,49 @@ class Generations(NamedTuple):
         return Generations(self.coarse[which], self.sums[which], self.fine[which])
 
 
+def box_means(planes: np.ndarray, window: int) -> np.ndarray:
+    """Mean over the window x window pixels about each pixel, edges repeated; (n, c, h, w) gives the same."""
+    for axis in (2, 3):
+        width, half = planes.shape[axis], window // 2
+        wide = np.pad(
+            planes, [(half, half) if a == axis else (0, 0) for a in range(4)], mode="edge"
+        )
+        total = np.zeros_like(planes)
+        for at in range(2 * half + 1):
+            total += wide[:, :, at : at + width] if axis == 2 else wide[:, :, :, at : at + width]
+        planes = total / np.float32(2 * half + 1)
+    return planes
+
+
 def trimmed_residuals(
     generations: np.ndarray, placed: np.ndarray, masks: np.ndarray, settings: SearchSettings
 ) -> tuple[np.ndarray, np.ndarray]:
-    """RMSE over the telling pixels that agree best, and the share of the frame they lie in.
+    """How unlike two pictures' structure is over the telling pixels that agree best, and their area.
+
+    About each pixel 1 - (2 cov + c) / (var_g + var_t + c), the structure part of SSIM (Wang 2004), with
+    all channels summed: 0 where both vary alike or both hardly vary, up to 2 where they vary against
+    each other. Plain areas of one colour agree for little, which RMSE would count as a match.
 
     A pixel under the mask tells something if either picture departs there from the training picture's
     background: two drawings on white agree on most of the white. The worst (1 - share) of the telling
-    pixels are left out, so that a moved or a changed patch costs nothing.
+    pixels are left out, so that a moved or a changed patch costs little.
 
     generations, placed : (n, 3, s, s), both less the background's colour. masks : (n, s, s) bool.
 
     Returns
     -------
-    residual (n,) float64, inf where too few pixels tell anything; area (n,).
+    residual (n,) float64, root of the mean, inf where too few pixels tell anything; area (n,).
     """
     n, pixels = len(generations), masks[0].size if len(masks) else 0
     departs = np.maximum(np.abs(generations), np.abs(placed)).max(axis=1) > settings.background
     telling = (departs & masks).reshape(n, -1)
-    errors = ((generations - placed).astype(np.float64) ** 2).mean(axis=1).reshape(n, -1)
+    window = max(3, round(settings.window * generations.shape[-1] / settings.size)) if n else 3
+    g, t = box_means(generations, window), box_means(placed, window)
+    spread = box_means(generations**2, window) - g**2 + box_means(placed**2, window) - t**2
+    common = box_means(generations * placed, window) - g * t
+    calm = np.float32(3 * settings.calm)
+    unlike = 1 - (2 * common.sum(axis=1) + calm) / (np.maximum(spread.sum(axis=1), 0) + calm)
+    errors = np.maximum(unlike, 0).astype(np.float64).reshape(n, -1)
     ordered = np.sort(np.where(telling, errors, np.inf), axis=1)
     count = telling.sum(axis=1)
     kept = np.ceil(settings.share * count).astype(int)
@@ -235,8 +259,10 @@ class Search:
         made = fine[near] - fill[:, None, None]
         energy = (made**2).sum(axis=1)
         score = np.full(side.shape, np.inf)
-        for one in np.unique(side):
-            drawn = canvas(picture, int(one), flip, s.size, fill)
+        drawings = {
+            int(one): canvas(picture, int(one), flip, s.size, fill) for one in np.unique(side)
+        }
+        for one, drawn in drawings.items():
             pair, at = np.nonzero(side == one)
             seen = windows(drawn, s.size, top[pair, at], left[pair, at])
             masks = covered(s.size, side[pair, at], top[pair, at], left[pair, at])
@@ -248,7 +274,7 @@ class Search:
         side, top, left = side[here, chosen], top[here, chosen], left[here, chosen]
         shown = np.empty_like(made)
         for one in np.unique(side):
-            drawn = canvas(picture, int(one), flip, s.size, fill)
+            drawn = drawings[int(one)]
             shown[side == one] = windows(drawn, s.size, top[side == one], left[side == one])
         residual, area = trimmed_residuals(made, shown, covered(s.size, side, top, left), s)
         found.residual[near], found.area[near] = residual, area

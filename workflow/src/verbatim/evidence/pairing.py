@@ -6,19 +6,23 @@ Rows that show one picture, byte for byte, are one picture: it is compared once.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from verbatim.images import resize
+
+THUMBNAIL = 8  # ASSUME: pixels; shape and colours of a picture, and no more
+
 
 class Pairing(NamedTuple):
-    """Prompts (n) and pictures (m) by index.
+    """Prompts (n), seeds and pictures (m) by index.
 
-    tested, related : (n, m) bool. Tested: the picture of the prompt's own row or of a neighbour.
-    Related: that, or of a relative or a cluster-mate of these, or of a row of the prompt's caption; no
-    pair of the null is related. row : (n, m) int64, the row that a tested picture stands for; -1.
+    tested : (n, seeds, m) bool, the picture of the prompt's own row or of a neighbour of this very
+    synthesis. related : (n, m) bool, a picture tested with any seed, or of a relative or a
+    cluster-mate of these, or of a row of the prompt's caption; no pair of the null is related. row : (n, m) int64, the row that a tested picture stands for; -1.
     """
 
     tested: np.ndarray
@@ -28,6 +32,7 @@ class Pairing(NamedTuple):
 
 def pair_pictures(
     prompts: pd.DataFrame,
+    seeds: Sequence[int],
     neighbours: pd.DataFrame,
     relatives: pd.DataFrame,
     fetched: pd.DataFrame,
@@ -42,10 +47,14 @@ def pair_pictures(
     picture_of : row -> index of its picture, of the rows whose picture can be read.
     """
     n, m = len(prompts), max(picture_of.values(), default=-1) + 1
-    tested = np.zeros((n, m), dtype=bool)
+    tested = np.zeros((n, len(seeds), m), dtype=bool)
+    at_seed = {seed: j for j, seed in enumerate(seeds)}
     related = np.zeros((n, m), dtype=bool)
     standing = np.full((n, m), -1, dtype=np.int64)
-    near = neighbours.sort_values(["order", "seed"]).groupby("prompt_id")["row"].agg(list).to_dict()
+    ordered = neighbours[neighbours["seed"].isin(list(seeds))].sort_values(["order", "seed"])
+    near = ordered.groupby("prompt_id")[["seed", "row"]].apply(
+        lambda group: list(group.itertuples(index=False, name=None))
+    )
     more = relatives.groupby("row")["relative"].agg(list).to_dict()
     cluster_of = dict(zip(clusters["row"].tolist(), clusters["cluster"].tolist(), strict=True))
     of_cluster: dict[int, set[int]] = defaultdict(set)
@@ -56,14 +65,15 @@ def pair_pictures(
             if row in cluster_of:
                 of_cluster[cluster_of[row]].add(picture_of[row])
     for i, prompt in enumerate(prompts.to_dict("records")):
-        asked = [int(prompt["row"]), *near.get(prompt["prompt_id"], ())]
-        rows = [row for row in dict.fromkeys(asked) if row >= 0]
-        for row in rows:
+        asked = [(seed, int(prompt["row"])) for seed in seeds]
+        asked += near.get(prompt["prompt_id"], [])
+        for seed, row in asked:
             if row in picture_of:
                 picture = picture_of[row]
-                tested[i, picture] = True
+                tested[i, at_seed[seed], picture] = True
                 if standing[i, picture] < 0:
                     standing[i, picture] = row
+        rows = [row for row in dict.fromkeys(row for _, row in asked) if row >= 0]
         wide = {*rows, *(other for row in rows for other in more.get(row, ()))}
         alike = set(of_caption[prompt["caption"]])
         for row in wide:
@@ -71,19 +81,36 @@ def pair_pictures(
             if row in picture_of:
                 alike.add(picture_of[row])
         related[i, list(alike)] = True
-    return Pairing(tested, related | tested, standing)
+    return Pairing(tested, related | tested.any(axis=1), standing)
 
 
-def draw_null(
-    related: np.ndarray, seeds: int, draws: int, rng: np.random.Generator
-) -> list[np.ndarray]:
-    """For every picture, up to `draws` generations of prompts it is not related to; index prompt * seeds + seed.
+def thumbnails(pictures: np.ndarray) -> np.ndarray:
+    """Pictures (n, h, w, 3) at THUMBNAIL pixels, as vectors: how they look from afar."""
+    small = [resize(picture, THUMBNAIL, THUMBNAIL) for picture in pictures]
+    return np.stack(small).reshape(len(small), -1) if small else np.zeros((0, 3 * THUMBNAIL**2))
 
-    related : (n, m) bool.
+
+def choose_null(
+    related: np.ndarray,
+    generations: np.ndarray,
+    readable: np.ndarray,
+    picture: np.ndarray,
+    most: int,
+) -> np.ndarray:
+    """The unrelated generations that look most like a picture; index prompt * seeds + seed.
+
+    Tested pictures were retrieved because they look like their generation. Unrelated ones drawn blindly
+    would look less alike, and nearly any retrieved pair would stand out from them.
+
+    Parameters
+    ----------
+    related : (n,) bool, prompts that have to do with the picture. generations : (n, seeds, d)
+    thumbnails. readable : (n, seeds) bool. picture : (d,) thumbnail. most : of them, one a prompt.
     """
-    drawn = []
-    for column in related.T:
-        free = np.flatnonzero(~column)
-        pool = (free[:, None] * seeds + np.arange(seeds)).ravel()
-        drawn.append(np.sort(rng.permutation(pool)[:draws]))
-    return drawn
+    apart = ((generations - picture) ** 2).sum(axis=2)
+    apart[~readable | related[:, None]] = np.inf
+    seed = apart.argmin(axis=1)
+    nearest = apart[np.arange(len(apart)), seed]
+    order = np.argsort(nearest, kind="stable")[:most]
+    order = order[np.isfinite(nearest[order])]
+    return np.sort(order * apart.shape[1] + seed[order])

@@ -32,7 +32,9 @@ class SearchSettings:
     least_area : telling pixels below this share of the frame are too few.
     blur : how often both pictures are smoothed by [1, 2, 1] / 4 before their residual is taken, so that
         half a pixel's difference of place costs little.
-    refine : residual at the coarse side above which a pair is not looked at more closely, RMSE.
+    window : side of the squares about each pixel whose structure is compared, pixels of `size`.
+    calm : variance of a channel in such a square from which it counts as structure.
+    refine : residual at the coarse side above which a pair is not looked at more closely.
     """
 
     size: int
@@ -45,6 +47,8 @@ class SearchSettings:
     background: float
     least_area: float
     blur: int
+    window: int
+    calm: float
     refine: float
 
 

@@ -17,7 +17,7 @@ from verbatim.evidence.matching import residual_of
 from verbatim.evidence.placements import SearchSettings
 from verbatim.images import ImageError, decode_image, resize
 
-TOLERANCE = 1e-6  # absolute, of RMSE in [0, 1]
+TOLERANCE = 1e-6  # absolute, of RMSE in [0, 1] and of residuals
 
 
 class Replay(NamedTuple):

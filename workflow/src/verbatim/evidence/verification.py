@@ -2,7 +2,7 @@
 
 Webster 2023, Fig. 5. The statistic of a pair is its trimmed residual at the best placement, over a low
 quantile of the residuals of unrelated generations with the same training picture. The null is the same
-statistic of unrelated pairs of the same model and data set. A prompt's p-value is the least of its
+statistic of unrelated pairs of the same model and data set, those that look most alike from afar. A prompt's p-value is the least of its
 pairs', times how many there were; q-values are over the prompts of a model.
 """
 
@@ -23,8 +23,8 @@ from verbatim.evidence.null import (
     relative_null,
     relative_residuals,
 )
-from verbatim.evidence.pairing import Pairing, draw_null
-from verbatim.evidence.placements import place
+from verbatim.evidence.pairing import THUMBNAIL, Pairing, choose_null, thumbnails
+from verbatim.evidence.placements import SearchSettings, place
 from verbatim.guards import GuardSettings, doubts
 
 NAN = float("nan")
@@ -32,15 +32,14 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class NullSettings:
-    """generations : unrelated ones drawn a picture. quantile : of their residuals, the measure of a
-    picture. least : a picture with fewer is not tested. alpha : q-value up to which a copy is verified.
-    seed : of the draw."""
+    """generations : unrelated ones a picture, those that look most like it. quantile : of their
+    residuals, the measure of a picture. least : a picture with fewer is not tested. alpha : q-value up
+    to which a copy is verified."""
 
     generations: int
     quantile: float
     least: int
     alpha: float
-    seed: int
 
 
 def compare_pairs(
@@ -60,18 +59,19 @@ def compare_pairs(
     generations : prompt * seeds + seed, blank where there is none. watch : wraps the loop, for progress.
     """
     seeds = readable.shape[1]
-    drawn = draw_null(
-        pairing.related, seeds, settings.generations, np.random.default_rng(settings.seed)
-    )
+    fine = generations.fine.transpose(0, 2, 3, 1)
+    afar = thumbnails(fine).reshape(*readable.shape, 3 * THUMBNAIL**2)
     there = readable.ravel()
     pairs: list[pd.DataFrame] = []
     null: list[np.ndarray] = []
-    for picture in watch(np.flatnonzero(pairing.tested.any(axis=0)).tolist()):
-        prompts = np.flatnonzero(pairing.tested[:, picture])
-        tested = (prompts[:, None] * seeds + np.arange(seeds)).ravel()
-        tested, unrelated = tested[there[tested]], drawn[picture][there[drawn[picture]]]
+    for picture in watch(np.flatnonzero(pairing.tested.any(axis=(0, 1))).tolist()):
+        tested = np.flatnonzero(pairing.tested[:, :, picture])
+        tested = tested[there[tested]]
         if not len(tested):
             continue
+        like = thumbnails(np.stack(squares(picture)[:1]))[0]
+        related = pairing.related[:, picture]
+        unrelated = choose_null(related, afar, readable, like, settings.generations)
         both = np.concatenate([tested, unrelated])
         found = search.compare(squares(picture), generations.take(both))
         of_null = found.residual[len(tested) :]
@@ -107,16 +107,16 @@ def pair_doubts(
     generation: np.ndarray,
     square: np.ndarray,
     best: dict[str, Any],
-    size: int,
+    search: SearchSettings,
     guards: GuardSettings,
     placeholder: bool,
 ) -> list[str]:
     """Why a match of these two may mean nothing, looked at where they were compared."""
     side, top, left = (int(best[name]) for name in ("side", "top", "left"))
-    placed, mask = place(square, size, side, top, left, bool(best["flip"]))
+    placed, mask = place(square, search.size, side, top, left, bool(best["flip"]))
     found = ["training picture: placeholder"] if placeholder else []
     for name, picture in (("training picture", placed), ("generation", generation)):
-        found += [f"{name}: {d}" for d in doubts(picture, guards, float(best["residual"]), mask)]
+        found += [f"{name}: {d}" for d in doubts(picture, guards, search.calm**0.5, mask)]
     return found
 
 
