@@ -410,9 +410,8 @@ def all_figures():
     """Every figure of a run; those that need the truth only where there is one."""
     names = ["fig1_syntheses", "fig2_templates", "fig3_precision", "fig4_duplication"]
     names += ["fig5_near_misses", "triples", "table1"]
-    names += ["recall", "confusion"] if WORLD else []
-    detectors = ["roc", "detector_recall", "histogram", "unpicked"]
-    names += detectors if WORLD and attacked_models() else []
+    truth = ["recall", "confusion", "roc", "detector_recall", "histogram", "unpicked"]
+    names += truth if WORLD else []
     return [
         f"<results>/figures/{name}.{kind}" for name in names for kind in ("png", "pdf")
     ]

@@ -146,9 +146,26 @@ rule plot_curves:
 
 rule plot_truth:
     input:
+        truth="<results>/world/truth.parquet",
+        pictures="<results>/world/pictures.npy",
         recall="<results>/tables/recall.csv",
         confusion="<results>/tables/confusion.csv",
-        code=code("figures/confusion", "figures/recall", "figures/style"),
+        prompts=detector_table("detectors"),
+        evaluation=detector_table("evaluation"),
+        kinds=detector_table("kinds"),
+        roc=detector_table("roc"),
+        images=of_attacked("<results>/labels/{model}/images.zip"),
+        one_step=of_attacked("<results>/blackbox/{model}/images.parquet"),
+        code=code(
+            "images",
+            "figures/confusion",
+            "figures/grid",
+            "figures/histogram",
+            "figures/recall",
+            "figures/roc",
+            "figures/style",
+            "figures/unpicked",
+        ),
     output:
         recall=report(
             "<results>/figures/recall.png",
@@ -162,47 +179,6 @@ rule plot_truth:
             category="3 What the paper could not show",
             labels={"result": "Labels against truth"},
         ),
-        pdf=expand(
-            "<results>/figures/{figure}.pdf",
-            figure=["recall", "confusion"],
-        ),
-    log:
-        "<results>/logs/figures/plot_truth.log",
-    benchmark:
-        "<results>/benchmarks/figures/plot_truth.tsv"
-    conda:
-        "../../envs/plots.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        names=names_of(MODELS.index),
-        dpi=config["figures"]["dpi"],
-    script:
-        "../scripts/figures/plot_truth.py"
-
-
-rule plot_detectors:
-    input:
-        truth="<results>/world/truth.parquet",
-        pictures="<results>/world/pictures.npy",
-        prompts="<results>/tables/detectors.csv",
-        evaluation="<results>/tables/evaluation.csv",
-        kinds="<results>/tables/kinds.csv",
-        roc="<results>/tables/roc.csv",
-        recall="<results>/tables/recall.csv",
-        images=of_attacked("<results>/labels/{model}/images.zip"),
-        one_step=of_attacked("<results>/blackbox/{model}/images.parquet"),
-        code=code(
-            "images",
-            "figures/grid",
-            "figures/histogram",
-            "figures/roc",
-            "figures/style",
-            "figures/unpicked",
-        ),
-    output:
         roc=report(
             "<results>/figures/roc.png",
             caption="../report/roc.rst",
@@ -229,12 +205,19 @@ rule plot_detectors:
         ),
         pdf=expand(
             "<results>/figures/{figure}.pdf",
-            figure=["roc", "detector_recall", "histogram", "unpicked"],
+            figure=[
+                "recall",
+                "confusion",
+                "roc",
+                "detector_recall",
+                "histogram",
+                "unpicked",
+            ],
         ),
     log:
-        "<results>/logs/figures/plot_detectors.log",
+        "<results>/logs/figures/plot_truth.log",
     benchmark:
-        "<results>/benchmarks/figures/plot_detectors.tsv"
+        "<results>/benchmarks/figures/plot_truth.tsv"
     conda:
         "../../envs/plots.yaml"
     threads: 1
@@ -242,7 +225,8 @@ rule plot_detectors:
         mem_mb=1000,
         runtime=10,
     params:
-        names=names_of(attacked_models()),
+        names=names_of(MODELS.index),
+        attacked=names_of(attacked_models()),
         whitebox=config["whitebox"]["preset"],
         blackbox=config["blackbox"]["preset"],
         fpr=config["tables"]["fpr"],
@@ -251,4 +235,4 @@ rule plot_detectors:
         examples=config["figures"]["unpicked"],
         dpi=config["figures"]["dpi"],
     script:
-        "../scripts/figures/plot_detectors.py"
+        "../scripts/figures/plot_truth.py"

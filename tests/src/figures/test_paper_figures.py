@@ -100,7 +100,7 @@ def test_fig_2_names_the_closest_and_the_furthest_also_where_there_are_two():
     assert said.count("none found") == 1 + 3
 
 
-def test_fig_4_weighs_every_training_picture_once():
+def duplication_of(labels):
     truth = make_truth()
     trained = truth[truth["row"] >= 0]
     first = trained.groupby("picture_id")["row"].transform("min")
@@ -108,19 +108,34 @@ def test_fig_4_weighs_every_training_picture_once():
     clusters = pd.DataFrame({"row": trained["row"], "cluster": first})[again]
     stats = clusters.groupby("cluster").size().rename("size").reset_index()
     stats["share_equal_captions"] = 0.5
-    labels, prompts = labels_of(2), make_prompts(truth)
-    table = describe_duplication(labels, prompts, clusters, stats, len(trained))
-    by = {name: part for name, part in table.groupby("group")}
-    assert by[RANDOM]["weight"].sum() == len(trained)
-    sizes = trained.groupby("picture_id")["row"].transform("size")
+    table = describe_duplication(labels, make_prompts(truth), clusters, stats, len(trained))
+    return trained, table
+
+
+def test_fig_4_counts_every_picture_once_on_all_sides():
+    truth, labels = make_truth(), labels_of(2)
+    again = labels["caption"].eq(
+        "lone thing 0"
+    )  # a second copy of the first picture, by another row
+    labels.loc[again, ["label", "source_row"]] = ["RV", rows_of(truth, "planted thing 0")[1]]
+    trained, table = duplication_of(labels)
+    by = dict(iter(table.groupby("group")))
+    sizes = trained.groupby("picture_id").size()
+    assert by[RANDOM]["weight"].sum() == len(sizes)
     mean = np.average(by[RANDOM]["size"], weights=by[RANDOM]["weight"])
     assert mean == pytest.approx(sizes.mean())
     assert by[VERBATIM]["size"].tolist() == [3, 3]
     assert by[VERBATIM]["share"].tolist() == [0.5, 0.5]
+    assert by[ATTACKED]["size"].value_counts().to_dict() == {1: 6, 3: 4, 2: 3}
     lone = by[ATTACKED][by[ATTACKED]["size"].eq(1)]
     assert lone["share"].isna().all()  # what has no duplicate has no share of equal captions
+
+
+def test_fig_4_says_how_many_pictures_each_line_stands_for():
+    _, table = duplication_of(labels_of(2))
     figure = plot_duplication({"SD V1": table})
-    assert f"{RANDOM} ({len(trained)})" in texts(figure)
+    n = table.loc[table["group"].eq(RANDOM), "weight"].sum()
+    assert {f"{RANDOM} ({n})", f"{VERBATIM} (2)"} <= set(texts(figure))
     figure.canvas.draw()
 
 

@@ -82,6 +82,8 @@ def confusion_of():
 def test_cells_count_labels_by_kind_and_no_sums():
     cells = count_cells(confusion_of(), "sd1")
     assert cells.to_dict() == {"full": {"MV": 7, "N": 3}, "held_out": {"MV": 0, "N": 40}}
+    # panels of several models have the same rows and columns
+    assert count_cells(confusion_of(), "sd2").to_numpy().tolist() == [[0, 0], [0, 0]]
 
 
 def test_labels_against_truth_has_a_panel_a_model():

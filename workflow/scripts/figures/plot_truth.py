@@ -1,19 +1,73 @@
-"""What was found of what was planted, and what the labels say of each kind."""
+"""Labels and scores against the truth, and what prompts that nobody picked draw."""
 
+import numpy as np
 import pandas as pd
 
 from verbatim.figures.confusion import plot_confusion
+from verbatim.figures.histogram import plot_histogram
 from verbatim.figures.recall import plot_recall
-from verbatim.figures.style import save_figure
+from verbatim.figures.roc import choose_scores, plot_detector_recall, plot_roc
+from verbatim.figures.style import empty_figure, save_figure
+from verbatim.figures.unpicked import KINDS, Drawn, choose_prompts, plot_unpicked
+from verbatim.images import ImageArchive, synthesis_name
+from verbatim.pictures import Pictures
+from verbatim.records import read_table
 from verbatim.runtime import script
+
+
+def read_drawn(chosen, picture_of, pictures, images, one_step, column, p):
+    """One model's chosen prompts with their pictures."""
+    drawn = {kind: [] for kind in KINDS}
+    for row in chosen.itertuples():
+        quick = synthesis_name(row.prompt_id, p.one_step_seed)
+        drawn[row.kind].append(
+            Drawn(
+                row.caption,
+                row.verdict,
+                getattr(row, column),
+                None if row.kind == "repeated" else pictures[picture_of[row.caption]] / 255.0,
+                one_step.read(quick) if quick in one_step else None,
+                [images.read(synthesis_name(row.prompt_id, seed)) for seed in p.seeds],
+            )
+        )
+    return drawn
+
+
+def plot_scores(smk, column, recall):
+    """Figures of the attacked models' scores."""
+    p = smk.params
+    truth = read_table(smk.input.truth, "truth").drop_duplicates("caption")
+    picture_of = truth.set_index("caption")["picture_id"]
+    pictures = np.load(smk.input.pictures, mmap_mode="r", allow_pickle=False)
+    prompts = pd.read_csv(smk.input.prompts, keep_default_na=False, na_values=[""])
+    evaluation, kinds, roc = (pd.read_csv(smk.input.get(k)) for k in ("evaluation", "kinds", "roc"))
+    models = {}
+    for i, (model, name) in enumerate(p.attacked.items()):
+        chosen = choose_prompts(prompts[prompts["model"] == model], p.examples)
+        images, quick = ImageArchive(smk.input.images[i]), Pictures(smk.input.one_step[i])
+        models[name] = read_drawn(chosen, picture_of, pictures, images, quick, column, p)
+    scores = choose_scores(p.whitebox, p.blackbox)
+    return {
+        "roc": plot_roc(roc, kinds, p.attacked, scores),
+        "detector_recall": plot_detector_recall(kinds, recall, p.attacked, scores, p.fpr),
+        "histogram": plot_histogram(prompts, evaluation, column, p.attacked),
+        "unpicked": plot_unpicked(models, p.seeds),
+    }
 
 
 def main(smk):
     with script(smk):
-        names = smk.params.names
+        p = smk.params
         recall, confusion = (pd.read_csv(smk.input.get(k)) for k in ("recall", "confusion"))
-        save_figure(plot_recall(recall, names), smk.output.recall, smk.params.dpi)
-        save_figure(plot_confusion(confusion, names), smk.output.confusion, smk.params.dpi)
+        figures = {
+            "recall": plot_recall(recall, p.names),
+            "confusion": plot_confusion(confusion, p.names),
+        }
+        if p.attacked:
+            figures |= plot_scores(smk, f"dcs_{p.whitebox}", recall)
+        for name in ("recall", "confusion", "roc", "detector_recall", "histogram", "unpicked"):
+            figure = figures.get(name) or empty_figure("no model of this run was attacked")
+            save_figure(figure, smk.output.get(name), p.dpi)
 
 
 if __name__ == "__main__":

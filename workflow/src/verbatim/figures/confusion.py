@@ -18,13 +18,15 @@ COLUMNS = 3  # panels in a row
 
 
 def count_cells(table: pd.DataFrame, model: str) -> pd.DataFrame:
-    """Prompts by label (rows) and kind (columns) of one model; labels and kinds that occur."""
-    some = table[table["model"].eq(model) & table["label"].isin(LABELS) & table["kind"].isin(KINDS)]
+    """Prompts by label (rows) and kind (columns) of one model; labels and kinds of any model."""
+    known = table[table["label"].isin(LABELS) & table["kind"].isin(KINDS)]
+    some = known[known["model"].eq(model)]
     cells = some.pivot_table(
         index="label", columns="kind", values="prompts", aggfunc="sum", fill_value=0
     )
-    rows = [label for label in LABELS if label in cells.index]
-    return cells.reindex(index=rows, columns=[kind for kind in KINDS if kind in cells.columns])
+    rows = [label for label in LABELS if label in set(known["label"])]
+    columns = [kind for kind in KINDS if kind in set(known["kind"])]
+    return cells.reindex(index=rows, columns=columns, fill_value=0)
 
 
 def plot_confusion(table: pd.DataFrame, names: dict[str, str]) -> Figure:
@@ -49,7 +51,7 @@ def plot_confusion(table: pd.DataFrame, names: dict[str, str]) -> Figure:
     for ax, (model, name) in zip(axes.flat, names.items(), strict=False):
         cells = count_cells(table, model)
         ax.set_title(name)
-        if cells.empty:
+        if cells.empty:  # no model has a single prompt
             ax.axis("off")
             continue
         seaborn.heatmap(

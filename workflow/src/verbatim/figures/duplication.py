@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter
 from verbatim.figures.style import BLUE, GREY, VERMILION, WIDTH, use_style
 
 COPIES = ("MV", "RV", "TV")
-VERBATIM, ATTACKED, RANDOM = "copied pictures", "attacked, no copy found", "all training pictures"
+VERBATIM, ATTACKED, RANDOM = "copied", "attacked, no copy found", "all of the training data"
 LOOKS = {VERBATIM: (BLUE, "-"), ATTACKED: (VERMILION, "--"), RANDOM: (GREY, ":")}
 
 
@@ -29,7 +29,9 @@ def describe_duplication(
 ) -> pd.DataFrame:
     """Size and share of equal captions of the duplicate groups behind three sets of pictures.
 
-    The random sample is the whole training set: exact, and nothing is drawn.
+    The unit is the distinct picture: a duplicate group, or a picture in none. The paper draws a random
+    sample of rows, in which a picture counts as often as it is duplicated; here the whole training
+    set is at hand, and each picture counts once on all three sides.
 
     Parameters
     ----------
@@ -40,28 +42,31 @@ def describe_duplication(
     Returns
     -------
     group, size (1: no duplicate), share (of equal captions; NaN for a picture without duplicates),
-    weight (pictures that the line stands for). `copied pictures`: each source of a copy once;
-    `attacked, no copy found`: the picture of each prompt labelled N.
+    weight (pictures that the line stands for). `copied`: sources of copies; `attacked, no copy
+    found`: pictures of prompts labelled N that no prompt was found to copy.
     """
     size = stats.set_index("cluster")["size"]
     share = stats.set_index("cluster")["share_equal_captions"].astype(float)
     cluster_of = clusters.set_index("row")["cluster"]
+
+    def pictures(rows: pd.Series) -> pd.Series:
+        """The first row of each row's duplicate group, or the row itself, each once."""
+        return rows.map(cluster_of).fillna(rows).astype("int64").drop_duplicates()
+
     own = labels[~labels["extra"] & ~labels["review"]]
-    sources = own.loc[own["label"].isin(COPIES), "source_row"].drop_duplicates()
+    copied = pictures(own.loc[own["label"].isin(COPIES), "source_row"])
     missed = own.loc[own["label"].eq("N"), "prompt_id"]
-    rows = prompts.loc[prompts["prompt_id"].isin(missed), "row"].drop_duplicates()
-    parts = []
-    for group, some in ((VERBATIM, sources), (ATTACKED, rows)):
-        found = some.map(cluster_of)
-        parts.append(
-            pd.DataFrame(
-                {"group": group, "size": found.map(size).fillna(1), "share": found.map(share)}
-            ).assign(weight=1)
-        )
-    every = pd.DataFrame({"size": size, "share": share, "weight": size})
-    alone = pd.DataFrame({"size": [1], "share": [np.nan], "weight": [n_rows - int(size.sum())]})
-    parts.append(pd.concat([every, alone]).assign(group=RANDOM))
-    return pd.concat(parts, ignore_index=True)[["group", "size", "share", "weight"]]
+    rest = pictures(prompts.loc[prompts["prompt_id"].isin(missed), "row"])
+    rest = rest[~rest.isin(copied)]
+    parts = [
+        pd.DataFrame({"group": group, "size": some.map(size).fillna(1), "share": some.map(share)})
+        for group, some in ((VERBATIM, copied), (ATTACKED, rest))
+    ]
+    parts.append(pd.DataFrame({"group": RANDOM, "size": size, "share": share}))
+    alone = {"group": RANDOM, "size": 1, "share": np.nan, "weight": n_rows - int(size.sum())}
+    table = pd.concat([*parts, pd.DataFrame([alone])], ignore_index=True)
+    table["weight"] = table["weight"].fillna(1).astype("int64")
+    return table[["group", "size", "share", "weight"]]
 
 
 def weighted_shares(values: np.ndarray, weights: np.ndarray, bins: np.ndarray) -> np.ndarray:
@@ -99,7 +104,9 @@ def plot_duplication(models: dict[str, pd.DataFrame]) -> Figure:
                     label=f"{group} ({int(weights.sum()):,})",
                 )  # fmt: skip
             ax.legend(loc="upper center" if column == "share" else "upper right", handlelength=1.6)
-            ax.set_ylim(0, 1.18)
+            ax.set_ylim(
+                0, 1.65 * max([0.1, *(patch.get_data().values.max() for patch in ax.patches)])
+            )
         line[0].set(ylabel="share of the pictures", title=name)
         line[0].set_xscale("log")
         line[0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

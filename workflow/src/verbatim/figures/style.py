@@ -71,5 +71,6 @@ def save_figure(figure: Figure, png: str | os.PathLike, dpi: int) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(target.name + ".part")
         figure.savefig(part, format=kind, dpi=dpi, metadata=nameless[kind])
+        figure.set_layout_engine("none")  # laid out once; the second file keeps the places
         os.replace(part, target)
     plt.close(figure)
