@@ -144,6 +144,8 @@ def main() -> None:
         make_source(folder / "laion", args.shards, args.archives)
         overlay = make_config(folder, args.prompts)
         said, seconds, peak = plan(overlay, args.target, args.profile)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = used.ru_utime + used.ru_stime
         if args.again:
             finish(overlay, args.target)
             _, again, _ = plan(overlay, args.target)
@@ -156,6 +158,7 @@ def main() -> None:
     print(f"{'prompts':24} {args.prompts:8,}")
     print(f"{'jobs':24} {jobs['total']:8,}")
     print(f"{'seconds':24} {seconds:8.1f}")
+    print(f"{'of a processor':24} {cpu:8.1f}")  # does not count what others take
     print(f"{'peak memory, GB':24} {peak:8.2f}")
     if args.again:
         print(f"{'seconds, all there':24} {again:8.1f}")
