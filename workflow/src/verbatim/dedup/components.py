@@ -34,9 +34,9 @@ class Plan(NamedTuple):
 
 
 def plan_blocks(n_rows: int, memory: int) -> Plan:
-    """Block and chunk that fit into `memory` bytes: 32 bytes a row of a block, 200 a pair of a chunk."""
+    """Block and chunk that fit into `memory` bytes: 32 bytes a row of a block, 320 a pair of a chunk."""
     block = max(1024, memory // 2 // 32, -(-n_rows // MOST_BUCKETS))
-    return Plan(min(block, max(1, n_rows)), int(np.clip(memory // 2 // 200, 4096, 1 << 22)))
+    return Plan(min(block, max(1, n_rows)), int(np.clip(memory // 2 // 320, 4096, 1 << 22)))
 
 
 def _roots(parent: np.ndarray, nodes: np.ndarray) -> np.ndarray:
