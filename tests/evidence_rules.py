@@ -82,7 +82,7 @@ def build_bundle(root, finding="all", pictures="full", only=(), name=None):
         "build_bundle", root, inputs, {"bundle": folder, "head": folder.with_name(folder.name + ".head")},
         {
             "model": {"model": "sd1", "family": "sd", "source": "train"}, "seeds": SEEDS,
-            "settings": SETTINGS, "pictures": pictures, "only": list(only),
+            "settings": SETTINGS, "home": str(ROOT), "pictures": pictures, "only": list(only),
         },
         {"model": "sd1", "finding": finding},
     )  # fmt: skip

@@ -74,11 +74,16 @@ class PictureServer:
                 except OSError:  # the other side has had enough
                     pass
                 finally:
-                    with server._lock:
-                        server.busy -= 1
+                    server.finish(self)
 
         self._server = Server((address, 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def finish(self, to) -> None:
+        """Count a request as over, once; before its last bytes leave, as the other side may go on at once."""
+        with self._lock:
+            self.busy -= not getattr(to, "is_over", False)
+            to.is_over = True
 
     def send(self, to, data: bytes | None, status: int = 200, **headers: str) -> None:
         to.send_response(404 if data is None else status)
@@ -86,6 +91,7 @@ class PictureServer:
         for name, value in headers.items():
             to.send_header(name.replace("_", "-"), value)
         to.end_headers()
+        self.finish(to)
         to.wfile.write(data or b"")
 
     def secure(self, context: ssl.SSLContext) -> None:

@@ -128,7 +128,7 @@ class SlurmTree(Tree):
     def changed_profile(self, rule: str, **resources: str) -> str:
         """A copy of the profile in which a rule asks for something else; its folder."""
         settings = yaml.safe_load((self.folder / PROFILE / "config.yaml").read_text("utf-8"))
-        settings["set-resources"][rule] |= resources
+        settings.setdefault("set-resources", {})[rule] = resources
         folder = self.folder / "changed_profile"
         folder.mkdir(exist_ok=True)
         (folder / "config.yaml").write_text(yaml.safe_dump(settings))

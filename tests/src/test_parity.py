@@ -169,15 +169,17 @@ def contrasted(picture):
 def test_the_edge_consistency_score(model, preset):
     rules = {name: ecs.Preset(**values) for name, values in ECS_PRESETS.items()}
     values = ECS_PRESETS[preset]
-    pictures = {prompt: [] for prompt in PROMPTS}
+    drawn, pictures = ({prompt: [] for prompt in PROMPTS} for _ in range(2))
     for i, _, picture in synthesize_one_step(model, PROMPTS, SEEDS, values["guidance"], batch=2):
+        drawn[PROMPTS[i]].append(picture)
         pictures[PROMPTS[i]].append(contrasted(picture))
     shares = []
     for prompt in PROMPTS:
         found = ecs.score_pictures(pictures[prompt], {preset: rules[preset]}, preset)["ecs"]
-        naive = [naive_one_step(model, prompt, seed, values["guidance"]) for seed in SEEDS]
-        naive = [contrasted(picture) for picture in naive]
-        expected = naive_ecs(naive, values)
+        for seed, picture in zip(SEEDS, drawn[prompt], strict=True):
+            naive = naive_one_step(model, prompt, seed, values["guidance"])
+            np.testing.assert_allclose(picture, naive, atol=1e-4)
+        expected = naive_ecs(pictures[prompt], values)
         assert found == pytest.approx(expected, abs=2 / values["size"] ** 2)
         shares.append(expected)
     assert max(shares) > 0, "a score of nothing agrees with any other"

@@ -93,7 +93,7 @@ def test_a_prompts_key_is_made_of_its_caption_alone():
 
 
 def test_a_manifest_is_read_with_its_types(tmp_path):
-    row = ["00000", "e.npy", "m.parquet", "3", "0", "8", "", "ab"]
+    row = ["00000", "e.npy", "m.parquet", "3", "0", "8", "", "ab", "0", "cd"]
     table = pd.DataFrame([row], columns=list(MANIFEST))
     table.to_csv(tmp_path / "m.tsv", sep="\t", index=False)
     got = read_manifest(tmp_path / "m.tsv")

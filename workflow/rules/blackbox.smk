@@ -23,8 +23,8 @@ rule select_blackbox:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=grow(2000),
+        runtime=grow(10),
     params:
         n_prompts=config["blackbox"]["n_prompts"],
     script:
@@ -118,8 +118,8 @@ rule merge_blackbox:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         kept=kept_folder("blackbox"),
     script:

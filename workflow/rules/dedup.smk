@@ -34,8 +34,8 @@ rule build_fingerprints:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=grow(1000),
+        runtime=grow(60),
     script:
         "../scripts/dedup/build_fingerprints.py"
 
@@ -58,8 +58,8 @@ rule merge_copies:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=dedup_memory(),
-        runtime=1440,
+        mem_mb=grow(dedup_memory()),
+        runtime=grow(1440),
     params:
         memory_mb=config["dedup"]["memory_mb"],
     script:
@@ -84,8 +84,8 @@ rule train_index:
     threads: 1
     resources:
         gpu=config["dedup"]["gpu"],
-        mem_mb=lambda wildcards: 4000 + config["dedup"]["train_rows"] // 100,
-        runtime=1440,
+        mem_mb=grow(4000 + config["dedup"]["train_rows"] // 100),
+        runtime=grow(1440),
     params:
         factory=config["dedup"]["factory"],
         nprobe=config["dedup"]["nprobe"],
@@ -120,8 +120,8 @@ rule build_index:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=480,
+        mem_mb=grow(8000),
+        runtime=grow(480),
     params:
         batch=config["dedup"]["batch"],
     script:
@@ -148,8 +148,8 @@ rule search_pairs:
     threads: 1
     resources:
         gpu=config["dedup"]["gpu"],
-        mem_mb=4000 + dedup_memory(),
-        runtime=480,
+        mem_mb=grow(4000 + dedup_memory()),
+        runtime=grow(480),
     params:
         k=config["dedup"]["k"],
         most_neighbours=config["dedup"]["most_neighbours"],
@@ -179,8 +179,8 @@ rule cluster_rows:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=dedup_memory(),
-        runtime=1440,
+        mem_mb=grow(dedup_memory()),
+        runtime=grow(1440),
     params:
         threshold=config["dedup"]["threshold"],
         memory_mb=config["dedup"]["memory_mb"],
@@ -203,8 +203,8 @@ rule count_clusters:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=dedup_memory(),
-        runtime=1440,
+        mem_mb=grow(dedup_memory()),
+        runtime=grow(1440),
     params:
         memory_mb=config["dedup"]["memory_mb"],
     script:
@@ -227,8 +227,8 @@ rule count_duplicates:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=grow(2000),
+        runtime=grow(240),
     params:
         share_bins=config["dedup"]["share_bins"],
     script:
@@ -252,8 +252,8 @@ rule select_prompts:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=dedup_memory(),
-        runtime=1440,
+        mem_mb=grow(dedup_memory()),
+        runtime=grow(1440),
     params:
         n_prompts=config["dedup"]["n_prompts"],
         min_caption_chars=config["dedup"]["min_caption_chars"],
@@ -280,7 +280,7 @@ rule select_listed:
         clusters="<results>/dedup/clusters.parquet",
         stats="<results>/dedup/cluster_stats.parquet",
         extra=extra_prompts(),
-        code=code("authors", "dedup/listed", "dedup/prompts"),
+        code=code("authors", "dedup/listed", "dedup/prompts", "dedup/spill"),
     output:
         prompts="<results>/dedup/prompts.parquet",
     log:
@@ -291,8 +291,8 @@ rule select_listed:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=grow(4000),
+        runtime=grow(720),
     params:
         n_prompts=config["dedup"]["n_prompts"],
         min_caption_chars=config["dedup"]["min_caption_chars"],
@@ -316,8 +316,8 @@ rule select_kept_rows:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=dedup_memory(),
-        runtime=1440,
+        mem_mb=grow(dedup_memory()),
+        runtime=grow(1440),
     params:
         memory_mb=config["dedup"]["memory_mb"],
     script:
@@ -341,8 +341,8 @@ rule compare_pairs:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=480,
+        mem_mb=grow(4000),
+        runtime=grow(480),
     params:
         rows=f"{RESULTS}/inputs/rows",
         settings=config["dedup"]["templates"],

@@ -45,8 +45,8 @@ rule check_copies:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=grow(4000),
+        runtime=grow(240),
     params:
         seeds=config["labels"]["seeds"],
         guards=config["labels"]["guards"],
@@ -75,8 +75,8 @@ rule count_verified:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         names=names_of(MODELS.index),
         alpha=config["evidence"]["test"]["alpha"],
@@ -122,8 +122,8 @@ rule build_review:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=grow(2000),
+        runtime=grow(60),
     params:
         names=names_of(MODELS.index),
         known=list(ALL_MODELS.index),
@@ -156,8 +156,11 @@ rule build_bundle:
             "diffusion/pixel",
             "diffusion/sampling",
             "diffusion/stacks",
+            "evidence/matching",
             "evidence/null",
             "evidence/pairing",
+            "evidence/pictures",
+            "evidence/placeholders",
             "evidence/verification",
             "guards",
             "labels/label",
@@ -185,12 +188,13 @@ rule build_bundle:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grow(4000),
+        runtime=grow(60),
     params:
         model=loading_row,
         seeds=config["labels"]["seeds"],
         settings=bundle_settings(),
+        home=str(workflow.basedir),
         pictures=config["evidence"]["bundle"]["pictures"],
         only=config["evidence"]["bundle"]["only"],
     script:

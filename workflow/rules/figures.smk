@@ -72,8 +72,8 @@ rule plot_pictures:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         names=names_of(MODELS.index),
         attacked=attacked_models(),
@@ -134,8 +134,8 @@ rule plot_curves:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         names=names_of(shown_models()),
         attacked=attacked_models(),
@@ -222,8 +222,8 @@ rule plot_truth:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         names=names_of(MODELS.index),
         attacked=names_of(attacked_models()),

@@ -34,8 +34,8 @@ rule check_inputs:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=grow(1000),
+        runtime=grow(30),
     params:
         pictures=lambda wildcards: picture_folder(),
     script:
@@ -58,8 +58,8 @@ rule check_model:
         "../../envs/gpu.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         model=loading_row,
     script:
@@ -92,8 +92,8 @@ rule embed_pictures:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=grow(8000),
+        runtime=grow(120),
     params:
         batch=config["inputs"]["embed_batch"],
     script:
@@ -125,8 +125,8 @@ rule build_rows:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grow(4000),
+        runtime=grow(60),
     params:
         norm_tolerance=config["inputs"]["norm_tolerance"],
         min_caption_chars=config["dedup"]["min_caption_chars"],
@@ -149,8 +149,8 @@ rule check_digests:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=grow(1000),
+        runtime=grow(60),
     script:
         "../scripts/inputs/check_digests.py"
 
@@ -168,7 +168,7 @@ rule merge_digests:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     script:
         "../scripts/inputs/merge_digests.py"

@@ -38,8 +38,8 @@ rule select_candidates:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=grow(2000),
+        runtime=grow(10),
     params:
         candidates=candidates_of,
         found_in=found_in,
@@ -115,8 +115,8 @@ rule merge_candidates:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=grow(1000),
+        runtime=grow(60),
     params:
         kept=kept_folder("labels"),
     script:
@@ -144,8 +144,8 @@ rule build_syntheses:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=grow(2000),
+        runtime=grow(240),
     script:
         "../scripts/labels/build_syntheses.py"
 
@@ -168,8 +168,8 @@ rule select_syntheses:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=grow(2000),
+        runtime=grow(10),
     params:
         candidates=candidates_of,
         found_in=found_in,
@@ -227,8 +227,8 @@ rule select_pictures:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=grow(4000),
+        runtime=grow(120),
     params:
         relatives=config["labels"]["relatives"],
     script:
@@ -270,8 +270,8 @@ rule fetch_urls:
     threads: 1
     resources:
         downloads=1,
-        mem_mb=2500 + downloaded_mb(),
-        runtime=2880,
+        mem_mb=grow(2500 + downloaded_mb()),
+        runtime=grow(2880),
     params:
         cache=url_cache(),
         retry_failed=config["inputs"]["download"]["retry_failed"],
@@ -308,8 +308,8 @@ rule fetch_pictures:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=grow(4000),
+        runtime=grow(240),
     params:
         cache=url_cache(),
     script:
@@ -377,8 +377,8 @@ rule merge_labels:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     script:
         "../scripts/labels/merge_labels.py"
 
@@ -400,7 +400,7 @@ rule build_release:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=grow(2000),
+        runtime=grow(240),
     script:
         "../scripts/labels/build_release.py"

@@ -24,8 +24,8 @@ rule select_postfilter:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         n_prompts=config["postfilter"]["n_prompts"],
     script:
@@ -109,8 +109,8 @@ rule merge_postfilter:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         kept=kept_folder("postfilter"),
     script:

@@ -45,8 +45,8 @@ rule count_labels:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         models=sheet_columns("name", "deduplicated"),
         known=list(ALL_MODELS.index),
@@ -74,8 +74,8 @@ rule compare_paper:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         references={
             one["name"]: one["reference"] for one in sheet_columns("name", "reference")
@@ -103,8 +103,8 @@ rule merge_costs:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         images=config["tables"]["carlini_images"],
         steps=config["sampling"]["steps"],
@@ -138,8 +138,8 @@ rule count_precision:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         models=attacked_models(),
         confidence=config["tables"]["confidence"],
@@ -173,8 +173,8 @@ rule count_recall:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         models=list(MODELS.index),
         confidence=config["tables"]["confidence"],
@@ -208,8 +208,8 @@ rule compare_truth:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         models=list(MODELS.index),
         confidence=config["tables"]["confidence"],
@@ -265,8 +265,8 @@ rule score_detectors:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grow(2000),
+        runtime=grow(20),
     params:
         models=attacked_models(),
         fpr=config["tables"]["fpr"],
@@ -316,8 +316,8 @@ rule compare_seeds:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         seeds=config["tables"]["seed_runs"],
         confidence=config["tables"]["confidence"],
@@ -342,8 +342,8 @@ rule compare_authors:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         models=authors_models(),
         resamples=config["tables"]["resamples"],
@@ -378,8 +378,8 @@ rule merge_tables:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     script:
         "../scripts/tables/merge_tables.py"
 
@@ -420,8 +420,8 @@ rule check_results:
         "../../envs/plots.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         settings={
             "results": config["results"],

@@ -23,8 +23,8 @@ rule build_pictures:
         "../../envs/world.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=grow(1500),
+        runtime=grow(10),
     params:
         size=config["world"]["size"],
     script:
@@ -53,8 +53,8 @@ rule build_dataset:
         "../../envs/world.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=grow(1500),
+        runtime=grow(10),
     params:
         planted=config["world"]["planted"],
         styles=config["world"]["styles"],
@@ -85,8 +85,8 @@ rule train_clip:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=grow(3000),
+        runtime=grow(60),
     params:
         settings=config["world"]["clip"],
         context=config["world"]["context"],
@@ -124,8 +124,8 @@ rule embed_rows:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=2500,
-        runtime=30,
+        mem_mb=grow(2500),
+        runtime=grow(30),
     params:
         batch=config["world"]["embed_batch"],
     script:
@@ -150,8 +150,8 @@ rule train_vae:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=grow(3000),
+        runtime=grow(60),
     params:
         settings=config["world"]["vae"],
         seed=world_seed("vae"),
@@ -196,8 +196,8 @@ rule train_model:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=grow(4000),
+        runtime=grow(120),
     params:
         family=lambda wildcards: ALL_MODELS.loc[wildcards.model, "family"],
         settings=training_settings,

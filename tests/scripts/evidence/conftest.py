@@ -28,6 +28,6 @@ def verified(tmp_path_factory):
     write_table(
         root / "blackbox/sd1/scores.parquet", "blackbox",
         pd.DataFrame(base | {"ecs": share, "ecs_reference": share, "ecs_paper": share, "ecs_world": share,
-                             "seed_consistency": share, "preset": "world"}),
+                             "seed_consistency": share, "seed_ssim": share, "preset": "world"}),
     )  # fmt: skip
     return root

@@ -53,6 +53,8 @@ def test_a_bundle_holds_every_copy_with_what_it_rests_on(bundle):
     assert found == {IDS[i] for i in KINDS}
     run = json.loads(files["run.json"])
     assert run["weights"] == {"unet/model.safetensors": "a" * 64}
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    assert run["code"]["git_commit"] == commit.stdout.strip()
     assert set(run["code"]["modules"]) == {"labels/label.py", "verbatim/compare.py"}
     assert run["settings"]["labels"]["thresholds"] == {"mv": 0.12}
     finding = json.loads(files[f"findings/{IDS[0]}/finding.json"])

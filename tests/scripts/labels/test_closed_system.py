@@ -108,7 +108,7 @@ def test_a_ranking_restricts_the_manifest(folder, run_script, tmp_path):
     assert len(select(run_script, tmp_path)) == 3
     ranks = pd.DataFrame(
         {"prompt_id": [OWN, 77], "ecs": 0.5, "ecs_reference": 0.5, "ecs_paper": 0.5, "ecs_world": 0.5,
-         "seed_consistency": 0.0, "n_seeds": 4, "preset": "world", "rank": [1, 0]}
+         "seed_consistency": 0.0, "seed_ssim": 0.5, "n_seeds": 4, "preset": "world", "rank": [1, 0]}
     )  # fmt: skip
     write_table(tmp_path / "ecs", "blackbox", ranks)
     table = select(run_script, tmp_path, "top:sd1", ecs=tmp_path / "ecs")
@@ -155,7 +155,7 @@ def test_the_pictures_become_a_row_of_table_1(folder, run_script, tmp_path):
     model = {"model": "midjourney", "name": "Midjourney v4", "deduplicated": "unknown"}
     run_script(
         "tables/count_labels.py",
-        input={"labels": [tmp_path / "labels"], "clusters": tmp_path / "clusters"},
+        input={"labels": [tmp_path / "labels"], "clusters": tmp_path / "clusters", "decisions": []},
         output={"table": tmp_path / "table1.csv"}, params={"models": [model]},
     )  # fmt: skip
     (row,) = pd.read_csv(tmp_path / "table1.csv").to_dict("records")

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from made_results import MODELS, SEEDS, THRESHOLDS, write_run
 
+from verbatim.decisions import DecisionError
 from verbatim.images import ImageArchive, write_archive
 from verbatim.records import read_table, write_table
 
@@ -81,6 +82,23 @@ def test_table_1_has_the_columns_of_the_paper_and_a_row_a_model_in_order(run_scr
     # the retrieved picture is one that was also copied exactly
     assert table["Unique sources"].tolist() == [6, 1, 1]
     assert table["Review"].tolist() == [1, 1, 1]
+
+
+def test_decisions_of_the_review_file_are_honoured_and_a_wrong_one_is_refused(
+    run_script, finished, tmp_path
+):
+    labels = read_table(labels_of(finished)[0], "labels")
+    copy = labels[labels["label"].eq("MV") & ~labels["review"]].iloc[0]
+    file = tmp_path / "review.csv"
+    head = "model,prompt_id,decision,note,reviewer,date\n"
+    file.write_text(head + f"sd1,{copy.prompt_id},reject,another drawing,me,2026-01-31\n")
+    before, after = make_table1(run_script, finished), make_table1(run_script, finished, file)
+    assert after.loc[0, "Exact"] == before.loc[0, "Exact"] - 1
+    assert (after.loc[0, "Rejected"], before.loc[0, "Rejected"]) == (1, 0)
+    file.write_text(head + "sd1,5,reject,,,\n")
+    with pytest.raises(DecisionError, match=r"row 2: prompt_id 5 .* no candidate of sd1"):
+        make_table1(run_script, finished, file)
+    make_table1(run_script, finished)
 
 
 def test_the_paper_stands_beside_it(run_script, finished):
@@ -202,7 +220,7 @@ def check(run_script, finished, tmp_path):
             output={"report": root / "checks.txt"},
             params={
                 "settings": {
-                    "results": str(root), "shards": ["00000"], "thresholds": THRESHOLDS, "seeds": SEEDS,
+                    "results": str(root), "shards": ["00000"], "thresholds": THRESHOLDS, "seeds": SEEDS, "decisions": "", "known": KEYS,
                     "models": [
                         {k: one[k] for k in ("model", "name", "attacked", "trained_on_kept")}
                         for one in MODELS

@@ -106,6 +106,16 @@ def test_a_table_1_that_does_not_add_up_is_named(labels):
     )
 
 
+def test_a_table_1_that_honours_no_decision_is_named(labels):
+    none = pd.DataFrame({"row": [], "cluster": []}, dtype="int64")
+    models = [{"model": "sd1", "name": "SD V1", "deduplicated": "no"}]
+    copy = labels.loc[labels["label"] == "MV", "prompt_id"].iloc[0]
+    for decisions in ({copy: "reject"}, {copy: "accept"}):
+        table1 = count_labels(models, {"sd1": labels}, none, {"sd1": decisions})
+        assert checks.table1_adds_up(table1, "SD V1", labels, ["SD V1"], decisions) == []
+        assert checks.table1_adds_up(table1, "SD V1", labels, ["SD V1"])
+
+
 def test_prompts_judged_for_nothing_are_named():
     costs = merge_costs(make_costs("labels", "if", 3, 0), 500, 10)
     assert "labels/if" in checks.costs_positive(costs)[0]

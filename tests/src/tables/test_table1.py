@@ -42,6 +42,27 @@ def test_copies_of_one_cluster_are_one_source(truth):
     assert count(labels, [(0, 0), (1, 0), (2, 0)])["Unique sources"] == 2
 
 
+def test_what_a_person_rejected_is_not_counted_and_what_was_accepted_is(truth):
+    copies = {f"planted thing {i}": ("MV", i) for i in range(4)} | {"lone thing 0": ("RV", 7)}
+    labels = make_labels(truth, copies, review=("planted thing 3", "lone thing 5", "lone thing 0"))
+    ids = labels.set_index("caption")["prompt_id"]
+    decisions = {
+        ids["planted thing 0"]: "reject", ids["planted thing 3"]: "accept", ids["lone thing 0"]: "reject",
+        ids["lone thing 1"]: "accept", ids["unseen thing 0"]: "accept",
+    }  # fmt: skip
+    table = pd.DataFrame({"row": [], "cluster": []}, dtype="int64")
+    got = count_labels(MODELS, {"sd2": labels}, table, {"sd2": decisions}).iloc[0].to_dict()
+    plain = count(labels)
+    assert (plain["Exact"], plain["Review"], plain["Accepted"], plain["Rejected"]) == (3, 3, 0, 0)
+    assert got["Exact"] == 3  # one less, and one that a guard had set aside
+    assert got["Retrieved"] == 0
+    assert got["Review"] == 1  # one is left undecided
+    assert (got["Accepted"], got["Rejected"]) == (2, 2)  # an N too; extra prompts do not count
+    assert got["Judged"] == plain["Judged"]
+    assert got["Unique sources"] == 3
+    assert list(got)[:5] == ["Model", "Deduplicated training", "Retrieved", "Template", "Exact"]
+
+
 def test_mixed_presets_are_refused_by_name(truth):
     labels = make_labels(truth, {})
     labels.loc[0, "preset"] = "carlini"

@@ -55,10 +55,11 @@ def test_the_stage_inputs_reads_what_is_written(tmp_path, stack):
     metadata = pd.read_parquet(tmp_path / "data" / "00000.parquet")
     vectors = np.eye(3, 8, dtype=np.float32)
     write_embeddings(tmp_path, 0, vectors, vectors[[0, 2, 1]], metadata)
-    (files,) = layouts.list_files(tmp_path)
-    np.testing.assert_array_equal(np.load(files.embeddings), vectors.astype(np.float16))
-    assert list(rows.read_metadata(files.metadata).caption) == CAPTIONS
-    written = pd.read_parquet(files.metadata)
+    files = layouts.list_files(tmp_path)
+    (embeddings,), (metadata_file,) = files.embeddings, files.metadata
+    np.testing.assert_array_equal(np.load(embeddings), vectors.astype(np.float16))
+    assert list(rows.read_metadata(metadata_file).caption) == CAPTIONS
+    written = pd.read_parquet(metadata_file)
     assert list(written.similarity) == [1.0, 0.0, 0.0]
     assert list(written.md5) == list(metadata.sha256)
 

@@ -36,7 +36,7 @@ def main(smk):
         )  # fmt: skip
         run = {
             "model": dict(p.model), "weights": weights_digest(smk), "settings": p.settings,
-            "code": code_state([*smk.input.computed, *smk.input.code]),
+            "code": code_state([*smk.input.computed, *smk.input.code], p.home),
             "versions": {name: version(name) for name in ("numpy", "pillow")}
             | {"python": platform.python_version()},
         }  # fmt: skip

@@ -257,8 +257,8 @@ def weights_digest(smk: Any) -> dict[str, str]:
     return found
 
 
-def code_state(files: Sequence[str | os.PathLike]) -> dict[str, Any]:
-    """SHA-256 of these modules, and git's commit (and whether files differ from it) where there is one."""
+def code_state(files: Sequence[str | os.PathLike], home: str | os.PathLike) -> dict[str, Any]:
+    """SHA-256 of these modules, and git's commit of the folder `home` (and whether files differ from it)."""
     import hashlib
     import subprocess
 
@@ -267,8 +267,6 @@ def code_state(files: Sequence[str | os.PathLike]) -> dict[str, Any]:
         modules["/".join(file.parts[-2:])] = hashlib.sha256(file.read_bytes()).hexdigest()
     said = []
     for words in (["rev-parse", "HEAD"], ["status", "--porcelain"]):
-        done = subprocess.run(
-            ["git", *words], cwd=Path(files[0]).parent, capture_output=True, text=True
-        )
+        done = subprocess.run(["git", *words], cwd=home, capture_output=True, text=True)
         said.append(done.stdout.strip() if done.returncode == 0 else "")
     return {"modules": modules, "git_commit": said[0], "git_changed": bool(said[1])}
