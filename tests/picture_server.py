@@ -90,8 +90,8 @@ class PictureServer:
         headers = {"Content_Type": "image/png", "Content_Length": str(len(data or b""))} | headers
         for name, value in headers.items():
             to.send_header(name.replace("_", "-"), value)
-        to.end_headers()
         self.finish(to)
+        to.end_headers()
         to.wfile.write(data or b"")
 
     def secure(self, context: ssl.SSLContext) -> None:

@@ -178,7 +178,7 @@ def test_the_edge_consistency_score(model, preset):
         found = ecs.score_pictures(pictures[prompt], {preset: rules[preset]}, preset)["ecs"]
         for seed, picture in zip(SEEDS, drawn[prompt], strict=True):
             naive = naive_one_step(model, prompt, seed, values["guidance"])
-            np.testing.assert_allclose(picture, naive, atol=1e-4)
+            np.testing.assert_allclose(picture, naive, atol=1 / 255)  # a grey level: README
         expected = naive_ecs(pictures[prompt], values)
         assert found == pytest.approx(expected, abs=2 / values["size"] ** 2)
         shares.append(expected)

@@ -53,7 +53,7 @@ def tables(run_script, finished):
     sheet = [{k: one[k] for k in ("model", "name", "deduplicated")} for one in MODELS]
     how = {"fpr": 0.4, "fpr_strict": [], "depths": [5], "resamples": 20, "folds": 3, "seed": 0}
     jobs = {
-        "count_labels": ({"labels": labels, "clusters": clusters, "decisions": []}, {"table": root / "table1.csv"}, {"models": sheet}),
+        "count_labels": ({"labels": labels, "clusters": clusters, "decisions": []}, {"table": root / "table1.csv"}, {"models": sheet, "known": list(NAMES)}),
         "compare_paper": (
             {"table1": root / "table1.csv", "paper": "config/paper_values.tsv"},
             {"table": root / "tables/table1_vs_paper.csv"},

@@ -140,7 +140,8 @@ def test_the_pictures_become_a_row_of_table_1(folder, run_script, tmp_path):
         input={k: tmp_path / k for k in ("selection", *tables)}
         | {k: tmp_path / f"{k}.zip" for k in ("images", "training")},
         output={"labels": tmp_path / "labels", "masks": tmp_path / "masks.zip"},
-        params=PARAMS,
+        params={**PARAMS, "prompts_a_shard": 100, "last": True},
+        wildcards={"model": "midjourney", "shard": "00000"},
     )  # fmt: skip
     labels = read_table(tmp_path / "labels", "labels")
     found = labels.set_index("prompt_id")[["label", "seed", "source_row", "review"]]
@@ -156,7 +157,7 @@ def test_the_pictures_become_a_row_of_table_1(folder, run_script, tmp_path):
     run_script(
         "tables/count_labels.py",
         input={"labels": [tmp_path / "labels"], "clusters": tmp_path / "clusters", "decisions": []},
-        output={"table": tmp_path / "table1.csv"}, params={"models": [model]},
+        output={"table": tmp_path / "table1.csv"}, params={"models": [model], "known": ["midjourney"]},
     )  # fmt: skip
     (row,) = pd.read_csv(tmp_path / "table1.csv").to_dict("records")
     counts = (

@@ -25,6 +25,9 @@ from verbatim.diffusion.sampling import (
 )
 
 CAPTIONS = ["red heart", "black cat face", "an unknown caption"]
+# An eighth of a grey level (written tolerance: one). A prediction's last bits depend on the batch; guidance and
+# dynamic thresholding enlarge that, on some processors to just above 1e-4
+PICTURES = 5e-4
 SEEDS = [0, 5]
 
 
@@ -86,9 +89,9 @@ def test_synthesis_equals_a_loop_over_single_pictures_in_any_batch_and_order(
         assert list(found) == list(expected)
         for key, picture in found.items():
             assert picture.shape == (d.size, d.size, 3)
-            np.testing.assert_allclose(picture, expected[key], atol=1e-4)
+            np.testing.assert_allclose(picture, expected[key], atol=PICTURES)
     other = {(i, s): p for i, s, p in synthesize(d, CAPTIONS[::-1], [5], 3, 3.0, 2)}
-    np.testing.assert_allclose(other[2, 5], expected[0, 5], atol=1e-4)
+    np.testing.assert_allclose(other[2, 5], expected[0, 5], atol=PICTURES)
 
 
 @pytest.mark.parametrize(("sampler", "rows"), [("heun", 5), ("euler", 3), ("ddim", 3)])
