@@ -9,7 +9,7 @@ from verbatim.tables.blind import BLIND
 from verbatim.tables.depths import count_depths
 from verbatim.tables.detectors import describe_prompts, join_scores
 from verbatim.tables.kinds import score_kinds
-from verbatim.tables.statistics import EvaluationSettings, pass_threshold
+from verbatim.tables.statistics import EvaluationSettings, pass_threshold, split_groups
 
 HOW = EvaluationSettings(0.05, (), 50, 4, 0.95, 0)
 
@@ -61,7 +61,7 @@ def test_recall_of_a_detector_is_that_of_one_threshold_for_all_kinds(world, resu
     table = known[known["kind"].isin(["full", "picture_only", "near", "template", "held_out"])]
     x = scores["dcs_reference"].reindex(table["prompt_id"]).to_numpy()
     positive = table["kind"].ne("held_out").to_numpy()
-    passed, _ = pass_threshold(x, positive, table["group"], 0.05, 0)
+    passed, _ = pass_threshold(x, positive, split_groups(table["group"], positive, 2, 0), 0.05)
     for count in ("3", "9"):
         chosen = (table["kind"].eq("full") & table["count"].eq(int(count))).to_numpy()
         got = line(result[0], "dcs_reference", "full", count)

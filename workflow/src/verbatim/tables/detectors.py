@@ -18,6 +18,7 @@ from verbatim.tables.statistics import (
     compare_pairs,
     pass_threshold,
     share_interval,
+    split_groups,
 )
 from verbatim.tables.text import name_preset
 from verbatim.tables.truth import PLANTED, judge, list_prompts
@@ -124,6 +125,7 @@ def read_tail(
     scores: pd.Series,
     is_positive: pd.Series,
     groups: pd.Series,
+    half: np.ndarray,
     settings: EvaluationSettings,
     comparable: bool,
 ) -> dict[str, float | str]:
@@ -132,7 +134,7 @@ def read_tail(
     Returns
     -------
     tpr, tpr_low, tpr_high, fpr (reached), then the same of every strict rate, e.g. tpr_0.01; NaN
-    where it cannot be read, and `tpr_note` says why. comparable: False for scores of several fits,
+    where it cannot be read, and `tpr_note` says why. half : of each prompt. comparable: False for scores of several fits,
     which share no threshold.
     """
     line: dict[str, float | str] = {}
@@ -141,7 +143,7 @@ def read_tail(
         suffix = "" if rate == settings.fpr else f"_{rate:g}"
         passed, note = None, "scores of several fits share no threshold"
         if comparable:
-            passed, note = pass_threshold(scores, is_positive, groups, rate, settings.seed)
+            passed, note = pass_threshold(scores, is_positive, half, rate)
         share, reached = (float("nan"),) * 3, float("nan")
         if passed is None:
             notes.append(note)
@@ -192,6 +194,7 @@ def score_detectors(
     for (positives, negatives), (is_pos, is_neg) in define_sets(table).items():
         either = is_pos | is_neg
         words, part = score_words(table, is_pos, is_neg, settings.folds, settings.seed)
+        half = split_groups(table.loc[either, "group"], is_pos[either], 2, settings.seed)
         columns = {name: known[name] for name in known.columns}
         columns |= {name: blind[name] for name in blind.columns} | {"bag_of_words": words}
         for name, values in columns.items():
@@ -203,7 +206,7 @@ def score_detectors(
             )
             pos, neg = values[is_pos & scored], values[is_neg & scored]
             pairs = compare_pairs(pos.to_numpy(), neg.to_numpy())
-            tail = read_tail(x, y, group, settings, strata is None)
+            tail = read_tail(x, y, group, half, settings, strata is None)
             rows.append(
                 {
                     "detector": name, "blind": name in BLIND, "positives": positives,

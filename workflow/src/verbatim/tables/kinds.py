@@ -7,7 +7,6 @@ on the other half.
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from verbatim.tables.blind import BLIND, describe_captions, rank_in_folds, score_words
@@ -18,6 +17,7 @@ from verbatim.tables.statistics import (
     pass_threshold,
     roc_points,
     share_interval,
+    split_groups,
 )
 from verbatim.tables.truth import PLANTED
 
@@ -64,33 +64,30 @@ def score_kinds(
         sets += [(kind, "all", of_kind)] if of_kind.any() else []
         for count in sorted(table.loc[of_kind, "count"].unique()):
             sets.append((kind, str(count), of_kind & table["count"].eq(count)))
+    half = split_groups(table["group"], positive, 2, settings.seed)
+    filled = {name: fill_unscored(values) for name, values in columns.items()}
+    passed = {name: pass_threshold(x, positive, half, settings.fpr) for name, x in filled.items()}
+    how = (settings.resamples, settings.confidence, settings.seed)
     kinds, curves = [], []
-    for name, values in columns.items():
-        filled = fill_unscored(values)
-        passed, note = pass_threshold(filled, positive, table["group"], settings.fpr, settings.seed)
-        reached = float("nan") if passed is None else float(passed[~positive.to_numpy()].mean())
-        for kind, count, chosen in sets:
-            either = chosen | ~positive
-            x, y, group = filled[either], chosen[either], table.loc[either, "group"]
-            auc, low, high = auc_interval(
-                x, y, group, settings.resamples, settings.confidence, settings.seed
-            )
-            hits = np.empty(0) if passed is None else passed[chosen.to_numpy()]
-            share = share_interval(
-                hits, table.loc[chosen, "group"] if len(hits) else hits, settings.resamples,
-                settings.confidence, settings.seed,
-            )  # fmt: skip
+    for kind, count, chosen in sets:  # outside: all detectors of a set share its bootstrap draws
+        either, group = chosen | ~positive, table["group"]
+        for name, values in filled.items():
+            above, note = passed[name]
+            auc, low, high = auc_interval(values[either], chosen[either], group[either], *how)
+            share, reached = (float("nan"),) * 3, float("nan")
+            if above is not None:
+                share = share_interval(above[chosen], group[chosen], *how)
+                reached = float(above[~positive].mean())
             kinds.append(
                 {
                     "detector": name, "blind": name in BLIND, "kind": kind, "count": count,
                     "auc": auc, "low": low, "high": high, "tpr": share[0], "tpr_low": share[1],
                     "tpr_high": share[2], "fpr": reached, "n_pos": int(chosen.sum()),
-                    "n_neg": int((~positive).sum()),
-                    "groups": table.loc[chosen, "group"].nunique(), "note": note,
+                    "n_neg": int((~positive).sum()), "groups": group[chosen].nunique(), "note": note,
                 }
             )  # fmt: skip
-            if count == "all" and len(x) and (~y).any():
-                fpr, tpr = roc_points(x, y)
+            if count == "all" and (~positive).any():
+                fpr, tpr = roc_points(values[either], chosen[either])
                 curves.append(
                     pd.DataFrame({"detector": name, "kind": kind, "fpr": fpr, "tpr": tpr})
                 )

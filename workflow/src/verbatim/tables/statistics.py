@@ -72,15 +72,15 @@ def t_interval(values: ArrayLike, confidence: float) -> tuple[float, float]:
     return float(x.mean() - half), float(x.mean() + half)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def draw_groups(n_groups: int, resamples: int, seed: int) -> np.ndarray:
-    """How often each group is drawn: (resamples, n_groups) int, each row sums to n_groups.
+    """How often each group is drawn: (resamples, n_groups) whole numbers, each row sums to n_groups.
 
     The same for every score of one comparison, so detectors are compared on the same draws.
     """
     rng = np.random.default_rng(seed)
     draws = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=resamples)
-    draws = draws.astype(np.int32)
+    draws = draws.astype(np.float64)
     draws.setflags(write=False)
     return draws
 
@@ -134,17 +134,23 @@ def auc_interval(
         return float("nan"), float("nan"), float("nan")
     auc = float(pairs.sum() / weights.sum())
     of_group, names = pd.factorize(np.asarray(groups, dtype=object))
-    of_positive, of_negative = of_group[positive], of_group[~positive]
-    if len(set(of_positive)) < 2 or len(set(of_negative)) < 2:
+    (some, at_positive), (others, at_negative) = (
+        np.unique(of_group[side], return_inverse=True) for side in (positive, ~positive)
+    )
+    if len(some) < 2 or len(others) < 2:
         return auc, float("nan"), float("nan")
+    # pairs of two groups are drawn together, so their sums are all that a draw needs
+    shape, at = (len(some), len(others)), (at_positive[:, None], at_negative[None])
+    above, total = np.zeros(shape), np.zeros(shape)
+    np.add.at(above, at, pairs)
+    np.add.at(total, at, weights)
     draws = draw_groups(len(names), resamples, seed)
     drawn = []
     for start in range(0, resamples, CHUNK):
-        times = draws[start : start + CHUNK].astype(float)
-        p, q = times[:, of_positive], times[:, of_negative]
-        above, total = ((p @ pairs) * q).sum(1), ((p @ weights) * q).sum(1)
+        times = draws[start : start + CHUNK]
+        p, q = times[:, some], times[:, others]
         with np.errstate(invalid="ignore"):
-            drawn.append(above / total)
+            drawn.append(((p @ above) * q).sum(1) / ((p @ total) * q).sum(1))
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(np.concatenate(drawn), [tail, 1 - tail])
     return auc, float(low), float(high)
@@ -163,7 +169,7 @@ def split_groups(groups: ArrayLike, is_positive: ArrayLike, parts: int, seed: in
 
 
 def pass_threshold(
-    scores: ArrayLike, is_positive: ArrayLike, groups: ArrayLike, fpr: float, seed: int
+    scores: ArrayLike, is_positive: ArrayLike, part: np.ndarray, fpr: float
 ) -> tuple[np.ndarray | None, str]:
     """Which prompts lie above the threshold that lets a share `fpr` of negatives pass.
 
@@ -171,13 +177,14 @@ def pass_threshold(
     groups and is judged on the other, both ways round, so the false positive rate that is reached
     is a measurement of its own.
 
+    part : (n,) half of each prompt, 0 or 1 (`split_groups`)
+
     Returns
     -------
     passed (n,) bool, or None where a half has fewer than 1 / fpr negatives or no positive; and why,
     "" if nothing is wrong
     """
     x, positive = np.asarray(scores, float), np.asarray(is_positive, bool)
-    part = split_groups(groups, positive, 2, seed)
     passed = np.zeros(len(x), bool)
     for half in (0, 1):
         negatives = np.sort(x[~positive & (part != half)])[::-1]
@@ -189,22 +196,6 @@ def pass_threshold(
         threshold = negatives[int(np.floor(fpr * len(negatives) + 1e-9))]
         passed[part == half] = x[part == half] > threshold
     return passed, ""
-
-
-def tpr_at_fpr(
-    scores: ArrayLike, is_positive: ArrayLike, groups: ArrayLike, fpr: float, seed: int
-) -> tuple[float, float]:
-    """Share of positives, and of negatives, above the threshold of `pass_threshold`.
-
-    Returns
-    -------
-    tpr, fpr_reached : pooled over both halves; NaN where there is no threshold
-    """
-    passed, _ = pass_threshold(scores, is_positive, groups, fpr, seed)
-    if passed is None:
-        return float("nan"), float("nan")
-    positive = np.asarray(is_positive, bool)
-    return float(passed[positive].mean()), float(passed[~positive].mean())
 
 
 def share_interval(
@@ -233,7 +224,7 @@ def share_interval(
         low, high = wilson(round(share * n), n, confidence)
         return share, float(low), float(high)
     found, size = np.bincount(of_group, hit), np.bincount(of_group)
-    times = draw_groups(n, resamples, seed).astype(float)
+    times = draw_groups(n, resamples, seed)
     tail = (1 - confidence) / 2
     low, high = np.quantile((times @ found) / (times @ size), [tail, 1 - tail])
     return share, float(low), float(high)
