@@ -33,8 +33,8 @@ def finished(tmp_path_factory):
         stats.assign(n_captions=1, share_equal_captions=1.0, caption="c", row=stats["cluster"]),
     )  # fmt: skip
     (root / "inputs/manifest.tsv").write_text(
-        "shard\tembeddings\tmetadata\trows\tfirst_row\tdim\tarchive\tfooter_sha256\n"
-        f"00000\ta\tb\t{int((truth['row'] >= 0).sum())}\t0\t8\tc\td\n"
+        "shard\tembeddings\tmetadata\trows\tfirst_row\tdim\tarchive\tfooter_sha256\tmetadata_row\tembeddings_digest\n"
+        f"00000\ta\tb\t{int((truth['row'] >= 0).sum())}\t0\t8\tc\td\t0\te\n"
     )
     return root
 
