@@ -58,19 +58,24 @@ class SlurmTree(Tree):
         told = self.cluster.environment
         return super().environment | {name: told[name] for name in ("PATH", "SLURM_CONF")}
 
-    def slurm_command(self, *args: str, results: str, profile: str = PROFILE) -> list[str]:
+    def slurm_command(
+        self, *args: str, results: str, profile: str = PROFILE, **config: str
+    ) -> list[str]:
         """snakemake's command line through a profile; statuses are asked for early, as jobs are short."""
+        settings = [f"{key}={value}" for key, value in {"results": results, **config}.items()]
         return [
             sys.executable, "-m", "snakemake", "--workflow-profile", profile,
             "--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "10", *args,
-            "--configfile", "config/config.yaml", *self.overlays, "--config", f"results={results}",
+            "--configfile", "config/config.yaml", *self.overlays, "--config", *settings,
         ]  # fmt: skip
 
-    def start(self, *args: str, results: str, profile: str = PROFILE) -> subprocess.Popen:
+    def start(
+        self, *args: str, results: str, profile: str = PROFILE, **config: str
+    ) -> subprocess.Popen:
         """Start a run through SLURM; it logs to `<results>.log`."""
         with open(self.folder / f"{results}.log", "a") as log:
             return subprocess.Popen(
-                self.slurm_command(*args, results=results, profile=profile), cwd=self.folder,
+                self.slurm_command(*args, results=results, profile=profile, **config), cwd=self.folder,
                 env=self.environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
@@ -143,13 +148,13 @@ class SlurmTree(Tree):
 
 
 def assert_same_tables(one: Path, two: Path) -> None:
-    """Table 1, every other table and the checks: the same bytes."""
+    """Table 1 and every other table: the same bytes; and the checks, where they were run."""
     names = ["table1.csv", *sorted(str(p.relative_to(one)) for p in (one / "tables").glob("*.csv"))]
-    assert len(names) > 5
+    assert len(names) > 4
     made = sorted(p.name for p in (two / "tables").glob("*.csv"))
     assert made == [Path(name).name for name in names[1:]]
     differ = [name for name in names if (one / name).read_bytes() != (two / name).read_bytes()]
     assert differ == []
-    checks = (two / "checks.txt").read_text().splitlines()
-    assert checks
+    assert (one / "checks.txt").exists() == (two / "checks.txt").exists()
+    checks = (two / "checks.txt").read_text().splitlines() if (two / "checks.txt").exists() else []
     assert not [line for line in checks if line.lower().startswith(("fail", "error"))]

@@ -1,7 +1,7 @@
 """What goes wrong on a cluster must not show in the tables.
 
-Both runs start from the trained smoke world (a copy of the undisturbed run without what the attacks made) and
-make all scores, labels, tables and figures again, about 50 SLURM jobs.
+To be short, runs start from the trained smoke world (a copy of the undisturbed run without what the attacks made)
+and make the scores, labels and tables of one model again: about 15 SLURM jobs, most of which wait for the one before.
 """
 
 from __future__ import annotations
@@ -12,21 +12,35 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from pathlib import Path
 
+import pytest
 from slurm_runs import SlurmJob, SlurmTree, assert_same_tables
 
 KILLS = int(os.environ.get("VERBATIM_SLURM_KILLS", "10"))
 SEED = int(os.environ.get("VERBATIM_SLURM_SEED", "0"))
 # a copy's params hold its folder's name; what was trained shall not be trained again for that
-ARGS = ("all", "--rerun-triggers", "mtime")
+ARGS = ("evaluation", "--rerun-triggers", "mtime")
+SELECTED = {"select_models": "[sd1]"}
 
 
-def wait_for(tree: SlurmTree, run: subprocess.Popen, rules: set[str], node: str = "") -> SlurmJob:
-    """The first job of one of these rules that runs (on this node)."""
+@pytest.fixture(scope="module")
+def expected(tree, undisturbed) -> Path:
+    """The same part of the workflow, made once without SLURM and without disturbance."""
+    copy = tree.trained(undisturbed, "results/expected")
+    start = time.monotonic()
+    done = tree.run(*ARGS, results="results/expected", **SELECTED)
+    assert done.code == 0, done.text[-5000:]
+    tree.report("one model's attacks here", time.monotonic() - start, jobs=len(done.jobs))
+    return copy
+
+
+def wait_for(tree: SlurmTree, run: subprocess.Popen, rules: set[str]) -> SlurmJob:
+    """The first job of one of these rules that runs."""
     end = time.monotonic() + 600
     while time.monotonic() < end:
         for job in tree.jobs("running"):
-            if (not rules or job.rule in rules) and (not node or job.node == node):
+            if job.rule in rules:
                 return job
         assert run.poll() is None, "the run ended before it could be disturbed"
         time.sleep(0.2)
@@ -38,7 +52,7 @@ def state_of(tree: SlurmTree, number: str) -> str:
 
 
 def test_a_job_cancelled_a_node_set_down_and_a_job_over_its_memory_change_no_table(
-    tree, cluster, undisturbed
+    tree, cluster, undisturbed, expected
 ):
     results = "results/disturbed"
     copy = tree.trained(undisturbed, results)
@@ -48,14 +62,15 @@ def test_a_job_cancelled_a_node_set_down_and_a_job_over_its_memory_change_no_tab
         "score_whitebox", mem_mb="650 if attempt == 1 else 4000 * attempt"
     )
     start = time.monotonic()
-    run = tree.start(*ARGS, results=results, profile=profile)
+    run = tree.start(*ARGS, results=results, profile=profile, **SELECTED)
     try:
         cancelled = wait_for(tree, run, {"generate_blackbox"})
         cluster.call("scancel", cancelled.number)
-        lost = wait_for(tree, run, {"filter_prompts", "generate_candidates"}, node="n2")
-        cluster.call("scontrol", "update", "nodename=n2", "state=down", "reason=test")
+        lost = wait_for(tree, run, {"filter_prompts"})
+        node = f"nodename={lost.node}"
+        cluster.call("scontrol", "update", node, "state=down", "reason=test")
         time.sleep(5)
-        cluster.call("scontrol", "update", "nodename=n2", "state=resume")
+        cluster.call("scontrol", "update", node, "state=resume")
         code = run.wait(timeout=1800)
     finally:
         if run.poll() is None:
@@ -74,17 +89,18 @@ def test_a_job_cancelled_a_node_set_down_and_a_job_over_its_memory_change_no_tab
     for job in (cancelled, lost, over[0]):
         again = [one.state for one in jobs if one.what == job.what and one.number != job.number]
         assert "COMPLETED" in again, f"{job.what} was not made again: {again}"
-    assert_same_tables(undisturbed, copy)
+    assert_same_tables(expected, copy)
 
 
-def test_snakemake_killed_at_random_moments_ends_in_the_same_tables(tree, undisturbed):
+def test_snakemake_killed_at_random_moments_ends_in_the_same_tables(tree, undisturbed, expected):
     """kill -9, cancel what is left, unlock, start again; ten times, then to the end."""
     results = "results/killed"
     copy = tree.trained(undisturbed, results)
     moments = random.Random(SEED)
+    before = len(list(copy.rglob("*.parquet")))
     start, kills, finished = time.monotonic(), 0, 0
     while kills < KILLS:
-        run = tree.start(*ARGS, results=results)
+        run = tree.start(*ARGS, results=results, **SELECTED)
         moment = moments.uniform(1, 40)
         try:
             code = run.wait(timeout=moment)
@@ -94,19 +110,19 @@ def test_snakemake_killed_at_random_moments_ends_in_the_same_tables(tree, undist
             kills += 1
             left = Counter(job.state for job in tree.jobs("running", "pending"))
             said = tree.way_back(results)
-            done = len(list(copy.rglob("labels.parquet")))
+            done = len(list(copy.rglob("*.parquet"))) - before
             tree.report(
-                f"kill {kills}", moment, left_in_SLURM=dict(left), labelled_models=done, then=said
+                f"kill {kills}", moment, left_in_SLURM=dict(left), new_tables=done, then=said
             )
             continue
         # it ended before its moment came: from the beginning again
         assert code == 0, tree.log(results)[-5000:]
-        assert_same_tables(undisturbed, copy)
+        assert_same_tables(expected, copy)
         finished += 1
         copy = tree.trained(undisturbed, results)
-    code = tree.start(*ARGS, results=results).wait(timeout=1800)
+    code = tree.start(*ARGS, results=results, **SELECTED).wait(timeout=1800)
     assert code == 0, tree.log(results)[-5000:]
-    assert_same_tables(undisturbed, copy)
+    assert_same_tables(expected, copy)
     left = [p for p in copy.rglob("*") if p.name.endswith((".part", ".parts", ".new"))]
     assert left == []
     tree.report(

@@ -60,6 +60,7 @@ def test_groups_hold_small_rules_that_exist_and_never_a_gpu_or_table_1():
     groups = SLURM["groups"]
     assert set(groups) <= set(RULES)
     assert set(SLURM["group-components"]) <= set(groups.values())
+    assert max(SLURM["group-components"].values()) <= 4, "wider than a small node"
     with_gpu = {
         rule
         for file in (ROOT / "workflow" / "rules").glob("*.smk")
