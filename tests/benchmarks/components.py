@@ -101,7 +101,9 @@ def main() -> None:
         command = " ".join([sys.executable, __file__, "--job", *sys.argv[1:], ">", out.name])
         cost = measure(["/bin/sh", "-c", f"exec {command}"])
         print(out.read(), end="")
-    print(f"whole job {cost.seconds:.1f} s, peak {cost.peak_mb:.0f} MB")
+    print(
+        f"whole job {cost.seconds:.1f} s ({cost.cpu:.1f} of a processor), peak {cost.peak_mb:.0f} MB"
+    )
 
 
 if __name__ == "__main__":

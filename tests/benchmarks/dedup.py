@@ -233,15 +233,15 @@ for start in range(0, e.n_rows, 16384):
     index.add(e.take(np.arange(start, min(e.n_rows, start + 16384))).astype(np.float32))
 rows = np.sort(np.random.default_rng(0).choice(e.n_rows, {sample}, replace=False))
 queries = e.take(rows).astype(np.float32)
-start = time.monotonic()
+start, cpu = time.monotonic(), time.process_time()
 for at in range(0, len(queries), 1024):
     index.search(queries[at : at + 1024], {k} + 1)
-json.dump(time.monotonic() - start, open({out!r}, "w"))
+json.dump([time.monotonic() - start, time.process_time() - cpu], open({out!r}, "w"))
 """
 
 
-def brute_force(folder: Path, args: argparse.Namespace) -> tuple[float, Cost]:
-    """Seconds that exact search of `--sample` queries took, and the cost of its process."""
+def brute_force(folder: Path, args: argparse.Namespace) -> tuple[list[float], Cost]:
+    """Wall and processor seconds that exact search of `--sample` queries took, and the cost of its process."""
     out = folder / "brute.json"
     code = BRUTE.format(
         src=str(ROOT / "workflow/src"), threads=args.threads, sample=args.sample, k=K,
@@ -292,25 +292,35 @@ def main() -> None:
                 f"{n} x {args.dim} float16 (made in {time.monotonic() - start:.0f} s), {args.threads} threads"
             )
             costs = run_stage(folder, n, args)
-            print(f"  {'rule':20} {'jobs':>5} {'seconds':>9} {'peak MB':>9} {'of it own':>10}")
+            print(
+                f"  {'rule':20} {'jobs':>5} {'seconds':>9} {'cpu s':>9} {'peak MB':>9} {'of it own':>10}"
+            )
             for rule, jobs in costs.items():
-                seconds = sum(j.seconds for j in jobs)
+                seconds, cpu = sum(j.seconds for j in jobs), sum(j.cpu for j in jobs)
                 peak, own = max(j.peak_mb for j in jobs), max(j.own_mb for j in jobs)
-                print(f"  {rule:20} {len(jobs):5} {seconds:9.1f} {peak:9.0f} {own:10.0f}")
-            totals[n] = sum(j.seconds for jobs in costs.values() for j in jobs)
-            print(f"  {'all':20} {'':5} {totals[n]:9.1f}")
+                print(
+                    f"  {rule:20} {len(jobs):5} {seconds:9.1f} {cpu:9.1f} {peak:9.0f} {own:10.0f}"
+                )
+            every = [j for jobs in costs.values() for j in jobs]
+            totals[n] = sum(j.seconds for j in every), sum(j.cpu for j in every)
+            print(f"  {'all':20} {len(every):5} {totals[n][0]:9.1f} {totals[n][1]:9.1f}")
             judge(folder, planted)
             if args.sample and n == args.rows:
-                seconds, cost = brute_force(folder, args)
-                whole = seconds * n / args.sample
+                took, cost = brute_force(folder, args)
+                whole = [seconds * n / args.sample for seconds in took]
                 print(
-                    f"  exact search: {args.sample} queries in {seconds:.1f} s, so {whole:.0f} s for all "
-                    f"(scaled), {cost.own_mb:.0f} MB: {whole / totals[n]:.1f} times this stage"
+                    f"  exact search: {args.sample} queries in {took[0]:.1f} s ({took[1]:.1f} of a processor), "
+                    f"so {whole[0]:.0f} ({whole[1]:.0f}) s for all (scaled), {cost.own_mb:.0f} MB: "
+                    f"{whole[0] / totals[n][0]:.1f} ({whole[1] / totals[n][1]:.1f}) times this stage"
                 )
             shutil.rmtree(folder)
         if args.small:
-            growth = np.log(totals[args.rows] / totals[args.small]) / np.log(args.rows / args.small)
-            print(f"time grows as rows ** {growth:.2f} from {args.small} to {args.rows}")
+            ratios = np.divide(totals[args.rows], totals[args.small])
+            growth = np.log(ratios) / np.log(args.rows / args.small)
+            print(
+                f"from {args.small} to {args.rows} rows time grows as rows ** {growth[0]:.2f} "
+                f"(of a processor: {growth[1]:.2f})"
+            )
     finally:
         if not args.folder:
             shutil.rmtree(base, ignore_errors=True)

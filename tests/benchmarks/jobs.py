@@ -31,9 +31,13 @@ runpy.run_path(job["script"], init_globals={{"snakemake": smk}}, run_name="__mai
 
 
 class Cost(NamedTuple):
-    """Wall seconds, peak of all resident MB, and of those that are not pages of mapped files."""
+    """Wall and processor seconds, peak of all resident MB, and of those that are not pages of mapped files.
+
+    On a machine with other work the processor's seconds are the ones to compare.
+    """
 
     seconds: float
+    cpu: float
     peak_mb: float
     own_mb: float
 
@@ -62,7 +66,8 @@ def measure(command: list[str], threads: int = 1) -> Cost:
         if process.returncode:
             errors.seek(0)
             sys.exit(errors.read().decode()[-3000:])
-    return Cost(time.monotonic() - start, usage.ru_maxrss / 1024, own / 1024)
+    cpu = usage.ru_utime + usage.ru_stime
+    return Cost(time.monotonic() - start, cpu, usage.ru_maxrss / 1024, own / 1024)
 
 
 def run_job(
