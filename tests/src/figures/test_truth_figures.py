@@ -22,11 +22,11 @@ def texts(figure):
     return [text.get_text() for text in figure.findobj(plt.Text) if text.get_text()]
 
 
-def kinds_of(counts=("all", "10", "20")):
+def kinds_of(counts=("all", "10", "20"), matched=True):
     return pd.DataFrame(
         [
             {"model": "sd1", "detector": score, "kind": "full", "count": count, "auc": 0.91, "tpr": 0.5,
-             "tpr_low": 0.4, "tpr_high": 0.7, "n_pos": 10, "n_neg": 20}
+             "tpr_low": 0.4, "tpr_high": 0.7, "n_pos": 10, "n_neg": 20, "matched": matched}
             for score in ("dcs_reference", "bag_of_words") for count in counts
         ]
     )  # fmt: skip
@@ -41,10 +41,15 @@ def test_a_curve_is_drawn_as_it_stands_in_the_table_with_its_area():
     figure = plot_roc(roc_of(), kinds_of(), NAMES, SCORES)
     line = next(one for one in figure.axes[0].get_lines() if one.get_label() == "DCS (reference)")
     assert line.get_xydata().tolist() == [[0, 0], [0.1, 0.8], [1, 1]]
-    assert figure.axes[0].get_title(loc="left") == "Full duplicates (10)"
+    assert figure.axes[0].get_title(loc="left") == "Full duplicates (10)\nmatched"
     assert texts(figure).count("0.91") == 2
     assert "SD V2\ntrue positive rate" in texts(figure)
     figure.canvas.draw()
+
+
+def test_a_kind_whose_negatives_are_not_matched_is_marked():
+    figure = plot_roc(roc_of(), kinds_of(matched=False), NAMES, SCORES)
+    assert figure.axes[0].get_title(loc="left") == "Full duplicates (10)\nnegatives not matched"
 
 
 def test_every_score_has_a_look_of_its_own_and_the_blind_ones_are_dotted():

@@ -137,3 +137,19 @@ def test_the_table_has_its_columns_when_nothing_could_be_ranked(world):
         "detector", "blind", "k",
     ]  # fmt: skip
     assert isinstance(count_depths(known.iloc[:5], scores, [1000], HOW), pd.DataFrame)
+
+
+def test_only_kinds_that_held_out_prompts_were_matched_to_are_matched(result):
+    kinds = result[0]
+    assert kinds.loc[kinds["kind"].eq("full"), "matched"].all()
+    assert not kinds.loc[kinds["kind"].ne("full"), "matched"].any()
+
+
+def test_negatives_of_a_kind_are_those_matched_to_it(world):
+    known, scores, _ = world
+    known = known.copy()
+    held = known.index[known["kind"].eq("held_out")]
+    known.loc[held[:7], "match_kind"] = "template"
+    kinds, _ = score_kinds(known, scores, HOW)
+    assert line(kinds, "dcs_reference", "template", "all")["n_neg"] == 7
+    assert line(kinds, "dcs_reference", "full", "all")["n_neg"] == len(held) - 7

@@ -82,11 +82,16 @@ def plot_roc(
                 ax.text(
                     0.985, 0.03 + 0.082 * (len(areas) - 1 - i), f"{area:.2f}", color=colour, fontsize=6,
                     ha="right", transform=ax.transAxes,
+                    bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.4},
                 )  # fmt: skip
             n = every.loc[every.index.isin([(model, s, kind) for s in scores])]
             count = f" ({int(n['n_pos'].iloc[0])})" if len(n) else ""
             if row == 0:
-                ax.set_title(f"{KINDS[kind]}{count}", fontsize=8)
+                unmatched = len(n) and not n["matched"].all()
+                ax.set_title(
+                    f"{KINDS[kind]}{count}\n{'negatives not matched' if unmatched else 'matched'}",
+                    fontsize=7.5, color=GREY if unmatched else "black",
+                )  # fmt: skip
             ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
         line[0].set_ylabel(f"{name}\ntrue positive rate")
     for ax in axes[-1]:
@@ -101,7 +106,9 @@ def _draw(ax: Axes, x: np.ndarray, y: pd.DataFrame, columns: list[str], **look: 
     """Values with their intervals."""
     value, low, high = (y[column].to_numpy(float) for column in columns)
     spread = np.maximum([value - low, high - value], 0)
-    ax.errorbar(x, value, spread, elinewidth=0.7, capsize=1.2, **look)
+    _, caps, bars = ax.errorbar(x, value, spread, elinewidth=0.7, capsize=1.2, **look)
+    for part in (*caps, *bars):
+        part.set_alpha(0.45)  # many intervals stand side by side
 
 
 def plot_detector_recall(

@@ -42,7 +42,8 @@ def describe_prompts(
 
     Returns
     -------
-    prompt_id, caption, kind, count, match, group, verdict (empty if no label was asked for), judged
+    prompt_id, caption, kind, count, match, match_kind (kind of the picture that a held-out one was
+    matched to, "" for all others), group, verdict (empty if no label was asked for), judged
     (has a verdict; without one, mv and copied are False because nobody looked), mv (its own picture
     was drawn, MV), copied (labelled MV, RV or TV)
     """
@@ -51,6 +52,11 @@ def describe_prompts(
     verdicts = judge(labels, truth)[["prompt_id", "verdict", "judged", "mv", "copied"]]
     table = known.merge(verdicts, on="prompt_id", how="left")
     table["verdict"] = table["verdict"].fillna("")
+    kind_of = (
+        truth[truth["match"] < 0].drop_duplicates("picture_id").set_index("picture_id")["kind"]
+    )
+    match_kind = table["match"].map(kind_of).fillna("")
+    table.insert(list(table.columns).index("match") + 1, "match_kind", match_kind)
     for name in ("judged", "mv", "copied"):
         table[name] = table[name].eq(True)
     return table

@@ -37,6 +37,10 @@ def score_kinds(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Area, recall and curve of every detector of one model on every kind of planted prompt.
 
+    Negatives are the held-out prompts that were matched to pictures of the kind, or all held-out
+    prompts where none were: then positives and negatives differ in style too, as the blind scores
+    show, and `matched` is False.
+
     The bag of words is fitted to tell all planted prompts from the held-out ones, and its scores are
     ranked within their fold. As in `score_detectors`, a prompt without a score counts as the lowest.
 
@@ -48,7 +52,7 @@ def score_kinds(
     -------
     kinds : detector, blind, kind, count ("all", or how often it is met), auc, low, high, tpr (share
         of the kind above the threshold for settings.fpr: the detector's recall), tpr_low, tpr_high,
-        fpr (reached), n_pos, n_neg, groups (unique pictures or families among the positives), note
+        fpr (reached), n_pos, n_neg, matched, groups (unique pictures or families among the positives), note
     roc : detector, kind, fpr, tpr
     """
     table = prompts.reset_index(drop=True)
@@ -70,7 +74,9 @@ def score_kinds(
     how = (settings.resamples, settings.confidence, settings.seed)
     kinds, curves = [], []
     for kind, count, chosen in sets:  # outside: all detectors of a set share its bootstrap draws
-        either, group = chosen | ~positive, table["group"]
+        of_kind = ~positive & table["match_kind"].eq(kind)
+        matched = bool(of_kind.any())
+        either, group = chosen | (of_kind if matched else ~positive), table["group"]
         for name, values in filled.items():
             above, note = passed[name]
             auc, low, high = auc_interval(values[either], chosen[either], group[either], *how)
@@ -83,7 +89,7 @@ def score_kinds(
                     "detector": name, "blind": name in BLIND, "kind": kind, "count": count,
                     "auc": auc, "low": low, "high": high, "tpr": share[0], "tpr_low": share[1],
                     "tpr_high": share[2], "fpr": reached, "n_pos": int(chosen.sum()),
-                    "n_neg": int((~positive).sum()), "groups": group[chosen].nunique(), "note": note,
+                    "n_neg": int(either.sum() - chosen.sum()), "matched": matched, "groups": group[chosen].nunique(), "note": note,
                 }
             )  # fmt: skip
             if count == "all" and (~positive).any():

@@ -61,9 +61,10 @@ SECTIONS = {
          "label_preset", "tpr_note"),
     ),
     "kinds": Section(
-        "Every score by kind of duplicate and count", "Against matched held-out prompts.",
+        "Every score by kind of duplicate and count", "Against held-out prompts. matched: these were matched to "
+        "pictures of the kind; where not, the blind scores show how far style alone tells them apart.",
         ("model", "detector", "preset", "blind", "kind", "count", "auc [low, high]",
-         "tpr [tpr_low, tpr_high]", "fpr", "n_pos", "n_neg", "groups", "note"),
+         "tpr [tpr_low, tpr_high]", "fpr", "n_pos", "n_neg", "matched", "groups", "note"),
     ),
     "depths": Section(
         "Precision of every score's first k prompts", "precision: labelled a copy (unjudged prompts "
