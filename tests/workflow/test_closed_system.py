@@ -36,7 +36,13 @@ def tree(tmp_path_factory) -> Tree:
 
 def test_its_files_are_read_and_no_rule_that_calls_a_network_makes_them(tree):
     jobs = tree.plan("results/table1.csv", models="sheet.tsv").jobs
-    after = {"search_neighbours", "fetch_pictures", "label_candidates"}
+    after = {
+        "search_neighbours",
+        "select_pictures",
+        "fetch_pictures",
+        "label_candidates",
+        "merge_labels",
+    }
     of = {
         model: {job.rule for job in jobs if job.model == model} for model in ("midjourney", "sd1")
     }

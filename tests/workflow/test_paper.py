@@ -119,7 +119,8 @@ def test_table_1_has_the_papers_rows_and_copies_of_every_kind_of_model(results):
         "SD V1", "SD V2", "Deep Image Floyd", "Midjourney v4", "OpenJourney", "RealisticVision",
     ]  # fmt: skip
     assert (table["Judged"] > 0).all()
-    copies = table.set_index("Model")[["Retrieved", "Template", "Exact"]].sum(axis=1)
+    # thresholds at which random networks copy are so loose that every picture is of low contrast
+    copies = table.set_index("Model")[["Retrieved", "Template", "Exact", "Review"]].sum(axis=1)
     assert copies["Midjourney v4"] == 6  # it gives every picture back
     beside = pd.read_csv(results / "tables/table1_vs_paper.csv")
     assert beside["Exact (paper)"].tolist() == [71, 4, 2, 2, 73, 90]
@@ -224,7 +225,7 @@ def test_the_authors_prompts_are_judged_anew_and_compared(results, made):
         by = table[table.model == model].set_index("measure")
         assert float(by.loc["agreement", "value"]) == 1
         assert int(by.loc["agreement", "n"]) == n
-        assert float(by.loc["kappa", "value"]) == 1
+        assert by.loc["kappa", "value"] in ("", "1.0")  # none where both know one label alone
     judged = read_table(results / "labels/sd2_again/labels.parquet", "labels")
     assert set(judged.why) == {"authors"}
     assert set(judged.row) == set(read_labels(theirs).row)

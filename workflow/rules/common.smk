@@ -209,8 +209,8 @@ def grow(amount):
 
 
 def prompt_list():
-    """A list with the file of captions that are the prompts, or an empty one."""
-    return [config["dedup"]["prompt_list"]] if config["dedup"]["prompt_list"] else []
+    """The file of captions that are the prompts, or an empty list."""
+    return config["dedup"]["prompt_list"] or []
 
 
 def attacked_models():
