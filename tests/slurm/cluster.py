@@ -51,7 +51,8 @@ JobAcctGatherParams=OverMemoryKill
 MpiDefault=none
 SwitchType=switch/none
 MailProg=/bin/true
-ReturnToService=2
+# a node that was set down stays down until it is told to resume
+ReturnToService=1
 # how long squeue remembers an ended job, seconds: the tests count them
 MinJobAge=7200
 KillWait=5
