@@ -149,8 +149,9 @@ def test_jobs_run_in_the_environments_that_their_rules_name(tree):
 
 def test_every_environment_that_the_workflow_needs_is_made_before_it_runs(tree):
     done = tree.run(
-        "all", "--software-deployment-method", "conda", "--conda-create-envs-only", results=RESULTS
-    )
+        "all", "--software-deployment-method", "conda", "--conda-create-envs-only",
+        results=RESULTS, inputs="{fetch_urls: true}",
+    )  # fmt: skip
     assert done.code == 0, done.text[-3000:]
     made = [p for p in (tree.folder / ".snakemake" / "conda").iterdir() if p.is_dir()]
     used = {env.name for env in FILES if scripts_of(env.name)}
