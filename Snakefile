@@ -20,6 +20,8 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/sources.smk"
+include: "workflow/rules/models.smk"
 include: "workflow/rules/world.smk"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/dedup.smk"

@@ -6,7 +6,10 @@ pair's p-value is at most --p against the null of the run (for each training pic
 generations that look most like it); false positives are counted among other unrelated pairs, none of
 which is in the null, and among the twenty-fifth of them that look most alike.
 
-python tests/benchmarks/verifier.py [--pictures 400] [--unrelated 250]
+With --world the pictures are those of a run's world folder: the planted ones that keep apart from all others
+stand for training pictures, the others of other families (held out ones first) for unrelated generations.
+
+python tests/benchmarks/verifier.py [--pictures 400] [--pairs 100000] [--world results/world]
 """
 
 from __future__ import annotations
@@ -32,6 +35,8 @@ from verbatim.evidence.null import empirical_p, relative_null, relative_residual
 from verbatim.evidence.pairing import choose_null, thumbnails  # noqa: E402
 from verbatim.evidence.placements import SearchSettings  # noqa: E402
 from verbatim.images import resize, to_uint8  # noqa: E402
+from verbatim.records import read_table  # noqa: E402
+from verbatim.tables.statistics import share_interval, wilson  # noqa: E402
 from verbatim.world.pictures import list_pictures, render  # noqa: E402
 
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -114,12 +119,50 @@ CHANGES: dict[str, Change] = {
 }
 
 
+def draw_pictures(size: int, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """OpenMoji drawings one a family, (m, size, size, 3): the first n stand for training pictures."""
+    table = list_pictures().drop_duplicates("family")
+    table = table.iloc[rng.permutation(len(table))]
+    return np.stack(list(render(table["code"].tolist(), size))), np.arange(n)
+
+
+def read_pictures(
+    world: Path, size: int, n: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """The pictures of a world folder, one a family, enlarged; those planted and apart from all others first."""
+    table = read_table(world / "pictures.parquet", "pictures").set_index("picture_id")
+    truth = read_table(world / "truth.parquet", "truth")
+    planted = truth[truth["kind"].isin(["full", "picture_only", "near"])]["picture_id"].unique()
+    planted = rng.permutation(planted)[:n]
+    held_out = truth[truth["kind"].eq("held_out")]["picture_id"].unique()
+    rest = table.index.difference([*planted, *held_out]).to_numpy()
+    order = np.concatenate([planted, rng.permutation(held_out), rng.permutation(rest)])
+    order = order[~table["family"].reindex(order).duplicated().to_numpy()]
+    pictures = np.load(world / "pictures.npy", mmap_mode="r", allow_pickle=False)
+    large = np.stack([resize(pictures[p] / np.float32(255), size, size) for p in order])
+    return large, np.arange(len(planted))
+
+
+def print_shares(title: str, p: np.ndarray, of: np.ndarray, levels: list[float]) -> None:
+    """Share of pairs at or below each level, with a 95 % interval (bootstrap over training pictures)."""
+    print(f"\n{title}: {len(p)} pairs")
+    for level in levels:
+        hits = p <= level
+        share, low, high = share_interval(hits, of, 1000, 0.95, 0)
+        print(f"  p <= {level:<8g} {share:.5f} [{low:.5f}, {high:.5f}]  ({hits.sum()})")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--pictures", type=int, default=400, help="training pictures (default 400)")
-    parser.add_argument("--unrelated", type=int, default=250, help="pairs a picture (default 250)")
+    parser.add_argument("--world", type=Path, help="a run's world folder; else OpenMoji's drawings")
+    parser.add_argument(
+        "--pictures", type=int, default=400, help="training pictures, at most (default 400)"
+    )
+    parser.add_argument(
+        "--pairs", type=int, default=100_000, help="unrelated pairs (default 100000)"
+    )
     parser.add_argument("--p", type=float, default=1e-3, help="p-value of a find (default 0.001)")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
@@ -127,22 +170,28 @@ def main() -> None:
     settings = SearchSettings(size=block["size"], **block["search"])
     n_null, quantile = block["test"]["generations"], block["test"]["quantile"]
     rng = np.random.default_rng(asked.seed)
-    table = list_pictures().drop_duplicates("family")
+    how = (4 * settings.size, asked.pictures, rng)
+    large, of_training = read_pictures(asked.world, *how) if asked.world else draw_pictures(*how)
+    n = len(of_training)
     n_pool = 4 * n_null  # the null is chosen from these, false positives are counted among others
-    n_others = n_pool + asked.unrelated
-    table = table.iloc[rng.permutation(len(table))[: asked.pictures + n_others]]
-    large = np.stack(list(render(table["code"].tolist(), 4 * settings.size)))
+    n_others = n_pool + -(-asked.pairs // n)
+    large = large[: n + n_others]
+    if len(large) < n + n_others:
+        most = (len(large) - n - n_pool) * n
+        parser.error(f"--pairs {asked.pairs}: {most} at most of {n} training pictures")
 
     def finish(picture: np.ndarray) -> np.ndarray:
         small = resize(picture, settings.size, settings.size)
         return np.clip(small + rng.normal(0, NOISE, small.shape), 0, 1).astype(np.float32)
 
-    training = [resize(p, settings.size, settings.size) for p in large[: asked.pictures]]
+    training = [resize(p, settings.size, settings.size) for p in large[:n]]
     names = list(CHANGES)
-    others = [CHANGES[names[i % len(names)]](p, rng) for i, p in enumerate(large[asked.pictures :])]
+    others = [CHANGES[names[i % len(names)]](p, rng) for i, p in enumerate(large[n:])]
     search = Search(settings)
+    start = time.perf_counter()
     drawn_others = np.stack([finish(p) for p in others])
     unrelated, afar = search.prepare(drawn_others), thumbnails(drawn_others)[:, None]
+    preparing = time.perf_counter() - start
     free, there = np.zeros(n_others, dtype=bool), np.ones((n_others, 1), dtype=bool)
     held_out = np.arange(n_pool, n_others)
     null, false, alike, planted, plain, near = [], [], [], [], [], []
@@ -166,27 +215,34 @@ def main() -> None:
         planted.append(relative_residuals(drawn, quantile, of_copies))
         plain.append(rmse(changed, picture[None])[:, 0])
         near.append(of_others <= settings.refine)
+        if (i + 1) % 20 == 0:
+            print(f"{i + 1} of {n} pictures, {1e3 * seconds / pairs:.3f} ms a pair", flush=True)
     values = np.concatenate(null)
     p = np.stack([empirical_p(row, values) for row in planted])
     distance = np.stack(plain)
-    print(f"{'planted':16}{'verifier':>10}{'RMSE <= 0.12':>14}   of {len(training)}")
-    for k, name in enumerate(names):
-        print(
-            f"{name:16}{(p[:, k] <= asked.p).mean():10.3f}{(distance[:, k] <= 0.12).mean():14.3f}"
-        )
-    wrong = empirical_p(np.concatenate(false), values)
-    near_ones = wrong[np.concatenate(alike)]
+    alpha = block["test"]["alpha"]
     print(
-        f"\n{len(wrong)} unrelated pairs, {len(near_ones)} of them most alike; null of {len(values)}"
+        f"{'planted':16}{'p <= ' + str(alpha):>26}{f'p <= {asked.p}':>26}{'RMSE <= 0.12':>14}   of {n}"
     )
-    for level in (0.05, 0.01, asked.p, asked.p / 10):
-        print(
-            f"p <= {level:g}: {(wrong <= level).mean():.5f} ({(wrong <= level).sum()}), of the most alike "
-            f"{(near_ones <= level).mean():.5f}"
-        )
+    for k, name in enumerate(names):
+        cells = []
+        for level in (alpha, asked.p):
+            hits = int((p[:, k] <= level).sum())
+            low, high = wilson(hits, n, 0.95)
+            cells.append(f"{hits / n:.3f} [{low:.3f}, {high:.3f}]")
+        print(f"{name:16}{cells[0]:>26}{cells[1]:>26}{(distance[:, k] <= 0.12).mean():14.3f}")
+    wrong, of = empirical_p(np.concatenate(false), values), np.repeat(np.arange(n), len(held_out))
+    close = np.concatenate(alike)
+    levels = sorted({0.05, alpha, 0.01, asked.p, asked.p / 10}, reverse=True)
+    print(f"\nnull of {len(values)} pairs")
+    print_shares("unrelated", wrong, of, levels)
+    print_shares("the 4 % of them that look most alike", wrong[close], of[close], levels)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     looked = np.concatenate(near).mean()
-    print(f"\n{1e3 * seconds / pairs:.3f} ms a pair ({looked:.0%} refined), peak {peak:.0f} MiB")
+    print(
+        f"\n{1e3 * seconds / pairs:.3f} ms a pair ({looked:.0%} refined), so {seconds / pairs * 1e5:.0f} s for "
+        f"100,000; {1e3 * preparing / n_others:.2f} ms a generation beforehand; peak {peak:.0f} MiB"
+    )
 
 
 if __name__ == "__main__":

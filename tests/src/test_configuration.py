@@ -262,7 +262,12 @@ def test_the_models_behind_a_word_for_candidates():
 
 def test_prompts_are_planned_for_the_selected_and_the_held_out(config):
     n = config["dedup"]["n_prompts"]
-    assert planned_prompts(config) == n + config["world"]["planted"]["held_out"]
+    planted = config["world"]["planted"]
+    of = planted["held_out_of"]
+    held_out = planted["held_out"] + of["near"] + of["picture_only"] + of["template"]
+    assert planned_prompts(config) == n + held_out
+    del planted["held_out_of"]  # may be left out
+    assert planned_prompts(config) == n + planted["held_out"]
     for own in ("", "captions.txt"):
         assert planned_prompts(change(config, "inputs.extra_prompts", own)) == n
 
@@ -284,7 +289,8 @@ def test_each_stage_plans_for_what_the_one_before_can_hand_it(config, sheet):
     assert planned("labels", "openjourney") == 2 * 3 * 40  # all that may be found in sd1 and sd2
     few = change(config, "dedup.n_prompts", 100)
     assert planned("labels", "openjourney", few) == planned("blackbox", config=few) == 100
-    held_out = config["world"]["planted"]["held_out"]
+    planted = config["world"]["planted"]
+    held_out = planted["held_out"] + sum(planted["held_out_of"].values())
     world = change(config, "inputs.extra_prompts", "world")
     assert planned("labels", "if", world) == 70 + held_out
 

@@ -2,6 +2,7 @@
 #
 # INPUTS   <results>/table1.csv, <results>/tables/*.csv; of every model <results>/labels/{model}/{labels.parquet,
 #          images.zip,training.zip,masks.zip} and <results>/blackbox/{model}/{scores,images}.parquet; <results>/dedup/
+#          of every model <results>/evidence/{model}/verification.parquet
 # OUTPUTS  <results>/figures/fig1_syntheses    one-step and full syntheses of a copy, a template and no copy (Fig. 1)
 #          <results>/figures/fig2_templates    templates: generated, retrieved, mask (Fig. 2)
 #          <results>/figures/fig3_precision    precision against copies found, a panel an attack (Fig. 3)
@@ -23,6 +24,10 @@ rule plot_pictures:
         images=[f"<results>/labels/{model}/images.zip" for model in MODELS.index],
         training=[f"<results>/labels/{model}/training.zip" for model in MODELS.index],
         masks=[f"<results>/labels/{model}/masks.zip" for model in MODELS.index],
+        verification=[
+            f"<results>/evidence/{model}/verification.parquet"
+            for model in MODELS.index
+        ],
         scores=of_attacked("<results>/blackbox/{model}/scores.parquet"),
         one_step=of_attacked("<results>/blackbox/{model}/images.parquet"),
         code=code(

@@ -35,7 +35,13 @@ rule build_dataset:
     input:
         pictures=rules.build_pictures.output.pictures,
         table=rules.build_pictures.output.table,
-        code=code("images", "world/layout", "world/pictures", "world/planting"),
+        code=code(
+            "images",
+            "world/held_out",
+            "world/layout",
+            "world/pictures",
+            "world/planting",
+        ),
     output:
         shards=expand("<results>/world/data/{shard}.tar", shard=WORLD_SHARDS),
         metadata=expand("<results>/world/data/{shard}.parquet", shard=WORLD_SHARDS),

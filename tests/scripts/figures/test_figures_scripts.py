@@ -8,7 +8,7 @@ import pytest
 from made_results import MODELS, write_run
 from PIL import Image
 
-from verbatim.records import read_table, write_table
+from verbatim.records import SCHEMAS, read_table, write_table
 
 ATTACKED = {one["model"]: one["name"] for one in MODELS if one["attacked"]}
 NAMES = {one["model"]: one["name"] for one in MODELS}
@@ -32,6 +32,11 @@ def finished(tmp_path_factory):
         root / "dedup/cluster_stats.parquet", "cluster_stats",
         stats.assign(n_captions=1, share_equal_captions=1.0, caption="c", row=stats["cluster"]),
     )  # fmt: skip
+    for model in NAMES:
+        labels = read_table(root / f"labels/{model}/labels.parquet", "labels")
+        table = labels.reindex(columns=SCHEMAS["verification"].names, fill_value=0)
+        table = table.assign(crop="whole", flip=False, verified=True, doubt="", status="ok")
+        write_table(root / f"evidence/{model}/verification.parquet", "verification", table)
     (root / "inputs/manifest.tsv").write_text(
         "shard\tembeddings\tmetadata\trows\tfirst_row\tdim\tarchive\tfooter_sha256\tmetadata_row\tembeddings_digest\n"
         f"00000\ta\tb\t{int((truth['row'] >= 0).sum())}\t0\t8\tc\td\t0\te\n"
@@ -108,6 +113,7 @@ def job(root, rule):
             {"labels": labels, "images": archives(root, "labels", "images.zip", NAMES),
              "training": archives(root, "labels", "training.zip", NAMES),
              "masks": archives(root, "labels", "masks.zip", NAMES),
+             "verification": archives(root, "evidence", "verification.parquet", NAMES),
              "scores": archives(root, "blackbox", "scores.parquet", ATTACKED),
              "one_step": archives(root, "blackbox", "images.parquet", ATTACKED)},
             {"names": NAMES, "attacked": list(ATTACKED), "one_step_seeds": [0, 1], "full_seeds": [0, 1],

@@ -20,7 +20,6 @@ from verbatim.figures.near_misses import (
     CROP,
     DISTORTED,
     choose_near_misses,
-    correlate,
     plot_near_misses,
 )
 from verbatim.figures.syntheses import Synthesis, choose_syntheses, plot_syntheses
@@ -145,14 +144,6 @@ def test_shares_of_a_histogram_sum_to_1():
     assert weighted_shares(np.empty(0), np.empty(0), np.array([0, 1])).tolist() == [0]
 
 
-def test_correlation_forgives_tone_and_nothing_else():
-    one = np.random.default_rng(0).random((8, 8, 3)).astype(np.float32)
-    assert correlate(one, 0.3 + 0.5 * one) == pytest.approx(1, abs=1e-5)
-    assert correlate(one, 1 - one) == pytest.approx(-1, abs=1e-5)
-    assert abs(correlate(one, one[::-1, ::-1])) < 0.3
-    assert correlate(one, picture()) == 0
-
-
 def near_labels():
     labels = labels_of()
     n = labels["label"].eq("N") & ~labels["extra"]
@@ -162,35 +153,44 @@ def near_labels():
     return labels, labels[n]
 
 
-def test_fig_5_has_the_nearest_the_cropped_and_the_alike():
+def verification_of(missed, rows):
+    """A verifier's word on some of the prompts labelled N."""
+    return pd.DataFrame(
+        {"prompt_id": missed["prompt_id"].iloc[rows], "seed": 1, "source_row": [7, 8, 9, 10, 11],
+         "flip": [False, True, False, False, False], "side": [1.25, 1.0, 1.0, 1.0, 1.3],
+         "top": [-0.1, 0, 0.1, 0, 0], "left": 0.0, "q": [0.001, 0.003, 0.003, 0.004, 0.005],
+         "relative": [0.5, 0.4, 0.3, 0.2, 0.1],
+         "verified": [True, True, True, False, True], "doubt": ["", "", "", "", "white"]}
+    )  # fmt: skip
+
+
+def test_fig_5_has_the_nearest_and_those_that_a_verifier_calls_copies():
     labels, missed = near_labels()
-    like = missed["prompt_id"].iloc[4]
-    rng = np.random.default_rng(0)
-
-    def read(row):
-        one = rng.random((8, 8, 3))
-        return one, 0.5 * one if row["prompt_id"] == like else rng.random((8, 8, 3))
-
-    got = choose_near_misses(labels, read, 2, 0.12)
+    found = verification_of(missed, [3, 5, 6, 7, 8])
+    got = choose_near_misses(labels, found, 2, 0.12)
     assert got[ABOVE]["distance"].tolist() == [0.13, missed["distance"].iloc[1]]
-    assert sorted(got[CROP]["crop"]) == ["center", "pad"]
-    assert got[DISTORTED]["prompt_id"].iloc[0] == like
-    assert got[DISTORTED]["facts"].tolist() == ["correlation 1.00"]  # noise is not alike
-    assert not set(got[ABOVE]["prompt_id"]) & set(got[DISTORTED]["prompt_id"])
-    assert choose_near_misses(labels, read, 2, 0.05)[ABOVE].empty  # nothing is near
+    assert got[CROP]["facts"].iloc[0] == "crop ×1.25, q 0.001"
+    assert got[CROP]["source_row"].iloc[0] == 7  # the verifier's pair is shown, not the label's
+    assert got[DISTORTED]["facts"].tolist() == ["shift, q 0.003", "flip, q 0.003"]
+    assert got[DISTORTED]["seed"].tolist() == [1, 1]
+    assert choose_near_misses(labels, found, 2, 0.05)[ABOVE].empty  # nothing is near
 
 
-def test_fig_5_takes_a_verifier_s_word_where_there_is_one():
+def test_where_a_verifier_finds_few_crops_fig_5_has_copies_that_only_a_crop_shows():
     labels, missed = near_labels()
-    found = pd.DataFrame({"prompt_id": missed["prompt_id"].iloc[[3, 5, 6, 7, 8]], "seed": 1,
-                          "source_row": [7, 8, 9, 10, 11], "flip": [False, True, False, False, False],
-                          "side": [1.25, 1.0, 1.0, 1.0, 1.3], "top": [-0.1, 0, 0.1, 0, 0], "left": 0.0,
-                          "q": [0.001, 0.002, 0.003, 0.004, 0.005],
-                          "verified": [True, True, True, False, True], "doubt": ["", "", "", "", "white"]})  # fmt: skip
-    got = choose_near_misses(labels, lambda row: (picture(), picture()), 2, 0.12, found)
-    assert got[CROP]["facts"].tolist() == ["cropped ×1.25, q 0.001"]
-    assert got[CROP]["source_row"].tolist() == [7]  # the verifier's pair is shown, not the label's
-    assert got[DISTORTED]["facts"].tolist() == ["flipped, q 0.002", "shifted, q 0.003"]
+    nobody = verification_of(missed, [3, 5, 6, 7, 8]).assign(verified=False)
+    got = choose_near_misses(labels, nobody, 2, 0.12)
+    assert sorted(got[CROP]["facts"]) == ["MV, crop center", "MV, crop pad"]
+    assert got[DISTORTED].empty
+    some = verification_of(missed, [3, 5, 6, 7, 8])
+    assert len(choose_near_misses(labels, some, 2, 0.12)[CROP]) == 2
+
+
+def test_a_prompt_just_above_the_threshold_is_not_shown_as_distorted_too():
+    labels, missed = near_labels()
+    found = verification_of(missed, [3, 0, 6, 7, 8])
+    got = choose_near_misses(labels, found, 2, 0.12)
+    assert got[DISTORTED]["facts"].tolist() == ["shift, q 0.003"]
 
 
 def test_fig_5_shows_pairs_and_says_where_there_are_none():

@@ -194,6 +194,21 @@ def test_negatives_are_matched_held_out_captions_only():
     assert sorted(known.loc[negatives, "caption"]) == [f"unseen thing {i}" for i in range(1, 6)]
 
 
+def test_held_out_negatives_are_those_of_full_duplicates_whatever_other_kinds_have():
+    truth = make_truth()
+    carpet = truth.loc[truth["kind"] == "template", "picture_id"].iloc[0]
+    truth.loc[truth["caption"] == "unseen thing 2", "match"] = carpet
+    known = describe_prompts(make_prompts(truth), make_labels(truth, {}), truth)
+    sets = define_sets(known)
+    for positives in ("full", "copied"):
+        captions = known.loc[known["kind"].eq("held_out"), "caption"]
+        _, negatives = sets[(positives, "held_out")]
+        assert "unseen thing 2" not in set(known.loc[negatives, "caption"])
+    assert len(captions) == 6
+    of_carpet = known.set_index("caption").loc["unseen thing 2"]
+    assert of_carpet[["match_kind", "match_group"]].tolist() == ["template", "carpets"]
+
+
 def test_without_a_single_copy_the_copied_positives_are_empty():
     truth = make_truth()
     prompts = make_prompts(truth)

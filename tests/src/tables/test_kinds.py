@@ -56,9 +56,9 @@ def test_a_kind_and_count_has_the_area_of_a_loop_against_the_held_out(world, res
     assert (got["n_pos"], got["n_neg"], got["groups"]) == (20, 60, 20)
 
 
-def test_recall_of_a_detector_is_that_of_one_threshold_for_all_kinds(world, result):
+def test_recall_of_a_detector_is_that_of_one_threshold_for_all_counts_of_a_kind(world, result):
     known, scores, _ = world
-    table = known[known["kind"].isin(["full", "picture_only", "near", "template", "held_out"])]
+    table = known[known["kind"].isin(["full", "held_out"])]
     x = scores["dcs_reference"].reindex(table["prompt_id"]).to_numpy()
     positive = table["kind"].ne("held_out").to_numpy()
     passed, _ = pass_threshold(x, positive, split_groups(table["group"], positive, 2, 0), 0.05)
@@ -153,3 +153,35 @@ def test_negatives_of_a_kind_are_those_matched_to_it(world):
     kinds, _ = score_kinds(known, scores, HOW)
     assert line(kinds, "dcs_reference", "template", "all")["n_neg"] == 7
     assert line(kinds, "dcs_reference", "full", "all")["n_neg"] == len(held) - 7
+    assert kinds.loc[kinds["kind"].eq("template"), "matched"].all()
+
+
+def test_a_kind_is_judged_as_if_no_other_kind_and_no_others_negatives_were_there(world):
+    known, scores, _ = world
+    known = known.copy()
+    held = known.index[known["kind"].eq("held_out")]
+    known.loc[held[:7], "match_kind"] = "template"
+    alone = known[known["kind"].eq("template") | known["match_kind"].eq("template")]
+    kinds, roc = score_kinds(known, scores, HOW)
+    only, curve = score_kinds(alone, scores, HOW)
+    pd.testing.assert_frame_equal(kinds[kinds["kind"].eq("template")].reset_index(drop=True), only)
+    pd.testing.assert_frame_equal(roc[roc["kind"].eq("template")].reset_index(drop=True), curve)
+
+
+def test_matched_captions_tell_the_bag_of_words_nothing_as_a_planted_one_shares_its_negatives_fold():
+    """Pairs of one subject, each word once planted and once held out: folds that split pairs would invert it."""
+    words = [f"subject{i}" for i in range(40)]
+    planted = pd.DataFrame({"caption": [f"{w} a" for w in words], "kind": "near", "count": 3, "match": -1,
+                            "match_kind": "", "match_group": "", "group": [f"p{i}" for i in range(40)]})  # fmt: skip
+    held = planted.assign(
+        caption=[f"{w} b" for w in words], kind="held_out", count=0, match=range(40), match_kind="near",
+        match_group=planted["group"], group=[f"h{i}" for i in range(40)],
+    )  # fmt: skip
+    known = pd.concat([planted, held], ignore_index=True)
+    known["caption"] = known["caption"].str[:-2]
+    known.insert(0, "prompt_id", range(len(known)))
+    nothing = pd.DataFrame(index=pd.Index(known["prompt_id"]))
+    kinds, _ = score_kinds(known, nothing, HOW)
+    got = line(kinds, "bag_of_words", "near", "all")
+    assert got["matched"]
+    assert got["auc"] == pytest.approx(0.5)

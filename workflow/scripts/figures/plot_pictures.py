@@ -26,13 +26,11 @@ def main(smk):
             archives = [
                 ImageArchive(smk.input.get(part)[i]) for part in ("images", "training", "masks")
             ]
-            labels = read_table(smk.input.labels[i], "labels")
-            verified = smk.input.get("verification")  # of every model, where a verifier ran
             finds[name] = Finds(
-                labels,
+                read_table(smk.input.labels[i], "labels"),
                 *archives,
+                read_table(smk.input.verification[i], "verification"),
                 *ranked.get(model, (None, None)),
-                read_table(verified[i], "verification") if verified else None,
             )
         attacked = {p.names[model]: finds[p.names[model]] for model in p.attacked}
         seeds = {"one_step": p.one_step_seeds, "full": p.full_seeds}

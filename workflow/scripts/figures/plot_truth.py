@@ -40,6 +40,8 @@ def plot_scores(smk, column, recall):
     picture_of = truth.set_index("caption")["picture_id"]
     pictures = np.load(smk.input.pictures, mmap_mode="r", allow_pickle=False)
     prompts = pd.read_csv(smk.input.prompts, keep_default_na=False, na_values=[""])
+    # full duplicates are shown beside their own negatives
+    prompts = prompts[prompts["kind"].ne("held_out") | prompts["match_kind"].eq("full")]
     evaluation, kinds, roc = (pd.read_csv(smk.input.get(k)) for k in ("evaluation", "kinds", "roc"))
     models = {}
     for i, (model, name) in enumerate(p.attacked.items()):

@@ -8,6 +8,7 @@ import pandas as pd
 
 from verbatim.records import read_table, write_table
 from verbatim.runtime import script
+from verbatim.world.held_out import describe_shortage, hold_out
 from verbatim.world.layout import write_shard, write_style
 from verbatim.world.pictures import restyle
 from verbatim.world.planting import distort, find_distinct, plant
@@ -20,7 +21,10 @@ def main(smk: Any) -> None:
         pictures = np.load(smk.input.pictures, allow_pickle=False)
         distinct = find_distinct(pictures, pd.factorize(table.family)[0])
         truth = plant(table, distinct, p.planted, p.finetune_pictures, p.seed)
+        truth = hold_out(table, distinct, truth, p.planted.get("held_out_of", {}), p.seed)
         log.info("planted: %s", truth.kind.value_counts().to_dict())
+        for sentence in describe_shortage(truth, p.planted):
+            log.warning("%s", sentence)
 
         rows = truth[truth.row >= 0]
         folder = Path(smk.output.shards[0]).parent

@@ -262,8 +262,10 @@ def planned_extra(config: dict[str, Any]) -> int:
     """
     file = config["inputs"]["extra_prompts"]
     if file == "world":
-        world = config["inputs"]["source"] == "world"
-        return int(config["world"]["planted"]["held_out"]) if world else 0
+        if config["inputs"]["source"] != "world":
+            return 0
+        planted = config["world"]["planted"]
+        return int(planted["held_out"] + sum(planted.get("held_out_of", {}).values()))
     try:
         if file.endswith(".parquet"):
             return int(pq.read_metadata(file).num_rows)

@@ -39,7 +39,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     # world: what was planted. One row a training row, and one (row = -1) a held-out pair.
     # kind: full, picture_only, near, template, single, repeated, held_out
     # count: how often the picture (for `repeated`: the caption) is met; match: the planted
-    # picture_id that a held-out picture was matched to, -1 elsewhere
+    # picture_id that a held-out picture was matched to, whose kind it is a negative of, -1 elsewhere
     "truth": _schema(
         row=I64, picture_id=I32, caption=S, kind=S, count=I32, copy=I32, distortion=S, group=S,
         family=S, match=I32,

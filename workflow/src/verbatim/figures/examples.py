@@ -25,16 +25,16 @@ class Finds:
     """What labelling a model left.
 
     labels : a `labels` table. images, training, masks : syntheses, training pictures, template masks.
-    verification : a verifier's table, None where there is none. scores, one_step : the `blackbox` table and its pictures; None for a model that was not attacked.
+    verification : a table of this name. scores, one_step : the `blackbox` table and its pictures; None for a model that was not attacked.
     """
 
     labels: pd.DataFrame
     images: ImageArchive
     training: ImageArchive
     masks: ImageArchive
+    verification: pd.DataFrame
     scores: pd.DataFrame | None = None
     one_step: Pictures | None = None
-    verification: pd.DataFrame | None = None
 
     def pair(self, row: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         """The synthesis that a row's label is about, and its source."""
@@ -85,7 +85,7 @@ class Finds:
 
     def near_misses(self, n: int, threshold: float) -> dict[str, list[Example]]:
         """`n` of each kind of near miss."""
-        chosen = choose_near_misses(self.labels, self.pair, n, threshold, self.verification)
+        chosen = choose_near_misses(self.labels, self.verification, n, threshold)
         return {
             title: [
                 Example([*self.pair(row)], row["caption"], row["facts"])

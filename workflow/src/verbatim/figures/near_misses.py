@@ -5,32 +5,15 @@ Webster 2023, Fig. 5: just above the threshold, another crop, a small distortion
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from verbatim.figures.grid import Example, plot_grid
-from verbatim.images import resize
 
 ABOVE, CROP, DISTORTED = "Just above the threshold", "Another crop", "Alike, but distorted"
-LOOKED_AT = 200  # ASSUME: prompts nearest to the threshold whose pictures are correlated
-FAR, ALIKE = 1.5, 0.8  # ASSUME: of the threshold; least correlation that the eye calls alike
+FAR = 1.5  # ASSUME: of the threshold
 MOVED = 0.02  # ASSUME: of the side; a verifier's placement below it is in place
 UNCROPPED = ("whole", "squash", "")  # the picture as a whole; other words are parts of it
-
-
-def correlate(one: np.ndarray, two: np.ndarray) -> float:
-    """Correlation of the pixels of two pictures in [-1, 1]; no change of tone or contrast lowers it.
-
-    `two` is resampled to the size of `one`. 0 where a picture is of one colour.
-    """
-    a = one - one.mean(axis=(0, 1))
-    b = resize(two, *one.shape[:2])
-    b = b - b.mean(axis=(0, 1))
-    norm = float(np.sqrt((a**2).sum() * (b**2).sum()))
-    return float((a * b).sum()) / norm if norm > 0 else 0.0
 
 
 def describe_placement(row: pd.Series) -> str:
@@ -38,67 +21,68 @@ def describe_placement(row: pd.Series) -> str:
 
     row : flip; side, top, left: where the training picture lies, in sides of the generated square.
     """
-    words = ["flipped"] if row["flip"] else []
+    words = ["flip"] if row["flip"] else []
     if abs(row["side"] - 1) > MOVED:
-        words.append(f"{'cropped' if row['side'] > 1 else 'padded'} ×{row['side']:.2f}")
+        words.append(f"{'crop' if row['side'] > 1 else 'pad'} ×{row['side']:.2f}")
     elif max(abs(row["top"]), abs(row["left"])) > MOVED:
-        words.append("shifted")
+        words.append("shift")
     return ", ".join(words)
 
 
-def _take_verified(missed: pd.DataFrame, verification: pd.DataFrame, n: int) -> list[pd.DataFrame]:
-    """Crops, and other changes, that a verifier found among the prompts labelled N; best first."""
+def take_verified(missed: pd.DataFrame, verification: pd.DataFrame) -> pd.DataFrame:
+    """What a verifier calls a copy among the prompts labelled N, each source once; the likest first.
+
+    Returns
+    -------
+    rows of `missed` with the verifier's seed and source_row, and `facts`
+    """
     sure = verification[verification["verified"] & verification["doubt"].eq("")]
-    columns = ["prompt_id", "seed", "source_row", "flip", "side", "top", "left", "q"]
+    columns = ["prompt_id", "seed", "source_row", "flip", "side", "top", "left", "q", "relative"]
     found = missed.drop(columns=["seed", "source_row"]).merge(sure[columns], on="prompt_id")
-    found = found.sort_values(["q", "prompt_id"]).drop_duplicates("source_row")
+    found = found.sort_values(["q", "relative", "prompt_id"]).drop_duplicates("source_row")
     words = [describe_placement(row) for _, row in found.iterrows()]
     found["facts"] = [
-        f"{word or 'in place'}, q {q:.2g}" for word, q in zip(words, found["q"], strict=True)
+        f"{word or 'in place'}, q {q:.1g}" for word, q in zip(words, found["q"], strict=True)
     ]
-    is_crop = pd.Series(["×" in word for word in words], found.index, bool)
-    return [found[is_crop].head(n), found[~is_crop].head(n)]
+    return found
 
 
 def choose_near_misses(
-    labels: pd.DataFrame,
-    read: Callable[[pd.Series], tuple[np.ndarray, np.ndarray]],
-    n: int,
-    threshold: float,
-    verification: pd.DataFrame | None = None,
+    labels: pd.DataFrame, verification: pd.DataFrame, n: int, threshold: float
 ) -> dict[str, pd.DataFrame]:
-    """The `n` nearest of each kind of near miss, each prompt and each source once.
+    """The `n` nearest of each kind of near miss, each source once in a kind.
+
+    `Just above the threshold` are the prompts labelled N of smallest distance. `Another crop` and
+    `distorted` are prompts labelled N that a verifier calls copies, cropped or padded, or in place,
+    shifted or flipped; where crops are fewer than `n`, copies that only a crop of the training picture
+    shows follow.
 
     Parameters
     ----------
     labels : a `labels` table; extra prompts and those that a guard set aside are left out
+    verification : a `verification` table of the same prompts
     threshold : the largest distance that is a copy; beyond `FAR` times it nothing is near
-    read : generated picture and training picture of a row of `labels`
-    verification : a verifier's table of the same prompts (prompt_id, seed, source_row, flip, side,
-        top, left, q, verified, doubt). Without it, `Another crop` are copies that only a crop of the
-        training picture shows, and `distorted` are prompts labelled N whose picture correlates best.
 
     Returns
     -------
-    title -> rows of `labels`, with `facts`
+    title -> rows of `labels`, with `facts`; seed and source_row are the pair to show
     """
     some = labels[~labels["extra"] & ~labels["review"] & labels["source_row"].ge(0)]
     missed = some[some["label"].eq("N")].sort_values(["distance", "prompt_id"])
     near = missed.drop_duplicates("source_row")
-    near = near[near["distance"] <= FAR * threshold]
-    above = near.head(n)
+    above = near[near["distance"] <= FAR * threshold].head(n)
     above = above.assign(facts=[f"distance {d:.3f}" for d in above["distance"]])
-    if verification is not None:
-        crop, rest = _take_verified(missed, verification, n)
-        return {ABOVE: above, CROP: crop, DISTORTED: rest}
+    verified = take_verified(missed, verification)
+    is_crop = pd.Series(["×" in facts for facts in verified["facts"]], verified.index, bool)
+    rest = verified[~is_crop & ~verified["prompt_id"].isin(above["prompt_id"])]
     crop = some[some["label"].isin(["MV", "RV", "TV"]) & ~some["crop"].isin(UNCROPPED)]
-    crop = crop.sort_values(["distance", "prompt_id"]).drop_duplicates("source_row").head(n)
-    crop = crop.assign(facts=crop["crop"])
-    rest = near.iloc[len(above) :].head(LOOKED_AT)
-    alike = pd.Series([correlate(*read(row)) for _, row in rest.iterrows()], rest.index, float)
-    rest = rest.assign(facts=[f"correlation {value:.2f}" for value in alike])
-    best = alike[alike >= ALIKE].sort_values(ascending=False, kind="stable").index[:n]
-    return {ABOVE: above, CROP: crop, DISTORTED: rest.loc[best]}
+    crop = crop.sort_values(["distance", "prompt_id"]).drop_duplicates("source_row")
+    crop = crop.assign(facts=crop["label"] + ", crop " + crop["crop"])
+    return {
+        ABOVE: above,
+        CROP: pd.concat([verified[is_crop], crop], ignore_index=True).head(n),
+        DISTORTED: rest.head(n),
+    }
 
 
 def plot_near_misses(models: dict[str, dict[str, list[Example]]], n: int) -> Figure:

@@ -21,7 +21,7 @@ from verbatim.tables.statistics import (
     split_groups,
 )
 from verbatim.tables.text import name_preset
-from verbatim.tables.truth import PLANTED, judge, list_prompts
+from verbatim.tables.truth import PLANTED, judge, list_captions, list_prompts
 
 WHITEBOX = ("dcs_reference", "dcs_paper", "wen_norm", "anisotropy")
 BLACKBOX = ("ecs_reference", "ecs_paper", "ecs_world", "seed_consistency", "seed_ssim")
@@ -43,7 +43,7 @@ def describe_prompts(
     Returns
     -------
     prompt_id, caption, kind, count, match, match_kind (kind of the picture that a held-out one was
-    matched to, "" for all others), group, verdict (empty if no label was asked for), judged
+    matched to, "" for all others), match_group (that picture's group), group, verdict (empty if no label was asked for), judged
     (has a verdict; without one, mv and copied are False because nobody looked), mv (its own picture
     was drawn, MV), copied (labelled MV, RV or TV)
     """
@@ -55,8 +55,10 @@ def describe_prompts(
     kind_of = (
         truth[truth["match"] < 0].drop_duplicates("picture_id").set_index("picture_id")["kind"]
     )
-    match_kind = table["match"].map(kind_of).fillna("")
-    table.insert(list(table.columns).index("match") + 1, "match_kind", match_kind)
+    group_of = list_captions(truth).drop_duplicates("picture_id").set_index("picture_id")["group"]
+    at = list(table.columns).index("match") + 1
+    table.insert(at, "match_kind", table["match"].map(kind_of).fillna(""))
+    table.insert(at + 1, "match_group", table["match"].map(group_of).fillna(""))
     for name in ("judged", "mv", "copied"):
         table[name] = table[name].eq(True)
     return table
@@ -100,8 +102,8 @@ def define_sets(prompts: pd.DataFrame) -> dict[tuple[str, str], tuple[pd.Series,
 
     Positives: `full` (all planted full duplicates), `copied` (any planted prompt whose own
     picture the model was seen to draw: label MV). Negatives: `held_out` (never trained on,
-    matched to planted ones by subject and length), `repeated` (as frequent, but with nothing to
-    copy), `single` (trained on once). What was drawn is known of judged prompts alone, so beside
+    matched to full duplicates by subject and length; `kinds.csv` has the negatives of the other kinds),
+    `repeated` (as frequent, but with nothing to copy), `single` (trained on once). What was drawn is known of judged prompts alone, so beside
     `copied` the negatives too are judged prompts.
     """
     judged = prompts["judged"]
@@ -110,7 +112,7 @@ def define_sets(prompts: pd.DataFrame) -> dict[tuple[str, str], tuple[pd.Series,
         "copied": prompts["kind"].isin(PLANTED) & prompts["mv"] & judged,
     }
     negatives = {
-        "held_out": prompts["kind"].eq("held_out") & prompts["match"].ge(0),
+        "held_out": prompts["kind"].eq("held_out") & prompts["match_kind"].eq("full"),
         "repeated": prompts["kind"].eq("repeated"),
         "single": prompts["kind"].eq("single"),
     }

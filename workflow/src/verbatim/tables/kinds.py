@@ -1,11 +1,13 @@
 """Every score against matched held-out prompts, by kind of duplicate and by how often it was met.
 
 Only a world whose copies are known can say how a detector's reach grows with the count of copies.
-One threshold serves all kinds of a detector: it is chosen on half of the held-out prompts and judged
-on the other half.
+Each kind has a threshold of its own, as it has negatives of its own: chosen on half of them and judged
+on the other half. It serves all counts of the kind.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import pandas as pd
 
@@ -37,12 +39,13 @@ def score_kinds(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Area, recall and curve of every detector of one model on every kind of planted prompt.
 
-    Negatives are the held-out prompts that were matched to pictures of the kind, or all held-out
-    prompts where none were: then positives and negatives differ in style too, as the blind scores
+    Negatives are the held-out prompts that were matched to pictures of the kind. Where none were, they
+    are all held-out prompts: then positives and negatives differ in style too, as the blind scores
     show, and `matched` is False.
 
-    The bag of words is fitted to tell all planted prompts from the held-out ones, and its scores are
-    ranked within their fold. As in `score_detectors`, a prompt without a score counts as the lowest.
+    The bag of words is fitted to tell the prompts of a kind from its negatives, and its scores are
+    ranked within their fold. As in `score_detectors`, a prompt without a score counts as the lowest
+    of its comparison.
 
     Parameters
     ----------
@@ -55,28 +58,48 @@ def score_kinds(
         fpr (reached), n_pos, n_neg, matched, groups (unique pictures or families among the positives), note
     roc : detector, kind, fpr, tpr
     """
-    table = prompts.reset_index(drop=True)
-    is_neg = table["kind"].eq("held_out") & table["match"].ge(0)
-    is_pos = table["kind"].isin(PLANTED)
-    table = table[is_pos | is_neg].reset_index(drop=True)
-    positive = table["kind"].isin(PLANTED)
-    words, part = score_words(table, positive, ~positive, settings.folds, settings.seed)
-    columns = list_scores(table, scores, rank_in_folds(words, part))
-    sets: list[tuple[str, str, pd.Series]] = []
+    known = prompts.reset_index(drop=True)
+    held_out = known["kind"].eq("held_out") & known["match"].ge(0)
+    kinds: list[dict[str, Any]] = []
+    curves = [pd.DataFrame(columns=["detector", "kind", "fpr", "tpr"])]
     for kind in PLANTED:
-        of_kind = table["kind"].eq(kind)
-        sets += [(kind, "all", of_kind)] if of_kind.any() else []
-        for count in sorted(table.loc[of_kind, "count"].unique()):
-            sets.append((kind, str(count), of_kind & table["count"].eq(count)))
-    half = split_groups(table["group"], positive, 2, settings.seed)
+        is_pos = known["kind"].eq(kind)
+        is_neg = held_out & known["match_kind"].eq(kind)
+        matched = bool(is_neg.any())
+        if is_pos.any():
+            some = known[is_pos | (is_neg if matched else held_out)].reset_index(drop=True)
+            lines, curve = _score_kind(kind, matched, some, scores, settings)
+            kinds += lines
+            curves += curve
+    drawn = [curve for curve in curves if len(curve)] or curves
+    return pd.DataFrame(kinds), pd.concat(drawn, ignore_index=True)
+
+
+def _score_kind(
+    kind: str,
+    matched: bool,
+    table: pd.DataFrame,
+    scores: pd.DataFrame,
+    settings: EvaluationSettings,
+) -> tuple[list[dict[str, Any]], list[pd.DataFrame]]:
+    """Lines and curves of one kind: `table` has its prompts and their negatives, and nothing else."""
+    positive = table["kind"].eq(kind)
+    # a planted picture and its negatives share a fold: apart, either would tell what the other is not
+    sets_of = table.assign(group=table["group"].where(positive, table["match_group"]))
+    words, part = score_words(sets_of, positive, ~positive, settings.folds, settings.seed)
+    columns = list_scores(table, scores, rank_in_folds(words, part))
     filled = {name: fill_unscored(values) for name, values in columns.items()}
+    group = table["group"]
+    half = split_groups(group, positive, 2, settings.seed)
     passed = {name: pass_threshold(x, positive, half, settings.fpr) for name, x in filled.items()}
     how = (settings.resamples, settings.confidence, settings.seed)
-    kinds, curves = [], []
-    for kind, count, chosen in sets:  # outside: all detectors of a set share its bootstrap draws
-        of_kind = ~positive & table["match_kind"].eq(kind)
-        matched = bool(of_kind.any())
-        either, group = chosen | (of_kind if matched else ~positive), table["group"]
+    sets = [("all", positive)] + [
+        (str(count), positive & table["count"].eq(count))
+        for count in sorted(table.loc[positive, "count"].unique())
+    ]
+    lines, curves = [], []
+    for count, chosen in sets:  # outside: all detectors of a set share its bootstrap draws
+        either = chosen | ~positive
         for name, values in filled.items():
             above, note = passed[name]
             auc, low, high = auc_interval(values[either], chosen[either], group[either], *how)
@@ -84,12 +107,13 @@ def score_kinds(
             if above is not None:
                 share = share_interval(above[chosen], group[chosen], *how)
                 reached = float(above[~positive].mean())
-            kinds.append(
+            lines.append(
                 {
                     "detector": name, "blind": name in BLIND, "kind": kind, "count": count,
                     "auc": auc, "low": low, "high": high, "tpr": share[0], "tpr_low": share[1],
                     "tpr_high": share[2], "fpr": reached, "n_pos": int(chosen.sum()),
-                    "n_neg": int(either.sum() - chosen.sum()), "matched": matched, "groups": group[chosen].nunique(), "note": note,
+                    "n_neg": int((~positive).sum()), "matched": matched,
+                    "groups": group[chosen].nunique(), "note": note,
                 }
             )  # fmt: skip
             if count == "all" and (~positive).any():
@@ -97,5 +121,4 @@ def score_kinds(
                 curves.append(
                     pd.DataFrame({"detector": name, "kind": kind, "fpr": fpr, "tpr": tpr})
                 )
-    empty = pd.DataFrame(columns=["detector", "kind", "fpr", "tpr"])
-    return pd.DataFrame(kinds), pd.concat(curves, ignore_index=True) if curves else empty
+    return lines, curves

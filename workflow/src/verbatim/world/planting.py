@@ -65,7 +65,7 @@ def plant(
     pictures : a `pictures` table
     distinct : bool (n,), pictures that are far from all others: only these are planted or held out
     planted : kind -> {times: list of how often a picture is met, each: pictures for each of these};
-        `single` and `held_out` are plain numbers
+        `single` and `held_out` (negatives of full duplicates) are plain numbers
     n_finetune : pictures that are kept apart for each of two fine-tuned models
     seed : decides everything
 
@@ -120,9 +120,12 @@ def plant(
     full = [
         (count, take(planted["full"]["each"], "full", True)) for count in planted["full"]["times"]
     ]
-    matched = _match_held_out(
-        pictures, [p for _, got in full for p in got], free[True], planted["held_out"]
-    )
+    n = planted["held_out"]
+    matched = match_pictures(pictures, [p for _, got in full for p in got], free[True], n)
+    if len(matched) < n:
+        raise WorldError(
+            f"world.planted.held_out: {n} are asked for, {len(matched)} are left; ask for fewer"
+        )
     for count, got in full:
         for picture in got:
             for copy in range(count):
@@ -172,31 +175,43 @@ def plant(
     return pd.concat([truth, apart], ignore_index=True)
 
 
-def _match_held_out(
-    pictures: pd.DataFrame, planted: list[int], free: list[int], n: int
-) -> list[tuple[int, int]]:
-    """Give planted pictures, in turn, a free one of the same group and caption length (or the nearest).
+def find_alike(
+    pictures: pd.DataFrame, picture: int, free: list[int], by_words: bool = False
+) -> int:
+    """Of the `free` pictures, one of `picture`'s group, count of words and length of caption, or the nearest to it.
 
-    Negatives of another style would let a detector win on style alone.
+    by_words : one that shares words with it comes first ("woman"), as a bag of words sees no groups
     """
-    matched: list[tuple[int, int]] = []
-    for i in range(n):
-        one = pictures.iloc[planted[i % len(planted)]]
-        if not free:
-            raise WorldError(
-                f"world.planted.held_out: {n} are asked for, {i} are left; ask for fewer"
-            )
-        best = min(
-            free,
-            key=lambda p: (
-                pictures.group[p] != one.group,
-                abs(pictures.n_words[p] - one.n_words),
-                abs(len(pictures.caption[p]) - len(one.caption)),
-                p,
-            ),
+    one, others = pictures.iloc[picture], pictures.iloc[free]
+    words = set(one["caption"].split())
+    shared = others["caption"].map(lambda text: len(words & set(text.split())) if by_words else 0)
+    order = np.lexsort(
+        (
+            others["picture_id"],
+            (others["caption"].str.len() - len(one["caption"])).abs(),
+            (others["n_words"] - one["n_words"]).abs(),
+            others["group"].ne(one["group"]),
+            -shared,
         )
+    )
+    return int(free[order[0]])
+
+
+def match_pictures(
+    pictures: pd.DataFrame, planted: list[int], free: list[int], n: int, by_words: bool = False
+) -> list[tuple[int, int]]:
+    """Give planted pictures, in turn, a free one that is alike, which is taken out of `free`.
+
+    Returns
+    -------
+    (held out, planted) pairs: n, or fewer if nothing is left.
+    """
+    matched = []
+    for i in range(min(n, len(free)) if planted else 0):
+        one = planted[i % len(planted)]
+        best = find_alike(pictures, one, free, by_words)
         free.remove(best)
-        matched.append((int(best), int(one.picture_id)))
+        matched.append((best, int(one)))
     return matched
 
 

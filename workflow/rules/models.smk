@@ -1,0 +1,160 @@
+# What the model sheet says of a model: files, candidates, training, name; no rules.
+CLOSED = configuration.closed_models(ALL_MODELS)
+# patterns of the wildcard {model}: models that are run here, and those that only their pictures are known of
+RUN_HERE = (
+    "|".join(model for model in ALL_MODELS.index if model not in CLOSED) or "(?!)"
+)
+PICTURES_ONLY = "|".join(CLOSED) or "(?!)"
+
+
+def attacked_models():
+    """Selected models whose white- and black-box scores are asked for."""
+    return list(MODELS.index[MODELS["whitebox"] == "yes"])
+
+
+def loading_row(wildcards):
+    """The cells of the sheet that decide how the model is loaded, as a dict."""
+    return configuration.loading_row(ALL_MODELS, wildcards.model)
+
+
+def model_folder(wildcards):
+    """What must exist before a model can be loaded: model_index.json of a trained or a local folder."""
+    row = ALL_MODELS.loc[wildcards.model]
+    if row["source"] == "train":
+        return f"<results>/world/models/{wildcards.model}/model_index.json"
+    index = Path(row["source"]) / "model_index.json"
+    return str(index) if index.is_file() else []  # a hub id, in the local cache
+
+
+def model_weights(wildcards):
+    """What tells one state of a trained model from another: the digests of its weights."""
+    if ALL_MODELS.loc[wildcards.model, "source"] == "train":
+        return f"<results>/world/models/{wildcards.model}/weights.sha256"
+    return []  # a public checkpoint is told by its folder or revision
+
+
+def checked_model(wildcards):
+    """What is known of a model that is not made here before any work is done for it."""
+    made_here = ALL_MODELS.loc[wildcards.model, "source"] == "train"
+    return [] if made_here else f"<results>/inputs/models/{wildcards.model}.tsv"
+
+
+def candidates_of(wildcards):
+    return ALL_MODELS.loc[wildcards.model, "candidates"]
+
+
+def candidate_files(wildcards):
+    """What a model's candidates are selected from, by the sheet's word for it."""
+    candidates = candidates_of(wildcards)
+    models = configuration.candidate_models(candidates)
+    if candidates == "own":
+        return {
+            "dcs": f"<results>/whitebox/{wildcards.model}/scores.parquet",
+            "ecs": f"<results>/blackbox/{wildcards.model}/scores.parquet",
+            "clique": f"<results>/postfilter/{wildcards.model}/scores.parquet",
+        }
+    if candidates == "authors":
+        return {
+            "authors": config["labels"]["authors"][wildcards.model],
+            "rows": expand(
+                "<results>/inputs/rows/{shard}.parquet", shard=input_shards()
+            ),
+        }
+    if candidates.startswith("top:"):
+        return {"ecs": f"<results>/blackbox/{models[0]}/scores.parquet"}
+    return {"labels": [f"<results>/labels/{model}/labels.parquet" for model in models]}
+
+
+def found_in(wildcards):
+    """Models whose found prompts are candidates of this one."""
+    candidates = candidates_of(wildcards)
+    return (
+        configuration.candidate_models(candidates)
+        if candidates.startswith("found:")
+        else []
+    )
+
+
+def syntheses_manifest(wildcards):
+    """The manifest of a closed system's pictures."""
+    return str(configuration.find_manifest(ALL_MODELS.loc[wildcards.model, "source"]))
+
+
+def label_seeds(wildcards):
+    """Seeds of a model's syntheses; none for a closed system: whatever its manifest has."""
+    return [] if wildcards.model in CLOSED else config["labels"]["seeds"]
+
+
+def candidates_wanted(wildcards):
+    """How many prompts a model takes from each ranking."""
+    transferred = candidates_of(wildcards).startswith("top:")
+    return config["labels"]["n_transfer" if transferred else "n_prompts"]
+
+
+def world_seed(name):
+    """Seed of one training: the world's, and different for each network."""
+    return zlib.crc32(f"{config['world']['seed']}/{name}".encode())
+
+
+def training_set(wildcards):
+    """Rows tables, and what filters them, by the `training` column of the sheet."""
+    row = ALL_MODELS.loc[wildcards.model]
+    if row["training"].startswith("style:"):
+        style = row["training"].removeprefix("style:")
+        return {"rows": [f"<results>/world/styles/{style}/rows.parquet"]}
+    inputs = {
+        "rows": expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards())
+    }
+    if row["training"] == "deduplicated":
+        inputs["kept_rows"] = "<results>/dedup/kept_rows.parquet"
+    return inputs
+
+
+def training_start(wildcards):
+    """What a training starts from: the shared VAE for a latent model, another model for a fine-tune."""
+    row = ALL_MODELS.loc[wildcards.model]
+    inputs = {}
+    if row["family"] == "sd":
+        inputs["vae"] = "<results>/world/vae/config.json"
+        inputs["vae_weights"] = (
+            "<results>/world/vae/diffusion_pytorch_model.safetensors"
+        )
+    if row["init"]:
+        inputs["init"] = f"<results>/world/models/{row['init']}/model_index.json"
+        inputs["init_weights"] = f"<results>/world/models/{row['init']}/weights.sha256"
+    return inputs
+
+
+def training_settings(wildcards):
+    """The config block of a training: the family's, or `finetune` on top of it."""
+    row = ALL_MODELS.loc[wildcards.model]
+    settings = dict(config["world"][row["family"]])
+    if row["init"]:
+        settings |= {
+            k: v for k, v in config["world"]["finetune"].items() if k != "pictures"
+        }
+    return settings
+
+
+def sheet_columns(*columns):
+    """These columns of the selected models, in the order of the sheet, as plain records."""
+    return MODELS[["model", *columns]].to_dict("records")
+
+
+def authors_models():
+    """Selected models that the authors labelled too, by `labels.authors`."""
+    return [model for model in MODELS.index if model in config["labels"]["authors"]]
+
+
+def trained_on_kept(model):
+    return model["training"] == "deduplicated" and model["source"] == "train"
+
+
+def shown_models():
+    """Models that a figure of the attack shows: those attacked, or all where none is."""
+    return attacked_models() or list(MODELS.index)
+
+
+def names_of(models):
+    """Model -> its name in Table 1, in the order of the sheet."""
+    return {model: MODELS.loc[model, "name"] for model in models}
