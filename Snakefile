@@ -32,6 +32,9 @@ include: "workflow/rules/labels.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/evidence.smk"
+include: "workflow/rules/study.smk"
+include: "workflow/rules/study_measures.smk"
+include: "workflow/rules/study_claims.smk"
 
 
 localrules:
@@ -39,6 +42,7 @@ localrules:
     attacks,
     evaluation,
     labels,
+    study,
     templates,
 
 
@@ -71,3 +75,10 @@ rule labels:
 rule templates:
     input:
         expand("<results>/dedup/templates/{shard}.parquet", shard=input_shards()),
+
+
+rule study:
+    input:
+        of_study_runs("scores.parquet"),
+        of_study_points("state.parquet"),
+        all_study(),
