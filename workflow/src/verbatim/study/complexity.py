@@ -59,6 +59,4 @@ def correlate(x: np.ndarray, y: np.ndarray, confidence: float) -> Correlation:
         return Correlation(nan, nan, nan, nan, len(x))
     found = pearsonr(x, y)
     low, high = found.confidence_interval(confidence)
-    return Correlation(
-        float(found.statistic), float(found.pvalue), float(low), float(high), len(x)
-    )
+    return Correlation(float(found.statistic), float(found.pvalue), float(low), float(high), len(x))

@@ -73,7 +73,9 @@ class Inception:
         """Pictures (h, w, 3), uint8 or in [0, 1], of one size, to float32 (n, 2048)."""
         out = []
         for start in range(0, len(pictures), batch):
-            some = [p if p.dtype == np.uint8 else to_uint8(p) for p in pictures[start : start + batch]]
+            some = [
+                p if p.dtype == np.uint8 else to_uint8(p) for p in pictures[start : start + batch]
+            ]
             x = torch.from_numpy(np.stack(some)).permute(0, 3, 1, 2).to(self.device)
             out.append(self.network(x, return_features=True).flatten(1).float().cpu().numpy())
         return np.concatenate(out) if out else np.zeros((0, 2048), np.float32)

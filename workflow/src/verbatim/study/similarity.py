@@ -14,9 +14,7 @@ from verbatim.search import search_rows
 PERCENTILES = (50, 75, 90, 95, 97, 99)  # 95: the dataset similarity score
 
 
-def nearest(
-    queries: np.ndarray, training: np.ndarray, k: int = 1
-) -> tuple[np.ndarray, np.ndarray]:
+def nearest(queries: np.ndarray, training: np.ndarray, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """The k training vectors with the largest dot product of each query, by faiss, exactly.
 
     queries (n, d), training (m, d), unit length. Returns similarity float32 (n, k), highest first, and place

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from verbatim.study.preprocessing import PRESETS
 
@@ -59,7 +60,9 @@ def read_checked(path: str | Path, sha256: str, key: str) -> bytes:
     try:
         data = Path(path).read_bytes()
     except OSError as err:
-        raise DescriptorError(f"config: {key}: {path} cannot be read ({err}); correct source") from err
+        raise DescriptorError(
+            f"config: {key}: {path} cannot be read ({err}); correct source"
+        ) from err
     found = hashlib.sha256(data).hexdigest()
     if found != sha256.lower():
         raise DescriptorError(
@@ -111,3 +114,42 @@ def check_spec(spec: Spec, digest: bool = True) -> None:
                 f"config: {key}: {spec.source} has no {name}; kind {spec.kind!r} wants a folder with "
                 f"{' and '.join(FILES[spec.kind])}"
             )
+
+
+def make_specs(descriptors: dict[str, dict[str, Any]], clip: str) -> list[Spec]:
+    """The entries of `study.measures.descriptors`, in their order; an empty source is the folder of `inputs.clip`.
+
+    Raises DescriptorError for a TorchScript or timm entry without a source.
+    """
+    specs = []
+    for name, entry in descriptors.items():
+        if not entry["source"] and entry["kind"] != "open_clip":
+            raise DescriptorError(
+                f"config: study.measures.descriptors.{name}.source is empty; only an open_clip folder can be "
+                "the one of inputs.clip: name the file or folder"
+            )
+        specs.append(Spec(name, **{**entry, "source": entry["source"] or clip}))
+    return specs
+
+
+def check_descriptors(measures: dict[str, Any]) -> list[str]:
+    """Refuse what of `study.measures` cannot be loaded; the files that descriptors are read from.
+
+    Entries without a source are made by a run, or checked elsewhere (`inputs.clip`). Raises DescriptorError.
+    """
+    entries = measures["descriptors"]
+    if measures["descriptor"] not in entries:
+        raise DescriptorError(
+            f"config: study.measures.descriptor is {measures['descriptor']!r}; descriptors has {', '.join(entries)}"
+        )
+    files = []
+    for spec in make_specs(entries, ""):
+        if spec.source:
+            check_spec(spec)
+            one = spec.kind == "torchscript"
+            files += [spec.source] if one else [f"{spec.source}/{f}" for f in FILES[spec.kind]]
+    inception = measures["inception"]
+    if inception["source"]:
+        read_checked(inception["source"], inception["sha256"], "study.measures.inception")
+        files.append(inception["source"])
+    return files
