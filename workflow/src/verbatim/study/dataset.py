@@ -130,7 +130,7 @@ def cluster_table(
                 "pictures": int(rows["picture_id"].nunique()),
                 "n_captions": len(by_caption),
                 "caption_similarity": caption_similarity(
-                    list(by_caption.index), vectors, by_caption.to_numpy()
+                    list(by_caption.index), vectors, by_caption.tolist()
                 ),
             }
         )
