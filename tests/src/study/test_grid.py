@@ -10,6 +10,7 @@ from verbatim.study.grid import (
     GridError,
     check_defended,
     list_runs,
+    list_trainings,
     read_grid,
     select_points,
 )
@@ -110,7 +111,7 @@ def test_a_point_that_is_not_there_is_refused_with_the_one_that_is_meant(tmp_pat
     assert list(select_points(grid, ["bare"], "x")) == ["bare"]
 
 
-def test_a_shadow_model_is_trained_once_and_only_defended_points_have_runs_with_defences(tmp_path):
+def test_a_shadow_model_is_trained_once_without_a_run_and_defended_points_have_more_runs(tmp_path):
     grid = read_grid(
         write(tmp_path, {"point": "a"}, {"point": "b"}, {"point": "h", "subset": "half:4"}), BASE
     )
@@ -118,8 +119,10 @@ def test_a_shadow_model_is_trained_once_and_only_defended_points_have_runs_with_
     runs = list_runs(grid, [3, 5], ["b"], ["rt"])
     assert runs == [
         ("a", 3, "none"), ("a", 5, "none"), ("b", 3, "none"), ("b", 3, "rt"), ("b", 5, "none"),
-        ("b", 5, "rt"), ("h", 3, "none"),
+        ("b", 5, "rt"),
     ]  # fmt: skip
+    trained = [("a", 3), ("a", 5), ("b", 3), ("b", 5), ("h", 3)]
+    assert list_trainings(grid, [3, 5]) == trained
 
 
 def test_the_grid_that_is_shipped_has_every_experiment_of_the_papers():

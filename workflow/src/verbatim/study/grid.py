@@ -55,7 +55,7 @@ class Point:
     description: str
 
     @property
-    def defended_by(self) -> bool:
+    def has_prompts(self) -> bool:
         """Whether a defence of the prompt can change anything: there must be a prompt."""
         return self.conditioning != "none"
 
@@ -194,7 +194,7 @@ def select_points(grid: dict[str, Point], wanted: list[str], path: str | Path) -
 def check_defended(grid: dict[str, Point], defended: list[str], path: str | Path) -> None:
     """Refuse defended points that the sheet does not have, or that have no prompt to defend."""
     _refuse_unknown(grid, defended, "study.defended", path)
-    bare = [name for name in defended if not grid[name].defended_by]
+    bare = [name for name in defended if not grid[name].has_prompts]
     if bare:
         raise GridError(
             f"config: study.defended has {bare[0]!r}, which {path} conditions on nothing; "
@@ -215,14 +215,19 @@ def seeds_of(point: Point, seeds: list[int]) -> list[int]:
     return list(seeds) if point.half < 0 else list(seeds[:1])
 
 
+def list_trainings(grid: dict[str, Point], seeds: list[int]) -> list[tuple[str, int]]:
+    """Every training (point, seed) of the points of `grid`."""
+    return [(name, seed) for name, point in grid.items() for seed in seeds_of(point, seeds)]
+
+
 def list_runs(
     grid: dict[str, Point], seeds: list[int], defended: list[str], defences: list[str]
 ) -> list[tuple[str, int, str]]:
-    """Every run (point, seed, defence) of the points of `grid`: one without defence for each, and the others
-    for those that are `defended`."""
+    """Every run (point, seed, defence): one without defence for each training but those of shadow models, whose
+    pictures nobody asks for, and the others for the points that are `defended`."""
     return [
         (name, seed, defence)
-        for name, point in grid.items()
-        for seed in seeds_of(point, seeds)
+        for name, seed in list_trainings(grid, seeds)
+        if grid[name].half < 0
         for defence in (NO_DEFENCE, *(defences if name in defended else ()))
     ]
