@@ -119,5 +119,5 @@ def count_quality(
     pictures = run.pictures[captioned].astype(np.float32) / 255
     value, each = score(pictures, run.generations["caption"][captioned].tolist())
     half = 1.96 * each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else float("nan")
-    low, high = (max(0.0, value + way * half) for way in (-1, 1))  # as the score itself
+    low, high = np.maximum(0.0, [value - half, value + half])  # as the score itself
     out.add("clip_score", value, len(each), low, high)
