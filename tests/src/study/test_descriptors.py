@@ -108,6 +108,24 @@ def test_a_timm_folder_is_read_by_its_config_and_its_tokens_are_the_chunks(tmp_p
         load_descriptor(Spec("dino", "timm", str(tmp_path)))
 
 
+def test_the_dot_product_of_two_pictures_pixels_is_their_correlation_colour_by_colour():
+    a, b = picture(8, 8), picture(8, 8)
+    found = load_descriptor(Spec("pixels", "pixels", "")).describe([a, b])
+    x, y = (one.astype(np.float64) - one.mean(axis=(0, 1)) for one in (a, b))
+    want = (x * y).sum() / np.sqrt((x**2).sum() * (y**2).sum())
+    assert float(found.whole[0] @ found.whole[1]) == pytest.approx(want, abs=1e-5)
+    assert found.chunks.shape == (2, 16, 12)
+    first = x[:2, :2].transpose(2, 0, 1).ravel() / np.sqrt(
+        (x**2).sum()
+    )  # the square at the top left
+    np.testing.assert_allclose(found.chunks[0, 0], first, atol=1e-5)
+    assert load_descriptor(Spec("pixels", "pixels", "")).describe([picture(6, 6)]).chunks.shape[
+        :2
+    ] == (1, 16)
+    with pytest.raises(DescriptorError, match="kind 'pixels' reads nothing; empty it"):
+        check_spec(Spec("pixels", "pixels", "a/file"))
+
+
 def test_vectors_are_cut_into_equal_pieces_and_the_last_is_filled_with_nothing():
     pieces = cut(np.arange(10, dtype=np.float32).reshape(2, 5), 2)
     assert pieces.tolist() == [[[0, 1, 2], [3, 4, 0]], [[5, 6, 7], [8, 9, 0]]]
@@ -129,7 +147,7 @@ def test_what_cannot_be_loaded_is_refused_by_key_file_and_cure(tmp_path, script_
     cases = {
         Spec(
             "a", "sscd", "x"
-        ): r"descriptors\.a\.kind is 'sscd'; one of open_clip, timm, torchscript",
+        ): r"descriptors\.a\.kind is 'sscd'; one of open_clip, timm, torchscript, pixels",
         Spec("a", "open_clip", str(study_clip), "sscd"): r"a\.preset is 'sscd'; one of sscd_288",
         Spec("a", "torchscript", str(script_file), "own"): r"a\.preset is 'own'; one of sscd_288",
         Spec("a", "timm", "no/folder"): r"a\.source is 'no/folder', and there is nothing",

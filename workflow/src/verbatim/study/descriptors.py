@@ -214,6 +214,29 @@ class TorchScriptDescriptor(Descriptor):
         return self.network(x), None
 
 
+class PixelDescriptor(Descriptor):
+    """The pixels themselves, less the picture's mean colour: a dot product is a correlation of two pictures.
+
+    For pictures of one size. It knows copies in place and nothing of what is shown: what the world's small CLIP, to
+    which all drawings of a kind are alike, is held against. Chunks are the squares of a grid of four by four.
+    """
+
+    def load(self) -> Any:
+        return None
+
+    @property
+    def own_preset(self) -> Preset:
+        return Preset(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+
+    def forward(self, x: Any) -> tuple[Any, Any]:
+        x = x - x.mean(dim=(2, 3), keepdim=True)
+        n, colours, height, width = x.shape
+        if height % 4 or width % 4:
+            return x.flatten(1), None
+        squares = x.reshape(n, colours, 4, height // 4, 4, width // 4).permute(0, 2, 4, 1, 3, 5)
+        return x.flatten(1), squares.reshape(n, 16, -1)
+
+
 def load_descriptor(spec: Spec, device: str = "cpu") -> Descriptor:
     """The descriptor that an entry of the config names; raises DescriptorError."""
     check_spec(spec, digest=False)
@@ -221,5 +244,6 @@ def load_descriptor(spec: Spec, device: str = "cpu") -> Descriptor:
         "open_clip": OpenClipDescriptor,
         "timm": TimmDescriptor,
         "torchscript": TorchScriptDescriptor,
+        "pixels": PixelDescriptor,
     }
     return kinds[spec.kind](spec, device)

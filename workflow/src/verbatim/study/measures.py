@@ -26,6 +26,7 @@ from verbatim.study.similarity import (
 from verbatim.tables.statistics import wilson
 
 NAN = float("nan")
+PAPER_THRESHOLD = 0.5  # Somepalli 2022, of SSCD; always counted beside the configured one
 
 
 class Described(NamedTuple):
@@ -155,8 +156,6 @@ def add_similarity(
         for percent in PERCENTILES:
             value, low, high = percentile_interval(values, percent, *draws)
             out.add(f"similarity:p{percent}{suffix}", value, len(values), low, high)
-        above = f"{settings.threshold:g}{suffix}"
-        out.add_share(f"share_above:{above}", values > settings.threshold, settings.confidence)
         among = background(training[name].whole)
         unseen = np.zeros(0)
         if len(held_out[name].whole):
@@ -173,10 +172,10 @@ def add_similarity(
             for percent in (50, 95):
                 value, low, high = percentile_interval(numbers, percent, *draws)
                 out.add(f"{kind}:p{percent}{suffix}", value, len(numbers), low, high, note)
-        for kind in ("background", "held_out"):
-            numbers = others[kind][0]
-            hits = numbers > settings.threshold
-            out.add_share(f"{kind}_above:{above}", hits, settings.confidence)
+        for threshold in sorted({PAPER_THRESHOLD, settings.threshold}):
+            for kind, numbers in (("share", values), ("background", among), ("held_out", unseen)):
+                measure = f"{kind}_above:{threshold:g}{suffix}"
+                out.add_share(measure, numbers > threshold, settings.confidence)
 
 
 def add_complexity(

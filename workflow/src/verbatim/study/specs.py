@@ -13,7 +13,7 @@ from typing import Any
 
 from verbatim.study.preprocessing import PRESETS
 
-KINDS = ("open_clip", "timm", "torchscript")
+KINDS = ("open_clip", "timm", "torchscript", "pixels")
 OWN = "own"  # preset: what the model's own folder says
 # kind -> files of its folder; a TorchScript file is one file
 FILES = {
@@ -33,7 +33,7 @@ class Spec:
     name
         Its key.
     kind
-        open_clip, timm (folders in these libraries' layouts) or torchscript (a file).
+        open_clip, timm (folders in these libraries' layouts), torchscript (a file) or pixels (no network at all).
     source
         The folder or file.
     preset
@@ -84,6 +84,12 @@ def check_spec(spec: Spec, digest: bool = True) -> None:
     if spec.preset not in (*PRESETS, OWN) or (spec.kind == "torchscript" and spec.preset == OWN):
         known = [*PRESETS] + ([] if spec.kind == "torchscript" else [OWN])
         raise DescriptorError(f"config: {key}.preset is {spec.preset!r}; one of {', '.join(known)}")
+    if spec.kind == "pixels":
+        if spec.source:
+            raise DescriptorError(
+                f"config: {key}.source is {spec.source!r}, but kind 'pixels' reads nothing; empty it"
+            )
+        return
     source = Path(spec.source)
     if not source.exists():
         raise DescriptorError(
@@ -123,12 +129,13 @@ def make_specs(descriptors: dict[str, dict[str, Any]], clip: str) -> list[Spec]:
     """
     specs = []
     for name, entry in descriptors.items():
-        if not entry["source"] and entry["kind"] != "open_clip":
+        if not entry["source"] and entry["kind"] not in ("open_clip", "pixels"):
             raise DescriptorError(
                 f"config: study.measures.descriptors.{name}.source is empty; only an open_clip folder can be "
                 "the one of inputs.clip: name the file or folder"
             )
-        specs.append(Spec(name, **{**entry, "source": entry["source"] or clip}))
+        own = clip if entry["kind"] == "open_clip" else ""
+        specs.append(Spec(name, **{**entry, "source": entry["source"] or own}))
     return specs
 
 
@@ -144,8 +151,9 @@ def check_descriptors(measures: dict[str, Any]) -> list[str]:
         )
     files = []
     for spec in make_specs(entries, ""):
-        if spec.source:
+        if spec.source or spec.kind == "pixels":
             check_spec(spec)
+        if spec.source:
             one = spec.kind == "torchscript"
             files += [spec.source] if one else [f"{spec.source}/{f}" for f in FILES[spec.kind]]
     inception = measures["inception"]
