@@ -179,6 +179,18 @@ SCHEMAS: dict[str, pa.Schema] = {
     "study_measures": _schema(
         point=S, seed=I32, defence=S, measure=S, value=F64, n=I64, low=F64, high=F64, note=S
     ),
+    # study: clusters of a point's training pictures by a copy detector. size: rows that are drawn of it; replication,
+    # copies: mean similarity of the generations whose match lies in it, and how many are above the threshold
+    "study_clusters": _schema(
+        point=S, seed=I32, cluster=I32, size=F64, pictures=I32, n_captions=I32, caption_similarity=F64,
+        generations=I64, replication=F64, copies=I64,
+    ),
+    # study: users' prompts run through a model, members {generation}.png. similarity, match: as in
+    # study_similarities; described: how much the prompt says what the match's caption says; describes: enough
+    "study_users": _schema(
+        generation=I32, prompt=S, gen_seed=I64, similarity=F64, match=I32, caption=S, rmse=F64,
+        described=F64, describes=B,
+    ),
 }  # fmt: skip
 
 # inputs/manifest.tsv: one row a shard; paths "" where there is none; footer_sha256 of the metadata's footer;
