@@ -30,6 +30,9 @@ include: "workflow/rules/labels.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/evidence.smk"
+include: "workflow/rules/study.smk"
+include: "workflow/rules/study_measures.smk"
+include: "workflow/rules/study_claims.smk"
 
 
 localrules:
@@ -37,6 +40,7 @@ localrules:
     attacks,
     evaluation,
     labels,
+    study,
     templates,
 
 
@@ -69,3 +73,9 @@ rule labels:
 rule templates:
     input:
         expand("<results>/dedup/templates/{shard}.parquet", shard=input_shards()),
+
+
+rule study:
+    input:
+        of_study_runs("scores.parquet"),
+        all_study(),

@@ -11,6 +11,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "src"))
 
 from verbatim import configuration, decisions, sources
+from verbatim.study import grid
 
 try:
     configuration.read_numbers(config, workflow.basedir)
@@ -23,7 +24,18 @@ try:
     sources.use_cache(config)
     CLIP = sources.clip_folder(config)
     decisions.read_decisions(config["labels"]["decisions"], ALL_MODELS.index)
-except (configuration.ConfigError, decisions.DecisionError) as err:
+    ALL_POINTS = grid.read_grid(config["study"]["points"], config["study"]["base"])
+    POINTS = grid.select_points(
+        ALL_POINTS, config["study"]["select_points"], config["study"]["points"]
+    )
+    grid.check_defended(
+        ALL_POINTS, config["study"]["defended"], config["study"]["points"]
+    )
+except (
+    configuration.ConfigError,
+    decisions.DecisionError,
+    grid.GridError,
+) as err:
     raise WorkflowError(str(err))
 
 
@@ -33,6 +45,9 @@ wildcard_constraints:
     shard=r"\d{5}",
     part=r"\d{5}",
     figure="[a-z0-9_]+",
+    point="[a-z0-9_]+",
+    seed=r"\d+",
+    defence="[a-z]+",
 
 
 RESULTS = config["results"]
@@ -450,3 +465,36 @@ def one_step_guidances():
     presets = config["blackbox"]["presets"]
     main = presets[config["blackbox"]["preset"]]["guidance"]
     return [main, *sorted({p["guidance"] for p in presets.values()} - {main})]
+
+
+def study_seed(name):
+    """Input of a study's random numbers: the study seed, and different for each use of it."""
+    return lambda wildcards: zlib.crc32(f"{wildcards.seed}/{name}".encode())
+
+
+def point_settings(wildcards):
+    """What decides a point's training: its line of the sheet, without its name."""
+    return ALL_POINTS[wildcards.point].settings()
+
+
+def study_runs():
+    """Every run of the study: (point, seed, defence)."""
+    study = config["study"]
+    return grid.list_runs(POINTS, study["seeds"], study["defended"], study["defences"])
+
+
+def of_study_runs(name):
+    """This file of every run of the study."""
+    return [
+        f"<results>/study/runs/{point}/{seed}/{defence}/{name}"
+        for point, seed, defence in study_runs()
+    ]
+
+
+def of_study_points(name):
+    """This file of every trained model of the study."""
+    return [
+        f"<results>/study/points/{point}/{seed}/{name}"
+        for point, seed, defence in study_runs()
+        if defence == grid.NO_DEFENCE
+    ]

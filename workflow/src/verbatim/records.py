@@ -144,6 +144,41 @@ SCHEMAS: dict[str, pa.Schema] = {
     ),
     # one row a job that called a network
     "costs": _schema(stage=S, model=S, prompts=I64, unet_rows=I64, seconds=F64, preset=S),
+    # study: the pictures that points are trained on, in the order that they are taken in; planted: duplicated
+    # where ddf says so; held_out: no point is trained on it
+    "study_pool": _schema(picture_id=I32, caption=S, group=S, order=I32, planted=B, held_out=B),
+    # study: the training rows of a point. weight: draws, 1 for a picture that is not duplicated; member: False
+    # for a picture that was left out of this point; caption: the one it is trained with; n_captions: how many in all
+    "study_rows": _schema(
+        picture_id=I32, caption=S, weight=F64, planted=B, member=B, n_captions=I32
+    ),
+    # study: what came of a training. status: ok or failed (`reason`); loss: mean of the last 50 steps
+    "study_state": _schema(
+        point=S, seed=I32, status=S, reason=S, steps=I32, seconds=F64, loss=F64
+    ),
+    # study: the pictures of a run, members {generation}.png of its archive. picture_id, caption: whose caption was
+    # asked for (-1, "" without captions); prompt: what the model was given; kind: one (one picture for each of a
+    # sample of captions) or more (further ones of duplicated pictures)
+    "study_generations": _schema(
+        generation=I32, picture_id=I32, caption=S, prompt=S, gen_seed=I64, planted=B, member=B, kind=S, size=I32
+    ),
+    # study: what the attacks say of a caption; clique_distance as in `postfilter`, clique_size 0 and NaN where no
+    # pictures were made of it (held out)
+    "study_scores": _schema(
+        picture_id=I32, caption=S, planted=B, member=B, dcs=F64, ecs=F64, clique_size=I32,
+        clique_distance=F64,
+    ),
+    # study: the training picture that looks most like a generation by a descriptor; split, cross: split products
+    # (Somepalli 2022); rmse: pixels of generation and match; own_rmse: and of the picture whose caption was asked for
+    "study_similarities": _schema(
+        generation=I32, descriptor=S, similarity=F64, match=I32, split=F64, cross=F64, rmse=F64,
+        own_rmse=F64,
+    ),
+    # study: every number of the study. measure: a word, with a parameter after a colon; n: what it was taken over;
+    # low, high: interval within the run, NaN where there is none
+    "study_measures": _schema(
+        point=S, seed=I32, defence=S, measure=S, value=F64, n=I64, low=F64, high=F64, note=S
+    ),
 }  # fmt: skip
 
 # inputs/manifest.tsv: one row a shard; paths "" where there is none; footer_sha256 of the metadata's footer;

@@ -1,0 +1,183 @@
+# study: small models trained under control, their pictures, and what the attacks make of them.
+# Somepalli 2022 (arXiv 2212.03860) and 2023 (arXiv 2305.20086), Carlini 2023 (arXiv 2301.13188), Wen 2024.
+#
+# INPUTS   <results>/world/pictures.npy, pictures.parquet, clip, vae; the sheet study.points
+# OUTPUTS  <results>/study/pool.parquet                   pictures that points train on, and those that none does
+#          <results>/study/points/{point}/{seed}/         one trained model: model/, rows, state, training_log
+#          <results>/study/runs/{point}/{seed}/{defence}/ its pictures with a defence: pictures.zip, generations, scores
+STUDY_SAMPLING = code(
+    "diffusion/denoiser",
+    "diffusion/folders",
+    "diffusion/latent",
+    "diffusion/load",
+    "diffusion/noise",
+    "diffusion/pixel",
+    "diffusion/sampling",
+    "diffusion/sentencepiece",
+)
+
+
+rule select_pool:
+    input:
+        pictures=rules.build_pictures.output.pictures,
+        table=rules.build_pictures.output.table,
+        code=code("images", "study/data", "study/grid", "world/planting"),
+    output:
+        pool="<results>/study/pool.parquet",
+    log:
+        "<results>/logs/study/select_pool.log",
+    benchmark:
+        "<results>/benchmarks/study/select_pool.tsv"
+    conda:
+        "../../envs/world.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1500),
+        runtime=grow(10),
+    params:
+        duplicated=config["study"]["base"]["duplicated"],
+        held_out=config["study"]["held_out"],
+        most=max(
+            [point.pictures * (1 + (point.half >= 0)) for point in POINTS.values()]
+        ),
+        seed=config["world"]["seed"],
+    script:
+        "../scripts/study/select_pool.py"
+
+
+rule train_point:
+    input:
+        pool=rules.select_pool.output.pool,
+        pictures=rules.build_pictures.output.pictures,
+        table=rules.build_pictures.output.table,
+        clip=rules.train_clip.output.config,
+        clip_weights=rules.train_clip.output.weights,
+        vae=rules.train_vae.output.config,
+        vae_weights=rules.train_vae.output.weights,
+        code=code(
+            "clip",
+            "images",
+            "study/captions",
+            "study/data",
+            "study/grid",
+            "study/training",
+            "world/autoencoder",
+            "world/contrast",
+            "world/latent",
+            "world/planting",
+            "world/training",
+        ),
+    output:
+        rows="<results>/study/points/{point}/{seed}/rows.parquet",
+        model=directory("<results>/study/points/{point}/{seed}/model"),
+        state="<results>/study/points/{point}/{seed}/state.parquet",
+        training_log="<results>/study/points/{point}/{seed}/training_log.parquet",
+    log:
+        "<results>/logs/study/train_point/{point}-{seed}.log",
+    benchmark:
+        "<results>/benchmarks/study/train_point/{point}-{seed}.tsv"
+    priority: 20
+    conda:
+        "../../envs/world.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=grow(3000),
+        runtime=grow(60),
+    params:
+        point=point_settings,
+        training=config["study"]["training"],
+        mitigations=config["study"]["mitigations"],
+        captions=config["study"]["captions"],
+        seed=study_seed("training"),
+        checkpoint=lambda wildcards: f"{RESULTS}/study/checkpoints/{wildcards.point}-{wildcards.seed}.safetensors",
+    script:
+        "../scripts/study/train_point.py"
+
+
+rule generate_point:
+    input:
+        rows=rules.train_point.output.rows,
+        model=rules.train_point.output.model,
+        state=rules.train_point.output.state,
+        code=STUDY_SAMPLING
+        + code("images", "study/captions", "study/defences", "study/generation"),
+    output:
+        pictures="<results>/study/runs/{point}/{seed}/{defence}/pictures.zip",
+        generations="<results>/study/runs/{point}/{seed}/{defence}/generations.parquet",
+    log:
+        "<results>/logs/study/generate_point/{point}-{seed}-{defence}.log",
+    benchmark:
+        "<results>/benchmarks/study/generate_point/{point}-{seed}-{defence}.tsv"
+    priority: 30
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=grow(3000),
+        runtime=grow(30),
+    params:
+        sampler=config["sampling"]["sampler"],
+        steps=config["sampling"]["steps"],
+        guidance=config["sampling"]["guidance"],
+        batch=config["sampling"]["batch"],
+        sample=config["study"]["sample"],
+        more=config["study"]["more"],
+        others=config["study"]["attack"]["others"],
+        inference=config["study"]["inference"],
+        unconditional=lambda wildcards: ALL_POINTS[wildcards.point].conditioning
+        == "none",
+        seed=lambda wildcards: int(wildcards.seed),
+    script:
+        "../scripts/study/generate_point.py"
+
+
+rule score_point:
+    input:
+        pool=rules.select_pool.output.pool,
+        rows=rules.train_point.output.rows,
+        model=rules.train_point.output.model,
+        state=rules.train_point.output.state,
+        pictures=rules.generate_point.output.pictures,
+        generations=rules.generate_point.output.generations,
+        code=STUDY_SAMPLING
+        + code(
+            "blackbox/ecs",
+            "images",
+            "postfilter/cliques",
+            "postfilter/tiles",
+            "ranking",
+            "study/attacks",
+            "study/captions",
+            "study/defences",
+            "whitebox/dcs",
+        ),
+    output:
+        scores="<results>/study/runs/{point}/{seed}/{defence}/scores.parquet",
+    log:
+        "<results>/logs/study/score_point/{point}-{seed}-{defence}.log",
+    benchmark:
+        "<results>/benchmarks/study/score_point/{point}-{seed}-{defence}.tsv"
+    priority: 40
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=grow(3000),
+        runtime=grow(30),
+    params:
+        guidance=config["whitebox"]["guidance"],
+        seeds=config["study"]["attack"]["seeds"],
+        batch=config["whitebox"]["batch"],
+        others=config["study"]["attack"]["others"],
+        held_out=config["study"]["attack"]["held_out"],
+        ecs=config["blackbox"]["presets"][config["blackbox"]["preset"]],
+        clique=config["postfilter"]["presets"][config["postfilter"]["preset"]],
+        inference=config["study"]["inference"],
+        unconditional=lambda wildcards: ALL_POINTS[wildcards.point].conditioning
+        == "none",
+        seed=lambda wildcards: int(wildcards.seed),
+    script:
+        "../scripts/study/score_point.py"
