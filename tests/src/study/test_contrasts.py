@@ -85,6 +85,21 @@ def test_sampling_within_runs_widens_an_interval_that_seeds_make_too_narrow():
     assert found.low < 0 < found.high
 
 
+def test_a_defence_against_none_is_judged_by_the_scatter_of_its_differences():
+    rng = np.random.default_rng(3)
+    bare = rng.normal(0.5, 0.2, (4, 2))
+    d = rng.normal(-0.1, 0.01, (4, 2))
+    values = {(f"p{i}", "none"): list(bare[i]) for i in range(4)}
+    values |= {(f"p{i}", "gni"): list(bare[i] + d[i]) for i in range(4)}
+    weights = {(f"p{i}", name): w / 4 for i in range(4) for name, w in (("none", 1), ("gni", -1))}
+    found = estimate(values_of(measures(values), "similarity:p95", 0.95), weights, 0.95)
+    rest = d - d.mean(1, keepdims=True)
+    half = student.ppf(0.975, 4) * np.sqrt((rest**2).sum() / 4 * (4 / 16) / 2)
+    assert found.value == pytest.approx(-d.mean())
+    assert found.high - found.value == pytest.approx(half)
+    assert found.df == 4
+
+
 def test_one_seed_has_no_interval_but_that_of_the_runs():
     values = {("a", "none"): [0.5], ("b", "none"): [0.4], ("c", "none"): [0.1]}
     weights = {("a", "none"): 1, ("b", "none"): -1}

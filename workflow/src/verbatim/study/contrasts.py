@@ -2,9 +2,10 @@
 
 A point is trained once a study seed, two or three times in all, which is too few to tell from its own
 values how far a training scatters. So the scatter is estimated from all runs of a measure together, as
-in an analysis of variance of a randomized block design (Fisher 1935; Montgomery, "Design and Analysis of
-Experiments", chapter 4): value = run + seed + residual, residuals of one variance. ASSUME that one
-variance: runs whose values all lie at an end of the scale scatter less than it says.
+in an analysis of variance of a randomized block design (Montgomery, "Design and Analysis of Experiments",
+chapter 4): value = run + seed + residual, residuals of one variance. ASSUME that one variance: runs whose
+values all lie at an end of the scale scatter less than it says. Pictures and captions are the same for all
+seeds, so an interval is over trainings, not over data sets.
 """
 
 from __future__ import annotations
@@ -73,6 +74,34 @@ def residual_variance(table: pd.DataFrame, blocks: bool) -> tuple[float, int]:
     return float((rest**2).sum() / df), df
 
 
+def _within_models(table: pd.DataFrame, weights: Mapping[Run, float]) -> bool:
+    """Whether a contrast compares defences of the same models, each model with itself."""
+    sums: dict[str, float] = {}
+    for (point, _), weight in weights.items():
+        sums[point] = sums.get(point, 0.0) + weight
+    return len({defence for _, defence in weights}) > 1 and all(
+        abs(total) < 1e-9 and (point, "none") in table.index for point, total in sums.items()
+    )
+
+
+def _spread(table: pd.DataFrame, weights: Mapping[Run, float]) -> tuple[float, int, float]:
+    """Residual variance that a contrast is judged by, its degrees of freedom, and sum of weight^2.
+
+    Between models: of the runs with the same defences as its own. Within models (a defence against none): of
+    the differences to the same model without a defence, whose own scatter cancels.
+    """
+    if _within_models(table, weights):
+        bare = table.xs("none", level="defence")
+        rest = table[table.index.get_level_values("defence") != "none"]
+        base = bare.reindex(rest.index.get_level_values("point")).to_numpy(float)
+        squares = sum(w**2 for (_, defence), w in weights.items() if defence != "none")
+        return *residual_variance(rest - base, blocks=False), squares
+    asked = {defence for _, defence in weights}
+    some = table[table.index.get_level_values("defence").isin(asked)]
+    blocks = abs(sum(weights.values())) < 1e-9
+    return *residual_variance(some, blocks), sum(w**2 for w in weights.values())
+
+
 def estimate(values: Values, weights: Mapping[Run, float], confidence: float) -> Estimate | None:
     """sum of weight * value over runs, averaged over the seeds that all of them have; None if there are none.
 
@@ -90,8 +119,8 @@ def estimate(values: Values, weights: Mapping[Run, float], confidence: float) ->
     n, value = x.shape[1], float((w @ x.to_numpy(float)).mean())
     within = values.errors.loc[runs, x.columns].to_numpy(float)
     inside = np.sqrt(((w[:, None] * within) ** 2).sum() / n**2)  # NaN if a run has no interval
-    variance, df = residual_variance(values.table, blocks=abs(w.sum()) < 1e-9)
-    between = np.sqrt(variance * (w**2).sum() / n) if n > 1 else np.nan
+    variance, df, squares = _spread(values.table, weights)
+    between = np.sqrt(variance * squares / n) if n > 1 else np.nan
     known = [error for error in (inside, between) if np.isfinite(error)]
     if not known:
         return Estimate(value, float("nan"), float("nan"), n, 0)
