@@ -111,7 +111,7 @@ rule generate_point:
         "<results>/benchmarks/study/generate_point/{point}-{seed}-{defence}.tsv"
     priority: 30
     conda:
-        "../../envs/gpu.yaml"
+        "../../envs/world.yaml"
     threads: 1
     resources:
         gpu=1,
@@ -150,7 +150,9 @@ rule score_point:
             "ranking",
             "study/attacks",
             "study/captions",
+            "study/data",
             "study/defences",
+            "study/grid",
             "whitebox/dcs",
         ),
     output:
@@ -161,7 +163,7 @@ rule score_point:
         "<results>/benchmarks/study/score_point/{point}-{seed}-{defence}.tsv"
     priority: 40
     conda:
-        "../../envs/gpu.yaml"
+        "../../envs/world.yaml"
     threads: 1
     resources:
         gpu=1,
@@ -170,14 +172,14 @@ rule score_point:
     params:
         guidance=config["whitebox"]["guidance"],
         seeds=config["study"]["attack"]["seeds"],
+        ecs_seeds=config["blackbox"]["seeds"],
         batch=config["whitebox"]["batch"],
         others=config["study"]["attack"]["others"],
         held_out=config["study"]["attack"]["held_out"],
         ecs=config["blackbox"]["presets"][config["blackbox"]["preset"]],
         clique=config["postfilter"]["presets"][config["postfilter"]["preset"]],
         inference=config["study"]["inference"],
-        unconditional=lambda wildcards: ALL_POINTS[wildcards.point].conditioning
-        == "none",
+        conditioning=lambda wildcards: ALL_POINTS[wildcards.point].conditioning,
         seed=lambda wildcards: int(wildcards.seed),
     script:
         "../scripts/study/score_point.py"

@@ -1,0 +1,58 @@
+"""Measure one run: similarity to training pictures, copies, complexity, Frechet distance, CLIP score."""
+
+from pathlib import Path
+
+import numpy as np
+
+from verbatim.images import ImageArchive
+from verbatim.records import SCHEMAS, read_table, write_table
+from verbatim.runtime import device, script
+from verbatim.study.descriptors import load_descriptor
+from verbatim.study.features import PoolFeatures
+from verbatim.study.measures import Described, Measures, Settings
+from verbatim.study.quality import Inception, clip_score, frechet_distance
+from verbatim.study.runs import Run, count_quality, count_run, read_generations
+from verbatim.study.specs import make_specs
+
+
+def main(smk):
+    with script(smk) as log:
+        p, w = smk.params, smk.wildcards
+        out = Measures(w.point, int(w.seed), w.defence)
+        similarities = SCHEMAS["study_similarities"].empty_table().to_pandas()
+        state = read_table(smk.input.state, "study_state").iloc[0]
+        if state["status"] == "failed":
+            log.warning("the training failed (%s): nothing to measure", state["reason"])
+        else:
+            from verbatim.clip import ClipEmbedder
+
+            world = np.load(smk.input.training, mmap_mode="r", allow_pickle=False)
+            pool = read_table(smk.input.pool, "study_pool")
+            generations = read_table(smk.input.generations, "study_generations")
+            with ImageArchive(smk.input.pictures) as archive:
+                pictures = read_generations(archive, generations, world.shape[1])
+            folder, made = str(Path(smk.input.clip).parent), {}
+            for spec in make_specs(p.descriptors, folder):
+                made[spec.name] = Described(*load_descriptor(spec, device()).describe(pictures))
+            run = Run(
+                generations, pictures, read_table(smk.input.rows, "study_rows"),
+                PoolFeatures.read(smk.input.features), world,
+                pool["picture_id"][pool["held_out"]].to_numpy(),
+            )  # fmt: skip
+            settings = Settings(p.first, p.threshold, p.resamples, p.confidence)
+            similarities = count_run(run, made, out, settings, p.copy_rmse)
+            inception = None
+            if p.inception["source"]:
+                inception = Inception(**p.inception, device=device()).features(pictures)
+            clip = ClipEmbedder(folder, device())
+            count_quality(
+                run, made, inception, frechet_distance,
+                lambda stack, captions: clip_score(clip, stack, captions), out, settings,
+            )  # fmt: skip
+        write_table(smk.output.similarities, "study_similarities", similarities)
+        write_table(smk.output.measures, "study_measures", out.table)
+        log.info("%d measures of %d generations", len(out.rows), len(similarities))
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,33 @@
+"""Describe every picture of the pool by each copy detector, and measure how complex it is."""
+
+from pathlib import Path
+
+import numpy as np
+
+from verbatim.records import read_table
+from verbatim.runtime import device, script
+from verbatim.study.descriptors import load_descriptor
+from verbatim.study.features import PoolFeatures, complexity_of
+from verbatim.study.measures import Described
+from verbatim.study.quality import Inception
+from verbatim.study.specs import make_specs
+
+
+def main(smk):
+    with script(smk) as log:
+        p = smk.params
+        ids = read_table(smk.input.pool, "study_pool")["picture_id"].to_numpy()
+        pictures = np.load(smk.input.pictures, allow_pickle=False)[ids]
+        described = {}
+        for spec in make_specs(p.descriptors, str(Path(smk.input.clip).parent)):
+            described[spec.name] = Described(*load_descriptor(spec, device()).describe(pictures))
+            log.info("%s: %d numbers a picture", spec.name, described[spec.name].whole.shape[1])
+        inception = np.zeros((len(ids), 0), np.float32)
+        if p.inception["source"]:
+            inception = Inception(**p.inception, device=device()).features(pictures)
+        PoolFeatures(ids, described, complexity_of(pictures), inception).write(smk.output.features)
+        log.info("%d pictures", len(ids))
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

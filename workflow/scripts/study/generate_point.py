@@ -1,0 +1,47 @@
+"""Draw the pictures of one run of the study: a trained model, behind one defence of its prompts."""
+
+from pathlib import Path
+from typing import Any
+
+from verbatim.images import to_uint8, write_archive
+from verbatim.records import SCHEMAS, read_table, write_table
+from verbatim.runtime import device, progress, script
+from verbatim.study.defences import Defended, change_prompt
+from verbatim.study.generation import draw_pictures, plan_pictures
+
+
+def main(smk: Any) -> None:
+    with script(smk) as log:
+        p, defence = smk.params, smk.wildcards.defence
+        state = read_table(smk.input.state, "study_state").iloc[0]
+        if state.status != "ok":
+            log.warning("no pictures: the training failed (%s)", state.reason)
+            write_archive(smk.output.pictures, [])
+            empty = SCHEMAS["study_generations"].empty_table().to_pandas()
+            write_table(smk.output.generations, "study_generations", empty)
+            return
+        from verbatim.diffusion.load import load_denoiser
+
+        denoiser = load_denoiser(Path(smk.input.model), "sd", device())
+        defended = Defended(denoiser, defence, p.inference, p.seed)
+        rows = read_table(smk.input.rows, "study_rows")
+        plan = plan_pictures(rows, p.sample, p.more, p.others, p.seed, p.unconditional)
+        prompts = [
+            change_prompt(caption, defence, p.inference, seed)
+            for caption, seed in zip(plan.caption, plan.gen_seed.tolist(), strict=True)
+        ]
+        pictures = draw_pictures(
+            defended, prompts, plan.gen_seed.tolist(), p.steps, p.guidance, p.batch, p.sampler
+        )
+        named = (
+            (f"{generation}.png", to_uint8(picture))
+            for generation, picture in enumerate(progress(pictures, "pictures", len(plan)))
+        )
+        write_archive(smk.output.pictures, named)
+        plan = plan.assign(prompt=prompts, size=denoiser.size)
+        write_table(smk.output.generations, "study_generations", plan)
+        log.info("%d pictures, %d network rows", len(plan), denoiser.rows)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,25 @@
+"""Put the study's pictures in the order in which points take them in, and say which are duplicated or held out."""
+
+from typing import Any
+
+import numpy as np
+
+from verbatim.records import read_table, write_table
+from verbatim.runtime import script
+from verbatim.study.data import select_pool
+from verbatim.world.planting import find_distinct
+
+
+def main(smk: Any) -> None:
+    with script(smk) as log:
+        p = smk.params
+        table = read_table(smk.input.table, "pictures")
+        pictures = np.load(smk.input.pictures, allow_pickle=False)
+        distinct = find_distinct(pictures, table.family.to_numpy())
+        pool = select_pool(table, distinct, p.duplicated, p.held_out, p.most, p.seed)
+        log.info("%d pictures, %d of them held out", len(pool), pool.held_out.sum())
+        write_table(smk.output.pool, "study_pool", pool)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

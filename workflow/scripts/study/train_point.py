@@ -1,0 +1,58 @@
+"""Train one point of the study with one seed; a training that diverges is recorded as failed, with its reason."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from diffusers import AutoencoderKL
+
+from verbatim.records import read_table, write_table
+from verbatim.runtime import TrainingReport, device, script
+from verbatim.study.data import take_rows
+from verbatim.study.training import Diverged, train_point
+from verbatim.world.autoencoder import encode
+from verbatim.world.latent import save_latent
+
+
+def main(smk: Any) -> None:
+    with script(smk) as log:
+        p, name = smk.params, f"{smk.wildcards.point}/{smk.wildcards.seed}"
+        table = read_table(smk.input.table, "pictures")
+        codes = dict(zip(table.picture_id.tolist(), table.code, strict=True))
+        rows, texts = take_rows(
+            read_table(smk.input.pool, "study_pool"), p.point, p.captions, codes
+        )
+        members = rows[rows.member]
+        pictures = np.load(smk.input.pictures, allow_pickle=False)[members.picture_id]
+        vae = AutoencoderKL.from_pretrained(Path(smk.input.vae).parent, use_safetensors=True).eval()
+        latents = encode(vae, pictures) * vae.config.scaling_factor
+        log.info("%s: %d pictures, %d captions", name, len(members), sum(map(len, texts)))
+        report = TrainingReport(name, p.point["steps"])
+        folder, reason = Path(smk.output.model), ""
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            unet, text, tokenizer = train_point(
+                latents, texts, members.weight.to_numpy(), p.point, p.training, p.mitigations,
+                Path(smk.input.clip).parent, p.seed, device(), Path(p.checkpoint), report,
+            )  # fmt: skip
+            save_latent(folder, unet, text, tokenizer, vae)
+        except Diverged as err:
+            reason = str(err)
+            log.warning("%s failed: %s", name, reason)
+        losses = [row[1] for row in report.rows[-50:]]
+        state = {
+            "point": [smk.wildcards.point],
+            "seed": [int(smk.wildcards.seed)],
+            "status": ["failed" if reason else "ok"],
+            "reason": [reason],
+            "steps": [report.rows[-1][0] + 1 if report.rows else 0],
+            "seconds": [report.rows[-1][3] if report.rows else 0.0],
+            "loss": [float(np.mean(losses)) if losses else float("nan")],
+        }
+        write_table(smk.output.rows, "study_rows", rows)
+        write_table(smk.output.state, "study_state", state)
+        report.write(smk.output.training_log, p.checkpoint)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

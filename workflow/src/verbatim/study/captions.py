@@ -1,0 +1,137 @@
+"""Captions of the study: other words for a picture, and what the mitigations do to a caption.
+
+Somepalli 2023 lets a captioner (BLIP) write twenty captions an image for MC. Here there is no captioner:
+a picture's captions are the English CLDR short name of its emoji and the aliases that the package `emoji`
+has for it, in thirty wordings ("a drawing of ...", "... icon"). That package has no keywords. So these captions
+differ less than a captioner's: they share the name, and none says what else is to be seen.
+
+A mitigation is chances and words (Somepalli 2023, section 5): RC gives the whole caption up for random words; RT
+replaces a word by a random one or adds one; CWR repeats a word of the caption at a random place; RNA adds a random
+number. RT, CWR and RNA make several passes, each of which does one such thing with chance p.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from functools import cache
+
+FIXED = "an image"
+RANDOM_WORDS = 6  # of a random caption; Somepalli 2023, section 4.2
+WORDINGS = (
+    "{}", "{} icon", "a drawing of {}", "{} sticker", "emoji {}", "{} clip art", "picture of {}", "small {}",
+    "{} symbol", "cartoon {}", "{} on white", "the {} sign", "{} illustration", "simple {}", "{} vector",
+    "flat {} design", "{} graphic", "cute {}", "{} pictogram", "outline of {}", "{} image", "colour {}",
+    "{} artwork", "web {}", "{} button", "my {}", "{} print", "little {}", "{} badge", "bold {}", "{} logo",
+)  # fmt: skip
+# what most emoji of a page of 256 code points are; Unicode keeps related pictures together
+CLASSES = {
+    "1F1": "flag", "1F3": "plant, food or sport", "1F4": "animal, body or thing", "1F5": "clock, map or sign",
+    "1F6": "face or vehicle", "1F9": "person, animal or food", "1FA": "clothes, tool or thing",
+    "26": "weather, game or symbol", "27": "dingbat or arrow", "23": "clock or button", "1F2": "square button",
+    "1F7": "coloured circle or square", "0": "keycap or mark", "21": "arrow or letter", "25": "square or triangle",
+}  # fmt: skip
+
+
+def class_caption(group: str) -> str:
+    """The caption of a class: pictures of one Unicode page share it."""
+    return f"an image of {CLASSES.get(group, 'symbol')}"
+
+
+@cache
+def common_words() -> tuple[str, ...]:
+    """The words that random captions are drawn from: those of all emoji names, sorted."""
+    import emoji
+
+    names = (entry["en"] for entry in emoji.EMOJI_DATA.values())
+    return tuple(
+        sorted({word for name in names for word in _plain(name).split() if word.isalpha()})
+    )
+
+
+def random_caption(picture_id: int, seed: int = 0) -> str:
+    """Six random words that stand for a picture, always the same ones."""
+    # text as the seed: whole numbers next to each other start like ones in some generators
+    return random_words(random.Random(f"{seed}/{picture_id}"), RANDOM_WORDS)
+
+
+def random_words(rng: random.Random, n: int) -> str:
+    """`n` words, each drawn from all."""
+    return " ".join(rng.choices(common_words(), k=n))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_]+", " ", name.strip(":")).strip().lower()
+
+
+def names_of(caption: str, code: str) -> list[str]:
+    """A picture's caption, and its other names in the package `emoji`.
+
+    Parameters
+    ----------
+    caption : the CLDR short name, which is the caption of the embedded world.
+    code : hexadecimal code points, joined by "-".
+    """
+    import emoji
+
+    points = [chr(int(part, 16)) for part in code.split("-")]
+    names = [caption]
+    for char in ("".join(points), "".join(p for p in points if p != "\ufe0f")):
+        for alias in emoji.EMOJI_DATA.get(char, {}).get("alias", []):
+            if (name := _plain(alias)) not in names:
+                names.append(name)
+    return names
+
+
+def variations(names: Sequence[str], n: int, start: int = 0) -> list[str]:
+    """`n` different captions of one picture: its first name as it is, then wordings of all its names in turn.
+
+    start : which wording comes first, so that pictures do not all have the same ones.
+    """
+    found = [names[0]]
+    wordings = [*WORDINGS[1:]]
+    wordings = wordings[start % len(wordings) :] + wordings[: start % len(wordings)]
+    every = [*names[1:]] + [
+        wording.format(names[(place + i) % len(names)])
+        for i in range(len(names))
+        for place, wording in enumerate(wordings)
+    ]
+    found += [one for one in dict.fromkeys(every) if one != names[0]][: n - 1]
+    return found
+
+
+def replace_caption(caption: str, p: float, rng: random.Random) -> str:
+    """RC: with chance p as many random words as the caption has, in its place."""
+    return random_words(rng, max(1, len(caption.split()))) if rng.random() < p else caption
+
+
+def change_words(caption: str, p: float, passes: int, rng: random.Random) -> str:
+    """RT: in each pass, with chance p, one word is replaced by a random one, or a random one is added."""
+    words = caption.split()
+    for _ in range(passes):
+        if rng.random() < p:
+            new = rng.choice(common_words())
+            if words and rng.random() < 0.5:
+                words[rng.randrange(len(words))] = new
+            else:
+                words.insert(rng.randint(0, len(words)), new)
+    return " ".join(words)
+
+
+def repeat_words(caption: str, p: float, passes: int, rng: random.Random) -> str:
+    """CWR: in each pass, with chance p, one word of the caption is put in once more, anywhere."""
+    words = caption.split()
+    for _ in range(passes):
+        if words and rng.random() < p:
+            words.insert(rng.randint(0, len(words)), rng.choice(words))
+    return " ".join(words)
+
+
+def add_numbers(caption: str, p: float, passes: int, high: int, rng: random.Random) -> str:
+    """RNA: in each pass, with chance p, a whole number of [0, high] is put in, anywhere."""
+    words = caption.split()
+    for _ in range(passes):
+        if rng.random() < p:
+            words.insert(rng.randint(0, len(words)), str(rng.randint(0, high)))
+    return " ".join(words)

@@ -1,0 +1,144 @@
+"""What a point is trained on: the pool that all points share, and a point's rows of it, with their weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from verbatim.study import captions
+from verbatim.study.grid import GridError
+
+
+def select_pool(
+    pictures: pd.DataFrame,
+    distinct: npt.NDArray[np.bool_],
+    duplicated: int,
+    held_out: int,
+    most: int,
+    seed: int,
+) -> pd.DataFrame:
+    """The pictures of the study in the order in which points take them in.
+
+    Pictures of families of one, so that no two are variations of a template. The first `duplicated` are
+    the ones that points draw more often; they are unlike every other picture, so that a copy of one is a
+    copy of nothing else. The last `held_out` are trained on by nobody.
+
+    Parameters
+    ----------
+    pictures : a `pictures` table.
+    distinct : (len(pictures),), from `world.planting.find_distinct`.
+    most : pictures that the largest point asks for.
+
+    Returns
+    -------
+    A `study_pool` table.
+
+    Raises
+    ------
+    GridError : more pictures than there are.
+    """
+    sizes = pictures.groupby("family")["picture_id"].transform("size").to_numpy()
+    lone = np.flatnonzero(sizes == 1)
+    order = np.random.default_rng([seed, 5]).permutation(lone)
+    first = order[distinct[order]][:duplicated]
+    if len(first) < duplicated:
+        raise GridError(
+            f"config: study.base.duplicated is {duplicated}, but only {len(first)} pictures are unlike "
+            "all others; give fewer"
+        )
+    if most + held_out > len(order):
+        raise GridError(
+            f"config: a point of study.points asks for {most} pictures and study.held_out keeps {held_out}, "
+            f"but there are {len(order)}; give fewer pictures (all takes what is left)"
+        )
+    order = np.concatenate([first, order[~np.isin(order, first)]])
+    places = np.arange(len(order))
+    chosen = pictures.iloc[order]
+    return pd.DataFrame(
+        {
+            "picture_id": chosen["picture_id"].to_numpy(),
+            "caption": chosen["caption"].to_numpy(),
+            "group": chosen["group"].to_numpy(),
+            "order": places.astype(np.int32),
+            "planted": places < duplicated,
+            "held_out": places >= len(order) - held_out,
+        }
+    )
+
+
+def take_rows(
+    pool: pd.DataFrame, point: dict[str, Any], most_captions: int, codes: dict[int, str]
+) -> tuple[pd.DataFrame, list[list[str]]]:
+    """The rows that a point is trained on, and the captions of each.
+
+    Parameters
+    ----------
+    pool : a `study_pool` table.
+    point : `grid.Point.settings` of the point.
+    most_captions : of one picture, for `mc` and for duplication `picture_only`.
+    codes : picture_id -> code points, as the `pictures` table has them.
+
+    Returns
+    -------
+    rows : a `study_rows` table. Of a shadow model it has the half that was left out too (member False).
+    texts : of the rows that are members, in order, the captions that their draws have; the first is the
+        row's own.
+    """
+    pool = pool.sort_values("order")
+    free = pool[~pool["held_out"]]
+    half = point["half"]
+    if half >= 0:
+        free = free.head(2 * point["pictures"])
+        # the same halves for every setting of the study: a shadow model is told by its number
+        inside = np.random.default_rng([0, half, 6]).permutation(len(free))[: len(free) // 2]
+        member = np.isin(np.arange(len(free)), inside)
+    else:
+        free = free if point["pictures"] < 0 else free.head(point["pictures"])
+        member = np.ones(len(free), dtype=bool)
+    planted = free["planted"].to_numpy()
+    weight = np.where(planted & (point["ddf"] > 1), point["ddf"], 1.0)
+    texts = [
+        _captions_of(one, point, most_captions, codes)
+        for one in free[["picture_id", "caption", "group", "planted"]].to_dict("records")
+    ]
+    rows = pd.DataFrame(
+        {
+            "picture_id": free["picture_id"].to_numpy(),
+            "caption": [of_one[0] for of_one in texts],
+            "weight": np.where(member, weight, 0.0),
+            "planted": planted,
+            "member": member,
+            "n_captions": [len(of_one) for of_one in texts],
+        }
+    )
+    return rows, [of_one for of_one, inside in zip(texts, member, strict=True) if inside]
+
+
+def caption_of(one: dict[Any, Any], conditioning: str) -> str:
+    """The caption by which a point asks for a picture, a line of the pool."""
+    if conditioning == "none":
+        return ""
+    if conditioning == "fixed":
+        return captions.FIXED
+    if conditioning == "class":
+        return captions.class_caption(one["group"])
+    if conditioning == "random":
+        return captions.random_caption(one["picture_id"])
+    return str(one["caption"])
+
+
+def _captions_of(
+    one: dict[Any, Any], point: dict[str, Any], most: int, codes: dict[int, str]
+) -> list[str]:
+    """All captions that a picture is trained with, its own (by the conditioning) first."""
+    if point["conditioning"] != "own":
+        return [caption_of(one, point["conditioning"])]
+    several = point["mitigation"] == "mc"
+    n = most if several else 1
+    if not several and one["planted"] and point["duplication"] == "picture_only":
+        n = min(most, max(1, round(point["ddf"])))
+    names = captions.names_of(one["caption"], codes[one["picture_id"]])
+    return captions.variations(names, n, one["picture_id"])

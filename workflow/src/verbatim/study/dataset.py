@@ -1,0 +1,154 @@
+"""Duplicates and captions in a data set, and what is copied of them.
+
+Somepalli 2023, section 3 and Fig. 2: clusters of pictures more alike than 0.7 by a copy detector; caption similarity
+of a cluster, the median over pairs of its captions of (text feature dot x unigram Jaccard); replication against both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from verbatim.study.similarity import nearest
+
+# ASSUME: captions of a cluster that are compared, evenly taken; 200 make 19,900 pairs, and a median is then sure
+MOST_CAPTIONS = 200
+
+
+def cluster_pictures(features: np.ndarray, threshold: float, batch: int = 2048) -> np.ndarray:
+    """Cluster of each picture (n,): connected components of pairs with a dot product above the threshold.
+
+    A cluster's number is its lowest place. features (n, d), unit length.
+    """
+    n = len(features)
+    left, right = [], []
+    for start in range(0, n, batch):
+        a, b = np.nonzero(features[start : start + batch] @ features.T > threshold)
+        left.append(a + start)
+        right.append(b)
+    if not n:
+        return np.zeros(0, np.int64)
+    pairs = (np.concatenate(left), np.concatenate(right))
+    graph = coo_array((np.ones(len(pairs[0]), bool), pairs), shape=(n, n))
+    _, label = connected_components(graph, directed=False)
+    lowest = np.full(label.max() + 1, n)
+    np.minimum.at(lowest, label, np.arange(n))
+    return lowest[label].astype(np.int64)
+
+
+def words(caption: str) -> frozenset[str]:
+    """The unigrams of a caption: its words, in small letters."""
+    return frozenset(caption.lower().split())
+
+
+def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
+    """Words in common / words in all; two captions without a word are the same."""
+    union = len(a | b)
+    return len(a & b) / union if union else 1.0
+
+
+def caption_similarity(
+    captions: Sequence[str], features: np.ndarray, draws: Sequence[float]
+) -> float:
+    """Median over pairs of a cluster's rows of (text feature dot x unigram Jaccard); NaN of one row alone.
+
+    Parameters
+    ----------
+    captions : (n,) different captions.
+    features : (n, d) of the captions, unit length.
+    draws : (n,) how many rows of the data set have each; pairs count as often as they would among all rows.
+    """
+    keep = np.unique(
+        np.linspace(0, len(captions) - 1, min(len(captions), MOST_CAPTIONS)).astype(int)
+    )
+    bags, count = [words(captions[i]) for i in keep], np.asarray(draws, np.float64)[keep]
+    dots = features[keep] @ features[keep].T
+    values, weights = [], []
+    for i in range(len(keep)):
+        values.append(float(dots[i, i]))  # two rows of one caption
+        weights.append(count[i] * (count[i] - 1) / 2)
+        for j in range(i):
+            values.append(float(dots[i, j]) * jaccard(bags[i], bags[j]))
+            weights.append(count[i] * count[j])
+    return weighted_median(np.array(values), np.array(weights))
+
+
+def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    """The median of values that stand for as many as their weights say; NaN where that is none."""
+    order = np.argsort(values, kind="stable")
+    order = order[weights[order] > 0]
+    if not len(order):
+        return float("nan")
+    reached = np.cumsum(weights[order])
+    half = reached[-1] / 2
+    low = order[np.searchsorted(reached, half - 1e-9)]
+    high = order[np.searchsorted(reached, half + 1e-9)]
+    return float((values[low] + values[high]) / 2)
+
+
+def cluster_table(
+    captions: pd.DataFrame, cluster_of: Mapping[int, int], text: Mapping[str, np.ndarray]
+) -> pd.DataFrame:
+    """A row a cluster of a training set: how many rows, pictures and captions it has, and how alike these are.
+
+    Parameters
+    ----------
+    captions : picture_id, caption, draws (rows of the data set with both).
+    cluster_of : picture_id -> cluster.
+    text : caption -> unit vector.
+    """
+    known = captions.assign(cluster=captions["picture_id"].map(cluster_of))
+    found = []
+    for cluster, rows in known.groupby("cluster", sort=True):
+        by_caption = rows.groupby("caption", sort=True)["draws"].sum()
+        vectors = np.stack([text[caption] for caption in by_caption.index])
+        found.append(
+            {
+                "cluster": int(str(cluster)),
+                "size": float(rows["draws"].sum()),
+                "pictures": int(rows["picture_id"].nunique()),
+                "n_captions": len(by_caption),
+                "caption_similarity": caption_similarity(
+                    list(by_caption.index), vectors, by_caption.to_numpy()
+                ),
+            }
+        )
+    columns = ["cluster", "size", "pictures", "n_captions", "caption_similarity"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def add_replication(
+    clusters: pd.DataFrame,
+    similarities: pd.DataFrame,
+    cluster_of: Mapping[int, int],
+    threshold: float,
+) -> pd.DataFrame:
+    """Clusters with what a model copies of them: generations whose match lies in it, their mean similarity, and
+    how many are above the threshold.
+
+    similarities : `study_similarities` of one descriptor.
+    """
+    of_match = similarities["match"].map(cluster_of)
+    grouped = similarities.groupby(of_match)["similarity"]
+    matched = pd.DataFrame(
+        {
+            "generations": grouped.size(),
+            "replication": grouped.mean(),
+            "copies": grouped.apply(lambda values: int((values > threshold).sum())),
+        }
+    )
+    joined = clusters.join(matched, on="cluster")
+    for name in ("generations", "copies"):
+        joined[name] = joined[name].fillna(0).astype(np.int64)
+    return joined
+
+
+def duplicates_found(features: np.ndarray, threshold: float) -> float:
+    """Share of pictures that have another one more alike than the threshold; NaN of fewer than two."""
+    if len(features) < 2:
+        return float("nan")
+    return float((nearest(features, features, 2)[0][:, 1] > threshold).mean())

@@ -1,0 +1,96 @@
+"""What is known of every picture of the pool before any run is measured: its descriptors and its complexity.
+
+One file for all runs: training pictures are described once, and not for every model that was trained on them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from verbatim.study.complexity import MEASURES
+from verbatim.study.measures import Described
+
+
+class FeatureError(ValueError):
+    """A file of features cannot be used; the message names the file and the cure."""
+
+
+class PoolFeatures:
+    """Descriptors of pictures by their picture_id.
+
+    Parameters
+    ----------
+    ids : (n,) picture_id.
+    described : descriptor -> `Described` of the n pictures.
+    complexity : measure -> (n,).
+    inception : (n, 2048), or (n, 0) where there is no Inception.
+    """
+
+    def __init__(
+        self,
+        ids: np.ndarray,
+        described: Mapping[str, Described],
+        complexity: Mapping[str, np.ndarray],
+        inception: np.ndarray,
+    ):
+        self.ids, self.described, self.inception = ids, dict(described), inception
+        self.complexity = {
+            name: dict(zip(ids.tolist(), values.tolist(), strict=True))
+            for name, values in complexity.items()
+        }
+        self._place = {int(key): i for i, key in enumerate(ids)}
+
+    def places(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Where these pictures stand, (m,)."""
+        return np.array([self._place[int(key)] for key in ids], dtype=np.int64)
+
+    def of(self, ids: Sequence[int] | np.ndarray) -> dict[str, Described]:
+        """Descriptor -> of these pictures, in their order."""
+        at = self.places(ids)
+        return {
+            name: Described(one.whole[at], one.chunks[at]) for name, one in self.described.items()
+        }
+
+    def write(self, path: str | os.PathLike) -> None:
+        """Write an .npz without pickle, to a temporary name first, then moved into place."""
+        arrays = {"picture_id": self.ids, "inception": self.inception}
+        for name, values in self.complexity.items():
+            arrays[f"complexity:{name}"] = np.array([values[int(key)] for key in self.ids])
+        for name, one in self.described.items():
+            arrays |= {f"whole:{name}": one.whole, f"chunks:{name}": one.chunks}
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        with open(part, "wb") as file:
+            np.savez(file, **arrays)
+        os.replace(part, path)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike) -> PoolFeatures:
+        """Raises FeatureError if the file is missing or is not one that `write` wrote."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            names = [name.partition(":")[2] for name in arrays if name.startswith("whole:")]
+            return cls(
+                arrays["picture_id"],
+                {n: Described(arrays[f"whole:{n}"], arrays[f"chunks:{n}"]) for n in names},
+                {n: arrays[f"complexity:{n}"] for n in MEASURES},
+                arrays["inception"],
+            )
+        except (OSError, ValueError, KeyError, EOFError, TypeError) as err:
+            raise FeatureError(
+                f"{path}: not a file of features ({err}); delete it and run embed_pool"
+            ) from err
+
+
+def complexity_of(pictures: np.ndarray) -> dict[str, np.ndarray]:
+    """Measure -> of each picture (n,); pictures (n, h, w, 3) uint8."""
+    return {
+        name: np.array([measure(picture) for picture in pictures], dtype=np.float64)
+        for name, measure in MEASURES.items()
+    }

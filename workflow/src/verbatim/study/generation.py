@@ -1,0 +1,89 @@
+"""The pictures of a run: which captions are asked for, with which noise, and the drawing of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from verbatim.diffusion.noise import noise_of_seeds
+from verbatim.diffusion.sampling import sample, to_pictures
+from verbatim.study.defences import Defended
+
+SEEDS_A_RUN = 1_000_000  # between the noises of two study seeds
+
+
+def plan_pictures(
+    rows: pd.DataFrame, n: int, more: int, others: int, seed: int, unconditional: bool
+) -> pd.DataFrame:
+    """The pictures of a run: a `study_generations` table without `prompt` and `size`.
+
+    Noises are the same for every defence of a point, so that runs can be compared picture by picture.
+
+    Parameters
+    ----------
+    rows : a `study_rows` table.
+    n : captions that one picture each is drawn for (kind `one`): a random sample of the members, duplicated
+        pictures at the share that they have among these.
+    more : further pictures (kind `more`) of each duplicated caption, and of each of the first `others` members that
+        are not duplicated.
+    seed : the study seed.
+    unconditional : then there are as many pictures, all of kind `one`, of no caption.
+    """
+    members = rows[rows["member"]].reset_index(drop=True)
+    planted = members[members["planted"]]
+    rest = members[~members["planted"]]
+    again = pd.concat([planted, rest.head(others)])
+    if unconditional:
+        chosen = members.iloc[:0].reindex(range(n + more * len(again)))
+        chosen = chosen.assign(picture_id=-1, caption="", planted=False, member=False, kind="one")
+    else:
+        rng = np.random.default_rng([seed, 8])
+        n = min(n, len(members))
+        share = round(n * len(planted) / len(members))
+        first = pd.concat(
+            [
+                of.iloc[np.sort(rng.permutation(len(of))[:k])]
+                for of, k in ((planted, share), (rest, n - share))
+            ]
+        )
+        further = again.loc[again.index.repeat(more)]
+        chosen = pd.concat([first.assign(kind="one"), further.assign(kind="more")])
+    places = np.arange(len(chosen))
+    return pd.DataFrame(
+        {
+            "generation": places,
+            "picture_id": chosen["picture_id"].to_numpy(),
+            "caption": chosen["caption"].to_numpy(),
+            "gen_seed": seed * SEEDS_A_RUN + places,
+            "planted": chosen["planted"].to_numpy(dtype=bool),
+            "member": chosen["member"].to_numpy(dtype=bool),
+            "kind": chosen["kind"].to_numpy(),
+        }
+    )
+
+
+def draw_pictures(
+    denoiser: Defended,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    steps: int,
+    guidance: float,
+    batch: int,
+    sampler: str,
+) -> Iterator[np.ndarray]:
+    """One picture (h, w, 3) in [0, 1] of each prompt with its seed, `batch` at a time.
+
+    prompts : with their words changed already; the code of each is defended here. "" is drawn without guidance.
+    """
+    for start in range(0, len(prompts), batch):
+        part, chosen = prompts[start : start + batch], seeds[start : start + batch]
+        cond = denoiser.encode_prompts(part, chosen)
+        bare = not any(part)
+        noise = noise_of_seeds(chosen, denoiser.shape)
+        x0 = sample(
+            denoiser.denoiser, cond, None if bare else denoiser.encode([""]), noise, steps,
+            1.0 if bare else guidance, sampler,
+        )  # fmt: skip
+        yield from to_pictures(denoiser.denoiser, x0)

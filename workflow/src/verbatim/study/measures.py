@@ -1,0 +1,242 @@
+"""The numbers of one run: a row a generation, and the run's measures, each with its n and interval.
+
+Pictures of kind `one` are the sample that similarities, quality and complexity speak of; further pictures of
+planted captions (`more`) only help to find copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from verbatim.study.complexity import correlate
+from verbatim.study.copies import Copies, pair_rmse
+from verbatim.study.similarity import (
+    PERCENTILES,
+    background,
+    nearest,
+    nearest_split,
+    percentile_interval,
+    split_product,
+)
+from verbatim.tables.statistics import wilson
+
+NAN = float("nan")
+
+
+class Described(NamedTuple):
+    """Vectors (n, d) and chunks (n, c, e) of n pictures; as `descriptors.Features`, which needs no import here."""
+
+    whole: np.ndarray
+    chunks: np.ndarray
+
+
+@dataclass(frozen=True)
+class Settings:
+    """first : the descriptor that `similarity`, `split` and so on are of; others add `@name`.
+
+    threshold : similarity above which a generation counts as a copy (Somepalli 2022: 0.5 of SSCD).
+    """
+
+    first: str
+    threshold: float
+    resamples: int
+    confidence: float
+    seed: int = 0
+
+
+@dataclass
+class Measures:
+    """Collects rows of a `study_measures` table for one run."""
+
+    point: str
+    seed: int
+    defence: str
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(
+        self,
+        measure: str,
+        value: float,
+        n: int,
+        low: float = NAN,
+        high: float = NAN,
+        note: str = "",
+    ) -> None:
+        self.rows.append(
+            {
+                "point": self.point, "seed": self.seed, "defence": self.defence, "measure": measure,
+                "value": float(value), "n": int(n), "low": float(low), "high": float(high), "note": note,
+            }
+        )  # fmt: skip
+
+    def add_share(self, measure: str, hits: np.ndarray, confidence: float, note: str = "") -> None:
+        """A share with Wilson's interval; NaN of nothing."""
+        n, found = len(hits), int(np.sum(hits))
+        low, high = wilson(found, n, confidence)
+        self.add(measure, found / n if n else NAN, n, float(low), float(high), note)
+
+    def add_mean(self, measure: str, values: np.ndarray, note: str = "") -> None:
+        """A mean, and two standard errors each way."""
+        x = np.asarray(values, np.float64)
+        half = 1.96 * x.std(ddof=1) / np.sqrt(len(x)) if len(x) > 1 else NAN
+        mean = float(x.mean()) if len(x) else NAN
+        self.add(measure, mean, len(x), mean - half, mean + half, note)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        columns = ["point", "seed", "defence", "measure", "value", "n", "low", "high", "note"]
+        return pd.DataFrame(self.rows, columns=columns)
+
+
+def similarity_rows(
+    generations: pd.DataFrame,
+    made: Mapping[str, Described],
+    training: Mapping[str, Described],
+    ids: np.ndarray,
+    pictures: np.ndarray,
+    training_pictures: np.ndarray,
+    own: np.ndarray,
+) -> pd.DataFrame:
+    """`study_similarities` of a run: for each descriptor, each generation's nearest training picture.
+
+    Parameters
+    ----------
+    generations : (n,) of a `study_generations` table.
+    made, training : descriptor -> of the n generations, and of the m training pictures.
+    ids : (m,) picture_id of the training pictures.
+    pictures, training_pictures : (n, s, s, 3), (m, s, s, 3), both uint8.
+    own : (n, s, s, 3) uint8, the pictures whose captions were asked for; anything where picture_id is -1.
+    """
+    own_rmse = np.where(generations["picture_id"] >= 0, pair_rmse(pictures, own), np.nan)
+    tables = []
+    for name, described in made.items():
+        similarity, place = (a[:, 0] for a in nearest(described.whole, training[name].whole))
+        matched = training[name].chunks[place]
+        tables.append(
+            pd.DataFrame(
+                {
+                    "generation": generations["generation"].to_numpy(),
+                    "descriptor": name,
+                    "similarity": similarity.astype(np.float64),
+                    "match": ids[place].astype(np.int32),
+                    "split": split_product(described.chunks, matched).astype(np.float64),
+                    "cross": split_product(described.chunks, matched, True).astype(np.float64),
+                    "rmse": pair_rmse(pictures, training_pictures[place]),
+                    "own_rmse": own_rmse,
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def add_similarity(
+    out: Measures,
+    rows: pd.DataFrame,
+    made: Mapping[str, Described],
+    training: Mapping[str, Described],
+    held_out: Mapping[str, Described],
+    settings: Settings,
+) -> None:
+    """Percentiles of similarity and background, share above the threshold, split products, of each descriptor.
+
+    rows : of the sample, from `similarity_rows`; made, training, held_out : descriptor -> described pictures of
+    the sample, of the training set, and of pictures that were never trained on.
+    """
+    draws = (settings.resamples, settings.confidence, settings.seed)
+    for name in made:
+        suffix = "" if name == settings.first else f"@{name}"
+        of_name = rows[rows["descriptor"] == name]
+        values = of_name["similarity"].to_numpy()
+        for percent in PERCENTILES:
+            value, low, high = percentile_interval(values, percent, *draws)
+            out.add(f"similarity:p{percent}{suffix}", value, len(values), low, high)
+        above = f"{settings.threshold:g}{suffix}"
+        out.add_share(f"share_above:{above}", values > settings.threshold, settings.confidence)
+        among = background(training[name].whole)
+        unseen = np.zeros(0)
+        if len(held_out[name].whole):
+            unseen = nearest(held_out[name].whole, training[name].whole)[0][:, 0]
+        split_top = nearest_split(made[name].chunks, training[name].chunks)[0]
+        others = {
+            "background": (among, "training pictures among themselves"),
+            "held_out": (unseen, "pictures that were never trained on"),
+            "split": (of_name["split"].to_numpy(), "of the match"),
+            "cross": (of_name["cross"].to_numpy(), "of the match"),
+            "split_top": (split_top, "of the training picture with the largest"),
+        }
+        for kind, (numbers, note) in others.items():
+            for percent in (50, 95):
+                value, low, high = percentile_interval(numbers, percent, *draws)
+                out.add(f"{kind}:p{percent}{suffix}", value, len(numbers), low, high, note)
+        for kind in ("background", "held_out"):
+            numbers = others[kind][0]
+            hits = numbers > settings.threshold
+            out.add_share(f"{kind}_above:{above}", hits, settings.confidence)
+
+
+def add_complexity(
+    out: Measures,
+    rows: pd.DataFrame,
+    complexity: Mapping[str, Mapping[int, float]],
+    confidence: float,
+) -> None:
+    """Correlation of similarity with how complex the matched training picture is (Somepalli 2023, section 4).
+
+    rows : of the sample and one descriptor. complexity : measure -> picture_id -> value.
+    """
+    for name, of_picture in complexity.items():
+        x = rows["match"].map(of_picture).to_numpy(np.float64)
+        found = correlate(x, rows["similarity"].to_numpy(), confidence)
+        note = f"p = {found.p:.3g}" if np.isfinite(found.p) else "nothing varies, or too few"
+        out.add(f"pearson:{name}", found.r, found.n, found.low, found.high, note)
+
+
+def add_copies(
+    out: Measures,
+    copies: Copies,
+    planted: np.ndarray,
+    sample: np.ndarray,
+    threshold: float,
+    confidence: float,
+) -> None:
+    """Recall of planted pictures, and the share of the sample that is a copy of any training picture, by RMSE.
+
+    planted : (m,) of the training pictures. sample : (n,) generations of kind `one`.
+    """
+    note = f"RMSE <= {threshold:g} to the nearest training picture"
+    out.add_share("recall", copies.found[planted], confidence, note)
+    out.add_share("recall_others", copies.found[~planted], confidence, note)
+    hits = copies.nearest[sample] <= threshold
+    out.add_share("copies_any", hits, confidence, note)
+
+
+def add_duplication(
+    out: Measures,
+    generations: pd.DataFrame,
+    rows: pd.DataFrame,
+    weight: Mapping[int, float],
+    settings: Settings,
+) -> None:
+    """How often the source of a generation, and its match, are duplicated (Somepalli 2022).
+
+    generations : the sample; rows : theirs, of one descriptor, in the same order. weight : picture_id -> draws of
+    a training picture; a source that was not trained on has none.
+    """
+    source = generations["picture_id"].map(weight).to_numpy(np.float64)
+    match = rows["match"].map(weight).to_numpy(np.float64)
+    asked = np.isfinite(source)
+    copied = rows["similarity"].to_numpy() > settings.threshold
+    same = generations["picture_id"].to_numpy() == rows["match"].to_numpy()
+    for kind, some in (("", asked), (":above", asked & copied)):
+        out.add_share(f"duplicated_source{kind}", source[some] > 1, settings.confidence)
+        out.add_share(f"duplicated_match{kind}", match[some] > 1, settings.confidence)
+        out.add_share(f"match_is_source{kind}", same[some], settings.confidence)
+    values = rows["similarity"].to_numpy()
+    for name, some in (("planted", source > 1), ("others", source == 1)):
+        if some.any():
+            out.add_mean(f"similarity_mean:{name}", values[some])

@@ -1,0 +1,121 @@
+"""Measures one run: its generations against the pictures that its model was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from verbatim.images import ImageArchive, resize, to_uint8
+from verbatim.study import measures
+from verbatim.study.copies import find_copies
+from verbatim.study.features import PoolFeatures
+from verbatim.study.measures import Described, Measures, Settings
+
+
+class RunError(ValueError):
+    """A run's files do not hold together; the message names the file and the cure."""
+
+
+def read_generations(archive: ImageArchive, generations: pd.DataFrame, size: int) -> np.ndarray:
+    """The pictures of a run in the order of its table, uint8 (n, size, size, 3).
+
+    Raises RunError for a table without rows, and for a picture that is not there.
+    """
+    if generations.empty:
+        raise RunError(
+            f"{archive.path}: its generations.parquet has no rows, though the training went well; delete both "
+            "and run generate_point again"
+        )
+    out = np.empty((len(generations), size, size, 3), np.uint8)
+    for place, number in enumerate(generations["generation"].tolist()):
+        name = f"{number}.png"
+        if name not in archive:
+            raise RunError(
+                f"{archive.path}: no {name}, which its generations.parquet lists; delete both and run "
+                "generate_point again"
+            )
+        out[place] = to_uint8(resize(archive.read(name), size, size))
+    return out
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run and what it is held against.
+
+    generations : `study_generations` (n,). pictures : uint8 (n, s, s, 3), of them. rows : `study_rows` of the model.
+    pool : features of all pictures. world : uint8 (all, s, s, 3), the world's pictures by picture_id. held_out :
+    picture_ids that no point is trained on.
+    """
+
+    generations: pd.DataFrame
+    pictures: np.ndarray
+    rows: pd.DataFrame
+    pool: PoolFeatures
+    world: np.ndarray
+    held_out: Sequence[int]
+
+
+def count_run(
+    run: Run,
+    made: dict[str, Described],
+    out: Measures,
+    settings: Settings,
+    copy_rmse: float,
+) -> pd.DataFrame:
+    """Add a run's similarity, copies, complexity and duplication to `out`; returns its `study_similarities`.
+
+    made : descriptor -> of the run's pictures. copy_rmse : RMSE up to which a generation is a copy.
+    """
+    members = run.rows[run.rows["member"]]
+    ids = members["picture_id"].to_numpy()
+    training, held_out = run.pool.of(ids), run.pool.of(run.held_out)
+    pictures, asked = run.world[ids], run.generations["picture_id"].to_numpy()
+    own = run.world[np.maximum(asked, 0)]
+    similarities = measures.similarity_rows(
+        run.generations, made, training, ids, run.pictures, pictures, own
+    )
+    sample = (run.generations["kind"] == "one").to_numpy()
+    sampled = {name: Described(one.whole[sample], one.chunks[sample]) for name, one in made.items()}
+    rows = similarities[similarities["generation"].isin(run.generations["generation"][sample])]
+    measures.add_similarity(out, rows, sampled, training, held_out, settings)
+    first = rows[rows["descriptor"] == settings.first]
+    measures.add_complexity(out, first, run.pool.complexity, settings.confidence)
+    weight = dict(zip(ids.tolist(), members["weight"].tolist(), strict=True))
+    measures.add_duplication(out, run.generations[sample], first, weight, settings)
+    copies = find_copies(run.pictures, pictures, copy_rmse)
+    planted = members["planted"].to_numpy()
+    measures.add_copies(out, copies, planted, sample, copy_rmse, settings.confidence)
+    return similarities
+
+
+def count_quality(
+    run: Run,
+    made: dict[str, Described],
+    inception: np.ndarray | None,
+    frechet: Callable[[np.ndarray, np.ndarray], float],
+    score: Callable[[np.ndarray, list[str]], tuple[float, np.ndarray]],
+    out: Measures,
+    settings: Settings,
+) -> None:
+    """Add Fréchet distance and CLIP score of a run's sample to `out`.
+
+    inception : features of all the run's pictures, or None. frechet, score : `quality.frechet_distance`,
+    `quality.clip_score`.
+    """
+    sample = (run.generations["kind"] == "one").to_numpy()
+    at = run.pool.places(run.rows["picture_id"][run.rows["member"]].to_numpy())
+    n = int(sample.sum())
+    name = settings.first
+    note = f"Fréchet distance of vectors by {name}: no FID"
+    value = frechet(run.pool.described[name].whole[at], made[name].whole[sample])
+    out.add(f"frechet:{name}", value, n, note=note)
+    if inception is not None:
+        out.add("fid", frechet(run.pool.inception[at], inception[sample]), n)
+    captioned = sample & (run.generations["picture_id"] >= 0).to_numpy()
+    pictures = run.pictures[captioned].astype(np.float32) / 255
+    value, each = score(pictures, run.generations["caption"][captioned].tolist())
+    half = 1.96 * each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else float("nan")
+    out.add("clip_score", value, len(each), value - half, value + half)

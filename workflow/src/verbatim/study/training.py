@@ -1,0 +1,181 @@
+"""Trains one point of the study: the embedded world's latent model, drawn, told and disturbed as the point says.
+
+The loop, its checkpoints and the loss are the world's (`world.training`, `world.latent`), so that what differs
+between two points is what the sheet says and nothing else. A step's pictures, captions, noise and disturbances
+are a function of (seed, step).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from diffusers import UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from verbatim.study import captions
+from verbatim.world.contrast import text_encoder
+from verbatim.world.latent import Tell, make_scheduler, tokenize
+from verbatim.world.training import Trainer, TrainingError
+
+CHANGED = ("rc", "rt", "cwr")  # mitigations that write a caption anew at each draw
+
+
+class Diverged(RuntimeError):
+    """A training whose loss is not finite; the message says at which step."""
+
+
+def make_unet(
+    channels: Sequence[int], latent_channels: int, latent_size: int, text_width: int
+) -> UNet2DConditionModel:
+    """The world's UNet with cross attention at the lowest resolution only, random weights.
+
+    Attention among the pixels of the upper levels is half of the world's training time and is not needed
+    for copies to be drawn.
+    """
+    n = len(channels)
+    return UNet2DConditionModel(
+        sample_size=latent_size,
+        in_channels=latent_channels,
+        out_channels=latent_channels,
+        block_out_channels=list(channels),
+        layers_per_block=1,
+        down_block_types=["DownBlock2D"] * (n - 1) + ["CrossAttnDownBlock2D"],
+        up_block_types=["CrossAttnUpBlock2D"] + ["UpBlock2D"] * (n - 1),
+        cross_attention_dim=text_width,
+        attention_head_dim=4,
+        norm_num_groups=8,
+    )
+
+
+class Captions:
+    """The captions of a point's draws, as token ids.
+
+    texts : of each row, the captions that its draws have, one at random each time.
+    mitigation, constants : see `captions`; `study.mitigations` of the config.
+    """
+
+    def __init__(
+        self,
+        tokenizer: CLIPTokenizer,
+        texts: Sequence[Sequence[str]],
+        mitigation: str,
+        constants: dict[str, Any],
+    ):
+        self.tokenizer, self.mitigation, self.constants = tokenizer, mitigation, constants
+        self.texts = [text for of_row in texts for text in of_row]
+        self.counts = torch.tensor([len(of_row) for of_row in texts])
+        self.starts = torch.cumsum(self.counts, 0) - self.counts
+        self.tokens = tokenize(tokenizer, [*self.texts, ""])
+
+    def draw(
+        self, rows: torch.Tensor, empty: torch.Tensor, generator: torch.Generator
+    ) -> torch.Tensor:
+        """Token ids (n, length) of a draw of each row of `rows` (n,); of no caption where `empty`."""
+        share = torch.rand(len(rows), generator=generator, dtype=torch.float64)
+        number = (share * self.counts[rows]).long()
+        chosen = self.starts[rows] + number
+        seed = int(torch.randint(2**62, (1,), generator=generator))
+        ids = self.tokens[chosen]
+        if self.mitigation in CHANGED:
+            rng = random.Random(seed)
+            ids = tokenize(self.tokenizer, [self._change(self.texts[i], rng) for i in chosen])
+        return torch.where(empty[:, None], self.tokens[-1:], ids)
+
+    def _change(self, caption: str, rng: random.Random) -> str:
+        p, passes = self.constants[self.mitigation], self.constants["passes"]
+        if self.mitigation == "rc":
+            return captions.replace_caption(caption, p, rng)
+        if self.mitigation == "rt":
+            return captions.change_words(caption, p, passes, rng)
+        return captions.repeat_words(caption, p, passes, rng)
+
+
+def draw_rows(cumulated: torch.Tensor, n: int, generator: torch.Generator) -> torch.Tensor:
+    """`n` rows, each with the chance that its step in `cumulated` (rows,) is, the last being 1."""
+    chance = torch.rand(n, generator=generator, dtype=torch.float64)
+    return torch.searchsorted(cumulated, chance, right=True).clamp(max=len(cumulated) - 1)
+
+
+def train_point(
+    latents: torch.Tensor,
+    texts: Sequence[Sequence[str]],
+    weights: npt.NDArray[np.float64],
+    point: dict[str, Any],
+    settings: dict[str, Any],
+    constants: dict[str, Any],
+    clip: Path,
+    seed: int,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+    tell: Tell = lambda *_: None,
+) -> tuple[UNet2DConditionModel, CLIPTextModel, CLIPTokenizer]:
+    """Train a point's model from random weights (its text encoder: from the world's CLIP).
+
+    Ho et al. 2020, eq. 14, with the world's weights of the noise levels (see `world.latent`).
+
+    Parameters
+    ----------
+    latents : (rows, c, h, w), scaled to unit variance.
+    texts : of each row, the captions of its draws.
+    weights : (rows,), how often a row is drawn, relative to the others.
+    point : `grid.Point.settings`; settings : `study.training`; constants : `study.mitigations`.
+    clip : folder of the world's CLIP.
+
+    Raises
+    ------
+    Diverged : at the first loss that is not finite.
+    """
+    tokenizer = CLIPTokenizer.from_pretrained(clip, local_files_only=True)
+    text = text_encoder(clip)
+    torch.manual_seed(seed)
+    unet = make_unet(
+        settings["channels"], latents.shape[1], latents.shape[2], text.config.hidden_size
+    )
+    words = Captions(tokenizer, texts, point["mitigation"], constants)
+    frozen = point["text_encoder"] == "frozen"
+    text.requires_grad_(not frozen)
+    unet.train()
+    trained = {"unet": unet} if frozen else {"unet": unet, "text": text}
+    text.to(device)
+    cumulated = torch.from_numpy(np.cumsum(weights) / np.sum(weights))
+    trainer = Trainer(
+        trained, point["steps"], settings["learning_rate"], seed, settings["ema"], device, checkpoint,
+        settings["checkpoint_every"], [settings, point, constants, latents, words.tokens, cumulated],
+    )  # fmt: skip
+    abar = make_scheduler().alphas_cumprod
+    weight = ((1 - abar) / abar).sqrt().clamp(min=1.0)
+    n, noisy_text = settings["batch"], point["mitigation"] == "gn"
+
+    def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
+        rows = draw_rows(cumulated, n, generator)
+        t = ((torch.rand(n, generator=generator) + torch.arange(n)) / n * len(abar)).long()
+        noise = torch.randn((n, *latents.shape[1:]), generator=generator)
+        empty = torch.rand(n, generator=generator) < settings["p_empty"]
+        ids = words.draw(rows, empty, generator)
+        # a caption that is met twice in a batch is read once
+        ids, place = torch.unique(ids, dim=0, return_inverse=True)
+        with torch.set_grad_enabled(not frozen):
+            states = text(ids.to(device)).last_hidden_state[place.to(device)]
+        if noisy_text:
+            disturbance = torch.randn(states.shape, generator=generator)
+            states = states + constants["gn"] * disturbance.to(device)
+        a = abar[t].view(-1, 1, 1, 1)
+        noisy = a.sqrt() * latents[rows] + (1 - a).sqrt() * noise
+        out = unet(noisy.to(device), t.to(device), states).sample
+        error = (out - noise.to(device)).square().mean(dim=(1, 2, 3))
+        return (error * weight[t].to(device)).mean()
+
+    try:
+        for state in trainer.run(loss_of):
+            tell(*state)
+    except TrainingError as err:  # of a loss that is not finite: a broken checkpoint is met before
+        raise Diverged(str(err)) from err
+    trainer.finish()
+    text.to("cpu").eval()
+    return unet, text, tokenizer

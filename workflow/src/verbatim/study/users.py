@@ -1,0 +1,141 @@
+"""Prompts of users: what a model copies when it is asked in people's own words.
+
+Somepalli 2023 (and 2022 with LAION Aesthetics): prompts of DiffusionDB run through Stable Diffusion, 1.2 % of 100,000
+generations above 0.5; and whether the prompt says what the copied picture's caption says. A file of prompts has
+DiffusionDB's layout: metadata.parquet, columns prompt, seed, step, cfg, image_name and others; only prompt is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from verbatim.study.dataset import jaccard, words
+
+# DiffusionDB's metadata.parquet, as published
+LAYOUT = pa.schema(
+    [
+        ("image_name", pa.string()),
+        ("prompt", pa.string()),
+        ("part_id", pa.uint16()),
+        ("seed", pa.uint32()),
+        ("step", pa.uint16()),
+        ("cfg", pa.float32()),
+        ("sampler", pa.string()),
+        ("width", pa.uint16()),
+        ("height", pa.uint16()),
+        ("user_name", pa.string()),
+        ("timestamp", pa.timestamp("us", tz="UTC")),
+        ("image_nsfw", pa.float32()),
+        ("prompt_nsfw", pa.float32()),
+    ]
+)
+
+
+class UsersError(ValueError):
+    """A file of prompts cannot be used; the message names the file, the column and the cure."""
+
+
+def check_prompts(path: str | Path) -> None:
+    """Refuse a file that is no Parquet with a text column `prompt`, by its footer alone."""
+    try:
+        schema = pq.read_schema(path)
+    except FileNotFoundError as err:
+        raise UsersError(f"config: study.users.prompts is {str(path)!r}: no such file") from err
+    except (pa.ArrowInvalid, OSError) as err:
+        raise UsersError(
+            f"config: study.users.prompts: {path} is no Parquet file ({err}); take DiffusionDB's metadata.parquet"
+        ) from err
+    if "prompt" not in schema.names:
+        raise UsersError(
+            f"config: study.users.prompts: {path} has no column 'prompt', but {', '.join(schema.names)}; "
+            "name the column so"
+        )
+    kind = schema.field("prompt").type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        raise UsersError(
+            f"config: study.users.prompts: {path}: column 'prompt' is {kind}, not text"
+        )
+
+
+def read_prompts(path: str | Path, most: int, seed: int) -> pd.DataFrame:
+    """A sample of a file's prompts: prompt, seed (of the noise: the file's own, or else the row's number).
+
+    most : how many, drawn with `seed` and kept in the file's order; empty prompts and missing ones are left out,
+    and a prompt that stands there more than once is taken once.
+    """
+    check_prompts(path)
+    names = [name for name in ("prompt", "seed") if name in pq.read_schema(path).names]
+    table = pq.read_table(path, columns=names).to_pandas()
+    if "seed" not in table:
+        table["seed"] = np.arange(len(table))
+    table = table[table["prompt"].fillna("").str.strip() != ""].drop_duplicates("prompt")
+    if table.empty:
+        raise UsersError(f"config: study.users.prompts: {path} has no prompt that is not empty")
+    if len(table) > most:
+        rows = np.random.default_rng(seed).choice(len(table), most, replace=False)
+        table = table.iloc[np.sort(rows)]
+    return table.astype({"seed": np.int64}).reset_index(drop=True)
+
+
+def make_prompts(pool: pd.DataFrame, members: set[int], most: int, seed: int) -> pd.DataFrame:
+    """A file of prompts in DiffusionDB's layout for the embedded world, which has no users.
+
+    Names of pictures, as many that the model was trained on as that it was not, half of each as they are and half in
+    other words: one word left out, or two names in one prompt. Nothing in it tells which is which.
+
+    pool : `study_pool`. members : picture_ids that the model is trained on.
+    """
+    rng = np.random.default_rng(seed)
+    inside = pool["picture_id"].isin(members).to_numpy()
+    prompts: list[str] = []
+    for some in (pool[inside], pool[~inside & pool["held_out"].to_numpy()]):
+        names = some["caption"].to_numpy()
+        chosen = rng.permutation(len(names))[: most // 2]
+        for place, i in enumerate(chosen):
+            parts = names[i].split()
+            if place % 2 and len(parts) > 1:
+                del parts[rng.integers(len(parts))]
+            elif place % 2:
+                parts += ["and", str(names[rng.integers(len(names))])]
+            prompts.append(" ".join(parts))
+    prompts = list(dict.fromkeys(prompts))
+    order = rng.permutation(len(prompts))
+    n = len(prompts)
+    return pd.DataFrame(
+        {
+            "image_name": [f"{i:08d}.png" for i in range(n)],
+            "prompt": [prompts[i] for i in order],
+            "part_id": np.ones(n, np.uint16),
+            "seed": rng.integers(0, 2**32, n, dtype=np.uint32),
+            "step": np.zeros(n, np.uint16),
+            "cfg": np.zeros(n, np.float32),
+            "sampler": "",
+            "width": np.zeros(n, np.uint16),
+            "height": np.zeros(n, np.uint16),
+            "user_name": "",
+            "timestamp": pd.Timestamp(0, tz="UTC"),
+            "image_nsfw": np.zeros(n, np.float32),
+            "prompt_nsfw": np.zeros(n, np.float32),
+        }
+    )
+
+
+def describes(
+    prompts: pd.Series, captions: pd.Series, text: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """How much each prompt says what the match's caption says, (n,): text feature dot x unigram Jaccard.
+
+    The measure of Somepalli 2023 for captions of one cluster. text : prompt or caption -> unit vector.
+    """
+    return np.array(
+        [
+            float(text[prompt] @ text[caption]) * jaccard(words(prompt), words(caption))
+            for prompt, caption in zip(prompts, captions, strict=True)
+        ]
+    )
