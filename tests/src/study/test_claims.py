@@ -1,18 +1,12 @@
 """Claims are judged by the rule that the module states, and what is missing is named."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from made_study import made_grid, made_measures, made_states, row
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from made_study import made_grid, made_measures, made_states, row  # noqa: E402
-
-from verbatim.study.claims import COLUMNS, Claim, compare_claims, evaluate, find_measure  # noqa: E402
-from verbatim.study.designs import Alone, Best, Defence, Kinds, Mitigation, Pairs, Series  # noqa: E402
-from verbatim.study.papers import CLAIMS  # noqa: E402
+from verbatim.study.claims import COLUMNS, Claim, compare_claims, evaluate, find_measure
+from verbatim.study.designs import Alone, Best, Defence, Kinds, Mitigation, Pairs, Series
+from verbatim.study.papers import CLAIMS
 
 SCORE = "similarity:p95"
 
@@ -51,7 +45,9 @@ def test_a_claim_is_undecided_where_trainings_scatter_more_than_the_effect():
 
 
 def test_a_defence_is_judged_by_how_differences_of_the_same_models_scatter():
-    line = said(Defence("gni"), measures=made_measures(scatter=0.3))  # models scatter, differences do not
+    line = said(
+        Defence("gni"), measures=made_measures(scatter=0.3)
+    )  # models scatter, differences do not
     assert line["verdict"] == "held"
 
 
@@ -88,7 +84,11 @@ def test_a_series_goes_on_without_a_point_that_is_missing():
 def test_a_series_is_the_change_along_its_line():
     some = made_measures()
     line = said(Series("ddf", "full"))
-    mean = some[some["measure"].eq(SCORE) & some["defence"].eq("none")].groupby("point")["value"].mean()
+    mean = (
+        some[some["measure"].eq(SCORE) & some["defence"].eq("none")]
+        .groupby("point")["value"]
+        .mean()
+    )
     x, y = np.log2([1, 5, 10]), mean[["none", "full5", "full10"]].to_numpy()
     assert line["estimate"] == pytest.approx(np.polyfit(x, y, 1)[0] * (x[-1] - x[0]))
 

@@ -109,9 +109,7 @@ def test_auc_equals_the_share_of_pairs_in_order():
     rng = np.random.default_rng(2)
     member = rng.random(80) < 0.5
     scores = np.round(rng.normal(0, 1, 80) + member, 1)
-    pairs = [
-        (a > b) + 0.5 * (a == b) for a in scores[member] for b in scores[~member]
-    ]
+    pairs = [(a > b) + 0.5 * (a == b) for a in scores[member] for b in scores[~member]]
     found = auc_share(scores, member, np.arange(80), RESAMPLES, CONFIDENCE, 0)
     assert found.value == pytest.approx(np.mean(pairs))
 

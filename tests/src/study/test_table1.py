@@ -1,17 +1,13 @@
 """The mitigation table: theirs beside ours, and what is missing said."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from made_study import made_grid, made_measures, made_states
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from made_study import made_grid, made_measures, made_states  # noqa: E402
-
-from verbatim.study.table1 import PAPER, mitigation_table  # noqa: E402
+from verbatim.study.table1 import PAPER, mitigation_table
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -39,6 +39,22 @@ class Grid:
     defences: tuple[str, ...] = ()
 
 
+def make_grid(
+    points: list[dict[str, Any]],
+    base: Mapping[str, Any],
+    every_picture: int,
+    defended: list[str],
+    defences: list[str],
+) -> Grid:
+    """The grid of a run: points as dicts of `grid.Point`, `study.base`, how many pictures "all" is."""
+    return Grid(
+        comparisons.describe_points(points, every_picture),
+        comparisons.base_settings(base, every_picture),
+        tuple(defended),
+        tuple(defences),
+    )
+
+
 def _mean_of_pairs(pairs: list[tuple[Run, Run]], have: set[Run]) -> Built:
     """Mean difference of the pairs of which both runs have a value."""
     whole = [(a, b) for a, b in pairs if a in have and b in have]

@@ -92,9 +92,7 @@ def inpainting_errors(
         told = cond if len(cond) == 1 else cond[list(range(part.start, part.stop))]
         for i, seed in enumerate(seeds):
             x0 = inpaint(denoiser, known[part], keep, told, seed, steps)
-            losses[i, part] = diffusion_losses(
-                denoiser, x0, told, timestep, [JUDGING_SEED], batch
-            )
+            losses[i, part] = diffusion_losses(denoiser, x0, told, timestep, [JUDGING_SEED], batch)
             errors[i, part] = half_errors(to_pictures(denoiser, x0), truth[part])
     order = np.argsort(losses, axis=0, kind="stable")[: max(1, best)]
     return np.take_along_axis(errors, order, axis=0).mean(0)

@@ -57,7 +57,9 @@ def lira_scores(losses: ArrayLike, member: ArrayLike) -> np.ndarray:
             [v if np.isfinite(v) else fill for v in spreads],
         )
         scores[target] = 0.5 * (
-            np.log(v_out / v_in) + (x[target] - mu_out) ** 2 / v_out - (x[target] - mu_in) ** 2 / v_in
+            np.log(v_out / v_in)
+            + (x[target] - mu_out) ** 2 / v_out
+            - (x[target] - mu_in) ** 2 / v_in
         )
     return scores
 
@@ -172,6 +174,24 @@ def auc_share(
 ) -> Share:
     """Area under the ROC curve with a bootstrap over pictures; parameters as for `tpr_interval`."""
     return _interval(_auc, scores, member, pictures, 0.0, resamples, confidence, seed)
+
+
+def roc_band(
+    scores: np.ndarray,
+    member: np.ndarray,
+    pictures: np.ndarray,
+    fprs: np.ndarray,
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """True positive rate at each false positive rate, and its pointwise bootstrap band over pictures."""
+    shares = [
+        _interval(_tpr, scores, member, pictures, float(fpr), resamples, confidence, seed)
+        for fpr in fprs
+    ]
+    value, low, high = np.array([(s.value, s.low, s.high) for s in shares]).T
+    return value, low, high
 
 
 def difference(a: Share, b: Share, confidence: float) -> Share:

@@ -7,6 +7,9 @@ training picture is told in units of the distance to the fifty nearest.
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+
+from verbatim.study.measures import Measures
 
 
 def pixel_distances(a: np.ndarray, b: np.ndarray, batch: int = 256) -> np.ndarray:
@@ -86,3 +89,20 @@ def rank_correlation(
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(drawn, [tail, 1 - tail])
     return rho(np.arange(len(x))), float(low), float(high)
+
+
+def relative_table(
+    point: str, seed: int, generations: pd.DataFrame, ratio: np.ndarray, nearest: np.ndarray
+) -> pd.DataFrame:
+    """`study_relative` of one run: a row a generation; nearest : picture_id."""
+    return pd.DataFrame(
+        {"point": point, "seed": int(seed), "generation": generations["generation"].to_numpy(),
+         "nearest": nearest, "relative": ratio}
+    )  # fmt: skip
+
+
+def relative_measures(table: pd.DataFrame, confidence: float, out: Measures) -> None:
+    """relative:flagged, the share of generations below 1, and relative:pictures, the training pictures they copy."""
+    flagged = table["relative"].to_numpy() < 1
+    out.add_share("relative:flagged", flagged, confidence)
+    out.add("relative:pictures", table["nearest"][flagged].nunique(), len(table))
