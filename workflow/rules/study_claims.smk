@@ -96,9 +96,17 @@ rule score_membership:
         rows=of_shadows("rows.parquet"),
         states=of_shadows("state.parquet"),
         models=of_shadows("model"),
-        code=STUDY_SAMPLING
-        + code(
+        code=code(
             "compare",
+            "diffusion/denoiser",
+            "diffusion/folders",
+            "diffusion/latent",
+            "diffusion/load",
+            "diffusion/noise",
+            "diffusion/pixel",
+            "diffusion/sampling",
+            "diffusion/sentencepiece",
+            "images",
             "search",
             "study/complexity",
             "study/copies",
@@ -145,9 +153,17 @@ rule score_inpainting:
         rows=of_shadows("rows.parquet"),
         states=of_shadows("state.parquet"),
         models=of_shadows("model"),
-        code=STUDY_SAMPLING
-        + code(
+        code=code(
             "compare",
+            "diffusion/denoiser",
+            "diffusion/folders",
+            "diffusion/latent",
+            "diffusion/load",
+            "diffusion/noise",
+            "diffusion/pixel",
+            "diffusion/sampling",
+            "diffusion/sentencepiece",
+            "images",
             "search",
             "study/complexity",
             "study/copies",
@@ -244,6 +260,7 @@ rule merge_study:
         further=carlini_measures(),
         code=code(
             "compare",
+            "images",
             "search",
             "study/complexity",
             "study/copies",

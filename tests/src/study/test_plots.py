@@ -50,7 +50,7 @@ def test_conditionings_are_those_that_were_trained():
 def test_mitigations_have_quality_beside_similarity(stage):
     lines = pd.DataFrame(table_runs(made_grid()), columns=LINES)
     figure = plots.plot_mitigations(made_measures(), lines, stage, 0.95)
-    assert len([ax for ax in figure.axes if ax.get_title()]) == 4
+    assert len([ax for ax in figure.axes if ax.get_title(loc="left")]) == 4
     assert ("MC" if stage == "train" else "GNI") in texts(figure)
 
 

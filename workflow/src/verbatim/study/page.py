@@ -65,7 +65,7 @@ def _verdict(verdict: str) -> str:
     return f'<td class="v" style="color:{colour}">{sign} {html.escape(verdict)}</td>'
 
 
-def _interval(value: object, low: object, high: object) -> str:
+def _interval(value: float, low: float, high: float) -> str:
     shown = format_value(value)
     ends = f" [{format_value(low)}, {format_value(high)}]" if pd.notna(low) else ""
     return html.escape(shown + ends if shown else "")

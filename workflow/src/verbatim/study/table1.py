@@ -88,9 +88,8 @@ def mitigation_table(
             **{name: line[name] for name in ("stage", "mitigation", "duplication", "copies")},
             "theirs": theirs.get(key, float("nan")), "ours": value, "low": low, "high": high,
         }  # fmt: skip
-        row["theirs_change"] = row["theirs"] - theirs.get(
-            ("none", "none", line["duplication"]), float("nan")
-        )
+        unmitigated = theirs.get(("none", "none", line["duplication"]), float("nan"))
+        row["theirs_change"] = theirs.get(key, float("nan")) - unmitigated
         for name, values in {"": scores, **beside}.items():
             prefix = f"{name}_" if name else ""
             if name:
