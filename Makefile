@@ -18,7 +18,7 @@ empty :=
 comma := ,
 SEED_LIST = [$(subst $(empty) $(empty),$(comma),$(strip $(SEEDS)))]
 
-.PHONY: help table1 unlock all test test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
+.PHONY: help table1 unlock all study study-quick test test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
 
 help:            ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 20
@@ -35,6 +35,12 @@ unlock: setup    ## after a killed run: end its SLURM jobs (PROFILE=slurm), take
 
 all: setup       ## everything: tables, figures, checks
 	$(SNAKEMAKE) $(SET) -- all
+
+study: setup     ## the copying study: what drives copies, what stops them; results/study
+	$(SNAKEMAKE) $(SET) -- study
+
+study-quick: setup ## few points of it and one seed, in a quarter of an hour; `make study` goes on from it
+	$(SNAKEMAKE) --configfile config/config.yaml config/study_quick.yaml $(SET) -- study
 
 seeds: setup     ## three worlds of other seeds, reduced; results/tables/seeds.csv
 	for seed in $(SEEDS); do \

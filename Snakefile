@@ -78,4 +78,5 @@ rule templates:
 rule study:
     input:
         of_study_runs("scores.parquet"),
+        of_study_points("state.parquet"),
         all_study(),

@@ -1,65 +1,77 @@
-"""A made study: a small grid, its states and measures, in which what each claim says is known."""
+"""What the study starts from, made small: a pool of pictures, a CLIP and a VAE of two steps each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from verbatim.study.comparisons import base_settings, describe_points
-from verbatim.study.designs import Grid
-
-BASE = {
-    "pictures": 300, "duplicated": 30, "ddf": 1, "duplication": "full", "conditioning": "own",
-    "text_encoder": "trained", "steps": 700, "mitigation": "none",
+SIZE = 16
+CODES = {
+    "red heart": "2764-FE0F", "dog face": "1F436", "automobile": "1F697", "red apple": "1F34E", "fire": "1F525",
+    "key": "1F511", "pizza": "1F355", "rocket": "1F680", "guitar": "1F3B8", "teapot": "1FAD6", "peru": "1F1F5-1F1EA",
+    "anchor": "2693", "cat face": "1F431", "snail": "1F40C", "umbrella": "2602-FE0F", "hammer": "1F528",
 }  # fmt: skip
-LEVELS = {  # point -> (what differs from the base, similarity)
-    "none": ({}, 0.60), "full5": ({"ddf": 5}, 0.66), "full10": ({"ddf": 10}, 0.70),
-    "picture10": ({"ddf": 10, "duplication": "picture_only"}, 0.61),
-    "fixed": ({"conditioning": "fixed"}, 0.40), "short": ({"steps": 350}, 0.60),
-    "data1000": ({"pictures": 1000}, 0.72), "mc": ({"mitigation": "mc"}, 0.45),
-    "mc_full10": ({"mitigation": "mc", "ddf": 10}, 0.50), "gn": ({"mitigation": "gn"}, 0.55),
-    "broken": ({"conditioning": "class"}, None), "half0": ({"half": 0}, 0.6),
+POINT: dict[str, Any] = {
+    "pictures": 8, "duplicated": 2, "ddf": 1.0, "duplication": "full", "conditioning": "own",
+    "text_encoder": "trained", "steps": 3, "mitigation": "none", "half": -1,
+}  # fmt: skip
+TRAINING = {
+    "batch": 4, "learning_rate": 1e-3, "channels": [8, 16], "ema": 0.9, "p_empty": 0.25, "checkpoint_every": 2,
+}  # fmt: skip
+MITIGATIONS = {"gn": 0.1, "rc": 0.4, "rt": 0.1, "cwr": 0.4, "passes": 2}
+INFERENCE = {
+    "gni": 0.1, "rt": 0.1, "cwr": 0.4, "rna": 0.4, "rna_high": 1_000_000, "passes": 4, "wen_steps": 5,
+    "wen_rate": 0.05, "wen_target": 1.0,
 }  # fmt: skip
 
 
-def made_grid():
-    points = [{"point": name, **BASE, "half": -1, **less} for name, (less, _) in LEVELS.items()]
-    return Grid(
-        describe_points(points, 900), base_settings(BASE, 900), ("none", "full10"), ("gni", "rt")
+def pictures_table() -> pd.DataFrame:
+    """A `pictures` table of sixteen pictures, none of a family."""
+    captions = list(CODES)
+    return pd.DataFrame(
+        {
+            "picture_id": np.arange(len(captions), dtype=np.int32),
+            "code": list(CODES.values()),
+            "caption": captions,
+            "group": [f"{int(code.split('-')[0], 16) >> 8:X}" for code in CODES.values()],
+            "family": list(CODES.values()),
+            "n_words": [len(caption.split()) for caption in captions],
+        }
     )
 
 
-def row(point, seed, defence, measure, value, low=np.nan, high=np.nan, n=100, note=""):
-    return {
-        "point": point, "seed": seed, "defence": defence, "measure": measure, "value": value,
-        "n": n, "low": low, "high": high, "note": note,
-    }  # fmt: skip
+def pictures() -> np.ndarray:
+    """Their pixels, uint8 (16, SIZE, SIZE, 3)."""
+    shape = (len(CODES), SIZE, SIZE, 3)
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-def made_measures(seeds=(0, 1), scatter=0.002):
-    rng = np.random.default_rng(0)
-    rows = []
-    for name, (_, level) in LEVELS.items():
-        for seed in seeds if level is not None else ():
-            x = level + rng.normal(0, scatter) + 0.03 * seed
-            rows.append(row(name, seed, "none", "similarity:p95", x))
-            rows.append(row(name, seed, "none", "recall", x / 2))
-            rows.append(row(name, seed, "none", "frechet:clip", 1 - x))
-            rows.append(row(name, seed, "none", "clip_score", 30 * x))
-            for defence in ("gni", "rt") if name in ("none", "full10") else ():
-                rows.append(row(name, seed, defence, "similarity:p95", x - 0.1))
-                rows.append(row(name, seed, defence, "auc_copied:dcs", 0.8 + rng.normal(0, 0.01)))
-    rows.append(row("shadows", 0, "none", "auc:lira-loss", 0.2, 0.15, 0.25))
-    rows.append(row("shadows", 0, "none", "auc:inpainting", 0.52, 0.45, 0.59))
-    return pd.DataFrame(rows)
+def make_clip(folder: Path) -> Path:
+    """The folder of a CLIP that was trained for two steps."""
+    from verbatim.world.contrast import save_clip, train_clip
+    from verbatim.world.tokenizers import build_clip_tokenizer
+
+    captions = list(CODES)
+    tokenizer = build_clip_tokenizer(captions, folder, 12)
+    settings = {"steps": 2, "batch": 8, "learning_rate": 1e-3, "width": 32, "embed_dim": 16}
+    model, config = train_clip(pictures(), captions, tokenizer, settings, seed=3)
+    save_clip(folder, model, config, folder)
+    return folder
 
 
-def made_states(seeds=(0, 1)):
-    return pd.DataFrame(
-        [
-            {
-                "point": name, "seed": seed, "status": "ok" if level is not None else "failed",
-                "reason": "" if level is not None else "step 31: the loss is nan",
-            }
-            for name, (_, level) in LEVELS.items()
-            for seed in seeds
-        ]
-    )  # fmt: skip
+def make_vae(folder: Path) -> Path:
+    """The folder of an autoencoder that was trained for two steps."""
+    from verbatim.world.autoencoder import train_autoencoder
+
+    settings = {
+        "steps": 2,
+        "batch": 4,
+        "learning_rate": 1e-3,
+        "channels": [8, 16],
+        "latent_channels": 4,
+    }
+    train_autoencoder(pictures(), settings, seed=1).save_pretrained(folder)
+    return folder

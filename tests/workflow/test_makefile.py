@@ -71,3 +71,19 @@ def test_other_seeds_are_compared_too():
     *worlds, last = commands("seeds", "SEEDS=7 9")
     assert [settings(world)[-1] for world in worlds] == ["world={seed: 7}", "world={seed: 9}"]
     assert settings(last) == ["tables={seed_runs: [7,9]}"]
+
+
+def test_the_study_is_asked_for_by_its_target_and_in_short_with_its_overlay():
+    (whole,) = commands("study", "CONFIG=study='{seeds: [4]}'")
+    assert settings(whole) == ["study={seeds: [4]}"]
+    assert "--configfile" not in whole
+    assert whole[-2:] == ["--", "study"]
+    (quick,) = commands("study-quick", "CONFIG=results=elsewhere")
+    assert settings(quick) == ["results=elsewhere"]
+    start = quick.index("--configfile")
+    assert quick[start : start + 3] == [
+        "--configfile",
+        "config/config.yaml",
+        "config/study_quick.yaml",
+    ]
+    assert quick[-2:] == ["--", "study"]

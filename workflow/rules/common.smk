@@ -492,9 +492,8 @@ def of_study_runs(name):
 
 
 def of_study_points(name):
-    """This file of every trained model of the study."""
+    """This file of every trained model of the study, shadow models too."""
     return [
         f"<results>/study/points/{point}/{seed}/{name}"
-        for point, seed, defence in study_runs()
-        if defence == grid.NO_DEFENCE
+        for point, seed in grid.list_trainings(POINTS, config["study"]["seeds"])
     ]

@@ -1,8 +1,9 @@
-"""A CLIP folder with random weights, for what needs one."""
+"""CLIPs for what needs one: with random weights, and of two steps."""
 
 import json
 from pathlib import Path
 
+import made_study
 import pytest
 
 MODEL = {
@@ -28,3 +29,9 @@ def clip_folder(tmp_path_factory) -> Path:
     config = {"model_cfg": MODEL, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.5] * 3}}
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     return folder
+
+
+@pytest.fixture(scope="session")
+def study_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a CLIP of two steps; not to be written to."""
+    return made_study.make_clip(tmp_path_factory.mktemp("study") / "clip")

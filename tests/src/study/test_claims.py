@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from made_study import made_grid, made_measures, made_states, row
+from made_claims import made_grid, made_measures, made_states, row
 
 from verbatim.study.claims import COLUMNS, Claim, compare_claims, evaluate, find_measure
 from verbatim.study.designs import Alone, Best, Defence, Kinds, Mitigation, Pairs, Series

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from made_study import made_grid, made_measures, made_states
+from made_claims import made_grid, made_measures, made_states
 
 from verbatim.study.claims import compare_claims
 from verbatim.study.page import CAPTIONS, render_page

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from made_study import made_grid, made_measures
+from made_claims import made_grid, made_measures
 
 from verbatim.study import curves, plots
 from verbatim.study.designs import Series

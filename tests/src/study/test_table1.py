@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_study import made_grid, made_measures, made_states
+from made_claims import made_grid, made_measures, made_states
 
 from verbatim.study.table1 import PAPER, mitigation_table
 

@@ -9,9 +9,8 @@ from diffusers import AutoencoderKL
 from verbatim.records import read_table, write_table
 from verbatim.runtime import TrainingReport, device, script
 from verbatim.study.data import take_rows
-from verbatim.study.training import Diverged, train_point
+from verbatim.study.training import Diverged, save_point, train_point
 from verbatim.world.autoencoder import encode
-from verbatim.world.latent import save_latent
 
 
 def main(smk: Any) -> None:
@@ -35,7 +34,7 @@ def main(smk: Any) -> None:
                 latents, texts, members.weight.to_numpy(), p.point, p.training, p.mitigations,
                 Path(smk.input.clip).parent, p.seed, device(), Path(p.checkpoint), report,
             )  # fmt: skip
-            save_latent(folder, unet, text, tokenizer, vae)
+            save_point(folder, unet, text, tokenizer, vae)
         except Diverged as err:
             reason = str(err)
             log.warning("%s failed: %s", name, reason)

@@ -215,14 +215,19 @@ def seeds_of(point: Point, seeds: list[int]) -> list[int]:
     return list(seeds) if point.half < 0 else list(seeds[:1])
 
 
+def list_trainings(grid: dict[str, Point], seeds: list[int]) -> list[tuple[str, int]]:
+    """Every training (point, seed) of the points of `grid`."""
+    return [(name, seed) for name, point in grid.items() for seed in seeds_of(point, seeds)]
+
+
 def list_runs(
     grid: dict[str, Point], seeds: list[int], defended: list[str], defences: list[str]
 ) -> list[tuple[str, int, str]]:
-    """Every run (point, seed, defence) of the points of `grid`: one without defence for each, and the others
-    for those that are `defended`."""
+    """Every run (point, seed, defence): one without defence for each training but those of shadow models, whose
+    pictures nobody asks for, and the others for the points that are `defended`."""
     return [
         (name, seed, defence)
-        for name, point in grid.items()
-        for seed in seeds_of(point, seeds)
+        for name, seed in list_trainings(grid, seeds)
+        if grid[name].half < 0
         for defence in (NO_DEFENCE, *(defences if name in defended else ()))
     ]

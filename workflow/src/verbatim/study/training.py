@@ -1,8 +1,10 @@
-"""Trains one point of the study: the embedded world's latent model, drawn, told and disturbed as the point says.
+"""Trains one point of the study: a small latent model, drawn, told and disturbed as the point says.
 
-The loop, its checkpoints and the loss are the world's (`world.training`, `world.latent`), so that what differs
-between two points is what the sheet says and nothing else. A step's pictures, captions, noise and disturbances
-are a function of (seed, step).
+The loop and its checkpoints, the VAE, the text encoder's start and the noise schedule are the embedded world's
+(`world.training`, `world.latent`). Unlike the world's models these predict v (Salimans and Ho 2022, appendix D, as
+Stable Diffusion 2 does) and attend to the caption at the lowest resolution only: with both a training is as far
+after a third of the time, and the study trains many. What differs between two points is what the sheet says and
+nothing else. A step's pictures, captions, noise and disturbances are a function of (seed, step).
 """
 
 from __future__ import annotations
@@ -15,12 +17,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from verbatim.study import captions
 from verbatim.world.contrast import text_encoder
-from verbatim.world.latent import Tell, make_scheduler, tokenize
+from verbatim.world.latent import Tell, make_scheduler, save_latent, tokenize
 from verbatim.world.training import Trainer, TrainingError
 
 CHANGED = ("rc", "rt", "cwr")  # mitigations that write a caption anew at each draw
@@ -117,7 +119,7 @@ def train_point(
 ) -> tuple[UNet2DConditionModel, CLIPTextModel, CLIPTokenizer]:
     """Train a point's model from random weights (its text encoder: from the world's CLIP).
 
-    Ho et al. 2020, eq. 14, with the world's weights of the noise levels (see `world.latent`).
+    Mean squared error of v = sqrt(abar) eps - sqrt(1 - abar) x0: Salimans and Ho 2022, eq. 10.
 
     Parameters
     ----------
@@ -149,7 +151,6 @@ def train_point(
         settings["checkpoint_every"], [settings, point, constants, latents, words.tokens, cumulated],
     )  # fmt: skip
     abar = make_scheduler().alphas_cumprod
-    weight = ((1 - abar) / abar).sqrt().clamp(min=1.0)
     n, noisy_text = settings["batch"], point["mitigation"] == "gn"
 
     def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
@@ -166,10 +167,11 @@ def train_point(
             disturbance = torch.randn(states.shape, generator=generator)
             states = states + constants["gn"] * disturbance.to(device)
         a = abar[t].view(-1, 1, 1, 1)
-        noisy = a.sqrt() * latents[rows] + (1 - a).sqrt() * noise
+        clean = latents[rows]
+        noisy = a.sqrt() * clean + (1 - a).sqrt() * noise
+        velocity = a.sqrt() * noise - (1 - a).sqrt() * clean
         out = unet(noisy.to(device), t.to(device), states).sample
-        error = (out - noise.to(device)).square().mean(dim=(1, 2, 3))
-        return (error * weight[t].to(device)).mean()
+        return (out - velocity.to(device)).square().mean()
 
     try:
         for state in trainer.run(loss_of):
@@ -179,3 +181,16 @@ def train_point(
     trainer.finish()
     text.to("cpu").eval()
     return unet, text, tokenizer
+
+
+def save_point(
+    folder: Path,
+    unet: UNet2DConditionModel,
+    text: CLIPTextModel,
+    tokenizer: CLIPTokenizer,
+    vae: AutoencoderKL,
+) -> None:
+    """Write a `StableDiffusionPipeline` folder whose scheduler says that v is predicted."""
+    save_latent(folder, unet, text, tokenizer, vae)
+    config = {**make_scheduler().config, "prediction_type": "v_prediction"}
+    DDPMScheduler.from_config(config).save_pretrained(folder / "scheduler")

@@ -1,0 +1,107 @@
+"""Defences of a prompt: which words change, which code, and that the model's own stays reachable."""
+
+import made_study
+import pytest
+import torch
+
+from verbatim.diffusion.load import load_denoiser
+from verbatim.study import defences
+from verbatim.study.defences import Defended, change_norms, change_prompt, optimize_codes
+from verbatim.whitebox.dcs import score_captions
+
+CONSTANTS = made_study.INFERENCE
+
+
+@pytest.fixture(scope="module")
+def denoiser(tiny_sd):
+    return load_denoiser(tiny_sd, "sd", "cpu")
+
+
+def defend(denoiser, defence, seed=0, **changes):
+    return Defended(denoiser, defence, CONSTANTS | changes, seed)
+
+
+@pytest.mark.parametrize("defence", ["rt", "cwr", "rna"])
+def test_a_prompts_words_are_changed_by_its_seed_alone(defence):
+    found = {change_prompt("black cat face", defence, CONSTANTS, seed) for seed in range(200)}
+    assert len(found) > 10
+    assert change_prompt("black cat face", defence, CONSTANTS, 3) in found
+    again = [change_prompt("black cat face", defence, CONSTANTS, 3) for _ in range(2)]
+    assert again[0] == again[1]
+
+
+@pytest.mark.parametrize("defence", ["none", "gni", "wen"])
+def test_a_defence_of_the_code_leaves_the_words(defence):
+    assert change_prompt("black cat face", defence, CONSTANTS, 3) == "black cat face"
+
+
+def test_without_a_defence_the_code_is_the_models(denoiser):
+    captions = ["red heart", "open book", ""]
+    assert torch.equal(
+        defend(denoiser, "none").encode(captions).states, denoiser.encode(captions).states
+    )
+
+
+def test_noise_on_the_code_is_a_tenth_and_the_same_for_the_same_prompt(denoiser):
+    own = denoiser.encode(["red heart"]).states
+    noises = [
+        defend(denoiser, "gni", seed).encode(["red heart"]).states - own for seed in range(40)
+    ]
+    assert torch.stack(noises).std().item() == pytest.approx(0.1, rel=0.1)
+    assert torch.equal(noises[3], defend(denoiser, "gni", 3).encode(["red heart"]).states - own)
+
+
+@pytest.mark.parametrize("defence", ["gni", "rt", "rna", "wen"])
+def test_no_caption_is_never_defended(denoiser, defence):
+    found = defend(denoiser, defence, rt=1.0, rna=1.0).encode(["red heart", ""]).states[1]
+    assert torch.equal(found, denoiser.encode([""]).states[0])
+
+
+def test_changed_words_are_what_the_model_reads(denoiser):
+    defended = defend(denoiser, "cwr", 5, cwr=1.0)
+    prompt = change_prompt("open book", "cwr", CONSTANTS | {"cwr": 1.0}, 5)
+    assert prompt != "open book"
+    assert torch.equal(defended.encode(["open book"]).states, denoiser.encode([prompt]).states)
+
+
+def test_the_norm_is_that_of_the_white_box_scores(denoiser):
+    """Beside `whitebox.dcs`, which works it out without gradients, seed by seed."""
+    found = change_norms(denoiser, denoiser.encode(["red heart", "man cook"]))
+    total = sum(
+        torch.tensor(part.scores["wen_norm"])
+        for part in score_captions(denoiser, ["red heart", "man cook"], defences.WEN_SEEDS, 7.5, 8)
+    )
+    assert (total / len(defences.WEN_SEEDS)).tolist() == pytest.approx(found.tolist(), rel=1e-4)
+
+
+def test_an_optimised_code_says_less_than_it_did_and_one_below_the_target_is_left(denoiser):
+    code = denoiser.encode(["red heart", "waving hand"])
+    before = change_norms(denoiser, code)
+    target = float(before.mean())
+    assert before.min() < target < before.max()
+    moved = optimize_codes(denoiser, code, target, steps=60, rate=0.05)
+    after = change_norms(denoiser, moved)
+    above = before > target
+    assert (after[above] <= target * 1.001).all()
+    assert torch.equal(moved.states[~above], code.states[~above])
+
+
+def test_no_steps_move_no_code(denoiser):
+    code = denoiser.encode(["red heart"])
+    assert torch.equal(optimize_codes(denoiser, code, 0.0, 0, 0.05).states, code.states)
+
+
+def test_a_code_does_not_depend_on_the_prompts_beside_it(denoiser):
+    alone = defend(denoiser, "wen").encode(["red heart"]).states[0]
+    beside = defend(denoiser, "wen").encode(["open book", "red heart"]).states[1]
+    assert torch.allclose(alone, beside, atol=1e-4)
+
+
+def test_optimising_leaves_the_model_without_gradients(denoiser):
+    defend(denoiser, "wen", wen_target=0.1).encode(["red heart"])
+    assert all(p.grad is None and not p.requires_grad for p in denoiser.unet.parameters())
+
+
+def test_an_unknown_defence_is_refused(denoiser):
+    with pytest.raises(ValueError, match="'typo' is unknown; known: none, gni"):
+        defend(denoiser, "typo")
