@@ -115,7 +115,7 @@ PACKAGES = {
     "open_clip": "open-clip-torch",
 }  # fmt: skip
 # what a pinned package brings, so that the environments name only what is asked for
-BROUGHT = {"matplotlib": "seaborn", "huggingface_hub": "diffusers"}
+BROUGHT = {"matplotlib": "seaborn", "huggingface_hub": "diffusers", "timm": "open_clip_torch"}
 # what a script starts beside itself
 STARTED = {"check_results": ("tests/results/test_results.py", "pytest")}
 

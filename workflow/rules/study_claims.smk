@@ -257,7 +257,7 @@ rule merge_study:
         scores=of_study_runs("scores.parquet"),
         generations=of_study_runs("generations.parquet"),
         similarities=of_study_runs("similarities.parquet"),
-        further=carlini_measures(),
+        further=[*all_study_measures(), *carlini_measures()],
         code=code(
             "compare",
             "images",

@@ -3,6 +3,8 @@
 # INPUTS   <results>/study/runs/{point}/{seed}/{defence}/pictures.zip, generations.parquet; the points' rows and state
 # OUTPUTS  <results>/study/features.npz                   descriptors and complexity of every picture of the pool
 #          <results>/study/runs/{point}/{seed}/{defence}/similarities.parquet, measures.parquet
+#          <results>/study/dataset/{seed}/                 clusters of each point's training pictures, and their captions
+#          <results>/study/users/                          prompts of users, their pictures, what these match
 
 
 def detector_files(wildcards):
@@ -117,3 +119,238 @@ rule count_similarity:
         copy_rmse=config["labels"]["presets"][config["labels"]["preset"]]["mv"],
     script:
         "../scripts/study/count_similarity.py"
+
+
+def dataset_points(wildcards):
+    """Settings of the points that were trained for a study seed."""
+    runs = [(point, seed) for point, seed, defence in study_runs() if defence == "none"]
+    return {
+        point: POINTS[point].settings()
+        for point, seed in runs
+        if seed == int(wildcards.seed)
+    }
+
+
+def of_dataset_points(pattern):
+    """Input function: this file of every point that was trained for a study seed."""
+    return lambda wildcards: [
+        pattern.replace("{point}", point).replace("{seed}", wildcards.seed)
+        for point in dataset_points(wildcards)
+    ]
+
+
+rule count_dataset:
+    input:
+        pool=rules.select_pool.output.pool,
+        table=rules.build_pictures.output.table,
+        features=rules.embed_pool.output.features,
+        clip=clip_file("open_clip_config.json"),
+        clip_weights=clip_file("open_clip_model.safetensors"),
+        states=of_dataset_points("<results>/study/points/{point}/{seed}/state.parquet"),
+        similarities=of_dataset_points(
+            "<results>/study/runs/{point}/{seed}/none/similarities.parquet"
+        ),
+        code=code(
+            "clip",
+            "compare",
+            "images",
+            "search",
+            "study/captions",
+            "study/complexity",
+            "study/copies",
+            "study/data",
+            "study/dataset",
+            "study/features",
+            "study/grid",
+            "study/measures",
+            "study/similarity",
+            "tables/statistics",
+        ),
+    output:
+        clusters="<results>/study/dataset/{seed}/clusters.parquet",
+        measures="<results>/study/dataset/{seed}/measures.parquet",
+    log:
+        "<results>/logs/study/count_dataset/{seed}.log",
+    benchmark:
+        "<results>/benchmarks/study/count_dataset/{seed}.tsv"
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=grow(3000),
+        runtime=grow(30),
+    params:
+        points=dataset_points,
+        captions=config["study"]["captions"],
+        descriptor=config["study"]["measures"]["descriptor"],
+        threshold=config["study"]["measures"]["cluster"],
+        copy_above=config["study"]["measures"]["threshold"],
+        confidence=config["tables"]["confidence"],
+    script:
+        "../scripts/study/count_dataset.py"
+
+
+USERS = config["study"]["users"]
+if USERS["point"] not in ALL_POINTS:
+    raise WorkflowError(
+        f"config: study.users.point is {USERS['point']!r}, which is no point of {config['study']['points']}"
+    )
+USERS_POINT = f"<results>/study/points/{USERS['point']}/{config['study']['seeds'][0]}"
+
+
+def users_prompts(wildcards):
+    """The file of users' prompts, looked at before any work: the world's own, or the one that is given."""
+    if USERS["prompts"] == "world":
+        return "<results>/study/users/metadata.parquet"
+    from verbatim.study import users
+
+    try:
+        users.check_prompts(USERS["prompts"])
+    except users.UsersError as err:
+        raise WorkflowError(str(err))
+    return USERS["prompts"]
+
+
+rule build_users:
+    input:
+        pool=rules.select_pool.output.pool,
+        rows=f"{USERS_POINT}/rows.parquet",
+        code=code(
+            "compare",
+            "images",
+            "search",
+            "study/complexity",
+            "study/copies",
+            "study/dataset",
+            "study/measures",
+            "study/similarity",
+            "study/users",
+            "tables/statistics",
+        ),
+    output:
+        prompts="<results>/study/users/metadata.parquet",
+    log:
+        "<results>/logs/study/build_users.log",
+    benchmark:
+        "<results>/benchmarks/study/build_users.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(10),
+    params:
+        n=config["study"]["users"]["n"],
+        seed=config["world"]["seed"],
+    script:
+        "../scripts/study/build_users.py"
+
+
+rule generate_users:
+    input:
+        prompts=users_prompts,
+        model=f"{USERS_POINT}/model",
+        state=f"{USERS_POINT}/state.parquet",
+        code=STUDY_SAMPLING
+        + code(
+            "compare",
+            "images",
+            "search",
+            "study/captions",
+            "study/complexity",
+            "study/copies",
+            "study/dataset",
+            "study/defences",
+            "study/generation",
+            "study/measures",
+            "study/similarity",
+            "study/users",
+            "tables/statistics",
+        ),
+    output:
+        pictures="<results>/study/users/pictures.zip",
+        generations="<results>/study/users/prompts.parquet",
+    log:
+        "<results>/logs/study/generate_users.log",
+    benchmark:
+        "<results>/benchmarks/study/generate_users.tsv"
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=grow(3000),
+        runtime=grow(30),
+    params:
+        n=config["study"]["users"]["n"],
+        seed=config["world"]["seed"],
+        sampler=config["sampling"]["sampler"],
+        steps=config["sampling"]["steps"],
+        guidance=config["sampling"]["guidance"],
+        batch=config["sampling"]["batch"],
+    script:
+        "../scripts/study/generate_users.py"
+
+
+rule count_users:
+    input:
+        training=rules.build_pictures.output.pictures,
+        rows=f"{USERS_POINT}/rows.parquet",
+        pictures=rules.generate_users.output.pictures,
+        generations=rules.generate_users.output.generations,
+        features=rules.embed_pool.output.features,
+        clip=clip_file("open_clip_config.json"),
+        clip_weights=clip_file("open_clip_model.safetensors"),
+        detectors=detector_files,
+        code=code(
+            "clip",
+            "compare",
+            "images",
+            "search",
+            "study/complexity",
+            "study/copies",
+            "study/dataset",
+            "study/descriptors",
+            "study/features",
+            "study/measures",
+            "study/preprocessing",
+            "study/runs",
+            "study/similarity",
+            "study/specs",
+            "study/users",
+            "tables/statistics",
+        ),
+    output:
+        users="<results>/study/users/generations.parquet",
+        measures="<results>/study/users/measures.parquet",
+    log:
+        "<results>/logs/study/count_users.log",
+    benchmark:
+        "<results>/benchmarks/study/count_users.tsv"
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=grow(3000),
+        runtime=grow(30),
+    params:
+        descriptors=config["study"]["measures"]["descriptors"],
+        first=config["study"]["measures"]["descriptor"],
+        threshold=config["study"]["measures"]["threshold"],
+        describes=config["study"]["users"]["describes"],
+        confidence=config["tables"]["confidence"],
+        point=config["study"]["users"]["point"],
+        study_seed=config["study"]["seeds"][0],
+    script:
+        "../scripts/study/count_users.py"
+
+
+def all_study_measures():
+    """Every table of measures of the study, beside the runs' own."""
+    seeds = {seed for _, seed, _ in study_runs()}
+    files = [
+        f"<results>/study/dataset/{seed}/measures.parquet" for seed in sorted(seeds)
+    ]
+    return [*files, "<results>/study/users/measures.parquet"]

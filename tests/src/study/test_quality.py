@@ -67,10 +67,10 @@ def test_inception_is_asked_with_bytes_and_only_under_its_digest(tmp_path):
         Inception(other, hashlib.sha256(b"no archive").hexdigest())
 
 
-def test_clip_score_is_a_hundred_times_the_mean_cosine(clip_folder):
+def test_clip_score_is_a_hundred_times_the_mean_cosine(study_clip):
     from verbatim.clip import ClipEmbedder
 
-    clip = ClipEmbedder(clip_folder)
+    clip = ClipEmbedder(study_clip)
     pictures = RNG.uniform(size=(6, 16, 16, 3)).astype(np.float32)
     captions = ["red heart", "dog face", "a red heart", "cat", "dog", "red"]
     value, each = clip_score(clip, pictures, captions)

@@ -187,6 +187,18 @@ SCHEMAS: dict[str, pa.Schema] = {
     # study: pictures of models without captions. relative: distance to the nearest training picture (its
     # picture_id) over what is usual for the nearest fifty; below 1: a copy
     "study_relative": _schema(point=S, seed=I32, generation=I32, nearest=I32, relative=F64),
+    # study: clusters of a point's training pictures by a copy detector. size: rows that are drawn of it; replication,
+    # copies: mean similarity of the generations whose match lies in it, and how many are above the threshold
+    "study_clusters": _schema(
+        point=S, seed=I32, cluster=I32, size=F64, pictures=I32, n_captions=I32, caption_similarity=F64,
+        generations=I64, replication=F64, copies=I64,
+    ),
+    # study: users' prompts run through a model, members {generation}.png. similarity, match: as in
+    # study_similarities; described: how much the prompt says what the match's caption says; describes: enough
+    "study_users": _schema(
+        generation=I32, prompt=S, gen_seed=I64, similarity=F64, match=I32, caption=S, rmse=F64,
+        described=F64, describes=B,
+    ),
 }  # fmt: skip
 
 # inputs/manifest.tsv: one row a shard; paths "" where there is none; footer_sha256 of the metadata's footer;

@@ -13,7 +13,8 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from verbatim.study.similarity import nearest
+from verbatim.study.complexity import correlate
+from verbatim.study.measures import Measures
 
 # ASSUME: captions of a cluster that are compared, evenly taken; 200 make 19,900 pairs, and a median is then sure
 MOST_CAPTIONS = 200
@@ -90,6 +91,22 @@ def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
     return float((values[low] + values[high]) / 2)
 
 
+def caption_rows(rows: pd.DataFrame, texts: Sequence[Sequence[str]]) -> pd.DataFrame:
+    """The rows of the data set that a point's weights make: picture_id, caption, draws.
+
+    rows : `study_rows` of members. texts : the captions of each, which its draws have in turn; a picture with more
+    captions than draws (multiple captions, MC) counts each once.
+    """
+    found = [
+        (picture, caption, max(1.0, weight / len(captions)))
+        for picture, weight, captions in zip(
+            rows["picture_id"].tolist(), rows["weight"].tolist(), texts, strict=True
+        )
+        for caption in captions
+    ]
+    return pd.DataFrame(found, columns=["picture_id", "caption", "draws"])
+
+
 def cluster_table(
     captions: pd.DataFrame, cluster_of: Mapping[int, int], text: Mapping[str, np.ndarray]
 ) -> pd.DataFrame:
@@ -113,7 +130,7 @@ def cluster_table(
                 "pictures": int(rows["picture_id"].nunique()),
                 "n_captions": len(by_caption),
                 "caption_similarity": caption_similarity(
-                    list(by_caption.index), vectors, by_caption.to_numpy()
+                    list(by_caption.index), vectors, by_caption.tolist()
                 ),
             }
         )
@@ -147,8 +164,23 @@ def add_replication(
     return joined
 
 
-def duplicates_found(features: np.ndarray, threshold: float) -> float:
-    """Share of pictures that have another one more alike than the threshold; NaN of fewer than two."""
-    if len(features) < 2:
-        return float("nan")
-    return float((nearest(features, features, 2)[0][:, 1] > threshold).mean())
+def add_dataset(out: Measures, clusters: pd.DataFrame, confidence: float) -> None:
+    """What the clusters of a training set say in numbers, and how replication goes with size and captions.
+
+    clusters : from `add_replication`. A cluster is duplicated if more than one row is drawn of it.
+    """
+    again = clusters[clusters["size"] > 1]
+    several = clusters["pictures"] > 1
+    out.add_share("clusters_of_several", several.to_numpy(), confidence, "several pictures")
+    largest = float(clusters["size"].max()) if len(clusters) else float("nan")
+    out.add("cluster_size:max", largest, len(clusters))
+    alike = again["caption_similarity"].dropna().to_numpy()
+    out.add_mean("caption_similarity", alike, "clusters of which more than one row is drawn")
+    met = clusters[clusters["generations"] > 0]
+    for name, values in {
+        "cluster_size": np.log2(met["size"].to_numpy()),
+        "caption_similarity": met["caption_similarity"].to_numpy(),
+    }.items():
+        found = correlate(values, met["replication"].to_numpy(), confidence)
+        note = f"p = {found.p:.3g}" if np.isfinite(found.p) else "nothing varies, or too few"
+        out.add(f"pearson:{name}", found.r, found.n, found.low, found.high, note)

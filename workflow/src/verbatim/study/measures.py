@@ -200,17 +200,19 @@ def add_copies(
     out: Measures,
     copies: Copies,
     planted: np.ndarray,
+    asked: np.ndarray,
     sample: np.ndarray,
     threshold: float,
     confidence: float,
 ) -> None:
     """Recall of planted pictures, and the share of the sample that is a copy of any training picture, by RMSE.
 
-    planted : (m,) of the training pictures. sample : (n,) generations of kind `one`.
+    planted, asked : (m,) of the training pictures: duplicated; whether its caption was asked for. sample : (n,)
+    generations of kind `one`.
     """
     note = f"RMSE <= {threshold:g} to the nearest training picture"
     out.add_share("recall", copies.found[planted], confidence, note)
-    out.add_share("recall_others", copies.found[~planted], confidence, note)
+    out.add_share("recall_others", copies.found[~planted & asked], confidence, note)
     hits = copies.nearest[sample] <= threshold
     out.add_share("copies_any", hits, confidence, note)
 

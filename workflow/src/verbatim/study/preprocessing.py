@@ -75,5 +75,6 @@ def prepare(picture: np.ndarray, preset: Preset) -> np.ndarray:
     if preset.crop:
         top, left = (round((side - preset.crop) / 2) for side in (height, width))
         values = values[top : top + preset.crop, left : left + preset.crop]
-    values = (values - np.float32(preset.mean)) / np.float32(preset.std)
-    return np.ascontiguousarray(values.transpose(2, 0, 1), dtype=np.float32)
+    mean, std = (np.asarray(three, np.float32) for three in (preset.mean, preset.std))
+    normal = (values - mean) / std
+    return np.ascontiguousarray(normal.transpose(2, 0, 1), dtype=np.float32)

@@ -87,7 +87,8 @@ def count_run(
     measures.add_duplication(out, run.generations[sample], first, weight, settings)
     copies = find_copies(run.pictures, pictures, copy_rmse)
     planted = members["planted"].to_numpy()
-    measures.add_copies(out, copies, planted, sample, copy_rmse, settings.confidence)
+    known = np.isin(ids, asked) if (asked >= 0).any() else np.ones(len(ids), bool)
+    measures.add_copies(out, copies, planted, known, sample, copy_rmse, settings.confidence)
     return similarities
 
 

@@ -7,7 +7,7 @@ DiffusionDB's layout: metadata.parquet, columns prompt, seed, step, cfg, image_n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from verbatim.study.copies import pair_rmse
 from verbatim.study.dataset import jaccard, words
+from verbatim.study.measures import Measures
+from verbatim.study.similarity import nearest
 
 # DiffusionDB's metadata.parquet, as published
 LAYOUT = pa.schema(
@@ -35,6 +38,10 @@ LAYOUT = pa.schema(
         ("prompt_nsfw", pa.float32()),
     ]
 )
+# columns of `study_users` that drawing leaves for measuring
+NOT_MEASURED = {
+    "similarity": np.nan, "match": -1, "caption": "", "rmse": np.nan, "described": np.nan, "describes": False,
+}  # fmt: skip
 
 
 class UsersError(ValueError):
@@ -139,3 +146,58 @@ def describes(
             for prompt, caption in zip(prompts, captions, strict=True)
         ]
     )
+
+
+def match_users(
+    users: pd.DataFrame,
+    pictures: np.ndarray,
+    made: np.ndarray,
+    rows: pd.DataFrame,
+    training: np.ndarray,
+    training_pictures: np.ndarray,
+    embed: Callable[[list[str]], np.ndarray],
+    describes_from: float,
+) -> pd.DataFrame:
+    """`study_users` with the training picture most like each generation, and whether its caption was asked for.
+
+    Parameters
+    ----------
+    users : as drawn. pictures : (n, s, s, 3) uint8. made : (n, d), their vectors.
+    rows : `study_rows` of the members (m,). training : (m, d). training_pictures : (m, s, s, 3) uint8.
+    embed : captions to unit vectors. describes_from : `describes` from which a prompt describes its match.
+    """
+    similarity, place = (found[:, 0] for found in nearest(made, training))
+    users = users.assign(
+        similarity=similarity.astype(np.float64),
+        match=rows["picture_id"].to_numpy()[place].astype(np.int32),
+        caption=rows["caption"].to_numpy()[place],
+        rmse=pair_rmse(pictures, training_pictures[place]),
+    )
+    texts = sorted({*users["prompt"], *users["caption"]})
+    text = dict(zip(texts, embed(texts), strict=True))
+    described = describes(users["prompt"], users["caption"], text)
+    return users.assign(described=described, describes=described >= describes_from)
+
+
+def add_users(
+    out: Measures,
+    users: pd.DataFrame,
+    weight: Mapping[int, float],
+    threshold: float,
+    confidence: float,
+) -> None:
+    """Share of users' generations above the threshold, by whether the prompt describes the match, and by whether
+    the match is duplicated.
+
+    users : `study_users`. weight : picture_id -> draws.
+    """
+    above = (users["similarity"] > threshold).to_numpy()
+    told = users["describes"].to_numpy(bool)
+    again = users["match"].map(weight).to_numpy(np.float64) > 1
+    name = f"users_above:{threshold:g}"
+    out.add_share(name, above, confidence)
+    out.add_share(f"{name}:described", above[told], confidence, "prompts that describe their match")
+    out.add_share(f"{name}:not_described", above[~told], confidence)
+    out.add_share("users_described:above", told[above], confidence, "of generations above it")
+    out.add_share("users_duplicated:above", again[above], confidence, "of generations above it")
+    out.add_share("users_duplicated", again, confidence)

@@ -1,0 +1,125 @@
+"""Clusters and caption similarity against definitions spelled out."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from verbatim.study import dataset
+from verbatim.study.measures import Measures
+
+RNG = np.random.default_rng(0)
+
+
+def unit(n: int, d: int = 3) -> np.ndarray:
+    x = RNG.normal(size=(n, d))
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def test_clusters_are_what_is_reached_from_a_picture_over_similar_ones():
+    features = unit(60)
+    found = dataset.cluster_pictures(features, 0.9, batch=7)
+    for start in range(60):
+        reached, todo = {start}, [start]
+        while todo:
+            here = todo.pop()
+            near = {i for i in range(60) if features[here] @ features[i] > 0.9}
+            todo += near - reached
+            reached |= near
+        assert found[start] == min(reached)
+        assert set(np.flatnonzero(found == found[start])) == reached
+    assert len(set(found.tolist())) not in (1, 60)
+    assert len(dataset.cluster_pictures(features[:0], 0.9)) == 0
+
+
+def test_jaccard_is_words_in_common_of_words_in_all():
+    a, b = dataset.words("Red heart  suit"), dataset.words("red HEART")
+    assert dataset.jaccard(a, b) == pytest.approx(2 / 3)
+    assert dataset.jaccard(a, a) == 1
+    assert dataset.jaccard(a, dataset.words("dog")) == 0
+    assert dataset.jaccard(dataset.words(""), dataset.words(" ")) == 1
+
+
+def test_caption_similarity_is_the_median_over_all_pairs_of_rows():
+    captions, draws = ["red heart", "a red heart", "dog"], [3, 2, 1]
+    features = unit(3)
+    rows = [i for i, n in enumerate(draws) for _ in range(n)]
+    pairs = [
+        float(features[i] @ features[j])
+        * dataset.jaccard(dataset.words(captions[i]), dataset.words(captions[j]))
+        for i, j in itertools.combinations(rows, 2)
+    ]
+    found = dataset.caption_similarity(captions, features, draws)
+    assert found == pytest.approx(float(np.median(pairs)))
+
+
+def test_one_caption_many_times_is_alike_and_one_row_alone_has_no_pairs():
+    features = unit(1)
+    assert dataset.caption_similarity(["dog"], features, [10]) == pytest.approx(1)
+    assert np.isnan(dataset.caption_similarity(["dog"], features, [1]))
+
+
+@pytest.mark.parametrize("weights", [[1, 1, 1, 1], [2, 0, 1, 3], [1, 5, 1, 1], [0, 0, 0, 0]])
+def test_a_weighted_median_is_the_median_of_repeated_values(weights):
+    values = np.array([4.0, 1.0, 3.0, 2.0])
+    found = dataset.weighted_median(values, np.array(weights, float))
+    repeated = np.repeat(values, weights)
+    if len(repeated):
+        assert found == np.median(repeated)
+    else:
+        assert np.isnan(found)
+
+
+def made() -> tuple[pd.DataFrame, dict[int, int], dict[str, np.ndarray]]:
+    rows = pd.DataFrame({"picture_id": [5, 7, 9], "weight": [10.0, 10.0, 1.0]})
+    captions = dataset.caption_rows(rows, [["dog"], ["cat", "a cat"], ["sun"]])
+    text = dict(zip(["dog", "cat", "a cat", "sun"], unit(4), strict=True))
+    return captions, {5: 5, 7: 7, 9: 7}, text
+
+
+def test_a_cluster_counts_the_rows_that_are_drawn_of_it_and_their_captions():
+    captions, cluster_of, text = made()
+    assert captions["draws"].tolist() == [10, 5, 5, 1]
+    found = dataset.cluster_table(captions, cluster_of, text).set_index("cluster")
+    assert found.loc[5, ["size", "pictures", "n_captions"]].tolist() == [10, 1, 1]
+    assert found.loc[7, ["size", "pictures", "n_captions"]].tolist() == [11, 2, 3]
+    assert found.loc[5, "caption_similarity"] == pytest.approx(1)
+    assert found.loc[7, "caption_similarity"] < 1
+
+
+def test_many_captions_of_a_picture_that_is_drawn_once_count_once_each():
+    rows = pd.DataFrame({"picture_id": [1], "weight": [1.0]})
+    assert dataset.caption_rows(rows, [["a", "b", "c"]])["draws"].tolist() == [1, 1, 1]
+
+
+def test_replication_is_of_the_generations_whose_match_lies_in_the_cluster():
+    captions, cluster_of, text = made()
+    clusters = dataset.cluster_table(captions, cluster_of, text)
+    similar = pd.DataFrame({"match": [5, 5, 9], "similarity": [0.9, 0.5, 0.2]})
+    found = dataset.add_replication(clusters, similar, cluster_of, 0.6).set_index("cluster")
+    assert found.loc[5, ["generations", "copies"]].tolist() == [2, 1]
+    assert found.loc[5, "replication"] == pytest.approx(0.7)
+    assert found.loc[7, ["generations", "copies"]].tolist() == [1, 0]
+    none = dataset.add_replication(clusters, similar.iloc[:0], cluster_of, 0.6)
+    assert none["generations"].tolist() == [0, 0]
+    assert none["replication"].isna().all()
+
+
+def test_replication_is_correlated_with_the_logarithm_of_a_clusters_size():
+    size = np.array([1, 2, 4, 8, 16, 32.0])
+    clusters = pd.DataFrame(
+        {
+            "cluster": range(6), "size": size, "pictures": 1, "n_captions": 1,
+            "caption_similarity": [np.nan, 0.2, 0.4, 0.6, 0.8, 1.0], "generations": 2,
+            "replication": np.log2(size) / 10, "copies": 0,
+        }
+    )  # fmt: skip
+    out = Measures("full10", 0, "none")
+    dataset.add_dataset(out, clusters, 0.95)
+    value = out.table.set_index("measure")["value"]
+    assert value["pearson:cluster_size"] == pytest.approx(1)
+    assert value["pearson:caption_similarity"] == pytest.approx(1)
+    assert value["caption_similarity"] == pytest.approx(0.6)
+    assert value["cluster_size:max"] == 32
+    assert value["clusters_of_several"] == 0

@@ -1,0 +1,49 @@
+"""How many pictures of users' prompts look like a training picture, and whether the prompt describes it."""
+
+from pathlib import Path
+
+import numpy as np
+
+from verbatim.clip import ClipEmbedder
+from verbatim.images import ImageArchive
+from verbatim.records import read_table, write_table
+from verbatim.runtime import device, script
+from verbatim.study.descriptors import load_descriptor
+from verbatim.study.features import PoolFeatures
+from verbatim.study.measures import Measures
+from verbatim.study.runs import read_generations
+from verbatim.study.specs import make_specs
+from verbatim.study.users import add_users, match_users
+
+
+def main(smk):
+    with script(smk) as log:
+        p = smk.params
+        users = read_table(smk.input.generations, "study_users")
+        out = Measures(p.point, p.study_seed, "none")
+        if users.empty:
+            log.warning("no pictures: see the log of generate_users")
+        else:
+            world = np.load(smk.input.training, mmap_mode="r", allow_pickle=False)
+            rows = read_table(smk.input.rows, "study_rows")
+            rows = rows[rows["member"]]
+            ids = rows["picture_id"].to_numpy()
+            with ImageArchive(smk.input.pictures) as archive:
+                pictures = read_generations(archive, users, world.shape[1])
+            folder = str(Path(smk.input.clip).parent)
+            specs = {spec.name: spec for spec in make_specs(p.descriptors, folder)}
+            made = load_descriptor(specs[p.first], device()).describe(pictures).whole
+            training = PoolFeatures.read(smk.input.features).of(ids)[p.first].whole
+            users = match_users(
+                users, pictures, made, rows, training, world[ids],
+                ClipEmbedder(folder, device()).embed_texts, p.describes,
+            )  # fmt: skip
+            weight = dict(zip(ids.tolist(), rows["weight"].tolist(), strict=True))
+            add_users(out, users, weight, p.threshold, p.confidence)
+        write_table(smk.output.users, "study_users", users)
+        write_table(smk.output.measures, "study_measures", out.table)
+        log.info("%d generations", len(users))
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

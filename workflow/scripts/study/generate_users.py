@@ -1,0 +1,43 @@
+"""Draw one picture for each of a sample of users' prompts."""
+
+from pathlib import Path
+
+from verbatim.images import to_uint8, write_archive
+from verbatim.records import SCHEMAS, read_table, write_table
+from verbatim.runtime import device, progress, script
+from verbatim.study.defences import Defended
+from verbatim.study.generation import draw_pictures
+from verbatim.study.users import NOT_MEASURED, read_prompts
+
+
+def main(smk):
+    with script(smk) as log:
+        p = smk.params
+        state = read_table(smk.input.state, "study_state").iloc[0]
+        if state["status"] != "ok":
+            log.warning("no pictures: the training failed (%s)", state["reason"])
+            write_archive(smk.output.pictures, [])
+            empty = SCHEMAS["study_users"].empty_table().to_pandas()
+            write_table(smk.output.generations, "study_users", empty)
+            return
+        from verbatim.diffusion.load import load_denoiser
+
+        prompts = read_prompts(smk.input.prompts, p.n, p.seed)
+        denoiser = Defended(load_denoiser(Path(smk.input.model), "sd", device()), "none", {}, 0)
+        pictures = draw_pictures(
+            denoiser, prompts["prompt"].tolist(), prompts["seed"].tolist(), p.steps, p.guidance,
+            p.batch, p.sampler,
+        )  # fmt: skip
+        named = (
+            (f"{i}.png", to_uint8(picture))
+            for i, picture in enumerate(progress(pictures, "pictures", len(prompts)))
+        )
+        write_archive(smk.output.pictures, named)
+        table = prompts.rename(columns={"seed": "gen_seed"}).assign(
+            generation=range(len(prompts)), **NOT_MEASURED
+        )
+        write_table(smk.output.generations, "study_users", table)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821
