@@ -9,7 +9,8 @@ over the study seeds and its interval. Then it
   (`MARGINS`): then there is no such effect, or the opposite;
 - is **undecided** otherwise, and always where there is one seed: one training says nothing of the next. The
   exception are numbers of all shadow models together (their interval is a bootstrap over pictures);
-- **failed** if none of its comparisons is left and a training diverged, **not run** if its points were not asked for.
+- **failed** if none of its comparisons is left and a training diverged, **not run** if its points were not asked for;
+  where they were and the measure has no value (no copy to find, say) it is undecided, and the note says so.
 
 A claim of a best one is several comparisons, with each of the others: it held if all did, and did not if any did
 not. Questions are things that the papers ask or leave open; they are answered yes, no or undecided by the same rule.
@@ -100,16 +101,20 @@ def _compared(weights: dict[Run, float]) -> str:
     return f"{ups} against {downs}" if downs else ups
 
 
-def _tell_missing(missing: list[Run], states: pd.DataFrame) -> tuple[str, bool]:
-    """Which runs are missing and why, and whether any of them failed."""
+def _tell_missing(missing: list[Run], states: pd.DataFrame, ran: set[Run]) -> tuple[str, bool]:
+    """Which runs are missing and why, and whether any of them failed. ran : runs with any number at all."""
     failed = states[states["status"].eq("failed")].drop_duplicates("point").set_index("point")
-    told, diverged = [], False
+    told, diverged, empty = [], False, 0
     for run in missing:
         if run[0] in failed.index:
             diverged = True
             told.append(f"{_name(run)} failed ({failed['reason'][run[0]]})")
+        elif run in ran:
+            empty += 1
         else:
             told.append(f"{_name(run)} not run")
+    if empty:
+        told.append(f"{empty} run{'s' if empty > 1 else ''} without a value of it")
     return "; ".join(told), diverged
 
 
@@ -127,13 +132,14 @@ def evaluate(
     values = values_of(measures, measure, confidence)
     have = {(str(point), str(defence)) for point, defence in values.table.index}
     built: Built = claim.design.build(grid, have)
-    note, diverged = _tell_missing(built.missing, states)
+    ran = set(zip(measures["point"], measures["defence"], strict=True))
+    note, diverged = _tell_missing(built.missing, states, ran)
     row: dict[str, object] = dict.fromkeys(COLUMNS, "")
     row |= {
         "claim": claim.name, "kind": "question" if claim.question else "claim", "words": claim.words,
         "source": claim.source, "measure": measure, "note": note, "seeds": 0, "df": 0,
         "expected": f"{'above' if claim.sign > 0 else 'below'} {claim.reference:g}",
-        "verdict": "failed" if diverged else "not run",
+        "verdict": "failed" if diverged else "undecided" if set(built.missing) & ran else "not run",
     }  # fmt: skip
     row |= dict.fromkeys(("more", "less", "estimate", "low", "high"), float("nan"))
     estimates = [(w, estimate(values, w, confidence)) for w in built.contrasts]
