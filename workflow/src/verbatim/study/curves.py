@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from verbatim.figures.style import (
     BLUE,
@@ -51,8 +52,11 @@ def plot_membership(table: pd.DataFrame | None, resamples: int, confidence: floa
     ax.set(
         xscale="log", yscale="log", xlim=(least, 1), ylim=(min(lowest, least) * 0.9, 1.1),
         xlabel="false positive rate", ylabel="true positive rate",
-        title=f"{int(member.sum())} members, {int((~member).sum())} others, {some['point'].nunique()} models",
+        title=f"{some['point'].nunique()} models, {some['picture_id'].nunique()} pictures",
     )  # fmt: skip
+    for axis in (ax.xaxis, ax.yaxis):  # the style writes no formulas, which powers of ten would be
+        axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
     ax.legend(loc="lower right")
     return figure
 

@@ -113,6 +113,7 @@ def plot_conditioning(measures: pd.DataFrame, grid: Grid, confidence: float) -> 
             x = np.arange(len(order)) + 0.12 * (i - (len(copies) - 1) / 2)
             _draw(ax, x, _levels(values, runs, confidence), i, _copies_name(amount), "none")
         ax.set_xticks(range(len(order)), [name.replace(", ", "\n") for name in order])
+        ax.set_xlim(-0.5, len(order) - 0.5)
         ax.set(ylabel=NAMES[measure], xlabel="told of each picture")
     _legend(figure, axes[0])
     return figure
@@ -175,8 +176,10 @@ def _plot_by_mitigation(
             _draw(ax, x, _levels(values, runs, confidence), i, _copies_name(amount), "none")
         if guess is not None:
             ax.axhline(guess, color="#BBBBBB", lw=0.8)
+            ax.set_ylim(-0.02, 1.04)
         ax.set_title(NAMES[measure])
         ax.set_xticks(range(len(names)), [_short(name, stage) for name in names])
+        ax.set_xlim(-0.5, len(names) - 0.5)
     if guess is not None:
         figure.supylabel("area under the ROC curve, copied captions against others", fontsize=8)
     _legend(figure, axes[0][0])
