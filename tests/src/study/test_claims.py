@@ -74,11 +74,21 @@ def test_points_that_were_not_asked_for_are_not_run():
     assert said(Pairs("conditioning", "own", "fixed"), "absent")["verdict"] == "not run"
 
 
+def test_a_measure_without_a_value_is_undecided_and_says_why():
+    lone = made_measures()
+    at = lone["measure"].eq("auc:lira-loss")
+    lone.loc[at, ["value", "low", "high"]] = np.nan
+    lone.loc[at, "note"] = "FPR 0.01: 3 different negatives, 100 needed"
+    line = said(Alone("shadows"), "auc:lira-loss", measures=lone)
+    assert line["verdict"] == "undecided"
+    assert "3 different negatives" in line["note"]
+
+
 def test_a_series_goes_on_without_a_point_that_is_missing():
     some = made_measures()
     line = said(Series("ddf", "full"), measures=some[some["point"] != "full5"])
     assert line["verdict"] == "held"
-    assert line["note"] == "full5 not run"
+    assert line["note"] == "not run: full5"
 
 
 def test_a_series_is_the_change_along_its_line():

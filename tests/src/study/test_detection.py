@@ -21,7 +21,7 @@ def made_run():
             "planted": [True] * 2 + [False] * 6, "member": [True] * 6 + [False] * 2,
             "dcs": [9.0, 8, 7, 1, 2, 3, 0, 0.5], "ecs": [0.1, 0.2, 0.1, 0.2, 0.1, 0.2, 0.1, 0.2],
             "clique_size": [4, 2, 4, 1, 1, 1, 0, 0],
-            "clique_distance": [0.1, 0.3, 0.2, 1.0, 1.0, 1.0, np.nan, np.nan],
+            "clique_distance": [0.1, 0.3, 0.2, np.nan, np.nan, np.nan, np.nan, np.nan],
         }
     )  # fmt: skip
     generations = pd.DataFrame(

@@ -38,6 +38,7 @@ MARGINS = {
     "share_above": 0.02, "pearson": 0.1, "spearman": 0.1,
 }  # fmt: skip
 FRECHET = "frechet"  # stands for the Fréchet distance of whatever features the run has
+SHOWN = 3  # missing runs that are named one by one
 ANSWERS = {"held": "yes", "not held": "no"}
 
 
@@ -101,20 +102,28 @@ def _compared(weights: dict[Run, float]) -> str:
     return f"{ups} against {downs}" if downs else ups
 
 
-def _tell_missing(missing: list[Run], states: pd.DataFrame, ran: set[Run]) -> tuple[str, bool]:
-    """Which runs are missing and why, and whether any of them failed. ran : runs with any number at all."""
+def _tell_missing(
+    missing: list[Run], states: pd.DataFrame, ran: set[Run], why: list[str]
+) -> tuple[str, bool]:
+    """Which runs are missing and why, and whether any of them failed.
+
+    ran : runs with any number at all. why : what is noted where the measure has no value.
+    """
     failed = states[states["status"].eq("failed")].drop_duplicates("point").set_index("point")
-    told, diverged, empty = [], False, 0
-    for run in missing:
-        if run[0] in failed.index:
-            diverged = True
-            told.append(f"{_name(run)} failed ({failed['reason'][run[0]]})")
-        elif run in ran:
-            empty += 1
-        else:
-            told.append(f"{_name(run)} not run")
-    if empty:
-        told.append(f"{empty} run{'s' if empty > 1 else ''} without a value of it")
+    told = [
+        f"{_name(run)} failed ({failed['reason'][run[0]]})"
+        for run in missing
+        if run[0] in failed.index
+    ]
+    diverged = bool(told)
+    rest = [run for run in missing if run[0] not in failed.index]
+    absent = [_name(run) for run in rest if run not in ran]
+    if absent:
+        more = f" and {len(absent) - SHOWN} more" if len(absent) > SHOWN else ""
+        told.append(f"not run: {', '.join(absent[:SHOWN])}{more}")
+    if empty := len([run for run in rest if run in ran]):
+        reasons = f" ({', '.join(why)})" if why else ""
+        told.append(f"{empty} run{'s' if empty > 1 else ''} without a value of it{reasons}")
     return "; ".join(told), diverged
 
 
@@ -133,13 +142,16 @@ def evaluate(
     have = {(str(point), str(defence)) for point, defence in values.table.index}
     built: Built = claim.design.build(grid, have)
     ran = set(zip(measures["point"], measures["defence"], strict=True))
-    note, diverged = _tell_missing(built.missing, states, ran)
+    some = measures[measures["measure"].eq(measure) & measures["value"].isna()]
+    tried = bool(set(built.missing) & ran) and measures["measure"].eq(measure).any()
+    why = sorted(set(some["note"]) - {""})[:SHOWN]
+    note, diverged = _tell_missing(built.missing, states, ran, why)
     row: dict[str, object] = dict.fromkeys(COLUMNS, "")
     row |= {
         "claim": claim.name, "kind": "question" if claim.question else "claim", "words": claim.words,
         "source": claim.source, "measure": measure, "note": note, "seeds": 0, "df": 0,
         "expected": f"{'above' if claim.sign > 0 else 'below'} {claim.reference:g}",
-        "verdict": "failed" if diverged else "undecided" if set(built.missing) & ran else "not run",
+        "verdict": "failed" if diverged else "undecided" if tried else "not run",
     }  # fmt: skip
     row |= dict.fromkeys(("more", "less", "estimate", "low", "high"), float("nan"))
     estimates = [(w, estimate(values, w, confidence)) for w in built.contrasts]

@@ -12,10 +12,13 @@ ATTACKS = ("dcs", "ecs", "clique")
 
 
 def clique_order(scores: pd.DataFrame) -> pd.Series:
-    """Carlini's order as one number: larger cliques first, of equal ones the closer; NaN where no pictures were made."""
-    made = scores["clique_distance"].notna()
+    """Carlini's order as one number: larger cliques first, of equal ones the closer; NaN where no pictures were made.
+
+    A clique of one has no distance and is the last of its size.
+    """
+    made = scores["clique_size"] > 0
     closeness = 1 / (2 + scores["clique_distance"].clip(lower=0))
-    return (scores["clique_size"] + closeness).where(made)
+    return (scores["clique_size"] + closeness.fillna(0)).where(made)
 
 
 def find_copied(
@@ -86,6 +89,8 @@ def outlier_similarity(
     from verbatim.study.relative import rank_correlation
 
     some = generations[generations["kind"].eq("one") & (generations["picture_id"] >= 0)]
+    if not len(some):
+        return  # a model without captions was asked for no picture
     own = similarities.drop_duplicates("generation").set_index("generation")["own_rmse"]
     near = -own.reindex(some["generation"]).to_numpy(float)
     far = distance.reindex(some["picture_id"]).to_numpy(float)
