@@ -5,16 +5,6 @@
 # OUTPUTS  <results>/study/pool.parquet                   pictures that points train on, and those that none does
 #          <results>/study/points/{point}/{seed}/         one trained model: model/, rows, state, training_log
 #          <results>/study/runs/{point}/{seed}/{defence}/ its pictures with a defence: pictures.zip, generations, scores
-STUDY_SAMPLING = code(
-    "diffusion/denoiser",
-    "diffusion/folders",
-    "diffusion/latent",
-    "diffusion/load",
-    "diffusion/noise",
-    "diffusion/pixel",
-    "diffusion/sampling",
-    "diffusion/sentencepiece",
-)
 
 
 rule select_pool:
@@ -100,8 +90,20 @@ rule generate_point:
         rows=rules.train_point.output.rows,
         model=rules.train_point.output.model,
         state=rules.train_point.output.state,
-        code=STUDY_SAMPLING
-        + code("images", "study/captions", "study/defences", "study/generation"),
+        code=code(
+            "diffusion/denoiser",
+            "diffusion/folders",
+            "diffusion/latent",
+            "diffusion/load",
+            "diffusion/noise",
+            "diffusion/pixel",
+            "diffusion/sampling",
+            "diffusion/sentencepiece",
+            "images",
+            "study/captions",
+            "study/defences",
+            "study/generation",
+        ),
     output:
         pictures="<results>/study/runs/{point}/{seed}/{defence}/pictures.zip",
         generations="<results>/study/runs/{point}/{seed}/{defence}/generations.parquet",
@@ -141,9 +143,16 @@ rule score_point:
         state=rules.train_point.output.state,
         pictures=rules.generate_point.output.pictures,
         generations=rules.generate_point.output.generations,
-        code=STUDY_SAMPLING
-        + code(
+        code=code(
             "blackbox/ecs",
+            "diffusion/denoiser",
+            "diffusion/folders",
+            "diffusion/latent",
+            "diffusion/load",
+            "diffusion/noise",
+            "diffusion/pixel",
+            "diffusion/sampling",
+            "diffusion/sentencepiece",
             "images",
             "postfilter/cliques",
             "postfilter/tiles",

@@ -192,5 +192,5 @@ def save_point(
 ) -> None:
     """Write a `StableDiffusionPipeline` folder whose scheduler says that v is predicted."""
     save_latent(folder, unet, text, tokenizer, vae)
-    config = {**make_scheduler().config, "prediction_type": "v_prediction"}
-    DDPMScheduler.from_config(config).save_pretrained(folder / "scheduler")
+    scheduler = DDPMScheduler.from_config(make_scheduler().config, prediction_type="v_prediction")
+    scheduler.save_pretrained(folder / "scheduler")
