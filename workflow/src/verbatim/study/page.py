@@ -18,7 +18,8 @@ SIGNS = {
     "held": "✓", "yes": "✓", "not held": "✗", "no": "✗", "undecided": "?", "failed": "!", "not run": "–",
 }  # fmt: skip
 MORE_STYLE = """
-td.words { white-space: normal; min-width: 20rem; } td.note { white-space: normal; max-width: 22rem; color: #666; }
+body { max-width: 84rem; } td.words { white-space: normal; min-width: 20rem; }
+td.source { white-space: normal; min-width: 10rem; color: #444; } td.note { white-space: normal; min-width: 14rem; max-width: 22rem; color: #666; }
 td.v { font-weight: 600; } figure { margin: 1rem 0; } figure img { max-width: 100%; }
 figcaption { color: #444; max-width: 46rem; } dt { font-weight: 600; margin-top: .4rem; } dd { margin: 0 0 0 1rem; }
 """
@@ -72,74 +73,30 @@ def _interval(value: float, low: float, high: float) -> str:
 
 
 def _claims(claims: pd.DataFrame) -> str:
-    head = "<tr><th>verdict</th><th>claim</th><th>source</th><th>measure</th><th>measured [interval]</th><th>right if</th><th>levels</th><th>seeds</th><th>compared; what is missing</th></tr>"
+    names = (
+        "verdict", "claim", "measured [interval]", "right if", "levels", "trainings a point", "measure",
+        "source", "compared; what is missing",
+    )  # fmt: skip
+    head = "".join(f"<th>{name}</th>" for name in names)
     rows = []
     for line in claims.to_dict("records"):
         levels = " / ".join(filter(None, (format_value(line["more"]), format_value(line["less"]))))
         note = "; ".join(str(x) for x in (line["compared"], line["note"]) if x)
         rows.append(
             f'<tr>{_verdict(str(line["verdict"]))}<td class="words">{html.escape(str(line["words"]))}</td>'
-            f"<td>{html.escape(str(line['source']))}</td><td>{html.escape(str(line['measure']))}</td>"
             f"<td>{_interval(line['estimate'], line['low'], line['high'])}</td>"
             f"<td>{html.escape(str(line['expected']))}</td><td>{html.escape(levels)}</td>"
-            f'<td>{line["seeds"]}</td><td class="note">{html.escape(note)}</td></tr>'
+            f"<td>{line['seeds']}</td><td>{html.escape(str(line['measure']))}</td>"
+            f'<td class="source">{html.escape(str(line["source"]))}</td>'
+            f'<td class="note">{html.escape(note)}</td></tr>'
         )
-    return f'<div class="wide"><table>{head}{"".join(rows)}</table></div>'
+    return f'<div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
 
 
-def _mitigations(table: pd.DataFrame) -> str:
-    head = "<tr><th>when</th><th>mitigation</th><th>duplication</th><th>similarity, theirs (SSCD)</th><th>similarity, ours</th><th>change, theirs</th><th>change, ours</th><th>recall</th><th>Fréchet distance</th><th>CLIP score</th><th>seeds</th><th>status</th></tr>"
-    rows = []
-    for line in table.to_dict("records"):
-        name = {**TRAINING, **INFERENCE}.get(str(line["mitigation"]), "none")
-        name = TRAINING.get(str(line["mitigation"]), name) if line["stage"] == "train" else name
-        cells = [
-            str(line["stage"]), f"{str(line['mitigation']).upper()}: {name}" if name != "none" else "none",
-            str(line["copies"]), format_value(line["theirs"]),
-        ]  # fmt: skip
-        rows.append(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
-            + f"<td>{_interval(line['ours'], line['low'], line['high'])}</td>"
-            + f"<td>{html.escape(format_value(line['theirs_change']))}</td>"
-            + f"<td>{_interval(line['change'], line['change_low'], line['change_high'])}</td>"
-            + "".join(
-                f"<td>{_interval(line[k], line[f'{k}_low'], line[f'{k}_high'])}</td>"
-                for k in ("recall", "frechet", "clip_score")
-            )
-            + f"<td>{line['seeds']}</td><td>{html.escape(str(line['status']))}</td></tr>"
-        )  # fmt: skip
-    return f'<div class="wide"><table>{head}{"".join(rows)}</table></div>'
-
-
-def _figures(figures: dict[str, bytes]) -> str:
-    shown = []
-    for name, png in figures.items():
-        data = base64.b64encode(png).decode("ascii")
-        text = html.escape(CAPTIONS.get(name, name))
-        shown.append(
-            f'<figure><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'
-        )
-    return "\n".join(shown)
-
-
-def render_page(
-    claims: pd.DataFrame,
-    table: pd.DataFrame,
-    states: pd.DataFrame,
-    figures: dict[str, bytes],
-    seeds: int,
-    confidence: float,
-) -> str:
-    """The page; everything in it, figures too. No text of a table reaches it unescaped.
-
-    figures : name (of CAPTIONS) -> PNG. seeds : trainings a point.
-    """
-    times = {1: "once", 2: "twice"}.get(seeds, f"{seeds} times")
-    trained = f"{seeds} training{'s' if seeds != 1 else ''}"
-    counts = claims["verdict"].value_counts()
-    summary = ", ".join(
-        f"{counts[verdict]} {verdict}" for verdict in SIGNS if verdict in counts.index
-    )
+def _count(claims: pd.DataFrame) -> str:
+    """How many of each verdict, in the order of SIGNS."""
+    is_claim = claims["kind"].eq("claim")
+    summary = f"claims: {_count(claims[is_claim])}; questions: {_count(claims[~is_claim])}"
     failed = states[states["status"].eq("failed")]
     broken = "".join(
         f"<li>{html.escape(f'{s.point}, seed {s.seed}: {s.reason}')}</li>"
@@ -148,7 +105,6 @@ def render_page(
     terms = "".join(
         f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in TERMS.items()
     )
-    is_claim = claims["kind"].eq("claim")
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8><title>Why models copy, and what stops it</title>"
         f"<style>{STYLE}{MORE_STYLE}</style><h1>Why models copy, and what stops it</h1>",
