@@ -95,6 +95,59 @@ def _claims(claims: pd.DataFrame) -> str:
 
 def _count(claims: pd.DataFrame) -> str:
     """How many of each verdict, in the order of SIGNS."""
+    counts = claims["verdict"].value_counts()
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in SIGNS if verdict in counts.index)
+
+
+def _mitigations(table: pd.DataFrame) -> str:
+    head = "<tr><th>when</th><th>mitigation</th><th>duplication</th><th>similarity, theirs (SSCD)</th><th>similarity, ours</th><th>change, theirs</th><th>change, ours</th><th>recall</th><th>Fréchet distance</th><th>CLIP score</th><th>seeds</th><th>status</th></tr>"
+    rows = []
+    for line in table.to_dict("records"):
+        name = {**TRAINING, **INFERENCE}.get(str(line["mitigation"]), "none")
+        name = TRAINING.get(str(line["mitigation"]), name) if line["stage"] == "train" else name
+        cells = [
+            str(line["stage"]), f"{str(line['mitigation']).upper()}: {name}" if name != "none" else "none",
+            str(line["copies"]), format_value(line["theirs"]),
+        ]  # fmt: skip
+        rows.append(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
+            + f"<td>{_interval(line['ours'], line['low'], line['high'])}</td>"
+            + f"<td>{html.escape(format_value(line['theirs_change']))}</td>"
+            + f"<td>{_interval(line['change'], line['change_low'], line['change_high'])}</td>"
+            + "".join(
+                f"<td>{_interval(line[k], line[f'{k}_low'], line[f'{k}_high'])}</td>"
+                for k in ("recall", "frechet", "clip_score")
+            )
+            + f"<td>{line['seeds']}</td><td>{html.escape(str(line['status']))}</td></tr>"
+        )  # fmt: skip
+    return f'<div class="wide"><table>{head}{"".join(rows)}</table></div>'
+
+
+def _figures(figures: dict[str, bytes]) -> str:
+    shown = []
+    for name, png in figures.items():
+        data = base64.b64encode(png).decode("ascii")
+        text = html.escape(CAPTIONS.get(name, name))
+        shown.append(
+            f'<figure><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'
+        )
+    return "\n".join(shown)
+
+
+def render_page(
+    claims: pd.DataFrame,
+    table: pd.DataFrame,
+    states: pd.DataFrame,
+    figures: dict[str, bytes],
+    seeds: int,
+    confidence: float,
+) -> str:
+    """The page; everything in it, figures too. No text of a table reaches it unescaped.
+
+    figures : name (of CAPTIONS) -> PNG. seeds : trainings a point.
+    """
+    times = {1: "once", 2: "twice"}.get(seeds, f"{seeds} times")
+    trained = f"{seeds} training{'s' if seeds != 1 else ''}"
     is_claim = claims["kind"].eq("claim")
     summary = f"claims: {_count(claims[is_claim])}; questions: {_count(claims[~is_claim])}"
     failed = states[states["status"].eq("failed")]
