@@ -69,6 +69,18 @@ def test_a_diverged_training_is_named_with_its_reason():
     assert "broken failed (step 31: the loss is nan)" in line["note"]
 
 
+def test_a_seed_that_diverged_costs_that_seed_and_is_named():
+    measures, states = made_measures(), made_states()
+    measures = measures[~(measures["point"].eq("fixed") & measures["seed"].eq(1))]
+    states.loc[states["point"].eq("fixed") & states["seed"].eq(1), ["status", "reason"]] = (
+        "failed", "step 9: the loss is inf",
+    )  # fmt: skip
+    claim = Claim("made", "words", "source", SCORE, Pairs("conditioning", "own", "fixed"))
+    line = evaluate(claim, measures, states, made_grid(), 0.95)
+    assert (line["verdict"], line["seeds"]) == ("undecided", 1)
+    assert line["note"] == "fixed, seed 1 failed (step 9: the loss is inf)"
+
+
 def test_points_that_were_not_asked_for_are_not_run():
     assert said(Pairs("conditioning", "own", "random"))["verdict"] == "not run"
     assert said(Pairs("conditioning", "own", "fixed"), "absent")["verdict"] == "not run"

@@ -168,6 +168,12 @@ def evaluate(
         row["note"] = "; ".join(
             filter(None, [f"least of {len(judged)} comparisons", str(row["note"])])
         )
+    used = {point for point, _ in weights}
+    broken = states[states["status"].eq("failed") & states["point"].isin(used)]
+    lost = [
+        f"{state.point}, seed {state.seed} failed ({state.reason})" for state in broken.itertuples()
+    ]
+    row["note"] = "; ".join(filter(None, [str(row["note"]), *lost]))
     back = claim.sign * value + claim.reference
     ends = sorted(claim.sign * x + claim.reference for x in (low, high))
     plain = all(w > 0 for w in weights.values())
