@@ -55,7 +55,7 @@ class Point:
     description: str
 
     @property
-    def defended_by(self) -> bool:
+    def has_prompts(self) -> bool:
         """Whether a defence of the prompt can change anything: there must be a prompt."""
         return self.conditioning != "none"
 
@@ -194,7 +194,7 @@ def select_points(grid: dict[str, Point], wanted: list[str], path: str | Path) -
 def check_defended(grid: dict[str, Point], defended: list[str], path: str | Path) -> None:
     """Refuse defended points that the sheet does not have, or that have no prompt to defend."""
     _refuse_unknown(grid, defended, "study.defended", path)
-    bare = [name for name in defended if not grid[name].defended_by]
+    bare = [name for name in defended if not grid[name].has_prompts]
     if bare:
         raise GridError(
             f"config: study.defended has {bare[0]!r}, which {path} conditions on nothing; "
