@@ -174,7 +174,7 @@ rule count_dataset:
     benchmark:
         "<results>/benchmarks/study/count_dataset/{seed}.tsv"
     conda:
-        "../../envs/gpu.yaml"
+        "../../envs/world.yaml"
     threads: 1
     resources:
         gpu=1,
@@ -252,9 +252,16 @@ rule generate_users:
         prompts=users_prompts,
         model=f"{USERS_POINT}/model",
         state=f"{USERS_POINT}/state.parquet",
-        code=STUDY_SAMPLING
-        + code(
+        code=code(
             "compare",
+            "diffusion/denoiser",
+            "diffusion/folders",
+            "diffusion/latent",
+            "diffusion/load",
+            "diffusion/noise",
+            "diffusion/pixel",
+            "diffusion/sampling",
+            "diffusion/sentencepiece",
             "images",
             "search",
             "study/captions",
@@ -276,7 +283,7 @@ rule generate_users:
     benchmark:
         "<results>/benchmarks/study/generate_users.tsv"
     conda:
-        "../../envs/gpu.yaml"
+        "../../envs/world.yaml"
     threads: 1
     resources:
         gpu=1,

@@ -110,7 +110,7 @@ def count_quality(
     at = run.pool.places(run.rows["picture_id"][run.rows["member"]].to_numpy())
     n = int(sample.sum())
     name = settings.first
-    note = f"Fréchet distance of vectors by {name}: no FID"
+    note = f"of vectors by {name}, no FID; it falls with n, which is to be the same where runs are compared"
     value = frechet(run.pool.described[name].whole[at], made[name].whole[sample])
     out.add(f"frechet:{name}", value, n, note=note)
     if inception is not None:
@@ -119,4 +119,5 @@ def count_quality(
     pictures = run.pictures[captioned].astype(np.float32) / 255
     value, each = score(pictures, run.generations["caption"][captioned].tolist())
     half = 1.96 * each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else float("nan")
-    out.add("clip_score", value, len(each), value - half, value + half)
+    low, high = np.maximum(0.0, [value - half, value + half])  # as the score itself
+    out.add("clip_score", value, len(each), low, high)

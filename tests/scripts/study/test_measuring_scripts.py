@@ -1,0 +1,174 @@
+"""From a run's pictures to its measures by the scripts, as the rules call them; and a training that failed."""
+
+import made_study
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from verbatim.images import write_archive
+from verbatim.records import read_table, write_table
+from verbatim.study.runs import RunError
+
+DESCRIPTORS = {"clip": {"kind": "open_clip", "source": "", "preset": "own"}}
+MEASURING = {
+    "descriptors": DESCRIPTORS, "first": "clip", "inception": {"source": "", "sha256": ""}, "threshold": 0.5,
+    "resamples": 20, "confidence": 0.95, "copy_rmse": 0.12, "describes": 0.5, "point": "one", "study_seed": 0,
+}  # fmt: skip
+RUN = {"point": "one", "seed": "0", "defence": "none"}
+MEMBERS, HELD_OUT = list(range(8)), [12, 13, 14, 15]
+
+
+class Measuring:
+    """A folder with a made run: pictures that are copies of training pictures 0 and 3, and noise."""
+
+    def __init__(self, run_script, folder, clip):
+        self.run_script, self.folder = run_script, folder
+        self.world, table = made_study.pictures(), made_study.pictures_table()
+        np.save(folder / "pictures.npy", self.world)
+        write_table(folder / "pictures.parquet", "pictures", table)
+        pool = table[["picture_id", "caption", "group"]].assign(
+            order=range(16),
+            planted=[i < 2 for i in range(16)],
+            held_out=[i >= 12 for i in range(16)],
+        )
+        write_table(folder / "pool.parquet", "study_pool", pool)
+        rows = table.iloc[MEMBERS][["picture_id", "caption"]].assign(
+            weight=[10.0] * 2 + [1.0] * 6,
+            planted=[True] * 2 + [False] * 6,
+            member=True,
+            n_captions=1,
+        )
+        write_table(folder / "rows.parquet", "study_rows", rows)
+        self.state("ok")
+        self.inputs = {
+            name: folder / f"{name}.parquet" for name in ("pool", "rows", "state", "generations")
+        } | {
+            "training": folder / "pictures.npy", "clip": clip / "open_clip_config.json",
+            "features": folder / "features.npz", "pictures": folder / "pictures.zip",
+        }  # fmt: skip
+        made = np.random.default_rng(1).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
+        made[0], made[1] = self.world[0], self.world[3]
+        write_archive(folder / "pictures.zip", [(f"{i}.png", one) for i, one in enumerate(made)])
+        self.generations(6)
+
+    def state(self, status):
+        state = {
+            "point": "one", "seed": 0, "status": status, "reason": "loss nan", "steps": 3, "seconds": 1.0,
+            "loss": 1.0,
+        }  # fmt: skip
+        write_table(self.folder / "state.parquet", "study_state", pd.DataFrame([state]))
+
+    def generations(self, n):
+        captions = list(made_study.CODES)[:n]
+        table = pd.DataFrame(
+            {
+                "generation": range(n), "picture_id": range(n), "caption": captions, "prompt": captions,
+                "gen_seed": range(n), "planted": [i < 2 for i in range(n)], "member": True, "kind": "one",
+                "size": 16,
+            }
+        )  # fmt: skip
+        write_table(self.folder / "generations.parquet", "study_generations", table)
+
+    def embed(self):
+        self.run_script(
+            "study/embed_pool.py",
+            input={**self.inputs, "pictures": self.folder / "pictures.npy"},
+            output={"features": self.folder / "features.npz"},
+            params=MEASURING,
+        )
+
+    def count(self):
+        names = ("similarities", "measures")
+        self.run_script(
+            "study/count_similarity.py",
+            input=self.inputs,
+            output={name: self.folder / f"{name}.parquet" for name in names},
+            params=MEASURING,
+            wildcards=RUN,
+        )
+        return [read_table(self.folder / f"{name}.parquet", f"study_{name}") for name in names]
+
+
+@pytest.fixture
+def measuring(run_script, tmp_path, study_clip):
+    return Measuring(run_script, tmp_path, study_clip)
+
+
+def test_a_run_is_measured_and_its_copies_are_found(measuring):
+    measuring.embed()
+    similarities, measures = measuring.count()
+    assert similarities["match"].tolist()[:2] == [0, 3]
+    assert similarities["similarity"].tolist()[:2] == pytest.approx([1, 1], abs=1e-5)
+    assert similarities["rmse"].tolist()[:2] == [0, 0]
+    value = measures.set_index("measure")["value"]
+    assert value["recall"] == 0.5
+    assert value["copies_any"] == pytest.approx(2 / 6)
+    assert value["frechet:clip"] > 0
+    assert "fid" not in value.index
+    assert measures["measure"].is_unique
+
+
+def test_clusters_and_users_are_counted_on_what_was_measured(measuring):
+    measuring.embed()
+    measuring.count()
+    folder = measuring.folder
+    measuring.run_script(
+        "study/count_dataset.py",
+        input={
+            **measuring.inputs, "table": folder / "pictures.parquet",
+            "states": [folder / "state.parquet"], "similarities": [folder / "similarities.parquet"],
+        },
+        output={"clusters": folder / "clusters.parquet", "measures": folder / "m.parquet"},
+        params={
+            "points": {"one": made_study.POINT | {"ddf": 10.0}}, "captions": 4, "descriptor": "clip",
+            "threshold": 0.9999, "copy_above": 0.5, "confidence": 0.95,
+        },
+        wildcards={"seed": "0"},
+    )  # fmt: skip
+    clusters = read_table(folder / "clusters.parquet", "study_clusters")
+    assert clusters["size"].sum() == 26
+    assert clusters["generations"].sum() == 6
+    assert (
+        "caption_similarity"
+        in read_table(folder / "m.parquet", "study_measures")["measure"].tolist()
+    )
+    measuring.run_script(
+        "study/build_users.py",
+        input=measuring.inputs,
+        output={"prompts": folder / "metadata.parquet"},
+        params={"n": 6, "seed": 0},
+    )
+    assert pq.read_schema(folder / "metadata.parquet").field("seed").type == pa.uint32()
+    users = read_table(folder / "generations.parquet", "study_generations")[
+        ["generation", "prompt", "gen_seed"]
+    ]
+    users = users.assign(
+        similarity=np.nan, match=-1, caption="", rmse=np.nan, described=np.nan, describes=False
+    )
+    write_table(folder / "prompts.parquet", "study_users", users)
+    measuring.run_script(
+        "study/count_users.py",
+        input={**measuring.inputs, "generations": folder / "prompts.parquet"},
+        output={"users": folder / "users.parquet", "measures": folder / "u.parquet"},
+        params=MEASURING,
+    )
+    users = read_table(folder / "users.parquet", "study_users")
+    assert users["match"].tolist()[:2] == [0, 3]
+    assert users["described"][0] == pytest.approx(1, abs=1e-5)  # its own caption was asked for
+
+
+def test_a_training_that_failed_leaves_empty_tables(measuring):
+    measuring.embed()
+    measuring.state("failed")
+    similarities, measures = measuring.count()
+    assert similarities.empty
+    assert measures.empty
+
+
+def test_a_run_without_pictures_is_refused_by_name(measuring):
+    measuring.embed()
+    measuring.generations(0)
+    with pytest.raises(RunError, match=r"pictures\.zip: its generations\.parquet has no rows"):
+        measuring.count()
