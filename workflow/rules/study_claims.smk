@@ -1,9 +1,409 @@
 # study, concluding: membership, the papers' claims, tables, figures, the page. Carlini 2023; Somepalli 2022, 2023.
 #
-# INPUTS   <results>/study/runs, <results>/study/points
-# OUTPUTS  <results>/study/measures.parquet, table1.csv, claims.csv, claims.html, figures
+# INPUTS   what the rules of study.smk and study_measures.smk leave in <results>/study/runs and points
+# OUTPUTS  <results>/study/membership/   scores.parquet: a row a shadow model and picture; measures.parquet
+#          <results>/study/inpainting/   errors.parquet: the same of completed halves; measures.parquet
+#          <results>/study/relative/     distances.parquet: a row a picture of models without captions; measures.parquet
+#          <results>/study/measures.parquet, states.parquet   every number of every run; what came of every training
+#          <results>/study/claims.csv, table1.csv, claims.html   claims, mitigations (theirs beside ours), the page
+#          <results>/study/figures/      one for each finding
+STUDY_FIGURES = [
+    "duplication",
+    "conditioning",
+    "data",
+    "length",
+    "mitigations_training",
+    "mitigations_inference",
+    "attacks",
+    "complexity",
+    "membership",
+    "relative",
+]
+
+
+localrules:
+    compare_claims,
+
+
+def shadow_points():
+    """Shadow models of this run; each is trained for the first study seed."""
+    return [name for name, point in POINTS.items() if point.half >= 0]
+
+
+def of_shadows(name):
+    """This file of every shadow model."""
+    seed = config["study"]["seeds"][0]
+    return [
+        f"<results>/study/points/{point}/{seed}/{name}" for point in shadow_points()
+    ]
+
+
+def relative_runs():
+    """(point, seed) of the models without captions."""
+    return [
+        (point, seed)
+        for point, seed, _ in study_runs()
+        if POINTS[point].conditioning == "none" and POINTS[point].half < 0
+    ]
+
+
+def of_relative(pattern):
+    """This file of every model without captions."""
+    return [pattern.format(point=point, seed=seed) for point, seed in relative_runs()]
+
+
+def carlini_measures():
+    """Numbers of the rules below, those that this run's points allow."""
+    files = []
+    if shadow_points():
+        files += ["<results>/study/membership/measures.parquet"]
+        files += ["<results>/study/inpainting/measures.parquet"]
+    if relative_runs():
+        files += ["<results>/study/relative/measures.parquet"]
+    return files
+
+
+def plain_point():
+    """The point that is as `study.base` says, else the first with captions: whose pictures are shown one by one."""
+    told = [
+        point
+        for point in POINTS.values()
+        if point.conditioning != "none" and point.half < 0
+    ]
+    plain = [
+        point.point for point in told if point.ddf == 1 and point.mitigation == "none"
+    ]
+    return (plain or [point.point for point in told] or list(POINTS))[0]
+
+
+def every_point():
+    """All points of the sheet, those of this run or not, as plain records."""
+    return [{"point": name, **point.settings()} for name, point in ALL_POINTS.items()]
 
 
 def all_study():
     """What the study comes to: tables, page, figures."""
-    return []
+    return [
+        "<results>/study/claims.csv",
+        "<results>/study/table1.csv",
+        "<results>/study/claims.html",
+    ]
+
+
+rule score_membership:
+    input:
+        pictures=rules.build_pictures.output.pictures,
+        rows=of_shadows("rows.parquet"),
+        states=of_shadows("state.parquet"),
+        models=of_shadows("model"),
+        code=code(
+            "compare",
+            "diffusion/denoiser",
+            "diffusion/folders",
+            "diffusion/latent",
+            "diffusion/load",
+            "diffusion/noise",
+            "diffusion/pixel",
+            "diffusion/sampling",
+            "diffusion/sentencepiece",
+            "images",
+            "search",
+            "study/complexity",
+            "study/copies",
+            "study/losses",
+            "study/measures",
+            "study/membership",
+            "study/relative",
+            "study/shadows",
+            "study/similarity",
+            "tables/statistics",
+        ),
+    output:
+        scores="<results>/study/membership/scores.parquet",
+        measures="<results>/study/membership/measures.parquet",
+    log:
+        "<results>/logs/study/score_membership.log",
+    benchmark:
+        "<results>/benchmarks/study/score_membership.tsv"
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=grow(3000),
+        runtime=grow(60),
+    params:
+        points=shadow_points(),
+        seed=config["study"]["seeds"][0],
+        timestep=config["study"]["membership"]["timestep"],
+        noises=list(range(config["study"]["membership"]["noises"])),
+        flip=config["study"]["membership"]["flip"],
+        fprs=config["study"]["membership"]["fpr"],
+        neighbours=config["study"]["membership"]["neighbours"],
+        batch=config["sampling"]["batch"],
+        resamples=config["tables"]["resamples"],
+        confidence=config["tables"]["confidence"],
+    script:
+        "../scripts/study/score_membership.py"
+
+
+rule score_inpainting:
+    input:
+        pictures=rules.build_pictures.output.pictures,
+        rows=of_shadows("rows.parquet"),
+        states=of_shadows("state.parquet"),
+        models=of_shadows("model"),
+        code=code(
+            "compare",
+            "diffusion/denoiser",
+            "diffusion/folders",
+            "diffusion/latent",
+            "diffusion/load",
+            "diffusion/noise",
+            "diffusion/pixel",
+            "diffusion/sampling",
+            "diffusion/sentencepiece",
+            "images",
+            "search",
+            "study/complexity",
+            "study/copies",
+            "study/inpainting",
+            "study/losses",
+            "study/measures",
+            "study/membership",
+            "study/relative",
+            "study/shadows",
+            "study/similarity",
+            "tables/statistics",
+        ),
+    output:
+        errors="<results>/study/inpainting/errors.parquet",
+        measures="<results>/study/inpainting/measures.parquet",
+    log:
+        "<results>/logs/study/score_inpainting.log",
+    benchmark:
+        "<results>/benchmarks/study/score_inpainting.tsv"
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=grow(3000),
+        runtime=grow(60),
+    params:
+        points=shadow_points(),
+        seed=config["study"]["seeds"][0],
+        timestep=config["study"]["membership"]["timestep"],
+        pictures=config["study"]["inpainting"]["pictures"],
+        completions=config["study"]["inpainting"]["completions"],
+        best=config["study"]["inpainting"]["best"],
+        steps=config["study"]["inpainting"]["steps"],
+        batch=config["sampling"]["batch"],
+        resamples=config["tables"]["resamples"],
+        confidence=config["tables"]["confidence"],
+    script:
+        "../scripts/study/score_inpainting.py"
+
+
+rule count_relative:
+    input:
+        pictures=rules.build_pictures.output.pictures,
+        rows=of_relative("<results>/study/points/{point}/{seed}/rows.parquet"),
+        generations=of_relative(
+            "<results>/study/runs/{point}/{seed}/none/generations.parquet"
+        ),
+        archives=of_relative("<results>/study/runs/{point}/{seed}/none/pictures.zip"),
+        code=code(
+            "compare",
+            "images",
+            "search",
+            "study/complexity",
+            "study/copies",
+            "study/features",
+            "study/measures",
+            "study/relative",
+            "study/runs",
+            "study/similarity",
+            "tables/statistics",
+        ),
+    output:
+        distances="<results>/study/relative/distances.parquet",
+        measures="<results>/study/relative/measures.parquet",
+    log:
+        "<results>/logs/study/count_relative.log",
+    benchmark:
+        "<results>/benchmarks/study/count_relative.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(2000),
+        runtime=grow(20),
+    params:
+        runs=relative_runs(),
+        nearest=config["study"]["relative"]["nearest"],
+        alpha=config["study"]["relative"]["alpha"],
+        confidence=config["tables"]["confidence"],
+    script:
+        "../scripts/study/count_relative.py"
+
+
+rule merge_study:
+    input:
+        pool=rules.select_pool.output.pool,
+        pictures=rules.build_pictures.output.pictures,
+        states=of_study_points("state.parquet"),
+        measures=of_study_runs("measures.parquet"),
+        scores=of_study_runs("scores.parquet"),
+        generations=of_study_runs("generations.parquet"),
+        similarities=of_study_runs("similarities.parquet"),
+        further=[*all_study_measures(), *carlini_measures()],
+        code=code(
+            "compare",
+            "images",
+            "search",
+            "study/complexity",
+            "study/copies",
+            "study/detection",
+            "study/measures",
+            "study/membership",
+            "study/relative",
+            "study/similarity",
+            "tables/statistics",
+        ),
+    output:
+        measures="<results>/study/measures.parquet",
+        states="<results>/study/states.parquet",
+    log:
+        "<results>/logs/study/merge_study.log",
+    benchmark:
+        "<results>/benchmarks/study/merge_study.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(2000),
+        runtime=grow(20),
+    params:
+        runs=study_runs(),
+        neighbours=config["study"]["membership"]["neighbours"],
+        copy_rmse=config["labels"]["presets"][config["labels"]["preset"]]["mv"],
+        resamples=config["study"]["measures"]["resamples"],
+        confidence=config["tables"]["confidence"],
+    script:
+        "../scripts/study/merge_study.py"
+
+
+rule plot_study:
+    input:
+        measures=rules.merge_study.output.measures,
+        pool=rules.select_pool.output.pool,
+        features=rules.embed_pool.output.features,
+        similarities=f"<results>/study/runs/{plain_point()}/{config['study']['seeds'][0]}/none/similarities.parquet",
+        membership=rules.score_membership.output.scores if shadow_points() else [],
+        relative=rules.count_relative.output.distances if relative_runs() else [],
+        code=code(
+            "compare",
+            "figures/style",
+            "images",
+            "search",
+            "study/claims",
+            "study/comparisons",
+            "study/complexity",
+            "study/contrasts",
+            "study/copies",
+            "study/curves",
+            "study/designs",
+            "study/features",
+            "study/measures",
+            "study/membership",
+            "study/papers",
+            "study/plots",
+            "study/similarity",
+            "study/table1",
+            "tables/statistics",
+        ),
+    output:
+        png=expand("<results>/study/figures/{figure}.png", figure=STUDY_FIGURES),
+        pdf=expand("<results>/study/figures/{figure}.pdf", figure=STUDY_FIGURES),
+    log:
+        "<results>/logs/study/plot_study.log",
+    benchmark:
+        "<results>/benchmarks/study/plot_study.tsv"
+    conda:
+        "../../envs/plots.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1500),
+        runtime=grow(20),
+    params:
+        figures=STUDY_FIGURES,
+        points=every_point(),
+        base=config["study"]["base"],
+        defended=config["study"]["defended"],
+        defences=config["study"]["defences"],
+        columns=[
+            "stage",
+            "mitigation",
+            "duplication",
+            "copies",
+            "point",
+            "defence",
+        ],
+        descriptor=config["study"]["measures"]["descriptor"],
+        complexity_of=plain_point(),
+        without_captions={
+            point: ALL_POINTS[point].description for point, _ in relative_runs()
+        },
+        resamples=config["study"]["measures"]["resamples"],
+        confidence=config["tables"]["confidence"],
+        dpi=config["figures"]["dpi"],
+    script:
+        "../scripts/study/plot_study.py"
+
+
+rule compare_claims:
+    input:
+        measures=rules.merge_study.output.measures,
+        states=rules.merge_study.output.states,
+        pool=rules.select_pool.output.pool,
+        paper=config["study"]["paper_values"],
+        figures=rules.plot_study.output.png,
+        code=code(
+            "compare",
+            "search",
+            "study/claims",
+            "study/comparisons",
+            "study/complexity",
+            "study/contrasts",
+            "study/copies",
+            "study/designs",
+            "study/page",
+            "study/papers",
+            "study/table1",
+            "tables/page",
+            "tables/text",
+        ),
+    output:
+        claims="<results>/study/claims.csv",
+        table="<results>/study/table1.csv",
+        page="<results>/study/claims.html",
+    log:
+        "<results>/logs/study/compare_claims.log",
+    benchmark:
+        "<results>/benchmarks/study/compare_claims.tsv"
+    conda:
+        "../../envs/plots.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(10),
+    params:
+        points=every_point(),
+        base=config["study"]["base"],
+        defended=config["study"]["defended"],
+        defences=config["study"]["defences"],
+        seeds=len(config["study"]["seeds"]),
+        confidence=config["tables"]["confidence"],
+    script:
+        "../scripts/study/compare_claims.py"

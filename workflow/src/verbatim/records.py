@@ -179,6 +179,14 @@ SCHEMAS: dict[str, pa.Schema] = {
     "study_measures": _schema(
         point=S, seed=I32, defence=S, measure=S, value=F64, n=I64, low=F64, high=F64, note=S
     ),
+    # study: membership, a row a shadow model (the target) and picture. loss: at one timestep, mean over noises and
+    # flips; lira: log likelihood ratio by the other shadow models, NaN where they say nothing
+    "study_membership": _schema(point=S, picture_id=I32, member=B, loss=F64, lira=F64),
+    # study: l2 of the hidden half of a picture, completed by a shadow model, to the truth
+    "study_inpainting": _schema(point=S, picture_id=I32, member=B, error=F64),
+    # study: pictures of models without captions. relative: distance to the nearest training picture (its
+    # picture_id) over what is usual for the nearest fifty; below 1: a copy
+    "study_relative": _schema(point=S, seed=I32, generation=I32, nearest=I32, relative=F64),
     # study: clusters of a point's training pictures by a copy detector. size: rows that are drawn of it; replication,
     # copies: mean similarity of the generations whose match lies in it, and how many are above the threshold
     "study_clusters": _schema(

@@ -1,0 +1,168 @@
+"""Claims are judged by the rule that the module states, and what is missing is named."""
+
+import numpy as np
+import pytest
+from made_claims import made_grid, made_measures, made_states, row
+
+from verbatim.study.claims import COLUMNS, Claim, compare_claims, evaluate, find_measure
+from verbatim.study.designs import Alone, Best, Defence, Kinds, Mitigation, Pairs, Series
+from verbatim.study.papers import CLAIMS
+
+SCORE = "similarity:p95"
+
+
+def said(design, measure=SCORE, measures=None, **more):
+    claim = Claim("made", "words", "source", measure, design, **more)
+    found = made_measures() if measures is None else measures
+    return evaluate(claim, found, made_states(), made_grid(), 0.95)
+
+
+def test_a_claim_holds_where_the_whole_interval_is_on_its_side():
+    line = said(Pairs("conditioning", "own", "fixed"))
+    assert line["verdict"] == "held"
+    assert line["low"] <= line["estimate"] <= line["high"]
+    assert line["estimate"] == pytest.approx(0.2, abs=0.01)
+    assert line["compared"] == "none against fixed"
+    assert (line["seeds"], line["direction"]) == (2, "as claimed")
+
+
+def test_a_claim_does_not_hold_where_the_opposite_is_seen():
+    line = said(Pairs("conditioning", "fixed", "own"))
+    assert (line["verdict"], line["direction"]) == ("not held", "reversed")
+
+
+def test_a_claim_does_not_hold_where_the_effect_is_too_small_to_be_one():
+    line = said(Series("steps"))  # equal levels: at most a few thousandths
+    assert line["verdict"] == "not held"
+    assert line["high"] < 0.02
+
+
+def test_a_claim_is_undecided_where_trainings_scatter_more_than_the_effect():
+    measures = made_measures(scatter=0.3)
+    verdicts = [said(Pairs("conditioning", "own", "fixed"), measures=measures)["verdict"]]
+    verdicts += [said(Kinds("full", "picture_only"), measures=measures)["verdict"]]
+    assert "undecided" in verdicts
+
+
+def test_a_defence_is_judged_by_how_differences_of_the_same_models_scatter():
+    line = said(
+        Defence("gni"), measures=made_measures(scatter=0.3)
+    )  # models scatter, differences do not
+    assert line["verdict"] == "held"
+
+
+def test_one_seed_decides_nothing_but_its_direction_is_told():
+    line = said(Pairs("conditioning", "own", "fixed"), measures=made_measures(seeds=(0,)))
+    assert (line["verdict"], line["direction"], line["seeds"]) == ("undecided", "as claimed", 1)
+
+
+def test_a_claim_of_less_is_judged_the_other_way_round():
+    line = said(Series("pictures"), sign=-1)  # made to rise with the data
+    assert line["verdict"] == "not held"
+    assert line["estimate"] > 0
+    assert line["expected"] == "below 0"
+
+
+def test_a_diverged_training_is_named_with_its_reason():
+    line = said(Pairs("conditioning", "own", "class"))
+    assert line["verdict"] == "failed"
+    assert "broken failed (step 31: the loss is nan)" in line["note"]
+
+
+def test_a_seed_that_diverged_costs_that_seed_and_is_named():
+    measures, states = made_measures(), made_states()
+    measures = measures[~(measures["point"].eq("fixed") & measures["seed"].eq(1))]
+    states.loc[states["point"].eq("fixed") & states["seed"].eq(1), ["status", "reason"]] = (
+        "failed", "step 9: the loss is inf",
+    )  # fmt: skip
+    claim = Claim("made", "words", "source", SCORE, Pairs("conditioning", "own", "fixed"))
+    line = evaluate(claim, measures, states, made_grid(), 0.95)
+    assert (line["verdict"], line["seeds"]) == ("undecided", 1)
+    assert line["note"] == "fixed, seed 1 failed (step 9: the loss is inf)"
+
+
+def test_points_that_were_not_asked_for_are_not_run():
+    assert said(Pairs("conditioning", "own", "random"))["verdict"] == "not run"
+    assert said(Pairs("conditioning", "own", "fixed"), "absent")["verdict"] == "not run"
+
+
+def test_a_measure_without_a_value_is_undecided_and_says_why():
+    lone = made_measures()
+    at = lone["measure"].eq("auc:lira-loss")
+    lone.loc[at, ["value", "low", "high"]] = np.nan
+    lone.loc[at, "note"] = "FPR 0.01: 3 different negatives, 100 needed"
+    line = said(Alone("shadows"), "auc:lira-loss", measures=lone)
+    assert line["verdict"] == "undecided"
+    assert "3 different negatives" in line["note"]
+
+
+def test_a_series_goes_on_without_a_point_that_is_missing():
+    some = made_measures()
+    line = said(Series("ddf", "full"), measures=some[some["point"] != "full5"])
+    assert line["verdict"] == "held"
+    assert line["note"] == "not run: full5"
+
+
+def test_a_series_is_the_change_along_its_line():
+    some = made_measures()
+    line = said(Series("ddf", "full"))
+    mean = (
+        some[some["measure"].eq(SCORE) & some["defence"].eq("none")]
+        .groupby("point")["value"]
+        .mean()
+    )
+    x, y = np.log2([1, 5, 10]), mean[["none", "full5", "full10"]].to_numpy()
+    assert line["estimate"] == pytest.approx(np.polyfit(x, y, 1)[0] * (x[-1] - x[0]))
+
+
+def test_the_best_must_lead_every_other_and_the_least_lead_is_shown():
+    line = said(Best("mc", ("gn", "rc"), True))
+    assert line["verdict"] == "held"
+    assert line["estimate"] == pytest.approx(0.1, abs=0.01)
+    assert said(Best("gn", ("mc", "rc"), True))["verdict"] == "not held"
+
+
+def test_a_mitigation_is_compared_at_equal_duplication():
+    line = said(Mitigation("mc"))
+    assert line["compared"] == "none, full10 against mc, mc_full10"
+    assert line["estimate"] == pytest.approx((0.15 + 0.2) / 2, abs=0.01)
+
+
+def test_a_defence_is_compared_with_the_same_models_without_it():
+    line = said(Defence("gni"))
+    assert line["compared"] == "none, full10 against none+gni, full10+gni"
+    assert line["estimate"] == pytest.approx(0.1)
+    assert said(Defence("rna"))["verdict"] == "not run"
+
+
+def test_a_question_is_answered_by_the_same_rule():
+    line = said(Alone("defended:gni"), "auc_copied:dcs", reference=0.5, question=True)
+    assert (line["verdict"], line["kind"]) == ("yes", "question")
+    assert said(Kinds("none", "picture_only"), question=True)["verdict"] in ("no", "undecided")
+
+
+def test_numbers_of_all_shadow_models_need_no_second_seed():
+    assert said(Alone("shadows"), "auc:lira-loss")["verdict"] == "held"
+    assert said(Alone("shadows"), "auc:inpainting", reference=0.5)["verdict"] == "undecided"
+
+
+def test_the_frechet_distance_is_fid_where_inception_was_there():
+    some = made_measures()
+    assert find_measure(some, "frechet") == "frechet:clip"
+    some.loc[0] = row("none", 0, "none", "fid", 1.0)
+    assert find_measure(some, "frechet") == "fid"
+
+
+def test_every_claim_of_the_papers_gives_a_line_whatever_is_missing():
+    for measures in (made_measures(), made_measures().iloc[:0]):
+        table = compare_claims(CLAIMS, measures, made_states(), made_grid(), 0.95)
+        assert list(table.columns) == list(COLUMNS)
+        assert len(table) == len(CLAIMS)
+        assert set(table["verdict"]) <= {
+            "held", "not held", "undecided", "failed", "not run", "yes", "no",
+        }  # fmt: skip
+
+
+def test_claims_have_names_of_their_own_and_name_their_paper():
+    assert len({claim.name for claim in CLAIMS}) == len(CLAIMS)
+    assert all(claim.source and claim.words for claim in CLAIMS)

@@ -1,0 +1,71 @@
+"""The page opens from the disk, holds everything, and shows no text of a table unescaped."""
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from made_claims import made_grid, made_measures, made_states
+
+from verbatim.study.claims import compare_claims
+from verbatim.study.page import CAPTIONS, render_page
+from verbatim.study.papers import CLAIMS
+from verbatim.study.table1 import mitigation_table
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def tables():
+    paper = pd.read_csv(ROOT / "config" / "study_paper_values.tsv", sep="\t", keep_default_na=False)
+    measures, states, grid = made_measures(), made_states(), made_grid()
+    return (
+        compare_claims(CLAIMS, measures, states, grid, 0.95),
+        mitigation_table(measures, states, grid, paper, 0.95),
+        states,
+    )
+
+
+class Reader(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.words, self.addresses = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href")]
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def read(page):
+    reader = Reader()
+    reader.feed(page)
+    return reader
+
+
+def test_the_page_has_every_claim_every_mitigation_and_what_failed(tables):
+    claims, mitigations, states = tables
+    page = read(render_page(claims, mitigations, states, {"data": b"png"}, 2, 0.95))
+    text = " ".join(page.words)
+    assert all(words in text for words in claims["words"])
+    assert page.tags.count("tr") == len(claims) + len(mitigations) + 3
+    assert "broken, seed 0: step 31: the loss is nan" in text
+    assert CAPTIONS["data"] in text
+
+
+def test_the_page_reaches_for_nothing_outside_itself(tables):
+    page = read(render_page(*tables, {"data": b"png"}, 2, 0.95))
+    assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
+    assert not {"script", "link", "iframe"} & set(page.tags)
+
+
+def test_text_of_a_table_is_escaped(tables):
+    claims, mitigations, states = (table.copy() for table in tables)
+    states.loc[states["status"].eq("failed"), "reason"] = "<script>alert(1)</script>"
+    claims.loc[0, "note"] = '<img src="x">'
+    page = read(render_page(claims, mitigations, states, {}, 1, 0.95))
+    assert "script" not in page.tags
+    assert "img" not in page.tags
+    assert any("<script>" in words for words in page.words)

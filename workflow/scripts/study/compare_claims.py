@@ -1,0 +1,37 @@
+"""Hold the papers' claims, and Table 1 of the mitigations, against the study's numbers; the page of both."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from verbatim.records import read_table
+from verbatim.runtime import script, write_text
+from verbatim.study.claims import compare_claims
+from verbatim.study.designs import make_grid
+from verbatim.study.page import render_page
+from verbatim.study.papers import CLAIMS
+from verbatim.study.table1 import mitigation_table
+from verbatim.tables.text import csv_text
+
+
+def main(smk):
+    with script(smk) as log:
+        p = smk.params
+        measures = read_table(smk.input.measures, "study_measures")
+        states = read_table(smk.input.states, "study_state")
+        pool = read_table(smk.input.pool, "study_pool")
+        grid = make_grid(p.points, p.base, int((~pool["held_out"]).sum()), p.defended, p.defences)
+        claims = compare_claims(CLAIMS, measures, states, grid, p.confidence)
+        paper = pd.read_csv(smk.input.paper, sep="\t", keep_default_na=False)
+        table = mitigation_table(measures, states, grid, paper, p.confidence)
+        write_text(smk.output.claims, csv_text(claims))
+        write_text(smk.output.table, csv_text(table))
+        figures = {Path(path).stem: Path(path).read_bytes() for path in smk.input.figures}
+        page = render_page(claims, table, states, figures, p.seeds, p.confidence)
+        write_text(smk.output.page, page)
+        for verdict, n in claims["verdict"].value_counts().items():
+            log.info("%s: %d", verdict, n)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,45 @@
+"""Relative distance of the pictures that models without captions make, to the training pictures."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from verbatim.images import ImageArchive
+from verbatim.records import SCHEMAS, read_table, write_table
+from verbatim.runtime import script
+from verbatim.study import relative
+from verbatim.study.measures import Measures
+from verbatim.study.runs import read_generations
+
+
+def main(smk):
+    with script(smk) as log:
+        p = smk.params
+        world = np.load(smk.input.pictures, mmap_mode="r", allow_pickle=False)
+        tables = [SCHEMAS["study_relative"].empty_table().to_pandas()]
+        measures = [SCHEMAS["study_measures"].empty_table().to_pandas()]
+        for i, (point, seed) in enumerate(p.runs):
+            generations = read_table(smk.input.generations[i], "study_generations")
+            if not len(generations):
+                log.warning(
+                    "%s, seed %s: no pictures (%s)", point, seed, Path(smk.input.generations[i])
+                )
+                continue
+            with ImageArchive(smk.input.archives[i]) as archive:
+                made = read_generations(archive, generations, world.shape[1])
+            rows = read_table(smk.input.rows[i], "study_rows")
+            ids = rows["picture_id"][rows["member"]].to_numpy()
+            distances = relative.pixel_distances(made / 255.0, world[ids] / 255.0)
+            ratio, nearest = relative.relative_distances(distances, p.nearest, p.alpha)
+            of_run = relative.relative_table(point, seed, generations, ratio, ids[nearest])
+            out = Measures(point, int(seed), "none")
+            relative.relative_measures(of_run, p.confidence, out)
+            tables.append(of_run)
+            measures.append(out.table)
+        write_table(smk.output.distances, "study_relative", pd.concat(tables))
+        write_table(smk.output.measures, "study_measures", pd.concat(measures))
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,60 @@
+"""A figure for each finding of the study."""
+
+import pandas as pd
+
+from verbatim.figures.style import save_figure
+from verbatim.records import read_table
+from verbatim.runtime import script
+from verbatim.study import curves, plots
+from verbatim.study.designs import Series, make_grid
+from verbatim.study.features import PoolFeatures
+from verbatim.study.table1 import table_runs
+
+NO_CAPTIONS = {"conditioning": "none"}
+DDF = {
+    "image and caption": Series("ddf", "full"),
+    "image only": Series("ddf", "picture_only"),
+    "image, no captions": Series("ddf", "full", NO_CAPTIONS),
+}
+
+
+def read_or_none(path, kind):
+    """A table, or None where no rule of this run makes it."""
+    return read_table(path, kind) if path else None
+
+
+def main(smk):
+    with script(smk):
+        p = smk.params
+        measures = read_table(smk.input.measures, "study_measures")
+        pool = read_table(smk.input.pool, "study_pool")
+        grid = make_grid(p.points, p.base, int((~pool["held_out"]).sum()), p.defended, p.defences)
+        lines = pd.DataFrame(table_runs(grid), columns=p.columns)
+        member = read_or_none(smk.input.get("membership"), "study_membership")
+        relative = read_or_none(smk.input.get("relative"), "study_relative")
+        rows = read_table(smk.input.similarities, "study_similarities")
+        rows = rows[rows["descriptor"] == p.descriptor]
+        complexity = PoolFeatures.read(smk.input.features).complexity
+        c = p.confidence
+
+        def of(series, label):
+            return plots.plot_series(measures, grid, series, label, c)
+
+        figures = {
+            "duplication": of(DDF, "how often a duplicated picture is drawn, against the others"),
+            "conditioning": plots.plot_conditioning(measures, grid, c),
+            "data": of({"own captions": Series("pictures")}, "training pictures"),
+            "length": of({"own captions": Series("steps")}, "steps of training"),
+            "mitigations_training": plots.plot_mitigations(measures, lines, "train", c),
+            "mitigations_inference": plots.plot_mitigations(measures, lines, "inference", c),
+            "attacks": plots.plot_attacks(measures, lines, c),
+            "complexity": curves.plot_complexity(rows, complexity, p.complexity_of),
+            "membership": curves.plot_membership(member, p.resamples, c),
+            "relative": curves.plot_relative(relative, p.without_captions),
+        }
+        for name, path in zip(p.figures, smk.output.png, strict=True):
+            save_figure(figures[name], path, p.dpi)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

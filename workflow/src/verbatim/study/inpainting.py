@@ -1,0 +1,98 @@
+"""Does a model fill in the hidden half of a picture better if it was trained on it?
+
+Carlini et al. 2023, section 5.3. The known half is put back, noised, before every step (Lugmayr et al.
+2022, "RePaint", algorithm 1 without its jumps back).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from verbatim.diffusion.denoiser import Condition
+from verbatim.diffusion.latent import LatentDenoiser
+from verbatim.diffusion.noise import unit_noise
+from verbatim.diffusion.sampling import denoise, noise_levels, to_pictures
+from verbatim.study.losses import diffusion_losses, encode_pictures
+
+# ASSUME: noise that completions are judged with, the same for all and none of those that they start from
+JUDGING_SEED = 1_000_003
+
+
+def hide_half(pictures: np.ndarray) -> np.ndarray:
+    """The pictures (n, h, w, 3), uint8, with white for their right half, so that no code of the left knows of it."""
+    hidden = pictures.copy()
+    hidden[:, :, hidden.shape[2] // 2 :] = 255
+    return hidden
+
+
+def inpaint(
+    denoiser: LatentDenoiser,
+    known: torch.Tensor,
+    keep: torch.Tensor,
+    cond: Condition,
+    seed: int,
+    steps: int,
+) -> torch.Tensor:
+    """x0 (n, c, h, w) that agrees with `known` where `keep` says so; Euler steps, no guidance.
+
+    keep : bool (h, w). The noise is the seed's, the same for all pictures.
+    """
+    levels = noise_levels(denoiser, steps, "euler").tolist()
+    noise = unit_noise(seed, denoiser.shape).to(denoiser.device)
+    z, keep = known.to(denoiser.device, torch.float32), keep.to(denoiser.device)
+    x = (noise * levels[0]).expand(len(z), -1, -1, -1)
+    for now, after in pairwise(levels):
+        x = torch.where(keep, z + now * noise, x)
+        x0 = torch.where(keep, z, denoise(denoiser, x, now, cond, None, 1.0))
+        x = x0 + (x - x0) / now * after
+    return x
+
+
+def half_errors(pictures: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """l2 of the hidden right halves of pictures (n, h, w, 3) in [0, 1]: (n,) float64."""
+    half = pictures.shape[2] // 2
+    difference = pictures[:, :, half:].astype(np.float64) - truth[:, :, half:].astype(np.float64)
+    return np.sqrt((difference**2).mean(axis=(1, 2, 3)))
+
+
+def inpainting_errors(
+    denoiser: LatentDenoiser,
+    pictures: np.ndarray,
+    captions: Sequence[str],
+    seeds: Sequence[int],
+    best: int,
+    steps: int,
+    timestep: int,
+    batch: int,
+) -> np.ndarray:
+    """Error of the hidden half of each picture, over the `best` of its completions: (n,), low for members.
+
+    Carlini 2023, section 5.3: 5,000 completions a picture, of which the ten are looked at that the model
+    itself denoises best, and their mean distance to the truth on the hidden half.
+
+    Parameters
+    ----------
+    pictures : uint8 (n, h, w, 3); captions : theirs
+    seeds : a completion each
+    best : completions that are looked at, by the model's own loss at `timestep`
+    steps : of a completion
+    """
+    cond = denoiser.encode(list(captions))
+    known = encode_pictures(denoiser, hide_half(pictures), batch)
+    keep = torch.zeros(denoiser.shape[1:], dtype=torch.bool)
+    keep[:, : denoiser.shape[2] // 2] = True
+    truth = pictures.astype(np.float64) / 255.0
+    errors, losses = (np.zeros((len(seeds), len(pictures))) for _ in range(2))
+    for start in range(0, len(pictures), batch):
+        part = slice(start, min(start + batch, len(pictures)))
+        told = cond if len(cond) == 1 else cond[list(range(part.start, part.stop))]
+        for i, seed in enumerate(seeds):
+            x0 = inpaint(denoiser, known[part], keep, told, seed, steps)
+            losses[i, part] = diffusion_losses(denoiser, x0, told, timestep, [JUDGING_SEED], batch)
+            errors[i, part] = half_errors(to_pictures(denoiser, x0), truth[part])
+    order = np.argsort(losses, axis=0, kind="stable")[: max(1, best)]
+    return np.take_along_axis(errors, order, axis=0).mean(0)

@@ -1,0 +1,87 @@
+"""How well a model denoises given pictures at one noise level: what membership is told by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from verbatim.diffusion.denoiser import Condition
+from verbatim.diffusion.latent import LatentDenoiser
+from verbatim.diffusion.noise import unit_noise
+
+
+@torch.no_grad()
+def encode_pictures(denoiser: LatentDenoiser, pictures: np.ndarray, batch: int) -> torch.Tensor:
+    """Means of the latents of uint8 pictures (n, h, w, 3), scaled as the network sees them: (n, c, h', w')."""
+    parts = []
+    for start in range(0, len(pictures), batch):
+        x = torch.from_numpy(pictures[start : start + batch].copy()).permute(0, 3, 1, 2)
+        x = (x.float() / 127.5 - 1.0).to(denoiser.device, denoiser.dtype)
+        z = denoiser.vae.encode(x).latent_dist.mean.float()
+        parts.append((z - denoiser.shift) * denoiser.scale)
+    return torch.cat(parts) if parts else torch.zeros((0, *denoiser.shape))
+
+
+def diffusion_losses(
+    denoiser: LatentDenoiser,
+    latents: torch.Tensor,
+    cond: Condition,
+    timestep: int,
+    seeds: Sequence[int],
+    batch: int,
+) -> np.ndarray:
+    """mean((eps - eps_model)^2) of each picture at one timestep, averaged over noises.
+
+    Ho et al. 2020, eq. 14; Carlini 2023, section 5.2. A seed's noise is the same for all pictures and
+    models, so that two of these differ in nothing else.
+
+    Parameters
+    ----------
+    latents : (n, c, h, w)
+    cond : n captions, or one for all
+    timestep : of the trained ones, 0 the least noisy (Carlini 2023: about 100 of 1,000)
+    seeds : of the noises
+    batch : rows that run together
+
+    Returns
+    -------
+    (n,) float64
+    """
+    sigma = float(denoiser.sigmas[timestep])
+    total = np.zeros(len(latents))
+    for seed in seeds:
+        noise = unit_noise(seed, denoiser.shape).to(denoiser.device)
+        for start in range(0, len(latents), batch):
+            z = latents[start : start + batch].to(denoiser.device)
+            told = cond if len(cond) == 1 else cond[list(range(start, start + len(z)))]
+            error = denoiser.predict(z + sigma * noise, sigma, told) - noise
+            total[start : start + batch] += (
+                error.square().double().mean(dim=(1, 2, 3)).cpu().numpy()
+            )
+    return total / max(1, len(seeds))
+
+
+def member_losses(
+    denoiser: LatentDenoiser,
+    pictures: np.ndarray,
+    captions: Sequence[str],
+    timestep: int,
+    seeds: Sequence[int],
+    flip: bool,
+    batch: int,
+) -> np.ndarray:
+    """`diffusion_losses` of uint8 pictures (n, h, w, 3) with their captions: (n,) float64.
+
+    flip : averaged with those of the mirrored pictures too (Carlini 2022, section VI-C: augmentations).
+    """
+    cond = denoiser.encode(list(captions))
+    views = [pictures, pictures[:, :, ::-1]] if flip else [pictures]
+    losses = [
+        diffusion_losses(
+            denoiser, encode_pictures(denoiser, view, batch), cond, timestep, seeds, batch
+        )
+        for view in views
+    ]
+    return np.mean(losses, axis=0)

@@ -1,0 +1,122 @@
+"""Membership inference over all shadow models: from losses and errors to the rows of the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from verbatim.study.measures import Measures
+from verbatim.study.membership import Share, auc_share, difference, lira_scores, tpr_interval
+from verbatim.study.relative import rank_correlation
+
+
+def stack_members(rows: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures that every shadow model knows of, and who has seen them: picture_id (n,), bool (models, n).
+
+    rows : the `study_rows` of each shadow model
+    """
+    known = sorted(set.intersection(*(set(table["picture_id"]) for table in rows)))
+    ids = np.array(known, np.int64)
+    seen = [table.set_index("picture_id")["member"].reindex(ids) for table in rows]
+    return ids, np.stack([column.to_numpy(bool) for column in seen])
+
+
+def membership_table(
+    points: Sequence[str], ids: np.ndarray, losses: np.ndarray, member: np.ndarray
+) -> pd.DataFrame:
+    """`study_membership`: a row a target model and picture. losses, member : (models, pictures)."""
+    scores = lira_scores(losses, member)
+    return pd.concat(
+        pd.DataFrame(
+            {"point": point, "picture_id": ids, "member": member[i], "loss": losses[i], "lira": scores[i]}
+        )
+        for i, point in enumerate(points)
+    )  # fmt: skip
+
+
+def _add(out: Measures, measure: str, found: Share) -> None:
+    out.add(measure, found.value, found.n, found.low, found.high, found.note)
+
+
+def membership_measures(
+    table: pd.DataFrame,
+    fprs: Sequence[float],
+    resamples: int,
+    confidence: float,
+    seed: int,
+    out: Measures,
+) -> None:
+    """Both attacks over all targets together, on the pictures that LiRA can say something of.
+
+    table : `study_membership`. The bootstrap is over pictures; `lira-loss` is the difference on the same draws.
+    """
+    some = table[np.isfinite(table["lira"])]
+    member, ids = some["member"].to_numpy(bool), some["picture_id"].to_numpy()
+    scores = {"loss": -some["loss"].to_numpy(), "lira": some["lira"].to_numpy()}
+    draws = (resamples, confidence, seed)
+    measures = {"auc:{}": {name: auc_share(x, member, ids, *draws) for name, x in scores.items()}}
+    for fpr in fprs:
+        measures[f"tpr:{{}}@{fpr:g}"] = {
+            name: tpr_interval(x, member, ids, fpr, *draws) for name, x in scores.items()
+        }
+    for form, found in measures.items():
+        for name, share in found.items():
+            _add(out, form.format(name), share)
+        _add(out, form.format("lira-loss"), difference(found["lira"], found["loss"], confidence))
+
+
+def inpainting_measures(
+    ids: np.ndarray,
+    errors: np.ndarray,
+    member: np.ndarray,
+    resamples: int,
+    confidence: float,
+    seed: int,
+    out: Measures,
+) -> None:
+    """auc:inpainting (low error: a member) and, told by each picture's own errors, auc:inpainting_lira.
+
+    errors, member : (models, pictures)
+    """
+    pictures, inside = np.tile(ids, len(errors)), member.ravel()
+    draws = (resamples, confidence, seed)
+    _add(out, "auc:inpainting", auc_share(-errors.ravel(), inside, pictures, *draws))
+    calibrated = lira_scores(errors, member).ravel()
+    _add(out, "auc:inpainting_lira", auc_share(calibrated, inside, pictures, *draws))
+
+
+def outlier_membership(
+    table: pd.DataFrame,
+    distance: pd.Series,
+    resamples: int,
+    confidence: float,
+    seed: int,
+    out: Measures,
+) -> None:
+    """spearman:outlier_lira: how far a picture is from all others against how surely it is told for a member.
+
+    table : `study_membership`; a picture's score is the mean over the models that have seen it.
+    distance : of each picture_id to its neighbours (`relative.outlier_distances`)
+    """
+    lira = table[table["member"]].groupby("picture_id")["lira"].mean()
+    x = distance.reindex(lira.index).to_numpy(float)
+    rho, low, high = rank_correlation(x, lira.to_numpy(float), resamples, confidence, seed)
+    known = np.isfinite(x) & np.isfinite(lira)
+    out.add("spearman:outlier_lira", rho, int(known.sum()), low, high)
+
+
+def by_picture(ids: np.ndarray, values: np.ndarray) -> pd.Series:
+    """Values by picture_id."""
+    return pd.Series(values, index=ids)
+
+
+def inpainting_table(
+    points: Sequence[str], ids: np.ndarray, errors: np.ndarray, member: np.ndarray
+) -> pd.DataFrame:
+    """`study_inpainting`: a row a model and picture. errors, member : (models, pictures)."""
+    return pd.concat(
+        pd.DataFrame({"point": point, "picture_id": ids, "member": member[i], "error": errors[i]})
+        for i, point in enumerate(points)
+    )
