@@ -30,6 +30,8 @@ def world():
     copies = {
         f"planted thing {i}": ("MV", rows_of(truth, f"planted thing {i}")[0]) for i in range(45)
     }
+    name = "one picture, name 0"  # a copy of another kind than full
+    copies[name] = ("MV", rows_of(truth, name)[0])
     known = describe_prompts(prompts, make_labels(truth, copies), truth)
     tables = make_scores(prompts, dcs)
     # the cascade hands on the best half only
@@ -69,8 +71,10 @@ def test_area_is_that_of_a_loop_over_planted_and_held_out(world):
     assert got["fpr"] < 0.2
 
 
-def test_copied_positives_are_those_that_were_drawn(world):
-    got = line(world[2], "dcs_reference", "copied", "single")
+def test_copied_positives_are_the_full_duplicates_that_were_drawn(world):
+    known, _, result = world
+    assert known.loc[known["kind"] == "picture_only", "mv"].sum() == 1
+    got = line(result, "dcs_reference", "copied", "single")
     assert (got["n_pos"], got["found"]) == (45, 1.0)
 
 

@@ -21,7 +21,7 @@ from verbatim.tables.statistics import (
     split_groups,
 )
 from verbatim.tables.text import name_preset
-from verbatim.tables.truth import PLANTED, judge, list_captions, list_prompts
+from verbatim.tables.truth import judge, list_captions, list_prompts
 
 WHITEBOX = ("dcs_reference", "dcs_paper", "wen_norm", "anisotropy")
 BLACKBOX = ("ecs_reference", "ecs_paper", "ecs_world", "seed_consistency", "seed_ssim")
@@ -100,16 +100,18 @@ def presets_of(blackbox: pd.DataFrame, postfilter: pd.DataFrame) -> dict[str, st
 def define_sets(prompts: pd.DataFrame) -> dict[tuple[str, str], tuple[pd.Series, pd.Series]]:
     """Positives and negatives of every comparison, as Boolean masks over `prompts`.
 
-    Positives: `full` (all planted full duplicates), `copied` (any planted prompt whose own
-    picture the model was seen to draw: label MV). Negatives: `held_out` (never trained on,
-    matched to full duplicates by subject and length; `kinds.csv` has the negatives of the other kinds),
-    `repeated` (as frequent, but with nothing to copy), `single` (trained on once). What was drawn is known of judged prompts alone, so beside
-    `copied` the negatives too are judged prompts.
+    Positives: `full` (all planted full duplicates), `copied` (those of them whose picture the model was
+    seen to draw: label MV; of full ones alone, as the negatives are matched to these: copies of other
+    kinds have captions of another style, which a score that reads nothing else would tell). Negatives:
+    `held_out` (never trained on, matched to full duplicates by subject and length; `kinds.csv` has the
+    negatives of the other kinds), `repeated` (as frequent, but with nothing to copy), `single` (trained
+    on once). What was drawn is known of judged prompts alone, so beside `copied` the negatives too are
+    judged prompts.
     """
     judged = prompts["judged"]
     positives = {
         "full": prompts["kind"].eq("full"),
-        "copied": prompts["kind"].isin(PLANTED) & prompts["mv"] & judged,
+        "copied": prompts["kind"].eq("full") & prompts["mv"] & judged,
     }
     negatives = {
         "held_out": prompts["kind"].eq("held_out") & prompts["match_kind"].eq("full"),
@@ -198,10 +200,14 @@ def score_detectors(
     judged = table["judged"]
     blind = describe_captions(table["caption"])
     known = scores.reindex(table["prompt_id"]).reset_index(drop=True)
+    # a planted picture and its negatives share a fold: apart, either would tell what the other is not
+    sets_of = table.assign(
+        group=table["group"].where(table["match_group"].eq(""), table["match_group"])
+    )
     rows = []
     for (positives, negatives), (is_pos, is_neg) in define_sets(table).items():
         either = is_pos | is_neg
-        words, part = score_words(table, is_pos, is_neg, settings.folds, settings.seed)
+        words, part = score_words(sets_of, is_pos, is_neg, settings.folds, settings.seed)
         half = split_groups(table.loc[either, "group"], is_pos[either], 2, settings.seed)
         columns = {name: known[name] for name in known.columns}
         columns |= {name: blind[name] for name in blind.columns} | {"bag_of_words": words}
