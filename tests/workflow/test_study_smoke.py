@@ -1,0 +1,96 @@
+"""The copying study on the smoke world: from nothing to its page, and what a training that diverges does to it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from snakemake_runs import Tree
+
+from verbatim.images import ImageArchive
+from verbatim.records import read_table
+
+FIRST = "results/study_smoke"
+POINTS = ["none", "full10", "mc_full10", "uncond"]
+VERDICTS = {"held", "not held", "undecided", "failed", "not run", "yes", "no"}
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory) -> Tree:
+    return Tree(tmp_path_factory.mktemp("study_smoke") / "tree", ("config/smoke.yaml",))
+
+
+@pytest.fixture(scope="module")
+def made(tree) -> Path:
+    done = tree.run("study", results=FIRST)
+    assert done.code == 0, done.text[-5000:]
+    return tree.folder / FIRST / "study"
+
+
+def test_every_point_is_trained_and_every_run_is_drawn_attacked_and_measured(made):
+    states = read_table(made / "states.parquet", "study_state")
+    assert set(states["status"]) == {"ok"}
+    measures = read_table(made / "measures.parquet", "study_measures")
+    for point in POINTS:
+        for defence in ("none", "gni", "rt", "wen") if point == "full10" else ("none",):
+            folder = made / "runs" / point / "0" / defence
+            drawn = read_table(folder / "generations.parquet", "study_generations")
+            with ImageArchive(folder / "pictures.zip") as archive:
+                assert len(archive.names()) == len(drawn) > 0
+            of_run = measures[measures["point"].eq(point) & measures["defence"].eq(defence)]
+            wanted = {"similarity:p95", "background:p95", "frechet:clip", "copies_any"}
+            wanted |= set() if point == "uncond" else {"recall", "clip_score"}
+            assert wanted <= set(of_run["measure"]), (point, defence)
+            assert "fid" not in set(of_run["measure"])  # no Inception here
+    assert {"auc:loss", "auc:lira", "auc:inpainting"} <= set(
+        measures.loc[measures["point"].eq("shadows"), "measure"]
+    )
+    assert set(measures.loc[measures["measure"].eq("relative:flagged"), "point"]) == {"uncond"}
+
+
+def test_claims_table_and_page_say_what_was_run_and_what_was_not(made):
+    claims = pd.read_csv(made / "claims.csv", keep_default_na=False)
+    assert set(claims["verdict"]) <= VERDICTS
+    assert {"undecided", "not run"} <= set(claims["verdict"])  # one seed, few points
+    table = pd.read_csv(made / "table1.csv", keep_default_na=False)
+    ran = table[table["status"].eq("ok")]
+    assert {"none", "mc", "gni", "rt", "wen"} <= set(ran["mitigation"])
+    assert len(table) > len(ran)
+    page = (made / "claims.html").read_text("utf-8")
+    assert not re.findall(
+        r"<(?:script|img|link|iframe)[^>]+(?:src|href)=[\"']?(?:https?:)?//", page
+    )
+    assert all(words in page for words in ("undecided", "not run", "image/png;base64"))
+    figures = {p.stem for p in (made / "figures").glob("*.png")}
+    assert {"duplication", "mitigations_training", "membership", "relative"} <= figures
+
+
+def test_a_second_run_does_nothing_and_one_more_point_trains_that_point_alone(tree, made):
+    assert "Nothing to be done" in tree.plan("study", results=FIRST).text
+    more = f"{{select_points: [{', '.join([*POINTS, 'half0', 'half1', 'half2', 'rt_full10'])}]}}"
+    text = tree.plan("study", results=FIRST, study=more).text
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", text, re.M))
+    assert (jobs["train_point"], jobs["generate_point"]) == ("1", "1")
+
+
+def test_a_training_that_diverges_is_recorded_with_its_reason_and_the_rest_goes_on(tree, made):
+    other = tree.folder / "results/study_diverged"
+    shutil.copytree(made.parent / "world", other / "world")
+    study = "{select_points: [full10], defended: [], training: {learning_rate: 1.0e+30}, users: {point: full10}}"
+    done = tree.run(
+        "study", "--rerun-triggers", "mtime", results="results/study_diverged", study=study
+    )
+    assert done.code == 0, done.text[-5000:]
+    state = read_table(other / "study/states.parquet", "study_state").iloc[0]
+    assert state["status"] == "failed"
+    assert "loss" in state["reason"]
+    claims = pd.read_csv(other / "study/claims.csv", keep_default_na=False)
+    failed = claims[claims["verdict"].eq("failed")]
+    assert len(failed)
+    assert failed["note"].str.contains("full10 failed").any()
+    table = pd.read_csv(other / "study/table1.csv", keep_default_na=False)
+    assert "failed" in " ".join(table["status"])
+    assert "failed" in (other / "study/claims.html").read_text("utf-8")
