@@ -175,35 +175,3 @@ def one_step_guidances():
     presets = config["blackbox"]["presets"]
     main = presets[config["blackbox"]["preset"]]["guidance"]
     return [main, *sorted({p["guidance"] for p in presets.values()} - {main})]
-
-
-def study_seed(name):
-    """Input of a study's random numbers: the study seed, and different for each use of it."""
-    return lambda wildcards: zlib.crc32(f"{wildcards.seed}/{name}".encode())
-
-
-def point_settings(wildcards):
-    """What decides a point's training: its line of the sheet, without its name."""
-    return ALL_POINTS[wildcards.point].settings()
-
-
-def study_runs():
-    """Every run of the study: (point, seed, defence)."""
-    study = config["study"]
-    return grid.list_runs(POINTS, study["seeds"], study["defended"], study["defences"])
-
-
-def of_study_runs(name):
-    """This file of every run of the study."""
-    return [
-        f"<results>/study/runs/{point}/{seed}/{defence}/{name}"
-        for point, seed, defence in study_runs()
-    ]
-
-
-def of_study_points(name):
-    """This file of every trained model of the study, shadow models too."""
-    return [
-        f"<results>/study/points/{point}/{seed}/{name}"
-        for point, seed in grid.list_trainings(POINTS, config["study"]["seeds"])
-    ]

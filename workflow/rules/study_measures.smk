@@ -7,21 +7,6 @@
 #          <results>/study/users/                          prompts of users, their pictures, what these match
 
 
-def detector_files(wildcards):
-    """The files of the copy detectors, each looked at before any work is done for it."""
-    return checked_detectors()
-
-
-@functools.cache
-def checked_detectors():
-    from verbatim.study import specs
-
-    try:
-        return specs.check_descriptors(config["study"]["measures"])
-    except specs.DescriptorError as err:
-        raise WorkflowError(str(err))
-
-
 rule embed_pool:
     input:
         pool=rules.select_pool.output.pool,
@@ -121,24 +106,6 @@ rule count_similarity:
         "../scripts/study/count_similarity.py"
 
 
-def dataset_points(wildcards):
-    """Settings of the points that were trained for a study seed."""
-    runs = [(point, seed) for point, seed, defence in study_runs() if defence == "none"]
-    return {
-        point: POINTS[point].settings()
-        for point, seed in runs
-        if seed == int(wildcards.seed)
-    }
-
-
-def of_dataset_points(pattern):
-    """Input function: this file of every point that was trained for a study seed."""
-    return lambda wildcards: [
-        pattern.replace("{point}", point).replace("{seed}", wildcards.seed)
-        for point in dataset_points(wildcards)
-    ]
-
-
 rule count_dataset:
     input:
         pool=rules.select_pool.output.pool,
@@ -189,27 +156,6 @@ rule count_dataset:
         confidence=config["tables"]["confidence"],
     script:
         "../scripts/study/count_dataset.py"
-
-
-USERS = config["study"]["users"]
-if USERS["point"] not in ALL_POINTS:
-    raise WorkflowError(
-        f"config: study.users.point is {USERS['point']!r}, which is no point of {config['study']['points']}"
-    )
-USERS_POINT = f"<results>/study/points/{USERS['point']}/{config['study']['seeds'][0]}"
-
-
-def users_prompts(wildcards):
-    """The file of users' prompts, looked at before any work: the world's own, or the one that is given."""
-    if USERS["prompts"] == "world":
-        return "<results>/study/users/metadata.parquet"
-    from verbatim.study import users
-
-    try:
-        users.check_prompts(USERS["prompts"])
-    except users.UsersError as err:
-        raise WorkflowError(str(err))
-    return USERS["prompts"]
 
 
 rule build_users:
@@ -352,12 +298,3 @@ rule count_users:
         study_seed=config["study"]["seeds"][0],
     script:
         "../scripts/study/count_users.py"
-
-
-def all_study_measures():
-    """Every table of measures of the study, beside the runs' own."""
-    seeds = {seed for _, seed, _ in study_runs()}
-    files = [
-        f"<results>/study/dataset/{seed}/measures.parquet" for seed in sorted(seeds)
-    ]
-    return [*files, "<results>/study/users/measures.parquet"]
