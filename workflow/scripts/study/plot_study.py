@@ -41,7 +41,7 @@ def main(smk):
             return plots.plot_series(measures, grid, series, label, c)
 
         figures = {
-            "duplication": of(DDF, "how often a duplicated picture is drawn, against the others"),
+            "duplication": of(DDF, "draws of a duplicated picture to one of another"),
             "conditioning": plots.plot_conditioning(measures, grid, c),
             "data": of({"own captions": Series("pictures")}, "training pictures"),
             "length": of({"own captions": Series("steps")}, "steps of training"),

@@ -25,13 +25,13 @@ NAMES = {
 COPIES = {"none": "no duplicates", "full": "image and caption", "picture_only": "image only"}
 
 
-def _levels(values: Values, runs: Sequence[Run], confidence: float) -> np.ndarray:
-    """Value, low, high of each run: (3, runs); NaN where there is none."""
+def _levels(values: Values, runs: Sequence[Run], confidence: float, measure: str) -> np.ndarray:
+    """Value, low, high of each run: (3, runs); NaN where there is none. No interval goes beyond what a share can be."""
     found = [estimate(values, {run: 1.0}, confidence) for run in runs]
     nan = float("nan")
-    return np.array([(e.value, e.low, e.high) if e else (nan, nan, nan) for e in found]).T.reshape(
-        3, -1
-    )
+    levels = np.array([(e.value, e.low, e.high) if e else (nan, nan, nan) for e in found])
+    levels = levels.T.reshape(3, -1)
+    return levels if measure in (FRECHET, CLIP_SCORE) else np.clip(levels, 0.0, 1.0)
 
 
 def _draw(ax: Axes, x: np.ndarray, levels: np.ndarray, i: int, label: str, line: str) -> None:
@@ -71,7 +71,14 @@ def plot_series(
         for i, (name, line) in enumerate(lines.items()):
             shift = 1 + 0.03 * (i - (len(lines) - 1) / 2)  # side by side, else intervals hide
             x = np.array([x for _, x in line]) * shift
-            _draw(ax, x, _levels(values, [(p, NONE) for p, _ in line], confidence), i, name, "-")
+            _draw(
+                ax,
+                x,
+                _levels(values, [(p, NONE) for p, _ in line], confidence, measure),
+                i,
+                name,
+                "-",
+            )
         ax.set_xscale("log")
         ax.set_xticks(ticks, [f"{x:g}" for x in ticks])
         ax.minorticks_off()
@@ -111,7 +118,9 @@ def plot_conditioning(measures: pd.DataFrame, grid: Grid, confidence: float) -> 
             of = {row["at"]: name for name, row in some[some["copies"] == amount].iterrows()}
             runs = [(str(of.get(name, "")), NONE) for name in order]
             x = np.arange(len(order)) + 0.12 * (i - (len(copies) - 1) / 2)
-            _draw(ax, x, _levels(values, runs, confidence), i, _copies_name(amount), "none")
+            _draw(
+                ax, x, _levels(values, runs, confidence, measure), i, _copies_name(amount), "none"
+            )
         ax.set_xticks(range(len(order)), [name.replace(", ", "\n") for name in order])
         ax.set_xlim(-0.5, len(order) - 0.5)
         ax.set(ylabel=NAMES[measure], xlabel="told of each picture")
@@ -173,7 +182,9 @@ def _plot_by_mitigation(
             of = some[some["copies"] == amount].set_index(["stage", "mitigation"])
             runs = [(str(of.loc[name, "point"]), str(of.loc[name, "defence"])) for name in names]
             x = np.arange(len(names)) + 0.16 * (i - (len(copies) - 1) / 2)
-            _draw(ax, x, _levels(values, runs, confidence), i, _copies_name(amount), "none")
+            _draw(
+                ax, x, _levels(values, runs, confidence, measure), i, _copies_name(amount), "none"
+            )
         if guess is not None:
             ax.axhline(guess, color="#BBBBBB", lw=0.8)
             ax.set_ylim(-0.02, 1.04)
@@ -188,7 +199,7 @@ def _plot_by_mitigation(
 
 def _short(name: tuple[str, str], stage: str) -> str:
     when, mitigation = name
-    text = mitigation.upper() if when != "none" else "none"
+    text = {"none": "none", "wen": "Wen"}.get(mitigation, mitigation.upper())
     return (
         text if stage or when == "none" else f"{text}\n{'train' if when == 'train' else 'prompt'}"
     )
