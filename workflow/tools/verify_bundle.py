@@ -37,6 +37,8 @@ def main() -> int:
     if head is None and beside.is_file():
         head = beside.read_bytes().decode("ascii", "replace").removesuffix("\n")
     paths = [path for path in sorted(folder.rglob("*")) if not path.is_dir()]
+    # snakemake leaves an empty file in a folder that a rule has made
+    paths = [path for path in paths if path.name != ".snakemake_timestamp" or path.stat().st_size]
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     faults, replays = check_bundle(files, head)
     for one in replays:

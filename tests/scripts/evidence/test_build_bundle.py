@@ -17,6 +17,7 @@ from verbatim.evidence.bundle import BundleError
 from verbatim.evidence.manifest import NAME
 from verbatim.evidence.replay import TOLERANCE, check_bundle
 from verbatim.images import ImageArchive, decode_image, synthesis_name
+from verbatim.records import read_table, write_table
 
 TOOL = ROOT / "workflow/tools/verify_bundle.py"
 
@@ -103,7 +104,12 @@ def test_a_forged_distance_is_told_by_the_pictures(bundle):
 
 
 def test_the_tool_says_that_all_is_well_and_needs_numpy_and_pillow_alone(bundle, head, tmp_path):
+    stamp = bundle / ".snakemake_timestamp"
+    stamp.touch()
     code, text = verify(bundle)
+    stamp.write_text("mine")
+    assert verify(bundle)[0] == 1
+    stamp.unlink()
     assert code == 0, text
     assert head in text
     assert "0 faults" in text
@@ -143,6 +149,18 @@ def test_one_finding_is_asked_for_by_its_prompt(verified):
     assert found == [f"findings/{IDS[9]}/finding.json"]
     with pytest.raises(BundleError, match="prompt_id 7 is no candidate of this model"):
         build_bundle(verified, finding="7")
+
+
+def test_a_pair_that_was_not_looked_at_closely_is_no_distance_to_replay(verified, tmp_path):
+    root = shutil.copytree(verified, tmp_path / "run")
+    path = root / "evidence/sd1/verification.parquet"
+    found = read_table(path, "verification")
+    found.loc[found["prompt_id"] == IDS[0], "residual"] = 0.9  # measured at the coarse size
+    write_table(path, "verification", found)
+    faults, replays = check_bundle(files_in(build_bundle(root, name="coarse")), None)
+    assert faults == []
+    assert "verifier" not in {one.kind for one in replays if one.prompt_id == IDS[0]}
+    assert "verifier" in {one.kind for one in replays if one.prompt_id == IDS[3]}
 
 
 def test_blurred_pictures_are_beyond_recognition_and_verify_says_what_it_cannot_replay(verified):

@@ -45,6 +45,7 @@ def main(smk):
         findings = (
             finding_files(
                 label, of_prompt[label["prompt_id"]], archives, p.seeds, sizes,
+                p.settings["evidence"]["refine"],
                 p.pictures if not p.only or label["prompt_id"] in p.only else "full",
             )
             for label in progress(chosen.to_dict("records"), "findings", len(chosen))

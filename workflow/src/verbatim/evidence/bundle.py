@@ -132,6 +132,7 @@ def finding_files(
     archives: Archives,
     seeds: Sequence[int],
     sizes: Mapping[str, int],
+    refine: float,
     pictures: str,
 ) -> Iterator[tuple[str, bytes]]:
     """(path, bytes) of one finding's files, finding.json first.
@@ -139,12 +140,14 @@ def finding_files(
     Parameters
     ----------
     label, found : its rows of `labels` and `verification`. sizes : of the squares, of `labels` and
-    `evidence`. pictures : full, blurred or none.
+    `evidence`. refine : residual above which the verifier did not look closely (`SearchSettings`): what it
+    found there was measured at the coarse size, is no match, and is not among the distances to replay.
+    pictures : full, blurred or none.
     """
     prompt_id = int(label["prompt_id"])
     folder = f"findings/{prompt_id}"
     pairs = trace_distances(label, archives, seeds, sizes["labels"])
-    if found["status"] != "missing" and np.isfinite(found["residual"]):
+    if found["status"] != "missing" and found["residual"] <= refine:
         size = sizes["evidence"]
         placed = {name: round(found[name] * size) for name in ("side", "top", "left")}
         pairs.append(
