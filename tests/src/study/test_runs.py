@@ -6,8 +6,8 @@ import pytest
 
 from verbatim.images import ImageArchive, write_archive
 from verbatim.study.descriptors import cut
-from verbatim.study.features import FeatureError, PoolFeatures, complexity_of
-from verbatim.study.measures import Described, Measures, Settings
+from verbatim.study.features import Described, FeatureError, PoolFeatures, complexity_of
+from verbatim.study.measures import Measures, Settings
 from verbatim.study.runs import Run, RunError, count_quality, count_run, read_generations
 
 RNG = np.random.default_rng(0)

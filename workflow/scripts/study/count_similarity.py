@@ -8,8 +8,8 @@ from verbatim.images import ImageArchive
 from verbatim.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import device, script
 from verbatim.study.descriptors import load_descriptor
-from verbatim.study.features import PoolFeatures
-from verbatim.study.measures import Described, Measures, Settings
+from verbatim.study.features import Described, PoolFeatures
+from verbatim.study.measures import Measures, Settings
 from verbatim.study.quality import Inception, clip_score, frechet_distance
 from verbatim.study.runs import Run, count_quality, count_run, read_generations
 from verbatim.study.specs import make_specs

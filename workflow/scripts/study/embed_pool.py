@@ -7,8 +7,7 @@ import numpy as np
 from verbatim.records import read_table
 from verbatim.runtime import device, script
 from verbatim.study.descriptors import load_descriptor
-from verbatim.study.features import PoolFeatures, complexity_of
-from verbatim.study.measures import Described
+from verbatim.study.features import Described, PoolFeatures, complexity_of
 from verbatim.study.quality import Inception
 from verbatim.study.specs import make_specs
 

@@ -8,11 +8,18 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from verbatim.study.complexity import MEASURES
-from verbatim.study.measures import Described
+
+
+class Described(NamedTuple):
+    """Vectors (n, d) and chunks (n, c, e) of n pictures; as `descriptors.Features`, which needs no import here."""
+
+    whole: np.ndarray
+    chunks: np.ndarray
 
 
 class FeatureError(ValueError):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from verbatim.study.complexity import correlate
 from verbatim.study.copies import Copies, pair_rmse
+from verbatim.study.features import Described
 from verbatim.study.similarity import (
     PERCENTILES,
     background,
@@ -27,13 +28,6 @@ from verbatim.tables.statistics import wilson
 
 NAN = float("nan")
 PAPER_THRESHOLD = 0.5  # Somepalli 2022, of SSCD; always counted beside the configured one
-
-
-class Described(NamedTuple):
-    """Vectors (n, d) and chunks (n, c, e) of n pictures; as `descriptors.Features`, which needs no import here."""
-
-    whole: np.ndarray
-    chunks: np.ndarray
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import pandas as pd
 from verbatim.images import ImageArchive, resize, to_uint8
 from verbatim.study import measures
 from verbatim.study.copies import find_copies
-from verbatim.study.features import PoolFeatures
-from verbatim.study.measures import Described, Measures, Settings
+from verbatim.study.features import Described, PoolFeatures
+from verbatim.study.measures import Measures, Settings
 
 
 class RunError(ValueError):
