@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +31,7 @@ class Features(NamedTuple):
     chunks: np.ndarray
 
 
-class Descriptor:
+class Descriptor(ABC):
     """A network that turns prepared pictures into vectors; a kind of it says how in `forward`.
 
     Parameters
@@ -45,18 +46,21 @@ class Descriptor:
         self.spec, self.device = spec, device
         self.network = self.load()
 
+    @abstractmethod
     def load(self) -> Any:
         """The network, in evaluation mode, on the device."""
-        raise NotImplementedError
 
     @property
     def own_preset(self) -> Preset:
-        """What the model's folder says of preprocessing."""
-        raise NotImplementedError
+        """What the model's folder says of preprocessing; a file by itself says nothing."""
+        raise DescriptorError(
+            f"{self.spec.name}: preset {OWN!r}, but kind {self.spec.kind} has no preprocessing of its own; "
+            f"name one of {', '.join(PRESETS)}"
+        )
 
+    @abstractmethod
     def forward(self, x: Any) -> tuple[Any, Any]:
         """(n, 3, h, w) to vectors (n, d) and tokens (n, t, e), or None where it has none."""
-        raise NotImplementedError
 
     @cached_property
     def preset(self) -> Preset:
