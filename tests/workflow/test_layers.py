@@ -50,7 +50,10 @@ TORCH = {"torch", "diffusers", "transformers", "open_clip", "safetensors"}
 LIGHT = {"check_model"}  # reads names and JSON, though its module can load a model too
 LOCAL = {"all", "attacks", "labels", "evaluation", "templates", "study"}
 # rules of a stage may be spread over several files, a part of it each
-PARTS = {"study_measures": "study", "study_claims": "study"}
+PARTS = {
+    "labels_pictures": "labels", "tables_truth": "tables",
+    "study_measures": "study", "study_claims": "study",
+}  # fmt: skip
 
 
 def modules_of(file: Path) -> list[str]:
