@@ -154,6 +154,7 @@ def all_study():
     """What the study comes to: tables, page, figures."""
     return [
         "<results>/study/claims.csv",
+        "<results>/study/robustness.csv",
         "<results>/study/table1.csv",
         "<results>/study/claims.html",
     ]

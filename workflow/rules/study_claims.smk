@@ -5,7 +5,8 @@
 #          <results>/study/inpainting/   errors.parquet: the same of completed halves; measures.parquet
 #          <results>/study/relative/     distances.parquet: a row a picture of models without captions; measures.parquet
 #          <results>/study/measures.parquet, states.parquet   every number of every run; what came of every training
-#          <results>/study/claims.csv, table1.csv, claims.html   claims, mitigations (theirs beside ours), the page
+#          <results>/study/claims.csv, robustness.csv            claims; the same by other measures of similarity
+#          <results>/study/table1.csv, claims.html               mitigations (theirs beside ours); the page
 #          <results>/study/figures/      one for each finding
 STUDY_FIGURES = [
     "duplication",
@@ -314,12 +315,14 @@ rule compare_claims:
             "study/designs",
             "study/page",
             "study/papers",
+            "study/robustness",
             "study/table1",
             "tables/page",
             "tables/text",
         ),
     output:
         claims="<results>/study/claims.csv",
+        robustness="<results>/study/robustness.csv",
         table="<results>/study/table1.csv",
         page="<results>/study/claims.html",
     log:

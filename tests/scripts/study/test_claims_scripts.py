@@ -188,7 +188,12 @@ def test_the_claims_and_the_page_come_of_the_merged_numbers(run_script, tmp_path
     write_table(tmp_path / "states.parquet", "study_state", states)
     (tmp_path / "data.png").write_bytes(b"png")
     points = [{"point": name, **BASE, "half": -1, **less} for name, (less, _) in LEVELS.items()]
-    outputs = {"claims": "claims.csv", "table": "table1.csv", "page": "claims.html"}
+    outputs = {
+        "claims": "claims.csv",
+        "robustness": "robustness.csv",
+        "table": "table1.csv",
+        "page": "claims.html",
+    }
     run_script(
         "study/compare_claims.py",
         input={name: tmp_path / f"{name}.parquet" for name in ("measures", "states", "pool")}
@@ -202,5 +207,10 @@ def test_the_claims_and_the_page_come_of_the_merged_numbers(run_script, tmp_path
     claims = pd.read_csv(tmp_path / "claims.csv").set_index("claim")
     assert claims.loc["own_over_fixed", "verdict"] == "held"
     assert claims.loc["own_over_class", "verdict"] == "failed"
+    other = pd.read_csv(tmp_path / "robustness.csv").set_index("claim")
+    assert other.loc["own_over_fixed", ["measure", "verdict"]].tolist() == [
+        "similarity:p95@pixels",
+        "not held",
+    ]
     assert (pd.read_csv(tmp_path / "table1.csv")["status"] == "ok").sum() > 4
     assert "held" in (tmp_path / "claims.html").read_text("utf-8")

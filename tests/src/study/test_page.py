@@ -10,6 +10,7 @@ from made_claims import made_grid, made_measures, made_states
 from verbatim.study.claims import compare_claims
 from verbatim.study.page import CAPTIONS, render_page
 from verbatim.study.papers import CLAIMS
+from verbatim.study.robustness import compare_measures
 from verbatim.study.table1 import mitigation_table
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -21,6 +22,7 @@ def tables():
     measures, states, grid = made_measures(), made_states(), made_grid()
     return (
         compare_claims(CLAIMS, measures, states, grid, 0.95),
+        compare_measures(CLAIMS, measures, states, grid, 0.95),
         mitigation_table(measures, states, grid, paper, 0.95),
         states,
     )
@@ -46,13 +48,15 @@ def read(page):
 
 
 def test_the_page_has_every_claim_every_mitigation_and_what_failed(tables):
-    claims, mitigations, states = tables
-    page = read(render_page(claims, mitigations, states, {"data": b"png"}, 2, 0.95))
+    claims, robustness, mitigations, states = tables
+    page = read(render_page(claims, robustness, mitigations, states, {"data": b"png"}, 2, 0.95))
     text = " ".join(page.words)
     assert all(words in text for words in claims["words"])
     assert page.tags.count("tr") == len(claims) + len(mitigations) + 3
     assert "broken, seed 0: step 31: the loss is nan" in text
     assert CAPTIONS["data"] in text
+    assert "by other measures" in text
+    assert any(words.strip().startswith("pixels, 95 %") for words in page.words)
 
 
 def test_the_page_reaches_for_nothing_outside_itself(tables):
@@ -62,10 +66,10 @@ def test_the_page_reaches_for_nothing_outside_itself(tables):
 
 
 def test_text_of_a_table_is_escaped(tables):
-    claims, mitigations, states = (table.copy() for table in tables)
+    claims, robustness, mitigations, states = (table.copy() for table in tables)
     states.loc[states["status"].eq("failed"), "reason"] = "<script>alert(1)</script>"
     claims.loc[0, "note"] = '<img src="x">'
-    page = read(render_page(claims, mitigations, states, {}, 1, 0.95))
+    page = read(render_page(claims, robustness, mitigations, states, {}, 1, 0.95))
     assert "script" not in page.tags
     assert "img" not in page.tags
     assert any("<script>" in words for words in page.words)

@@ -105,13 +105,14 @@ def test_shares_above_are_counted_for_prompts_that_describe_their_match_and_thos
         }
     )  # fmt: skip
     out = Measures("full10", 0, "none")
-    users.add_users(out, table, {1: 10.0, 2: 1.0}, 0.5, 0.95)
+    users.add_users(out, table, {1: 10.0, 2: 1.0}, 0.7, 0.95)
     value = out.table.set_index("measure")["value"]
+    assert value["users_above"] == 0.5
     assert value["users_above:0.5"] == 0.75
-    assert value["users_above:0.5:described"] == 0.5
-    assert value["users_above:0.5:not_described"] == 1
-    assert value["users_described:above"] == pytest.approx(1 / 3)
-    assert value["users_duplicated:above"] == pytest.approx(2 / 3)
+    assert value["users_above:described"] == 0.5
+    assert value["users_above:not_described"] == 0.5
+    assert value["users_described:above"] == 0.5
+    assert value["users_duplicated:above"] == 1
     assert value["users_duplicated"] == 0.5
     assert (
         (out.table["low"] <= out.table["value"]) & (out.table["value"] <= out.table["high"])

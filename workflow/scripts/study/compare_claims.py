@@ -10,6 +10,7 @@ from verbatim.study.claims import compare_claims
 from verbatim.study.designs import make_grid
 from verbatim.study.page import render_page
 from verbatim.study.papers import CLAIMS
+from verbatim.study.robustness import compare_measures
 from verbatim.study.table1 import mitigation_table
 from verbatim.tables.text import csv_text
 
@@ -22,12 +23,14 @@ def main(smk):
         pool = read_table(smk.input.pool, "study_pool")
         grid = make_grid(p.points, p.base, int((~pool["held_out"]).sum()), p.defended, p.defences)
         claims = compare_claims(CLAIMS, measures, states, grid, p.confidence)
+        robustness = compare_measures(CLAIMS, measures, states, grid, p.confidence)
         paper = pd.read_csv(smk.input.paper, sep="\t", keep_default_na=False)
         table = mitigation_table(measures, states, grid, paper, p.confidence)
         write_text(smk.output.claims, csv_text(claims))
+        write_text(smk.output.robustness, csv_text(robustness))
         write_text(smk.output.table, csv_text(table))
         figures = {Path(path).stem: Path(path).read_bytes() for path in smk.input.figures}
-        page = render_page(claims, table, states, figures, p.seeds, p.confidence)
+        page = render_page(claims, robustness, table, states, figures, p.seeds, p.confidence)
         write_text(smk.output.page, page)
         for verdict, n in claims["verdict"].value_counts().items():
             log.info("%s: %d", verdict, n)

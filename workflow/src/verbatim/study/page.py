@@ -18,9 +18,8 @@ SIGNS = {
     "held": "✓", "yes": "✓", "not held": "✗", "no": "✗", "undecided": "?", "failed": "!", "not run": "–",
 }  # fmt: skip
 MORE_STYLE = """
-body { max-width: 84rem; } td.words { white-space: normal; min-width: 20rem; }
-td.source { white-space: normal; min-width: 10rem; color: #444; } td.note { white-space: normal; min-width: 14rem; max-width: 22rem; color: #666; }
-td.v { font-weight: 600; } figure { margin: 1rem 0; } figure img { max-width: 100%; }
+body { max-width: 84rem; } td { vertical-align: top; } td.words { white-space: normal; min-width: 24rem; max-width: 40rem; }
+small { display: block; color: #666; white-space: normal; } td.v { font-weight: 600; } figure { margin: 1rem 0; } figure img { max-width: 100%; }
 figcaption { color: #444; max-width: 46rem; } dt { font-weight: 600; margin-top: .4rem; } dd { margin: 0 0 0 1rem; }
 """
 INTRO = """A diffusion model draws a picture from noise, guided by a caption. Sometimes what it draws is a picture that it was
@@ -46,7 +45,9 @@ RULE = """A claim <b>held</b> if the whole interval ({confidence:.0%}) of the di
 <b>not hold</b> if the interval is on the other side, or so near to nothing that no difference worth the name is left; else it is
 <b>undecided</b>. Intervals are over trainings: how much a training scatters is estimated from all points together, since each
 was trained {seeds} only, and never less than the sampling within a run allows. With one training a point nothing is decided. Each interval
-is of its own claim: of {n} lines a few may be misjudged by chance. Nothing was tuned to make a claim hold."""
+is of its own claim: of {n} lines a few may be misjudged by chance. Nothing was tuned to make a claim hold. Claims about similarity are judged by the
+score that the papers use, and by other measures beside it, by the same rule: where these disagree, the claim hangs on how
+similarity is measured."""
 CAPTIONS = {
     "duplication": "Similarity and recall against how often the duplicated pictures were shown.",
     "conditioning": "What a model is told of each picture: its own caption, its class, random tokens, one caption for all, nothing.",
@@ -72,23 +73,48 @@ def _interval(value: float, low: float, high: float) -> str:
     return html.escape(shown + ends if shown else "")
 
 
-def _claims(claims: pd.DataFrame) -> str:
-    names = (
-        "verdict", "claim", "measured [interval]", "right if", "levels", "trainings a point", "measure",
-        "source", "compared; what is missing",
-    )  # fmt: skip
+def _measure_name(measure: str) -> str:
+    """similarity:p95@pixels as a reader would say it."""
+    if measure == "copies_any":
+        return "share of copies"
+    kind, _, detector = measure.partition("@")
+    percent = kind.rpartition(":p")[2]
+    name = "median" if percent == "50" else f"{percent} %"
+    return f"{detector}, {name}" if detector else name
+
+
+def _others(rows: pd.DataFrame) -> str:
+    """A claim by the other measures: a line each, its verdict and estimate."""
+    lines = []
+    for line in rows.to_dict("records"):
+        verdict = str(line["verdict"])
+        colour, sign = COLOURS.get(verdict, "#000"), SIGNS.get(verdict, "")
+        text = f"{_measure_name(str(line['measure']))} {format_value(line['estimate'])}"
+        lines.append(
+            f'<div title="{html.escape(verdict)}"><b style="color:{colour}">{sign}</b> {html.escape(text)}</div>'
+        )
+    return "".join(lines)
+
+
+def _claims(claims: pd.DataFrame, robustness: pd.DataFrame) -> str:
+    """A row a claim; the column of other measures only where a claim has any."""
+    others = {str(claim): _others(rows) for claim, rows in robustness.groupby("claim")}
+    several = any(str(name) in others for name in claims["claim"])
+    names = ["verdict", "claim", "measured [interval]", "right if", "levels", "trainings a point"]
+    names += ["by other measures"] if several else []
     head = "".join(f"<th>{name}</th>" for name in names)
     rows = []
     for line in claims.to_dict("records"):
         levels = " / ".join(filter(None, (format_value(line["more"]), format_value(line["less"]))))
-        note = "; ".join(str(x) for x in (line["compared"], line["note"]) if x)
+        details = [f"{line['source']}. Measure: {line['measure']}", line["compared"], line["note"]]
+        small = "".join(f"<small>{html.escape(str(x))}</small>" for x in details if x)
         rows.append(
-            f'<tr>{_verdict(str(line["verdict"]))}<td class="words">{html.escape(str(line["words"]))}</td>'
+            f'<tr>{_verdict(str(line["verdict"]))}<td class="words">{html.escape(str(line["words"]))}{small}</td>'
             f"<td>{_interval(line['estimate'], line['low'], line['high'])}</td>"
             f"<td>{html.escape(str(line['expected']))}</td><td>{html.escape(levels)}</td>"
-            f"<td>{line['seeds']}</td><td>{html.escape(str(line['measure']))}</td>"
-            f'<td class="source">{html.escape(str(line["source"]))}</td>'
-            f'<td class="note">{html.escape(note)}</td></tr>'
+            f"<td>{line['seeds']}</td>"
+            + (f"<td>{others.get(str(line['claim']), '')}</td>" if several else "")
+            + "</tr>"
         )
     return f'<div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
 
@@ -136,6 +162,7 @@ def _figures(figures: dict[str, bytes]) -> str:
 
 def render_page(
     claims: pd.DataFrame,
+    robustness: pd.DataFrame,
     table: pd.DataFrame,
     states: pd.DataFrame,
     figures: dict[str, bytes],
@@ -165,11 +192,11 @@ def render_page(
         f"<h2>How it is judged</h2><p>{RULE.format(confidence=confidence, seeds=times, n=len(claims))}</p>",
         f"<details open><summary>What the words mean</summary><dl>{terms}</dl></details>",
         f"<h2>Trainings that failed</h2><ul>{broken}</ul>" if broken else "",
-        f"<h2>The papers' claims</h2>{_claims(claims[is_claim])}",
+        f"<h2>The papers' claims</h2>{_claims(claims[is_claim], robustness)}",
         f"<h2>Figures</h2>{_figures(figures)}",
         "<h2>Mitigations: theirs beside ours</h2><p>Somepalli 2023, Table 1, and what its Tables 3 and 4 ask. Levels are of another "
         "detector and other data; compare the changes.</p>" + _mitigations(table),
         "<h2>Questions: what a mitigation costs, and what attacks still find behind it</h2>"
-        + _claims(claims[~is_claim]),
+        + _claims(claims[~is_claim], robustness),
     ]  # fmt: skip
     return "\n".join(part for part in parts if part) + "\n</html>\n"

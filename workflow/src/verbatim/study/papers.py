@@ -7,7 +7,7 @@ Copying in Diffusion Models" (arXiv 2305.20086). Carlini 2023: "Extracting Train
 
 from __future__ import annotations
 
-from verbatim.study.claims import FRECHET, Claim
+from verbatim.study.claims import FRECHET, SCORE, Claim
 from verbatim.study.designs import (
     Alone,
     Best,
@@ -18,7 +18,7 @@ from verbatim.study.designs import (
     Series,
 )
 
-SCORE, RECALL, CLIP_SCORE = "similarity:p95", "recall", "clip_score"
+RECALL, CLIP_SCORE = "recall", "clip_score"
 S22, S23, C23 = "Somepalli 2022", "Somepalli 2023", "Carlini 2023"
 
 TRAINING = {
@@ -62,8 +62,8 @@ FACTORS = [
           f"{S23}, duplicates in LAION, Fig. 2", "pearson:cluster_size", Alone()),
     Claim("caption_similarity", "Within a data set, of pictures that are there several times those with like captions are copied more.",
           f"{S23}, duplicates in LAION, Fig. 2", "pearson:caption_similarity", Alone()),
-    Claim("users_above", "Do prompts that users write give generations that look like training pictures (similarity above 0.5) at all?",
-          f"{S22}, prompts of users (1.2 % by SSCD)", "users_above:0.5", Alone(), question=True),
+    Claim("users_above", "Do prompts that users write give generations that look like training pictures (similarity above the threshold of a copy) at all?",
+          f"{S22}, prompts of users (1.2 % above 0.5 by SSCD)", "users_above", Alone(), question=True),
     Claim("simple_more_entropy", "Simple pictures are copied more: the lower a picture's entropy, the higher the similarity.",
           f"{S23}, image complexity (r = -0.32)", "pearson:entropy", Alone(), sign=-1),
     Claim("simple_more_jpeg", "Simple pictures are copied more: the smaller a picture's JPEG file, the higher the similarity.",

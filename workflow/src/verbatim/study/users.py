@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from verbatim.study.copies import pair_rmse
 from verbatim.study.dataset import jaccard, words
-from verbatim.study.measures import Measures
+from verbatim.study.measures import PAPER_THRESHOLD, Measures
 from verbatim.study.similarity import nearest
 
 # DiffusionDB's metadata.parquet, as published
@@ -191,13 +191,16 @@ def add_users(
 
     users : `study_users`. weight : picture_id -> draws.
     """
-    above = (users["similarity"] > threshold).to_numpy()
+    similarity = users["similarity"].to_numpy(np.float64)
+    above = similarity > threshold
     told = users["describes"].to_numpy(bool)
     again = users["match"].map(weight).to_numpy(np.float64) > 1
-    name = f"users_above:{threshold:g}"
-    out.add_share(name, above, confidence)
-    out.add_share(f"{name}:described", above[told], confidence, "prompts that describe their match")
-    out.add_share(f"{name}:not_described", above[~told], confidence)
+    out.add_share("users_above", above, confidence, f"similarity above {threshold:g}")
+    out.add_share(f"users_above:{PAPER_THRESHOLD:g}", similarity > PAPER_THRESHOLD, confidence)
+    out.add_share(
+        "users_above:described", above[told], confidence, "prompts that describe their match"
+    )
+    out.add_share("users_above:not_described", above[~told], confidence)
     out.add_share("users_described:above", told[above], confidence, "of generations above it")
     out.add_share("users_duplicated:above", again[above], confidence, "of generations above it")
     out.add_share("users_duplicated", again, confidence)
