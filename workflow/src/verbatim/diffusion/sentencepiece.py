@@ -2,7 +2,8 @@
 
 transformers reads that file through the packages sentencepiece and protobuf; what it takes from it
 are the pieces, their scores and the normaliser's table, three fields of one protobuf message
-(sentencepiece_model.proto), which are read here. The tokenizer is the same, to the last token.
+(sentencepiece_model.proto), which are read here. The tokenizer is the same, to the last token, and a broken
+file is refused, which transformers 5.23 with those packages does not do: it makes a tokenizer of an empty one.
 """
 
 from __future__ import annotations
