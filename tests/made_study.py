@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from verbatim.study.grid import MITIGATION_CONSTANTS
+
 SIZE = 16
 CODES = {
     "red heart": "2764-FE0F", "dog face": "1F436", "automobile": "1F697", "red apple": "1F34E", "fire": "1F525",
@@ -19,13 +21,19 @@ POINT: dict[str, Any] = {
     "text_encoder": "trained", "steps": 3, "mitigation": "none", "half": -1,
 }  # fmt: skip
 TRAINING = {
-    "batch": 4, "learning_rate": 1e-3, "channels": [8, 16], "ema": 0.9, "p_empty": 0.25, "checkpoint_every": 2,
+    "batch": 4, "learning_rate": 1e-3, "channels": [8, 16], "ema": 0.9, "p_empty": 0.25,
 }  # fmt: skip
 MITIGATIONS = {"gn": 0.1, "rc": 0.4, "rt": 0.1, "cwr": 0.4, "passes": 2}
 INFERENCE = {
     "gni": 0.1, "rt": 0.1, "cwr": 0.4, "rna": 0.4, "rna_high": 1_000_000, "passes": 4, "wen_steps": 5,
     "wen_rate": 0.05, "wen_target": 1.0,
 }  # fmt: skip
+
+
+def used(block: str, name: str, **changes: Any) -> dict[str, Any]:
+    """The constants that a mitigation or defence reads, and no other, as the rules give them."""
+    entries = {"mitigations": MITIGATIONS, "inference": INFERENCE}[block] | changes
+    return {key: entries[key] for key in MITIGATION_CONSTANTS[block].get(name, ())}
 
 
 def pictures_table() -> pd.DataFrame:

@@ -68,12 +68,21 @@ def test_claims_table_and_page_say_what_was_run_and_what_was_not(made):
     assert {"duplication", "mitigations_training", "membership", "relative"} <= figures
 
 
-def test_a_second_run_does_nothing_and_one_more_point_trains_that_point_alone(tree, made):
+def test_a_second_run_does_nothing_and_more_points_train_those_points_alone(tree, made):
     assert "Nothing to be done" in tree.plan("study", results=FIRST).text
-    more = f"{{select_points: [{', '.join([*POINTS, 'half0', 'half1', 'half2', 'rt_full10'])}]}}"
+    names = [
+        *POINTS,
+        "half0",
+        "half1",
+        "half2",
+        "rt_full10",
+        "dataall",
+    ]  # the last takes more pictures than any
+    more = f"{{select_points: [{', '.join(names)}]}}"
     text = tree.plan("study", results=FIRST, study=more).text
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", text, re.M))
-    assert (jobs["train_point"], jobs["generate_point"]) == ("1", "1")
+    assert (jobs["train_point"], jobs["generate_point"]) == ("2", "2")
+    assert "select_pool" not in jobs
 
 
 def test_a_training_that_diverges_is_recorded_with_its_reason_and_the_rest_goes_on(tree, made):

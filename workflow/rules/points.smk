@@ -9,6 +9,12 @@ def point_settings(wildcards):
     return ALL_POINTS[wildcards.point].settings()
 
 
+def used_constants(block, name):
+    """The entries of `study.mitigations` or `study.inference` that a mitigation reads, so that no other redoes it."""
+    entries = config["study"][block]
+    return {key: entries[key] for key in grid.MITIGATION_CONSTANTS[block].get(name, [])}
+
+
 def study_runs():
     """Every run of the study: (point, seed, defence)."""
     study = config["study"]

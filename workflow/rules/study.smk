@@ -28,7 +28,8 @@ rule select_pool:
         duplicated=config["study"]["base"]["duplicated"],
         held_out=config["study"]["held_out"],
         most=max(
-            [point.pictures * (1 + (point.half >= 0)) for point in POINTS.values()]
+            # of the whole sheet: a selection must not change the pool of the points already trained
+            [point.pictures * (1 + (point.half >= 0)) for point in ALL_POINTS.values()]
         ),
         seed=config["world"]["seed"],
     script:
@@ -76,8 +77,15 @@ rule train_point:
         runtime=grow(60),
     params:
         point=point_settings,
-        training=config["study"]["training"],
-        mitigations=config["study"]["mitigations"],
+        training={
+            name: value
+            for name, value in config["study"]["training"].items()
+            if name != "checkpoint_every"
+        },
+        checkpoint_every=config["study"]["training"]["checkpoint_every"],
+        mitigations=lambda wildcards: used_constants(
+            "mitigations", ALL_POINTS[wildcards.point].mitigation
+        ),
         captions=config["study"]["captions"],
         seed=study_seed("training"),
         checkpoint=lambda wildcards: f"{RESULTS}/study/checkpoints/{wildcards.point}-{wildcards.seed}.safetensors",
@@ -127,7 +135,7 @@ rule generate_point:
         sample=config["study"]["sample"],
         more=config["study"]["more"],
         others=config["study"]["attack"]["others"],
-        inference=config["study"]["inference"],
+        inference=lambda wildcards: used_constants("inference", wildcards.defence),
         unconditional=lambda wildcards: ALL_POINTS[wildcards.point].conditioning
         == "none",
         seed=lambda wildcards: int(wildcards.seed),
@@ -187,7 +195,7 @@ rule score_point:
         held_out=config["study"]["attack"]["held_out"],
         ecs=config["blackbox"]["presets"][config["blackbox"]["preset"]],
         clique=config["postfilter"]["presets"][config["postfilter"]["preset"]],
-        inference=config["study"]["inference"],
+        inference=lambda wildcards: used_constants("inference", wildcards.defence),
         conditioning=lambda wildcards: ALL_POINTS[wildcards.point].conditioning,
         seed=lambda wildcards: int(wildcards.seed),
     script:

@@ -42,6 +42,7 @@ class Study:
             output={k: self.folder / v for k, v in files.items()} | {"model": self.folder / "model"},
             params={
                 "point": POINT | changes, "training": training, "mitigations": made_study.MITIGATIONS,
+                "checkpoint_every": 200,
                 "captions": 4, "seed": 1, "checkpoint": self.folder / "checkpoint.safetensors",
             },
             wildcards={"point": "one", "seed": "0"},

@@ -18,15 +18,16 @@ def denoiser(tiny_sd):
 
 
 def defend(denoiser, defence, seed=0, **changes):
-    return Defended(denoiser, defence, CONSTANTS | changes, seed)
+    return Defended(denoiser, defence, made_study.used("inference", defence, **changes), seed)
 
 
 @pytest.mark.parametrize("defence", ["rt", "cwr", "rna"])
 def test_a_prompts_words_are_changed_by_its_seed_alone(defence):
-    found = {change_prompt("black cat face", defence, CONSTANTS, seed) for seed in range(200)}
+    constants = made_study.used("inference", defence)
+    found = {change_prompt("black cat face", defence, constants, seed) for seed in range(200)}
     assert len(found) > 10
-    assert change_prompt("black cat face", defence, CONSTANTS, 3) in found
-    again = [change_prompt("black cat face", defence, CONSTANTS, 3) for _ in range(2)]
+    assert change_prompt("black cat face", defence, constants, 3) in found
+    again = [change_prompt("black cat face", defence, constants, 3) for _ in range(2)]
     assert again[0] == again[1]
 
 

@@ -16,9 +16,10 @@ LATENTS = torch.randn((3, 4, 8, 8), generator=torch.Generator().manual_seed(0))
 
 
 def train(clip, texts=TEXTS, latents=LATENTS, weights=(1, 1, 1), training=TRAINING, **changes):
+    point = POINT | changes.pop("point", {})
     return train_point(
-        latents, texts, np.array(weights, float), POINT | changes.pop("point", {}), training,
-        made_study.MITIGATIONS, clip, 5, **changes,
+        latents, texts, np.array(weights, float), point, training,
+        made_study.used("mitigations", point["mitigation"]), clip, 5, **changes,
     )  # fmt: skip
 
 
@@ -28,7 +29,9 @@ def weights_of(networks):
 
 def captions(clip, mitigation, texts=TEXTS, **constants):
     tokenizer = CLIPTokenizer.from_pretrained(clip, local_files_only=True)
-    return Captions(tokenizer, texts, mitigation, made_study.MITIGATIONS | constants)
+    return Captions(
+        tokenizer, texts, mitigation, made_study.used("mitigations", mitigation, **constants)
+    )
 
 
 def test_a_row_is_drawn_as_often_as_its_weight_says():
@@ -82,10 +85,14 @@ def test_a_training_that_was_killed_ends_in_the_same_weights(study_clip, tmp_pat
     whole = train(study_clip, point={"steps": 4})
     file = tmp_path / "state.safetensors"
     with pytest.raises(Killed):
-        train(study_clip, point={"steps": 4}, checkpoint=file, tell=kill)
+        train(study_clip, point={"steps": 4}, checkpoint=file, checkpoint_every=2, tell=kill)
     steps = []
     again = train(
-        study_clip, point={"steps": 4}, checkpoint=file, tell=lambda step, *_: steps.append(step)
+        study_clip,
+        point={"steps": 4},
+        checkpoint=file,
+        checkpoint_every=2,
+        tell=lambda step, *_: steps.append(step),
     )
     assert steps == [2, 3]
     assert torch.equal(weights_of(whole), weights_of(again))
@@ -93,12 +100,13 @@ def test_a_training_that_was_killed_ends_in_the_same_weights(study_clip, tmp_pat
 
 def test_points_that_differ_are_not_resumed_from_each_other(study_clip, tmp_path):
     file = tmp_path / "state.safetensors"
-    train(study_clip, checkpoint=file)
+    train(study_clip, checkpoint=file, checkpoint_every=2)
     steps = []
     train(
         study_clip,
         point={"mitigation": "gn"},
         checkpoint=file,
+        checkpoint_every=2,
         tell=lambda step, *_: steps.append(step),
     )
     assert steps == [0, 1, 2]

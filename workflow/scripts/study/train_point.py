@@ -32,7 +32,8 @@ def main(smk: Any) -> None:
         try:
             unet, text, tokenizer = train_point(
                 latents, texts, members.weight.to_numpy(), p.point, p.training, p.mitigations,
-                Path(smk.input.clip).parent, p.seed, device(), Path(p.checkpoint), report,
+                Path(smk.input.clip).parent, p.seed, device(), Path(p.checkpoint), p.checkpoint_every,
+                report,
             )  # fmt: skip
             save_point(folder, unet, text, tokenizer, vae)
         except Diverged as err:

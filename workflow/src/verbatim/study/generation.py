@@ -29,18 +29,19 @@ def plan_pictures(
     more : further pictures (kind `more`) of each duplicated caption, and of each of the first `others` members that
         are not duplicated.
     seed : the study seed.
-    unconditional : then there are as many pictures, all of kind `one`, of no caption.
+    unconditional : then there are as many pictures of either kind, of no caption.
     """
     members = rows[rows["member"]].reset_index(drop=True)
     planted = members[members["planted"]]
     rest = members[~members["planted"]]
     again = pd.concat([planted, rest.head(others)])
+    n = min(n, len(members))
     if unconditional:
         chosen = members.iloc[:0].reindex(range(n + more * len(again)))
-        chosen = chosen.assign(picture_id=-1, caption="", planted=False, member=False, kind="one")
+        chosen = chosen.assign(picture_id=-1, caption="", planted=False, member=False, kind="more")
+        chosen.loc[: n - 1, "kind"] = "one"
     else:
         rng = np.random.default_rng([seed, 8])
-        n = min(n, len(members))
         share = round(n * len(planted) / len(members))
         first = pd.concat(
             [

@@ -27,6 +27,14 @@ WORDS = {
 # captions that only a point conditioned on its own captions has
 OF_CAPTIONS = ("mc", "rc", "rt", "cwr")
 NO_DEFENCE = "none"
+# block of the config -> mitigation or defence -> the entries that it reads
+MITIGATION_CONSTANTS = {
+    "mitigations": {"gn": ("gn",), "rc": ("rc",), "rt": ("rt", "passes"), "cwr": ("cwr", "passes")},
+    "inference": {
+        "gni": ("gni",), "rt": ("rt", "passes"), "cwr": ("cwr", "passes"),
+        "rna": ("rna", "rna_high", "passes"), "wen": ("wen_steps", "wen_rate", "wen_target"),
+    },
+}  # fmt: skip
 
 
 class GridError(ValueError):

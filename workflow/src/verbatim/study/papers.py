@@ -50,7 +50,7 @@ FACTORS = [
           f"{S23}, conditioning", SCORE, Pairs("conditioning", "own", "class")),
     Claim("random_over_fixed", "Captions need not mean anything: random tokens, different for each picture, make a model copy more than "
           "one caption for all.", f"{S23}, conditioning", SCORE, Pairs("conditioning", "random", "fixed")),
-    Claim("uncond_less", "Models without captions copy less than models with them.",
+    Claim("uncond_less", "Models without captions, which are drawn without guidance, copy less than models with them.",
           f"{S23}, abstract", SCORE, Pairs("conditioning", "own", "none")),
     Claim("trained_over_frozen", "Does training the text encoder too make a model copy more than a frozen one?",
           f"{S23}, conditioning", SCORE, Pairs("text_encoder", "trained", "frozen"), question=True),

@@ -90,9 +90,10 @@ class Captions:
         return torch.where(empty[:, None], self.tokens[-1:], ids)
 
     def _change(self, caption: str, rng: random.Random) -> str:
-        p, passes = self.constants[self.mitigation], self.constants["passes"]
+        p = self.constants[self.mitigation]
         if self.mitigation == "rc":
             return captions.replace_caption(caption, p, rng)
+        passes = self.constants["passes"]
         if self.mitigation == "rt":
             return captions.change_words(caption, p, passes, rng)
         return captions.repeat_words(caption, p, passes, rng)
@@ -115,6 +116,7 @@ def train_point(
     seed: int,
     device: str = "cpu",
     checkpoint: Path | None = None,
+    checkpoint_every: int = 200,
     tell: Tell = lambda *_: None,
 ) -> tuple[UNet2DConditionModel, CLIPTextModel, CLIPTokenizer]:
     """Train a point's model from random weights (its text encoder: from the world's CLIP).
@@ -126,7 +128,8 @@ def train_point(
     latents : (rows, c, h, w), scaled to unit variance.
     texts : of each row, the captions of its draws.
     weights : (rows,), how often a row is drawn, relative to the others.
-    point : `grid.Point.settings`; settings : `study.training`; constants : `study.mitigations`.
+    point : `grid.Point.settings`; settings : `study.training`.
+    constants : of `study.mitigations`, those of its mitigation (`grid.MITIGATION_CONSTANTS`).
     clip : folder of the world's CLIP.
 
     Raises
@@ -148,7 +151,7 @@ def train_point(
     cumulated = torch.from_numpy(np.cumsum(weights) / np.sum(weights))
     trainer = Trainer(
         trained, point["steps"], settings["learning_rate"], seed, settings["ema"], device, checkpoint,
-        settings["checkpoint_every"], [settings, point, constants, latents, words.tokens, cumulated],
+        checkpoint_every, [settings, point, constants, latents, words.tokens, cumulated],
     )  # fmt: skip
     abar = make_scheduler().alphas_cumprod
     n, noisy_text = settings["batch"], point["mitigation"] == "gn"
