@@ -1,10 +1,18 @@
 """Claims are judged by the rule that the module states, and what is missing is named."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_claims import made_grid, made_measures, made_states, row
 
-from verbatim.study.claims import COLUMNS, Claim, compare_claims, evaluate, find_measure
+from verbatim.study.claims import (
+    COLUMNS,
+    Claim,
+    compare_claims,
+    evaluate,
+    find_margin,
+    find_measure,
+)
 from verbatim.study.designs import Alone, Best, Defence, Kinds, Mitigation, Pairs, Series
 from verbatim.study.papers import CLAIMS
 
@@ -35,6 +43,46 @@ def test_a_claim_does_not_hold_where_the_effect_is_too_small_to_be_one():
     line = said(Series("steps"))  # equal levels: at most a few thousandths
     assert line["verdict"] == "not held"
     assert line["high"] < 0.02
+
+
+def background(values, measure="background:p50"):
+    """{(point, seed, defence): median similarity of training pictures among themselves}"""
+    return pd.DataFrame([row(*run, measure, value) for run, value in values.items()])
+
+
+def test_the_margin_of_a_similarity_is_a_share_of_the_detectors_own_range():
+    runs = {
+        ("none", 0, "none"): 0.8,
+        ("none", 1, "none"): 0.9,
+        ("none", 0, "rt"): 0.1,
+        ("full5", 0, "none"): 0.4,
+    }
+    own, pixels = background(runs), background({("none", 0, "none"): 0.6}, "background:p50@pixels")
+    both, grid = pd.concat([own, pixels]), made_grid()
+    for name in ("similarity:p95", "similarity:p50", "similarity_mean:planted"):
+        assert find_margin(name, both, grid) == pytest.approx(0.025 * 0.15)
+    assert find_margin("similarity:p50@pixels", both, grid) == pytest.approx(0.025 * 0.4)
+    assert find_margin(SCORE, own[own["point"].eq("full5")], grid) == pytest.approx(0.025 * 0.6)
+    assert find_margin(SCORE, pixels, grid) == 0.0
+    sscd = background({("none", 0, "none"): 0.2})
+    assert find_margin(SCORE, sscd, grid) == pytest.approx(0.02)
+
+
+def test_other_margins_are_fixed():
+    measures, grid = made_measures(), made_grid()
+    assert find_margin("recall", measures, grid) == 0.05
+    assert find_margin("tpr:lira-loss@0.01", measures, grid) == 0.02
+    assert find_margin("spearman:outlier_similarity", measures, grid) == 0.1
+    assert find_margin("frechet:clip", measures, grid) == 0.0
+
+
+def test_an_effect_that_is_clear_by_the_detectors_range_is_not_called_none():
+    measures = made_measures(scatter=0.005)
+    at = measures["measure"].eq(SCORE) & measures["point"].eq("short")
+    measures.loc[at, "value"] -= 0.008  # an effect of 0.005, at most 0.010
+    assert said(Series("steps"), measures=measures)["verdict"] == "not held"
+    measures.loc[measures["measure"].eq("background:p50"), "value"] = 0.84
+    assert said(Series("steps"), measures=measures)["verdict"] == "undecided"
 
 
 def test_a_claim_is_undecided_where_trainings_scatter_more_than_the_effect():
