@@ -164,10 +164,28 @@ def test_a_series_is_the_change_along_its_line():
 
 
 def test_the_best_must_lead_every_other_and_the_least_lead_is_shown():
-    line = said(Best("mc", ("gn", "rc"), True))
-    assert line["verdict"] == "held"
+    line = said(Best("mc", ("gn",), True))
+    assert (line["verdict"], line["note"]) == ("held", "")
     assert line["estimate"] == pytest.approx(0.1, abs=0.01)
-    assert said(Best("gn", ("mc", "rc"), True))["verdict"] == "not held"
+    measures = made_measures()
+    at = measures["measure"].eq(SCORE) & measures["defence"].eq("rt")
+    measures.loc[at, "value"] -= 0.05
+    assert said(Best("rt", ("gni",), False), measures=measures)["verdict"] == "held"
+    assert said(Best("gni", ("rt",), False), measures=measures)["verdict"] == "not held"
+
+
+def test_a_best_one_whose_rival_is_missing_may_not_be_the_best():
+    line = said(Best("mc", ("gn", "rc"), True))  # the sheet has no rc
+    assert (line["verdict"], line["direction"]) == ("undecided", "as claimed")
+    assert line["note"] == "not compared with rc"
+    line = said(Best("rt", ("gni", "rna"), False))  # rna is none of the defences
+    assert line["note"] == "not compared with rna"
+    some = made_measures()
+    line = said(Best("mc", ("gn",), True), measures=some[some["point"] != "gn"])
+    assert (line["verdict"], line["note"]) == ("not run", "not compared with gn; not run: gn")
+    assert (
+        said(Best("gn", ("mc", "rc"), True))["verdict"] == "not held"
+    )  # one that is better is enough
 
 
 def test_a_mitigation_is_compared_at_equal_duplication():

@@ -13,7 +13,7 @@ over the study seeds and its interval. Then it
   where they were and the measure has no value (no copy to find, say) it is undecided, and the note says so.
 
 A claim of a best one is several comparisons, with each of the others: it held if all did, and did not if any did
-not. Questions are things that the papers ask or leave open; they are answered yes, no or undecided by the same rule.
+not; if one of the others is missing it may be the best, so that the claim is undecided at most. Questions are things that the papers ask or leave open; they are answered yes, no or undecided by the same rule.
 Every interval is of its claim alone (95 %, say, each): of forty claims one or two may be misjudged by chance.
 """
 
@@ -168,6 +168,8 @@ def evaluate(
     tried = bool(set(built.missing) & ran) and measures["measure"].eq(measure).any()
     why = sorted(set(some["note"]) - {""})[:SHOWN]
     note, diverged = _tell_missing(built.missing, states, ran, why)
+    if built.uncompared:
+        note = "; ".join(filter(None, [f"not compared with {', '.join(built.uncompared)}", note]))
     row: dict[str, object] = dict.fromkeys(COLUMNS, "")
     row |= {
         "claim": claim.name, "kind": "question" if claim.question else "claim", "words": claim.words,
@@ -184,9 +186,8 @@ def evaluate(
     # of several comparisons the one with the least lead is shown: it decides
     weights, found, (value, low, high, _) = min(judged, key=lambda one: one[2][0])
     verdicts = {verdict for _, _, (_, _, _, verdict) in judged}
-    verdict = (
-        "not held" if "not held" in verdicts else "undecided" if "undecided" in verdicts else "held"
-    )
+    unsure = "undecided" in verdicts or bool(built.uncompared)
+    verdict = "not held" if "not held" in verdicts else "undecided" if unsure else "held"
     if len(judged) > 1:
         row["note"] = "; ".join(
             filter(None, [f"least of {len(judged)} comparisons", str(row["note"])])

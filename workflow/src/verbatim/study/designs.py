@@ -23,10 +23,14 @@ Weights = dict[Run, float]
 
 @dataclass(frozen=True)
 class Built:
-    """Contrasts of a design, all of which must be as claimed, and the runs that it lacks."""
+    """Contrasts of a design, all of which must be as claimed, and what it lacks.
+
+    missing : runs without a value. uncompared : rivals of a best one that it can't be compared with at all.
+    """
 
     contrasts: list[Weights]
     missing: list[Run]
+    uncompared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ class Best:
     training: bool
 
     def build(self, grid: Grid, have: set[Run]) -> Built:
-        contrasts, missing = [], []
+        contrasts, missing, uncompared = [], [], []
         for other in self.others:
             if self.training:
                 found = comparisons.pairs(grid.table, grid.base, "mitigation", other, self.name)
@@ -162,7 +166,8 @@ class Best:
             built = _mean_of_pairs(runs, have)
             contrasts += built.contrasts
             missing += built.missing
-        return Built(contrasts, list(dict.fromkeys(missing)))
+            uncompared += [] if built.contrasts else [other]
+        return Built(contrasts, list(dict.fromkeys(missing)), tuple(uncompared))
 
 
 @dataclass(frozen=True)
