@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from made_claims import made_grid, made_measures, made_states, row
+from made_claims import LEVELS, made_grid, made_measures, made_states, row
 
 from verbatim.study.claims import (
     COLUMNS,
@@ -190,8 +190,20 @@ def test_a_best_one_whose_rival_is_missing_may_not_be_the_best():
 
 def test_a_mitigation_is_compared_at_equal_duplication():
     line = said(Mitigation("mc"))
-    assert line["compared"] == "none, full10 against mc, mc_full10"
-    assert line["estimate"] == pytest.approx((0.15 + 0.2) / 2, abs=0.01)
+    assert line["compared"] == "none, full10, picture10 against mc, mc_full10"
+    assert line["estimate"] == pytest.approx((0.15 + 0.2 + 0.11) / 3, abs=0.01)
+
+
+def test_several_captions_are_one_model_under_both_kinds_of_duplication():
+    have = {(name, "none") for name in LEVELS}
+    (weights,) = Mitigation("mc").build(made_grid(), have).contrasts
+    third = 1 / 3
+    assert weights == pytest.approx(
+        {("none", "none"): third, ("picture10", "none"): third, ("full10", "none"): third,
+         ("mc", "none"): -third, ("mc_full10", "none"): -2 * third}
+    )  # fmt: skip
+    alone = Alone("mitigated:mc").build(made_grid(), have).contrasts
+    assert alone == [{("mc", "none"): 0.5, ("mc_full10", "none"): 0.5}]
 
 
 def test_a_defence_is_compared_with_the_same_models_without_it():

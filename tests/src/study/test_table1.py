@@ -31,7 +31,7 @@ def test_ours_stands_beside_theirs(table):
 
 
 def test_every_mitigation_has_a_line_of_each_duplication_and_missing_ones_say_so(table):
-    assert len(table) == 2 * (1 + 5 + 5)
+    assert len(table) == 3 * (1 + 5 + 5)
     assert table.loc[("train", "rc", "none"), "status"] == "not run"
     assert np.isnan(table.loc[("train", "rc", "none"), "ours"])
     assert table.loc[("inference", "gni", "full 10"), "change"] == pytest.approx(-0.1)
@@ -42,6 +42,14 @@ def test_the_price_in_quality_stands_beside(table):
     assert line["frechet_change"] == pytest.approx(0.15, abs=0.01)
     assert line["clip_score_change"] == pytest.approx(-30 * 0.15, abs=0.3)
     assert line["recall_change"] == pytest.approx(-0.075, abs=0.01)
+
+
+def test_several_captions_are_one_model_in_the_lines_of_both_kinds(table):
+    both = table.loc[[("train", "mc", "picture_only 10"), ("train", "mc", "full 10")]]
+    assert both["ours"].nunique() == 1
+    assert both["duplication"].tolist() == ["picture_only", "full"]
+    assert both["change"].tolist() == pytest.approx([-0.11, -0.2], abs=0.01)
+    assert both["status"].tolist() == ["ok", "ok"]
 
 
 def test_what_is_not_mitigated_has_no_change(table):

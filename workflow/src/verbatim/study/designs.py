@@ -187,7 +187,7 @@ class Alone:
             return [(p, name) for p in grid.defended if name in grid.defences]
         where = {"mitigation": name} if kind == "mitigated" else {}
         some = comparisons.at_base(grid.table, grid.base, ("copies",), where)
-        return [(point, NONE) for point in some.index]
+        return [(point, NONE) for point in some.index.unique()]  # `mc` stands under two kinds
 
     def build(self, grid: Grid, have: set[Run]) -> Built:
         runs = self.runs(grid)
