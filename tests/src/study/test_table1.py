@@ -12,12 +12,16 @@ from verbatim.study.table1 import PAPER, mitigation_table
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.fixture(scope="module")
-def table():
+def made_table(measures, states):
     paper = pd.read_csv(ROOT / "config" / "study_paper_values.tsv", sep="\t", keep_default_na=False)
     assert tuple(paper.columns) == PAPER
-    found = mitigation_table(made_measures(), made_states(), made_grid(), paper, 0.95)
+    found = mitigation_table(measures, states, made_grid(), paper, 0.95)
     return found.set_index(["stage", "mitigation", "copies"])
+
+
+@pytest.fixture(scope="module")
+def table():
+    return made_table(made_measures(), made_states())
 
 
 def test_ours_stands_beside_theirs(table):
@@ -54,3 +58,16 @@ def test_several_captions_are_one_model_in_the_lines_of_both_kinds(table):
 
 def test_what_is_not_mitigated_has_no_change(table):
     assert np.isnan(table.loc[("none", "none", "none"), "change"])
+
+
+def test_a_seed_that_diverged_is_named_beside_the_one_that_did_not():
+    measures, states = made_measures(), made_states()
+    lost = states["point"].eq("gn") & states["seed"].eq(1) | states["point"].eq("mc")
+    states.loc[lost, ["status", "reason"]] = "failed", "step 9: the loss is inf"
+    gone = measures["point"].eq("gn") & measures["seed"].eq(1) | measures["point"].eq("mc")
+    table = made_table(measures[~gone], states)
+    line = table.loc[("train", "gn", "none")]
+    assert (line["seeds"], line["status"]) == (1, "ok; seed 1 failed: step 9: the loss is inf")
+    line = table.loc[("train", "mc", "none")]
+    assert (line["seeds"], line["status"]) == (0, "failed: step 9: the loss is inf")
+    assert table.loc[("none", "none", "none"), "status"] == "ok"

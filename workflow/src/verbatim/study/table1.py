@@ -47,9 +47,11 @@ def _level(values: Values, run: Run, confidence: float) -> tuple[float, float, f
 
 
 def _status(run: Run, n: int, states: pd.DataFrame) -> str:
-    if n:
-        return "ok"
+    """What came of a run: of all its seeds, so that a seed that failed is not hidden behind one that did not."""
     failed = states[states["point"].eq(run[0]) & states["status"].eq("failed")]
+    if n:
+        lost = [f"seed {one.seed} failed: {one.reason}" for one in failed.itertuples()]
+        return "; ".join(["ok", *lost])
     return f"failed: {failed['reason'].iloc[0]}" if len(failed) else "not run"
 
 
