@@ -244,3 +244,16 @@ def test_every_claim_of_the_papers_gives_a_line_whatever_is_missing():
 def test_claims_have_names_of_their_own_and_name_their_paper():
     assert len({claim.name for claim in CLAIMS}) == len(CLAIMS)
     assert all(claim.source and claim.words for claim in CLAIMS)
+
+
+def test_a_claim_is_credited_to_the_paper_that_has_the_method():
+    source = {claim.name: claim.source for claim in CLAIMS}
+    for measure in ("similarity", "frechet", "clip"):
+        assert source[f"inference_wen_{measure}"] == "Wen 2024, section 4"
+        assert source[f"inference_gni_{measure}"].startswith("Somepalli 2023, Table")
+    recalls = {
+        source[name]
+        for name in source
+        if name.endswith("_recall") and name.startswith(("train", "inf"))
+    }
+    assert recalls == {"not asked in the papers"}

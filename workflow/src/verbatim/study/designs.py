@@ -174,14 +174,14 @@ class Best:
 class Alone:
     """One measure itself, mean over runs, minus a reference: of all points without captions, say.
 
-    points : "base" (as the base but for copies), "shadows", "mitigated:mc", "defended:rt" or "all" (study-wide)
+    points : "base" (as the base but for copies), "shadows", "mitigated:mc" or "defended:rt"
     """
 
     points: str = "base"
 
     def runs(self, grid: Grid) -> list[Run]:
         kind, _, name = self.points.partition(":")
-        if kind in (SHADOWS, "all"):
+        if kind == SHADOWS:
             return [(kind, NONE)]
         if kind == "defended":
             return [(p, name) for p in grid.defended if name in grid.defences]
