@@ -42,6 +42,7 @@ def made_measures(seeds=(0, 1), scatter=0.002):
             x = level + rng.normal(0, scatter) + 0.03 * seed
             rows.append(row(name, seed, "none", "similarity:p95", x))
             rows.append(row(name, seed, "none", "similarity:p95@pixels", 1 - x))
+            rows.append(row(name, seed, "none", "background:p50", 0.2))
             rows.append(row(name, seed, "none", "recall", x / 2))
             rows.append(row(name, seed, "none", "frechet:clip", 1 - x))
             rows.append(row(name, seed, "none", "clip_score", 30 * x))

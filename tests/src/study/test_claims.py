@@ -1,10 +1,18 @@
 """Claims are judged by the rule that the module states, and what is missing is named."""
 
 import numpy as np
+import pandas as pd
 import pytest
-from made_claims import made_grid, made_measures, made_states, row
+from made_claims import LEVELS, made_grid, made_measures, made_states, row
 
-from verbatim.study.claims import COLUMNS, Claim, compare_claims, evaluate, find_measure
+from verbatim.study.claims import (
+    COLUMNS,
+    Claim,
+    compare_claims,
+    evaluate,
+    find_margin,
+    find_measure,
+)
 from verbatim.study.designs import Alone, Best, Defence, Kinds, Mitigation, Pairs, Series
 from verbatim.study.papers import CLAIMS
 
@@ -37,11 +45,51 @@ def test_a_claim_does_not_hold_where_the_effect_is_too_small_to_be_one():
     assert line["high"] < 0.02
 
 
+def background(values, measure="background:p50"):
+    """{(point, seed, defence): median similarity of training pictures among themselves}"""
+    return pd.DataFrame([row(*run, measure, value) for run, value in values.items()])
+
+
+def test_the_margin_of_a_similarity_is_a_share_of_the_detectors_own_range():
+    runs = {
+        ("none", 0, "none"): 0.8,
+        ("none", 1, "none"): 0.9,
+        ("none", 0, "rt"): 0.1,
+        ("full5", 0, "none"): 0.4,
+    }
+    own, pixels = background(runs), background({("none", 0, "none"): 0.6}, "background:p50@pixels")
+    both, grid = pd.concat([own, pixels]), made_grid()
+    for name in ("similarity:p95", "similarity:p50", "similarity_mean:planted"):
+        assert find_margin(name, both, grid) == pytest.approx(0.025 * 0.15)
+    assert find_margin("similarity:p50@pixels", both, grid) == pytest.approx(0.025 * 0.4)
+    assert find_margin(SCORE, own[own["point"].eq("full5")], grid) == pytest.approx(0.025 * 0.6)
+    assert find_margin(SCORE, pixels, grid) == 0.0
+    sscd = background({("none", 0, "none"): 0.2})
+    assert find_margin(SCORE, sscd, grid) == pytest.approx(0.02)
+
+
+def test_other_margins_are_fixed():
+    measures, grid = made_measures(), made_grid()
+    assert find_margin("recall", measures, grid) == 0.05
+    assert find_margin("tpr:lira-loss@0.01", measures, grid) == 0.02
+    assert find_margin("spearman:outlier_similarity", measures, grid) == 0.1
+    assert find_margin("frechet:clip", measures, grid) == 0.0
+
+
+def test_an_effect_that_is_clear_by_the_detectors_range_is_not_called_none():
+    measures = made_measures(scatter=0.005)
+    at = measures["measure"].eq(SCORE) & measures["point"].eq("short")
+    measures.loc[at, "value"] -= 0.008  # an effect of 0.005, at most 0.010
+    assert said(Series("steps"), measures=measures)["verdict"] == "not held"
+    measures.loc[measures["measure"].eq("background:p50"), "value"] = 0.84
+    assert said(Series("steps"), measures=measures)["verdict"] == "undecided"
+
+
 def test_a_claim_is_undecided_where_trainings_scatter_more_than_the_effect():
-    measures = made_measures(scatter=0.3)
-    verdicts = [said(Pairs("conditioning", "own", "fixed"), measures=measures)["verdict"]]
-    verdicts += [said(Kinds("full", "picture_only"), measures=measures)["verdict"]]
-    assert "undecided" in verdicts
+    measures = made_measures(scatter=1.0)
+    for design in (Pairs("conditioning", "own", "fixed"), Kinds("full", "picture_only")):
+        assert said(design, measures=measures)["verdict"] == "undecided"
+        assert said(design)["verdict"] == "held"
 
 
 def test_a_defence_is_judged_by_how_differences_of_the_same_models_scatter():
@@ -116,16 +164,46 @@ def test_a_series_is_the_change_along_its_line():
 
 
 def test_the_best_must_lead_every_other_and_the_least_lead_is_shown():
-    line = said(Best("mc", ("gn", "rc"), True))
-    assert line["verdict"] == "held"
+    line = said(Best("mc", ("gn",), True))
+    assert (line["verdict"], line["note"]) == ("held", "")
     assert line["estimate"] == pytest.approx(0.1, abs=0.01)
-    assert said(Best("gn", ("mc", "rc"), True))["verdict"] == "not held"
+    measures = made_measures()
+    at = measures["measure"].eq(SCORE) & measures["defence"].eq("rt")
+    measures.loc[at, "value"] -= 0.05
+    assert said(Best("rt", ("gni",), False), measures=measures)["verdict"] == "held"
+    assert said(Best("gni", ("rt",), False), measures=measures)["verdict"] == "not held"
+
+
+def test_a_best_one_whose_rival_is_missing_may_not_be_the_best():
+    line = said(Best("mc", ("gn", "rc"), True))  # the sheet has no rc
+    assert (line["verdict"], line["direction"]) == ("undecided", "as claimed")
+    assert line["note"] == "not compared with rc"
+    line = said(Best("rt", ("gni", "rna"), False))  # rna is none of the defences
+    assert line["note"] == "not compared with rna"
+    some = made_measures()
+    line = said(Best("mc", ("gn",), True), measures=some[some["point"] != "gn"])
+    assert (line["verdict"], line["note"]) == ("not run", "not compared with gn; not run: gn")
+    assert (
+        said(Best("gn", ("mc", "rc"), True))["verdict"] == "not held"
+    )  # one that is better is enough
 
 
 def test_a_mitigation_is_compared_at_equal_duplication():
     line = said(Mitigation("mc"))
-    assert line["compared"] == "none, full10 against mc, mc_full10"
-    assert line["estimate"] == pytest.approx((0.15 + 0.2) / 2, abs=0.01)
+    assert line["compared"] == "none, full10, picture10 against mc, mc_full10"
+    assert line["estimate"] == pytest.approx((0.15 + 0.2 + 0.11) / 3, abs=0.01)
+
+
+def test_several_captions_are_one_model_under_both_kinds_of_duplication():
+    have = {(name, "none") for name in LEVELS}
+    (weights,) = Mitigation("mc").build(made_grid(), have).contrasts
+    third = 1 / 3
+    assert weights == pytest.approx(
+        {("none", "none"): third, ("picture10", "none"): third, ("full10", "none"): third,
+         ("mc", "none"): -third, ("mc_full10", "none"): -2 * third}
+    )  # fmt: skip
+    alone = Alone("mitigated:mc").build(made_grid(), have).contrasts
+    assert alone == [{("mc", "none"): 0.5, ("mc_full10", "none"): 0.5}]
 
 
 def test_a_defence_is_compared_with_the_same_models_without_it():
@@ -138,7 +216,7 @@ def test_a_defence_is_compared_with_the_same_models_without_it():
 def test_a_question_is_answered_by_the_same_rule():
     line = said(Alone("defended:gni"), "auc_copied:dcs", reference=0.5, question=True)
     assert (line["verdict"], line["kind"]) == ("yes", "question")
-    assert said(Kinds("none", "picture_only"), question=True)["verdict"] in ("no", "undecided")
+    assert said(Kinds("none", "picture_only"), question=True)["verdict"] == "no"
 
 
 def test_numbers_of_all_shadow_models_need_no_second_seed():
@@ -166,3 +244,16 @@ def test_every_claim_of_the_papers_gives_a_line_whatever_is_missing():
 def test_claims_have_names_of_their_own_and_name_their_paper():
     assert len({claim.name for claim in CLAIMS}) == len(CLAIMS)
     assert all(claim.source and claim.words for claim in CLAIMS)
+
+
+def test_a_claim_is_credited_to_the_paper_that_has_the_method():
+    source = {claim.name: claim.source for claim in CLAIMS}
+    for measure in ("similarity", "frechet", "clip"):
+        assert source[f"inference_wen_{measure}"] == "Wen 2024, section 4"
+        assert source[f"inference_gni_{measure}"].startswith("Somepalli 2023, Table")
+    recalls = {
+        source[name]
+        for name in source
+        if name.endswith("_recall") and name.startswith(("train", "inf"))
+    }
+    assert recalls == {"not asked in the papers"}

@@ -48,6 +48,29 @@ def test_pairs_can_be_asked_for_at_one_number_of_copies(grid, base):
     assert found == [("full10", "mc_full10")]
 
 
+def test_several_captions_stand_for_both_kinds_of_duplication(grid, base):
+    found = pairs(grid, base, "mitigation", "none", "mc")
+    assert found == [("none", "mc"), ("full10", "mc_full10"), ("pic10", "mc_full10")]
+    only = pairs(grid, base, "mitigation", "none", "mc", {"copies": "picture_only 10"})
+    assert only == [("pic10", "mc_full10")]
+
+
+def test_several_captions_that_the_sheet_has_under_both_kinds_stand_for_themselves(base):
+    rows = [point("full10", ddf=10), point("pic10", ddf=10, duplication="picture_only")]
+    rows += [point("a", ddf=10, mitigation="mc")]
+    rows += [point("b", ddf=10, mitigation="mc", duplication="picture_only")]
+    found = pairs(describe_points(rows, 900), base, "mitigation", "none", "mc")
+    assert found == [("full10", "a"), ("pic10", "b")]
+
+
+def test_kinds_are_compared_in_a_study_whose_base_has_several_captions():
+    rows = [point("mc", mitigation="mc"), point("mc10", mitigation="mc", ddf=10)]
+    several = base_settings(BASE | {"mitigation": "mc"}, 900)
+    assert duplication_pairs(describe_points(rows, 900), several, "full", "picture_only") == [
+        ("mc10", "mc10")
+    ]
+
+
 def test_pairs_of_a_grid_without_the_point_are_none(grid, base):
     assert pairs(grid, base, "conditioning", "own", "class") == []
 

@@ -3,11 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import stdtrit
 from scipy.stats import t as student
 
 from verbatim.study.contrasts import (
     estimate,
-    residual_variance,
+    mean_squares,
+    sum_scatter,
     trend_weights,
     values_of,
 )
@@ -33,16 +35,15 @@ def made(runs=12, seeds=2, seed=0):
     return {(f"p{i}", "none"): list(x[i]) for i in range(runs)}
 
 
-def test_the_residual_variance_is_that_of_a_loop_over_runs_and_seeds():
-    x = pd.DataFrame(list(made(runs=5, seeds=3).values()))
-    total = 0.0
+def test_mean_squares_are_those_of_a_loop_over_runs_and_seeds():
+    x = np.array(list(made(runs=5, seeds=3).values()))
+    rest = of_seeds = 0.0
     for i in range(5):
         for j in range(3):
-            fitted = x.iloc[i].mean() + x[j].mean() - x.to_numpy().mean()
-            total += (x.iloc[i, j] - fitted) ** 2
-    variance, df = residual_variance(x, blocks=True)
-    assert df == 4 * 2
-    assert variance == pytest.approx(total / df)
+            rest += (x[i, j] - (x[i].mean() + x[:, j].mean() - x.mean())) ** 2
+            of_seeds += (x[:, j].mean() - x.mean()) ** 2
+    found = mean_squares(np.vstack([x, [9.0, np.nan, 1.0]]))  # the last is incomplete
+    assert found == (pytest.approx(rest / (4 * 2)), pytest.approx(of_seeds / 2), 5, 3)
 
 
 def test_a_difference_is_the_mean_over_seeds_with_students_interval():
@@ -53,8 +54,7 @@ def test_a_difference_is_the_mean_over_seeds_with_students_interval():
         {("p0", "none"): 1, ("p1", "none"): -1},
         0.95,
     )
-    variance, df = residual_variance(pd.DataFrame(x), blocks=True)
-    half = student.ppf(0.975, df) * np.sqrt(variance * 2 / 2)
+    half = student.ppf(0.975, 11) * np.sqrt(mean_squares(x)[0] * 2 / 2)
     assert found.value == pytest.approx((x[0] - x[1]).mean())
     assert (found.low, found.high) == pytest.approx((found.value - half, found.value + half))
     assert (found.n, found.df) == (2, 11)
@@ -93,11 +93,72 @@ def test_a_defence_against_none_is_judged_by_the_scatter_of_its_differences():
     values |= {(f"p{i}", "gni"): list(bare[i] + d[i]) for i in range(4)}
     weights = {(f"p{i}", name): w / 4 for i in range(4) for name, w in (("none", 1), ("gni", -1))}
     found = estimate(values_of(measures(values), "similarity:p95", 0.95), weights, 0.95)
-    rest = d - d.mean(1, keepdims=True)
-    half = student.ppf(0.975, 4) * np.sqrt((rest**2).sum() / 4 * (4 / 16) / 2)
+    variance, df, _ = sum_scatter(d, -1, 4 / 16, 2)
     assert found.value == pytest.approx(-d.mean())
-    assert found.high - found.value == pytest.approx(half)
-    assert found.df == 4
+    assert found.high - found.value == pytest.approx(student.ppf(0.975, df) * np.sqrt(variance))
+    assert found.df == df
+
+
+def test_the_mean_of_runs_has_two_components_of_variance():
+    rng = np.random.default_rng(1)
+    x = rng.normal(0, 0.01, (12, 3)) + rng.normal(0, 1, 3)  # seeds differ much more than runs
+    values = {(f"p{i}", "none"): list(x[i]) for i in range(12)}
+    weights = {(f"p{i}", "none"): 1 / 4 for i in range(4)}
+    found = estimate(values_of(measures(values), "similarity:p95", 0.95), weights, 0.95)
+    residual, of_seeds, *_ = mean_squares(x)
+    of_seeds /= 2 * np.log(2) / 2  # the median of chi^2 of 2 degrees of freedom, over these
+    variance = (of_seeds - residual) / 12 / 3 + residual / 4 / 3
+    parts = np.array([of_seeds / 12 / 3, (1 / 4 - 1 / 12) * residual / 3])
+    df = variance**2 / (parts**2 / [2, 22]).sum()
+    assert parts.sum() == pytest.approx(variance)
+    assert found.df == pytest.approx(df)
+    assert 2 <= df < 2.01
+    assert found.high - found.value == pytest.approx(student.ppf(0.975, df) * np.sqrt(variance))
+
+
+def test_seeds_that_do_not_differ_leave_the_residuals_alone():
+    x = np.array([[0.1, 0.3], [0.5, 0.3], [0.2, 0.2]])  # both seeds have one mean
+    assert sum_scatter(x, 1, 1 / 3, 2) == pytest.approx((0.02 / 3 / 2, 2, 2))
+    assert sum_scatter(x + np.array([0, 9]), 0, 2, 2) == pytest.approx((0.02, 2, 2))
+
+
+def test_one_run_alone_scatters_as_its_own_seeds_do():
+    assert sum_scatter(np.array([[0.1, 0.3]]), 1, 1, 2) == pytest.approx((0.01, 1, 1))
+    assert sum_scatter(np.array([[0.1, 0.3]]), 0, 2, 2).df == 0
+
+
+def coverage(runs, summed, total, sd, draws=1000):
+    """Share of simulated tables (two seeds of standard deviation `sd`, residuals of 1) whose 95 % interval of a sum of
+    the first `summed` runs, of equal weights and no true value, holds 0."""
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(draws):
+        x = rng.normal(0, 1, (runs, 2)) + rng.normal(0, sd, 2)
+        found = sum_scatter(x, total, total**2 / summed, 2)
+        half = stdtrit(found.df, 0.975) * np.sqrt(found.variance)
+        covered += abs(total * x[:summed].mean()) <= half
+    return covered / draws
+
+
+@pytest.mark.parametrize("sd", [0, 1, 3])
+@pytest.mark.parametrize("runs", [9, 44])
+def test_the_interval_of_a_mean_of_nine_runs_covers_whatever_seeds_do(sd, runs):
+    assert coverage(runs, 9, 1, sd) >= 0.9
+
+
+@pytest.mark.parametrize("sd", [0, 1, 3])
+@pytest.mark.parametrize("differences", [3, 15])  # of one defence at three points, or of five
+def test_the_interval_of_a_defence_of_three_points_covers_whatever_seeds_do(sd, differences):
+    assert coverage(differences, 3, -1, sd) >= 0.9
+
+
+def test_sampling_of_the_same_captions_is_not_averaged_away_over_runs_and_seeds():
+    values = {(f"p{i}", "none"): [0.5, 0.5] for i in range(9)}
+    some = values_of(measures(values, width=0.2), "similarity:p95", 0.95)
+    mean = estimate(some, {run: 1 / 9 for run in values}, 0.95)
+    one = estimate(some, {("p0", "none"): 1.0}, 0.95)
+    assert mean.high - mean.low == pytest.approx(one.high - one.low)
+    half = student.ppf(0.975, 8) * 0.2 / 1.959964
+    assert one.high - one.value == pytest.approx(half)
 
 
 def test_one_seed_has_no_interval_but_that_of_the_runs():

@@ -139,6 +139,8 @@ def test_the_grid_that_is_shipped_has_every_experiment_of_the_papers():
     assert len({p.steps for p in plain}) >= 3
     assert {p.pictures for p in plain} >= {300, 1000, -1}
     kinds = {(p.mitigation, "none" if p.ddf == 1 else p.duplication) for p in points}
+    assert ("mc", "picture_only") not in kinds  # the same model as with full duplication
+    kinds.add(("mc", "picture_only"))
     for mitigation in ("mc", "gn", "rc", "rt", "cwr"):
         assert {(mitigation, kind) for kind in ("none", "picture_only", "full")} <= kinds
     assert sum(p.half >= 0 for p in points) >= 4

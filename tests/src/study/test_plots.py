@@ -54,6 +54,20 @@ def test_mitigations_have_quality_beside_similarity(stage):
     assert ("MC" if stage == "train" else "GNI") in texts(figure)
 
 
+def test_several_captions_are_drawn_under_both_kinds_of_duplication():
+    lines = pd.DataFrame(table_runs(made_grid()), columns=LINES)
+    at = lines["stage"].eq("train") & lines["mitigation"].eq("mc")
+    assert dict(zip(lines["copies"][at], lines["point"][at], strict=True)) == {
+        "none": "mc", "picture_only 10": "mc_full10", "full 10": "mc_full10",
+    }  # fmt: skip
+    figure = plots.plot_mitigations(made_measures(), lines, "train", 0.95)
+    names = [text.get_text() for text in figure.axes[2].get_xticklabels()]  # of the lower row
+    bars = figure.axes[0].containers
+    drawn = [float(bar.lines[0].get_ydata()[names.index("MC")]) for bar in bars]
+    assert drawn == pytest.approx([0.465, 0.515, 0.515], abs=0.01)
+    assert drawn[1] == drawn[2]
+
+
 def test_attacks_behind_mitigations_are_drawn_or_said_to_be_missing():
     lines = pd.DataFrame(table_runs(made_grid()), columns=LINES)
     assert "guess" not in texts(plots.plot_attacks(made_measures(), lines, 0.95))

@@ -1,10 +1,13 @@
 """One run, made by hand: which pictures count in what, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from verbatim.images import ImageArchive, write_archive
+from verbatim.study.contrasts import values_of
 from verbatim.study.descriptors import cut
 from verbatim.study.features import Described, FeatureError, PoolFeatures, complexity_of
 from verbatim.study.measures import Measures, Settings
@@ -141,6 +144,21 @@ def test_quality_is_of_the_sample_and_named_after_its_features(run):
     run.pool.inception = np.zeros((N, 5))
     count_quality(run, made, np.zeros((10, 5)), frechet, score, out, SETTINGS)
     assert out.table["measure"].tolist()[2:] == ["frechet:clip", "fid", "clip_score"]
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+def test_intervals_of_means_are_of_the_confidence_that_was_asked_for(run, confidence):
+    """Standard errors that are worked out of them again are those of the values."""
+    settings = replace(SETTINGS, confidence=confidence)
+    out, made = Measures("full10", 0, "none"), {"clip": describe(run.pictures)}
+    each = np.array([20.0, 22, 25, 21, 30, 28, 24, 26])
+    count_quality(run, made, None, lambda *_: 3.0, lambda *_: (24.5, each), out, settings)
+    many = replace(run, rows=run.rows.assign(weight=10.0))  # all are duplicated: a mean of eight
+    similarities = count_run(many, made, out, settings, 0.12)
+    some = {"clip_score": each, "similarity_mean:planted": similarities["similarity"][:8]}
+    for measure, values in some.items():
+        error = values_of(out.table, measure, confidence).errors.to_numpy().item()
+        assert error == pytest.approx(np.std(values, ddof=1) / np.sqrt(8))
 
 
 def test_features_are_found_again_by_picture(tmp_path):

@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from functools import cache
 
 FIXED = "an image"
-RANDOM_WORDS = 6  # of a random caption; Somepalli 2023, section 4.2
+# of a random caption; Somepalli 2023, section 4.2. ASSUME: words of the world's vocabulary where the paper draws tokens
+RANDOM_WORDS = 6
 WORDINGS = (
     "{}", "{} icon", "a drawing of {}", "{} sticker", "emoji {}", "{} clip art", "picture of {}", "small {}",
     "{} symbol", "cartoon {}", "{} on white", "the {} sign", "{} illustration", "simple {}", "{} vector",

@@ -6,37 +6,43 @@ over the study seeds and its interval. Then it
 
 - **held** if the whole interval is above 0;
 - did **not hold** if the whole interval is below 0, or below the smallest effect that would be worth the name
-  (`MARGINS`): then there is no such effect, or the opposite;
+  (`find_margin`): then there is no such effect, or the opposite;
 - is **undecided** otherwise, and always where there is one seed: one training says nothing of the next. The
   exception are numbers of all shadow models together (their interval is a bootstrap over pictures);
 - **failed** if none of its comparisons is left and a training diverged, **not run** if its points were not asked for;
   where they were and the measure has no value (no copy to find, say) it is undecided, and the note says so.
 
 A claim of a best one is several comparisons, with each of the others: it held if all did, and did not if any did
-not. Questions are things that the papers ask or leave open; they are answered yes, no or undecided by the same rule.
+not; if one of the others is missing it may be the best, so that the claim is undecided at most. Questions are things that the papers ask or leave open; they are answered yes, no or undecided by the same rule.
 Every interval is of its claim alone (95 %, say, each): of forty claims one or two may be misjudged by chance.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from verbatim.study.comparisons import at_base
 from verbatim.study.contrasts import Estimate, Run, Values, estimate, values_of
-from verbatim.study.designs import SHADOWS, Built, Design, Grid
+from verbatim.study.designs import NONE, SHADOWS, Built, Design, Grid
 
 COLUMNS = (
     "claim", "kind", "words", "source", "measure", "expected", "compared", "more", "less", "estimate",
     "low", "high", "seeds", "df", "direction", "verdict", "note",
 )  # fmt: skip
-# ASSUME: effects below these are called none, fixed before any run was looked at; half of the smallest difference
-# that Somepalli 2023 calls one in its Table 1 (0.04) for similarities, two pictures of a hundred for copies
+# ASSUME: effects below these are called none, fixed before any run was looked at: two pictures of a hundred for copies
 MARGINS = {
-    "similarity": 0.02, "recall": 0.05, "copies_any": 0.02, "auc": 0.05, "auc_copied": 0.05, "tpr": 0.02, "relative": 0.02,
+    "recall": 0.05, "copies_any": 0.02, "auc": 0.05, "auc_copied": 0.05, "tpr": 0.02, "relative": 0.02,
     "share_above": 0.02, "pearson": 0.1, "spearman": 0.1,
 }  # fmt: skip
+# ASSUME: of a similarity this share of what is left between training pictures among themselves and equal ones, fixed before
+# the grid's results were looked at. Half of the smallest difference that Somepalli 2023 calls one in its Table 1 (0.04) is 0.02 of
+# SSCD, in which unrelated pictures are near 0.2: 0.025 of 0.8. Other detectors have less room
+RANGE_SHARE = 0.025
+SIMILARITY = re.compile(r"similarity:p\d+(@.+)?|similarity_mean:.+")
 SCORE = "similarity:p95"  # Somepalli 2023: dataset similarity score
 FRECHET = "frechet"  # stands for the Fréchet distance of whatever features the run has
 SHOWN = 3  # missing runs that are named one by one
@@ -70,11 +76,26 @@ def find_measure(measures: pd.DataFrame, measure: str) -> str:
     return kin[0] if kin else FRECHET
 
 
-def judge(found: Estimate, claim: Claim) -> tuple[float, float, float, str]:
-    """The signed estimate with its interval, and the verdict on one comparison."""
+def find_margin(measure: str, measures: pd.DataFrame, grid: Grid) -> float:
+    """The smallest effect on a measure that is worth the name; 0 where none was fixed.
+
+    A similarity's is a share of its detector's own range, from the median similarity of training pictures among
+    themselves (of the point that is as the base in everything, else of all) to 1; 0 if that was not measured.
+    """
+    if not SIMILARITY.fullmatch(measure):
+        return MARGINS.get(measure.partition(":")[0], 0.0)
+    _, at, detector = measure.partition("@")
+    among = measures[measures["measure"].eq(f"background:p50{at}{detector}")].dropna(subset="value")
+    plain = at_base(grid.table, grid.base, (), {}).index
+    of_plain = among[among["point"].isin(plain) & among["defence"].eq(NONE)]
+    some = of_plain if len(of_plain) else among
+    return RANGE_SHARE * (1 - float(some["value"].mean())) if len(some) else 0.0
+
+
+def judge(found: Estimate, claim: Claim, margin: float) -> tuple[float, float, float, str]:
+    """The signed estimate with its interval, and the verdict on one comparison; margin: see `find_margin`."""
     ends = [claim.sign * (x - claim.reference) for x in (found.value, found.low, found.high)]
     value, low, high = ends[0], min(ends[1:]), max(ends[1:])
-    margin = MARGINS.get(claim.measure.partition(":")[0], 0.0)
     alone = found.n < 2 and getattr(claim.design, "points", "") != SHADOWS
     if alone or not np.isfinite(low):
         return value, low, high, "undecided"
@@ -147,6 +168,8 @@ def evaluate(
     tried = bool(set(built.missing) & ran) and measures["measure"].eq(measure).any()
     why = sorted(set(some["note"]) - {""})[:SHOWN]
     note, diverged = _tell_missing(built.missing, states, ran, why)
+    if built.uncompared:
+        note = "; ".join(filter(None, [f"not compared with {', '.join(built.uncompared)}", note]))
     row: dict[str, object] = dict.fromkeys(COLUMNS, "")
     row |= {
         "claim": claim.name, "kind": "question" if claim.question else "claim", "words": claim.words,
@@ -156,15 +179,15 @@ def evaluate(
     }  # fmt: skip
     row |= dict.fromkeys(("more", "less", "estimate", "low", "high"), float("nan"))
     estimates = [(w, estimate(values, w, confidence)) for w in built.contrasts]
-    judged = [(w, e, judge(e, claim)) for w, e in estimates if e is not None]
+    margin = find_margin(measure, measures, grid)
+    judged = [(w, e, judge(e, claim, margin)) for w, e in estimates if e is not None]
     if not judged:
         return row
     # of several comparisons the one with the least lead is shown: it decides
     weights, found, (value, low, high, _) = min(judged, key=lambda one: one[2][0])
     verdicts = {verdict for _, _, (_, _, _, verdict) in judged}
-    verdict = (
-        "not held" if "not held" in verdicts else "undecided" if "undecided" in verdicts else "held"
-    )
+    unsure = "undecided" in verdicts or bool(built.uncompared)
+    verdict = "not held" if "not held" in verdicts else "undecided" if unsure else "held"
     if len(judged) > 1:
         row["note"] = "; ".join(
             filter(None, [f"least of {len(judged)} comparisons", str(row["note"])])
@@ -181,7 +204,7 @@ def evaluate(
     row |= {
         "compared": _compared(weights),
         "more": _side(values, weights, 1), "less": float("nan") if plain else _side(values, weights, -1),
-        "estimate": back, "low": ends[0], "high": ends[1], "seeds": found.n, "df": found.df,
+        "estimate": back, "low": ends[0], "high": ends[1], "seeds": found.n, "df": round(found.df, 1),
         "direction": "as claimed" if value > 0 else "reversed" if value < 0 else "none",
         "verdict": ANSWERS.get(verdict, verdict) if claim.question else verdict,
     }  # fmt: skip

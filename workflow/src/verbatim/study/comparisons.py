@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+OTHER_KIND = {"full": "picture_only", "picture_only": "full"}
 # what a point is; `copies` stands for ddf and duplication together, which mean nothing apart
 SETTINGS = ("pictures", "copies", "conditioning", "text_encoder", "steps", "mitigation")
 
@@ -19,14 +20,30 @@ def name_copies(ddf: float, duplication: str) -> str:
 def describe_points(points: list[dict[str, Any]], every_picture: int) -> pd.DataFrame:
     """The points (`grid.Point` as dicts) by name, with the columns of SETTINGS, ddf and half.
 
+    A point of `mc` with duplicates has two lines, a line a kind of duplication; see `_stand_in`.
+
     every_picture : how many pictures "all" (-1) is.
     """
-    table = pd.DataFrame(points).set_index("point")
+    table = _stand_in(pd.DataFrame(points).set_index("point"))
     table["copies"] = [
         name_copies(d, kind) for d, kind in zip(table["ddf"], table["duplication"], strict=True)
     ]
     table["pictures"] = table["pictures"].where(table["pictures"] >= 0, every_picture)
     return table
+
+
+def _stand_in(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with `mc` under both kinds of duplication, where the sheet has it under one.
+
+    With `mc` each draw of any picture takes one of several captions, whether the duplication is of the caption too
+    or not: it is the same model (Somepalli 2023, Table 1, has the same number for both).
+    """
+    several = table[table["mitigation"].eq("mc") & table["ddf"].gt(1)]
+    other = several.assign(duplication=several["duplication"].map(OTHER_KIND))
+    keys = [name for name in (*SETTINGS, "ddf", "duplication", "half") if name in table]
+    known = set(table[keys].itertuples(index=False, name=None))
+    new = [one not in known for one in other[keys].itertuples(index=False, name=None)]
+    return pd.concat([table, other.loc[new]])
 
 
 def base_settings(base: Mapping[str, Any], every_picture: int) -> dict[str, Any]:
@@ -80,9 +97,9 @@ def duplication_pairs(
     some = at_base(table, base, ("copies",), {})
     kind, ddf = some["copies"].str.split().str[0], some["ddf"]
     found = []
-    for name in some.index[kind == more]:
-        same = (kind == less) & ((ddf == ddf[name]) | (less == "none") | (more == "none"))
-        found += [(name, other) for other in some.index[same]]
+    for name, times in ddf[kind == more].items():
+        same = (kind == less) & ((ddf == times) | (less == "none") | (more == "none"))
+        found += [(str(name), str(other)) for other in some.index[same]]
     return found
 
 

@@ -175,7 +175,8 @@ def add_dataset(out: Measures, clusters: pd.DataFrame, confidence: float) -> Non
     largest = float(clusters["size"].max()) if len(clusters) else float("nan")
     out.add("cluster_size:max", largest, len(clusters))
     alike = again["caption_similarity"].dropna().to_numpy()
-    out.add_mean("caption_similarity", alike, "clusters of which more than one row is drawn")
+    note = "clusters of which more than one row is drawn"
+    out.add_mean("caption_similarity", alike, confidence, note)
     met = clusters[clusters["generations"] > 0]
     for name, values in {
         "cluster_size": np.log2(met["size"].to_numpy()),

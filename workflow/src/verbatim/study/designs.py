@@ -23,10 +23,14 @@ Weights = dict[Run, float]
 
 @dataclass(frozen=True)
 class Built:
-    """Contrasts of a design, all of which must be as claimed, and the runs that it lacks."""
+    """Contrasts of a design, all of which must be as claimed, and what it lacks.
+
+    missing : runs without a value. uncompared : rivals of a best one that it can't be compared with at all.
+    """
 
     contrasts: list[Weights]
     missing: list[Run]
+    uncompared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ class Best:
     training: bool
 
     def build(self, grid: Grid, have: set[Run]) -> Built:
-        contrasts, missing = [], []
+        contrasts, missing, uncompared = [], [], []
         for other in self.others:
             if self.training:
                 found = comparisons.pairs(grid.table, grid.base, "mitigation", other, self.name)
@@ -162,27 +166,28 @@ class Best:
             built = _mean_of_pairs(runs, have)
             contrasts += built.contrasts
             missing += built.missing
-        return Built(contrasts, list(dict.fromkeys(missing)))
+            uncompared += [] if built.contrasts else [other]
+        return Built(contrasts, list(dict.fromkeys(missing)), tuple(uncompared))
 
 
 @dataclass(frozen=True)
 class Alone:
     """One measure itself, mean over runs, minus a reference: of all points without captions, say.
 
-    points : "base" (as the base but for copies), "shadows", "mitigated:mc", "defended:rt" or "all" (study-wide)
+    points : "base" (as the base but for copies), "shadows", "mitigated:mc" or "defended:rt"
     """
 
     points: str = "base"
 
     def runs(self, grid: Grid) -> list[Run]:
         kind, _, name = self.points.partition(":")
-        if kind in (SHADOWS, "all"):
+        if kind == SHADOWS:
             return [(kind, NONE)]
         if kind == "defended":
             return [(p, name) for p in grid.defended if name in grid.defences]
         where = {"mitigation": name} if kind == "mitigated" else {}
         some = comparisons.at_base(grid.table, grid.base, ("copies",), where)
-        return [(point, NONE) for point in some.index]
+        return [(point, NONE) for point in some.index.unique()]  # `mc` stands under two kinds
 
     def build(self, grid: Grid, have: set[Run]) -> Built:
         runs = self.runs(grid)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from verbatim.study.complexity import correlate
 from verbatim.study.copies import Copies, pair_rmse
@@ -28,6 +29,16 @@ from verbatim.tables.statistics import wilson
 
 NAN = float("nan")
 PAPER_THRESHOLD = 0.5  # Somepalli 2022, of SSCD; always counted beside the configured one
+
+
+def half_width(values: np.ndarray, confidence: float) -> float:
+    """How far the interval of a mean reaches each way, by the normal distribution; NaN for fewer than two values.
+
+    `contrasts` turns intervals back into standard errors by the same quantile.
+    """
+    x = np.asarray(values, np.float64)
+    z = float(ndtri(0.5 + confidence / 2))
+    return z * float(x.std(ddof=1)) / np.sqrt(len(x)) if len(x) > 1 else NAN
 
 
 @dataclass(frozen=True)
@@ -75,12 +86,11 @@ class Measures:
         low, high = wilson(found, n, confidence)
         self.add(measure, found / n if n else NAN, n, float(low), float(high), note)
 
-    def add_mean(self, measure: str, values: np.ndarray, note: str = "") -> None:
-        """A mean, and two standard errors each way."""
-        x = np.asarray(values, np.float64)
-        half = 1.96 * x.std(ddof=1) / np.sqrt(len(x)) if len(x) > 1 else NAN
-        mean = float(x.mean()) if len(x) else NAN
-        self.add(measure, mean, len(x), mean - half, mean + half, note)
+    def add_mean(self, measure: str, values: np.ndarray, confidence: float, note: str = "") -> None:
+        """A mean with its interval; NaN of nothing."""
+        mean = float(np.mean(values)) if len(values) else NAN
+        half = half_width(values, confidence)
+        self.add(measure, mean, len(values), mean - half, mean + half, note)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -234,4 +244,4 @@ def add_duplication(
     values = rows["similarity"].to_numpy()
     for name, some in (("planted", source > 1), ("others", source == 1)):
         if some.any():
-            out.add_mean(f"similarity_mean:{name}", values[some])
+            out.add_mean(f"similarity_mean:{name}", values[some], settings.confidence)

@@ -50,7 +50,7 @@ score that the papers use, and by other measures beside it, by the same rule: wh
 similarity is measured."""
 CAPTIONS = {
     "duplication": "Similarity and recall against how often the duplicated pictures were shown.",
-    "conditioning": "What a model is told of each picture: its own caption, its class, random tokens, one caption for all, nothing.",
+    "conditioning": "What a model is told of each picture: its own caption, its class, random words, one caption for all, nothing.",
     "data": "The same model trained on more pictures, as many steps.",
     "length": "The same model trained longer.",
     "mitigations_training": "Mitigations at training time: similarity, recall, Fréchet distance and CLIP score.",

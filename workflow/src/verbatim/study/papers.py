@@ -20,6 +20,8 @@ from verbatim.study.designs import (
 
 RECALL, CLIP_SCORE = "recall", "clip_score"
 S22, S23, C23 = "Somepalli 2022", "Somepalli 2023", "Carlini 2023"
+WEN = "Wen 2024, section 4"
+NOT_ASKED = "not asked in the papers"
 
 TRAINING = {
     "mc": "several captions a picture", "gn": "noise on the text features", "rc": "captions replaced at random",
@@ -48,7 +50,7 @@ FACTORS = [
           f"{S23}, conditioning", SCORE, Pairs("conditioning", "own", "fixed")),
     Claim("own_over_class", "Models told each picture's own caption copy more than models told its class.",
           f"{S23}, conditioning", SCORE, Pairs("conditioning", "own", "class")),
-    Claim("random_over_fixed", "Captions need not mean anything: random tokens, different for each picture, make a model copy more than "
+    Claim("random_over_fixed", "Captions need not describe a picture: random words, different for each picture, make a model copy more than "
           "one caption for all.", f"{S23}, conditioning", SCORE, Pairs("conditioning", "random", "fixed")),
     Claim("uncond_less", "Models without captions, which are drawn without guidance, copy less than models with them.",
           f"{S23}, abstract", SCORE, Pairs("conditioning", "own", "none")),
@@ -99,7 +101,7 @@ def _mitigations() -> list[Claim]:
         for name, what in names.items():
             design = Mitigation(name) if when == "train" else Defence(name)
             open_ = name in NO_HELP and when == "train"
-            source = "Wen 2024, section 4" if name == "wen" else f"{S23}, Table 1"
+            source = WEN if name == "wen" else f"{S23}, Table 1"
             at = "training" if when == "train" else "inference"
             claims.append(
                 Claim(f"{when}_{name}_similarity", f"At {at} time: {what} lower the similarity.".replace(
@@ -108,7 +110,7 @@ def _mitigations() -> list[Claim]:
             )  # fmt: skip
             claims.append(
                 Claim(f"{when}_{name}_recall", f"At {at} time: does {what} lower the share of repeated pictures that come "
-                      "out as copies?", source, RECALL, design, question=True)
+                      "out as copies?", NOT_ASKED, RECALL, design, question=True)
             )  # fmt: skip
             claims += _prices(when, name, what, design, at)
     return claims
@@ -117,7 +119,7 @@ def _mitigations() -> list[Claim]:
 def _prices(when: str, name: str, what: str, design: Mitigation | Defence, at: str) -> list[Claim]:
     """What a mitigation costs, and what the attacks still find behind it."""
     place = f"mitigated:{name}" if when == "train" else f"defended:{name}"
-    tables = f"{S23}, Tables 3 and 4"
+    tables = WEN if name == "wen" else f"{S23}, Tables 3 and 4"
     claims = [
         Claim(f"{when}_{name}_frechet", f"At {at} time: does {what} make pictures worse (Fréchet distance up)?",
               tables, FRECHET, design, sign=-1, question=True),

@@ -118,6 +118,6 @@ def count_quality(
     captioned = sample & (run.generations["picture_id"] >= 0).to_numpy()
     pictures = run.pictures[captioned].astype(np.float32) / 255
     value, each = score(pictures, run.generations["caption"][captioned].tolist())
-    half = 1.96 * each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else float("nan")
+    half = measures.half_width(each, settings.confidence)
     low, high = np.maximum(0.0, [value - half, value + half])  # as the score itself
     out.add("clip_score", value, len(each), low, high)

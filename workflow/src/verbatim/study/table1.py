@@ -15,10 +15,13 @@ BESIDE = {"recall": RECALL, "frechet": FRECHET, "clip_score": CLIP_SCORE}
 
 
 def table_runs(grid: Grid) -> list[dict[str, str]]:
-    """The lines of the table in order: stage, mitigation, duplication, copies, point, defence ("" and "": no such point)."""
+    """The lines of the table in order: stage, mitigation, duplication, copies, point, defence ("" and "": no such point).
+
+    With duplicates `mc` is one model, which stands in the lines of both kinds.
+    """
     base = comparisons.at_base(grid.table, grid.base, ("copies", "mitigation"), {})
     mitigated = base[base["mitigation"] != "none"]
-    asked = [*mitigated["copies"], *base["copies"].reindex(grid.defended).dropna()]
+    asked = [*mitigated["copies"], *base["copies"][base.index.isin(grid.defended)]]
     lines = []
     for copies in sorted(set(asked), key=lambda c: (c != "none", c.split()[0] == "full", c)):
         some = base[base["copies"] == copies]
@@ -44,9 +47,11 @@ def _level(values: Values, run: Run, confidence: float) -> tuple[float, float, f
 
 
 def _status(run: Run, n: int, states: pd.DataFrame) -> str:
-    if n:
-        return "ok"
+    """What came of a run: of all its seeds, so that a seed that failed is not hidden behind one that did not."""
     failed = states[states["point"].eq(run[0]) & states["status"].eq("failed")]
+    if n:
+        lost = [f"seed {one.seed} failed: {one.reason}" for one in failed.itertuples()]
+        return "; ".join(["ok", *lost])
     return f"failed: {failed['reason'].iloc[0]}" if len(failed) else "not run"
 
 
