@@ -66,7 +66,9 @@ rule compare_truth:
         runtime=grow(10),
     params:
         models=list(MODELS.index),
+        resamples=config["tables"]["resamples"],
         confidence=config["tables"]["confidence"],
+        seed=config["tables"]["seed"],
     script:
         "../scripts/tables/compare_truth.py"
 

@@ -69,7 +69,7 @@ def tables(run_script, finished):
             {"table": root / "tables/precision.csv"}, {"models": list(ATTACKED)},
         ),
         "count_recall": ({"truth": truth, "labels": labels}, {"table": root / "tables/recall.csv"}, {"models": list(NAMES)}),
-        "compare_truth": ({"truth": truth, "labels": labels}, {"table": root / "tables/confusion.csv"}, {"models": list(NAMES)}),
+        "compare_truth": ({"truth": truth, "labels": labels}, {"table": root / "tables/confusion.csv"}, {"models": list(NAMES), "resamples": 50, "seed": 0}),
         "score_detectors": (
             {"truth": truth, "prompts": prompts, **judged},
             {"table": root / "tables/evaluation.csv", "prompts": root / "tables/detectors.csv",

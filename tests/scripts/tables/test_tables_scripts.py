@@ -127,7 +127,7 @@ def test_recall_and_confusion_have_every_model(run_script, finished):
             f"tables/{script}.py",
             input={"truth": finished / "world/truth.parquet", "labels": labels_of(finished)},
             output={"table": finished / f"tables/{name}.csv"},
-            params={"models": KEYS, "confidence": 0.95},
+            params={"models": KEYS, "resamples": 50, "confidence": 0.95, "seed": 0},
         )
     recall = pd.read_csv(finished / "tables/recall.csv")
     full = recall[(recall["kind"] == "full") & (recall["count"] == "all")].set_index("model")

@@ -6,7 +6,7 @@ from verbatim.tables.confusion import compare_truth
 def confusion(copies, **more):
     truth = make_truth()
     copies = {k: (label, rows_of(truth, of)[0]) for k, (label, of) in copies.items()}
-    table = compare_truth(make_labels(truth, copies, **more), truth, 0.95)
+    table = compare_truth(make_labels(truth, copies, **more), truth, 200, 0.95, 0)
     return table.set_index(["label", "kind"])
 
 
@@ -55,6 +55,17 @@ def test_prompts_that_copy_one_picture_have_one_source():
     assert table.loc["N", "sources"].eq(0).all()
 
 
+def test_prompts_that_give_one_picture_back_fall_together_in_the_interval():
+    one = {f"planted thing {i}": ("RV", "planted thing 0") for i in range(4)}
+    copies = one | {"lone thing 2": ("RV", "lone thing 0")}
+    same = confusion(copies).loc[("copy", "all")]
+    apart = one | {f"planted thing {i}": ("RV", f"planted thing {i}") for i in range(4)}
+    each = confusion(apart | {"lone thing 2": ("RV", "lone thing 0")}).loc[("copy", "all")]
+    assert same["share_planted"] == each["share_planted"] == 0.8
+    assert same["low"] == 0  # of two pictures one was planted: a draw may have the other alone
+    assert each["low"] > 0
+
+
 def test_no_source_no_share():
     table = confusion(COPIES)
     assert table.loc["N", "share_planted"].isna().all()
@@ -65,10 +76,10 @@ def test_a_prompt_of_another_data_set_is_of_unknown_kind():
     truth = make_truth()
     labels = make_labels(truth, {})
     labels.loc[0, "prompt_id"] = 12345
-    table = compare_truth(labels, truth, 0.95).set_index(["label", "kind"])
+    table = compare_truth(labels, truth, 200, 0.95, 0).set_index(["label", "kind"])
     assert table.loc[("N", "unknown"), "prompts"] == 1
 
 
 def test_no_labels_no_lines():
     truth = make_truth()
-    assert compare_truth(make_labels(truth, {}).iloc[:0], truth, 0.95).empty
+    assert compare_truth(make_labels(truth, {}).iloc[:0], truth, 200, 0.95, 0).empty

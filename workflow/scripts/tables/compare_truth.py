@@ -9,12 +9,13 @@ from verbatim.tables.text import csv_text, name_preset
 
 
 def main(smk):
+    p = smk.params
     with script(smk):
         truth = read_table(smk.input.truth, "truth")
         parts = []
-        for model, path in zip(smk.params.models, smk.input.labels, strict=True):
+        for model, path in zip(p.models, smk.input.labels, strict=True):
             labels = read_table(path, "labels")
-            part = compare_truth(labels, truth, smk.params.confidence)
+            part = compare_truth(labels, truth, p.resamples, p.confidence, p.seed)
             part.insert(0, "model", model)
             part["preset"] = name_preset(labels)
             parts.append(part)

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
-from verbatim.tables.statistics import wilson
+from verbatim.tables.statistics import share_interval
 from verbatim.tables.truth import judge, list_prompts
 
 VERDICTS = ("MV", "RV", "TV", "N", "review", "missing")
 
 
-def compare_truth(labels: pd.DataFrame, truth: pd.DataFrame, confidence: float) -> pd.DataFrame:
+def compare_truth(
+    labels: pd.DataFrame, truth: pd.DataFrame, resamples: int, confidence: float, seed: int
+) -> pd.DataFrame:
     """Verdicts of one model by the kind of prompt.
 
-    The unit of the share and of Wilson's interval is the prompt, taken as independent of all others.
-    It is not: a planted picture may have many captions (20 of one picture are 20 prompts), which
-    tend to be copied together, so the interval is too narrow. `sources` says of how many pictures
-    the planted ones are.
+    The unit of the share is the prompt. A picture may have many captions (20 of one picture are 20
+    prompts), which tend to give the same picture back together, so the interval is a bootstrap over
+    the pictures that came back. `sources` says of how many pictures the planted ones are.
 
     Parameters
     ----------
     labels : a `labels` table, extra prompts among them
     truth : a `truth` table
-    confidence : of Wilson's intervals
+    resamples, confidence, seed : of the intervals, see `share_interval`
 
     Returns
     -------
@@ -47,7 +49,6 @@ def compare_truth(labels: pd.DataFrame, truth: pd.DataFrame, confidence: float) 
             source_own=("own", "sum"),
             source_planted=("source_planted", "sum"),
             sources=("planted_picture", "nunique"),
-            copied=("copied", "sum"),
         )
         .reset_index()
         .rename(columns={"verdict": "label"})
@@ -56,7 +57,15 @@ def compare_truth(labels: pd.DataFrame, truth: pd.DataFrame, confidence: float) 
     kinds = {kind: i for i, kind in enumerate(("all", *dict.fromkeys(kind_of), "unknown"))}
     out = out.sort_values("kind", key=lambda k: k.map(kinds), kind="stable")
     out = out.sort_values("label", key=lambda name: name.map(order), kind="stable")
-    n = out.pop("copied")  # 0 for N, review and missing: they have no source, and so no share
-    out["share_planted"] = out["source_planted"] / n.where(n > 0)
-    out["low"], out["high"] = wilson(out["source_planted"], n, confidence)
+    cells = table[table["copied"]].groupby(["verdict", "kind"])
+    shares = {
+        cell: share_interval(
+            some["source_planted"], some["source_picture"], resamples, confidence, seed
+        )
+        for cell, some in cells
+    }
+    nothing = (np.nan,) * 3  # N, review and missing: they have no source, and so no share
+    found = [shares.get(cell, nothing) for cell in zip(out["label"], out["kind"], strict=True)]
+    columns = ["share_planted", "low", "high"]
+    out[columns] = np.array(found, float).reshape(-1, 3)
     return out.reset_index(drop=True)

@@ -84,7 +84,7 @@ def plant(
             f"world.planted.template: {n_families} are asked for, there are {len(families)}"
         )
     chosen = iter(families.iloc[order[:n_families]])
-    # everything else is drawn from the pictures without a skin tone, one a family
+    # everything else is drawn from the pictures one a family: of a family with skin tones the first, which is the light one
     lone = pictures[
         ~pictures.duplicated("family") & ~pictures.family.isin(families.index[order[:n_families]])
     ]
