@@ -34,7 +34,7 @@ COLUMNS = (
 # ASSUME: effects below these are called none, fixed before any run was looked at; half of the smallest difference
 # that Somepalli 2023 calls one in its Table 1 (0.04) for similarities, two pictures of a hundred for copies
 MARGINS = {
-    "similarity": 0.02, "recall": 0.05, "copies_any": 0.02, "auc": 0.05, "auc_copied": 0.05, "tpr": 0.02, "relative": 0.02,
+    "similarity": 0.02, "similarity_mean": 0.02, "recall": 0.05, "copies_any": 0.02, "auc": 0.05, "auc_copied": 0.05, "tpr": 0.02, "relative": 0.02,
     "share_above": 0.02, "pearson": 0.1, "spearman": 0.1,
 }  # fmt: skip
 SCORE = "similarity:p95"  # Somepalli 2023: dataset similarity score

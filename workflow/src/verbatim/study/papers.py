@@ -60,8 +60,9 @@ FACTORS = [
           f"{S23}, training regimen", SCORE, Series("steps")),
     Claim("cluster_size", "Within a data set, the more often a picture is there, the closer are the generations that resemble it.",
           f"{S23}, duplicates in LAION, Fig. 2", "pearson:cluster_size", Alone()),
-    Claim("caption_similarity", "Within a data set, of pictures that are there several times those with like captions are copied more.",
-          f"{S23}, duplicates in LAION, Fig. 2", "pearson:caption_similarity", Alone()),
+    Claim("caption_similarity", "Of pictures that are repeated, those repeated with the same caption are drawn closer than those "
+          "repeated with different captions.", f"{S23}, duplicates in LAION, Fig. 2", "similarity_mean:planted",
+          Kinds("full", "picture_only")),
     Claim("users_above", "Do prompts that users write give generations that look like training pictures (similarity above the threshold of a copy) at all?",
           f"{S22}, prompts of users (1.2 % above 0.5 by SSCD)", "users_above", Alone(), question=True),
     Claim("simple_more_entropy", "Simple pictures are copied more: the lower a picture's entropy, the higher the similarity.",
