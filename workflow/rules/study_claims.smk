@@ -188,8 +188,6 @@ rule count_relative:
 
 rule merge_study:
     input:
-        pool=rules.select_pool.output.pool,
-        pictures=rules.build_pictures.output.pictures,
         states=of_study_points("state.parquet"),
         measures=of_study_runs("measures.parquet"),
         scores=of_study_runs("scores.parquet"),
@@ -206,7 +204,6 @@ rule merge_study:
             "study/features",
             "study/measures",
             "study/membership",
-            "study/relative",
             "study/similarity",
             "tables/statistics",
         ),
@@ -225,7 +222,6 @@ rule merge_study:
         runtime=grow(20),
     params:
         runs=study_runs(),
-        neighbours=config["study"]["membership"]["neighbours"],
         copy_rmse=config["labels"]["presets"][config["labels"]["preset"]]["mv"],
         resamples=config["study"]["measures"]["resamples"],
         confidence=config["tables"]["confidence"],

@@ -82,8 +82,6 @@ CARLINI = [
           f"{C23}, section 5.3", "auc:inpainting", Alone("shadows"), reference=0.5),
     Claim("outliers_membership", "Pictures unlike all others are memorised more: their membership is told more surely.",
           f"{C23}, outliers", "spearman:outlier_lira", Alone("shadows")),
-    Claim("outliers_copied", "Pictures unlike all others are memorised more: they are drawn again more closely.",
-          f"{C23}, outliers", "spearman:outlier_similarity", Alone()),
     Claim("dedup_extraction", "Without duplicates fewer pictures are extracted from a model without captions.",
           f"{C23}, section 7.1 (1,280 before, 986 after)", "relative:flagged", Series("ddf", "full", {"conditioning": "none"})),
 ]  # fmt: skip
