@@ -125,6 +125,7 @@ def test_a_copy_by_a_model_without_captions_is_flagged(run_script, tmp_path, tin
     assert distances["relative"].iloc[1] > 1
     found = read_table(tmp_path / "r.measures.parquet", "study_measures").set_index("measure")
     assert found.loc["relative:flagged", "value"] == 0.5
+    assert found.loc["relative:pictures", "value"] == pytest.approx(1 / len(known))
     assert set(found["point"]) == {"uncond"}  # the failed run has nothing to say
 
 

@@ -83,7 +83,7 @@ CARLINI = [
     Claim("outliers_membership", "Pictures unlike all others are memorised more: their membership is told more surely.",
           f"{C23}, outliers", "spearman:outlier_lira", Alone("shadows")),
     Claim("dedup_extraction", "Without duplicates fewer pictures are extracted from a model without captions.",
-          f"{C23}, section 7.1 (1,280 before, 986 after)", "relative:flagged", Series("ddf", "full", {"conditioning": "none"})),
+          f"{C23}, section 7.1 (1,280 before, 986 after)", "relative:pictures", Series("ddf", "full", {"conditioning": "none"})),
 ]  # fmt: skip
 
 
