@@ -250,6 +250,7 @@ rule generate_users:
 
 rule count_users:
     input:
+        pool=rules.select_pool.output.pool,
         training=rules.build_pictures.output.pictures,
         rows=f"{USERS_POINT}/rows.parquet",
         pictures=rules.generate_users.output.pictures,
@@ -296,7 +297,6 @@ rule count_users:
         threshold=config["study"]["measures"]["threshold"],
         describes=config["study"]["users"]["describes"],
         confidence=config["tables"]["confidence"],
-        point=config["study"]["users"]["point"],
         study_seed=config["study"]["seeds"][0],
     script:
         "../scripts/study/count_users.py"

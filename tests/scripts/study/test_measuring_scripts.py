@@ -9,12 +9,13 @@ import pytest
 
 from verbatim.images import write_archive
 from verbatim.records import read_table, write_table
+from verbatim.study.features import PoolFeatures
 from verbatim.study.runs import RunError
 
 DESCRIPTORS = {"clip": {"kind": "open_clip", "source": "", "preset": "own"}}
 MEASURING = {
     "descriptors": DESCRIPTORS, "first": "clip", "inception": {"source": "", "sha256": ""}, "threshold": 0.5,
-    "resamples": 20, "confidence": 0.95, "copy_rmse": 0.12, "describes": 0.5, "point": "one", "study_seed": 0,
+    "resamples": 20, "confidence": 0.95, "copy_rmse": 0.12, "describes": 0.5, "study_seed": 0,
 }  # fmt: skip
 RUN = {"point": "one", "seed": "0", "defence": "none"}
 MEMBERS, HELD_OUT = list(range(8)), [12, 13, 14, 15]
@@ -157,6 +158,13 @@ def test_clusters_and_users_are_counted_on_what_was_measured(measuring):
     users = read_table(folder / "users.parquet", "study_users")
     assert users["match"].tolist()[:2] == [0, 3]
     assert users["described"][0] == pytest.approx(1, abs=1e-5)  # its own caption was asked for
+    found = read_table(folder / "u.parquet", "study_measures").set_index("measure")
+    assert set(found["point"]) == {"users"}
+    whole = PoolFeatures.read(folder / "features.npz").described["clip"].whole
+    unseen = [max(float(whole[i] @ whole[k]) for k in MEMBERS) > 0.5 for i in HELD_OUT]
+    assert found.loc["users_above:held_out", ["value", "n"]].tolist() == [np.mean(unseen), 4]
+    above = (users["similarity"] > 0.5).mean()
+    assert found.loc["users_above:over_held_out", "value"] == above - np.mean(unseen)
 
 
 def test_a_training_that_failed_leaves_empty_tables(measuring):
