@@ -161,6 +161,7 @@ rule count_relative:
             "study/measures",
             "study/relative",
             "study/runs",
+            "study/sample",
             "study/similarity",
             "tables/statistics",
         ),
@@ -235,6 +236,7 @@ rule plot_study:
         pool=rules.select_pool.output.pool,
         features=rules.embed_pool.output.features,
         similarities=f"<results>/study/runs/{plain_point()}/{config['study']['seeds'][0]}/none/similarities.parquet",
+        generations=f"<results>/study/runs/{plain_point()}/{config['study']['seeds'][0]}/none/generations.parquet",
         membership=rules.score_membership.output.scores if shadow_points() else [],
         relative=rules.count_relative.output.distances if relative_runs() else [],
         code=code(
@@ -251,6 +253,7 @@ rule plot_study:
             "study/membership",
             "study/papers",
             "study/plots",
+            "study/sample",
             "study/table1",
             "tables/statistics",
         ),

@@ -75,6 +75,7 @@ rule count_similarity:
             "study/preprocessing",
             "study/quality",
             "study/runs",
+            "study/sample",
             "study/similarity",
             "study/specs",
             "tables/statistics",
@@ -117,6 +118,9 @@ rule count_dataset:
         similarities=of_dataset_points(
             "<results>/study/runs/{point}/{seed}/none/similarities.parquet"
         ),
+        generations=of_dataset_points(
+            "<results>/study/runs/{point}/{seed}/none/generations.parquet"
+        ),
         code=code(
             "clip",
             "compare",
@@ -130,6 +134,7 @@ rule count_dataset:
             "study/features",
             "study/grid",
             "study/measures",
+            "study/sample",
             "study/similarity",
             "tables/statistics",
         ),
@@ -272,6 +277,7 @@ rule count_users:
             "study/measures",
             "study/preprocessing",
             "study/runs",
+            "study/sample",
             "study/similarity",
             "study/specs",
             "study/users",

@@ -8,6 +8,7 @@ from verbatim.runtime import script
 from verbatim.study import curves, plots
 from verbatim.study.designs import Series, make_grid
 from verbatim.study.features import PoolFeatures
+from verbatim.study.sample import sample_similarities
 from verbatim.study.table1 import table_runs
 
 NO_CAPTIONS = {"conditioning": "none"}
@@ -33,7 +34,8 @@ def main(smk):
         member = read_or_none(smk.input.get("membership"), "study_membership")
         relative = read_or_none(smk.input.get("relative"), "study_relative")
         rows = read_table(smk.input.similarities, "study_similarities")
-        rows = rows[rows["descriptor"] == p.descriptor]
+        made = read_table(smk.input.generations, "study_generations")
+        rows = sample_similarities(rows[rows["descriptor"] == p.descriptor], made)
         complexity = PoolFeatures.read(smk.input.features).complexity
         c = p.confidence
 
