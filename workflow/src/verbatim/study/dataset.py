@@ -70,7 +70,7 @@ def caption_similarity(
     dots = features[keep] @ features[keep].T
     values, weights = [], []
     for i in range(len(keep)):
-        values.append(float(dots[i, i]))  # two rows of one caption
+        values.append(1.0)  # two rows of one caption, but for rounding of its unit vector
         weights.append(count[i] * (count[i] - 1) / 2)
         for j in range(i):
             values.append(float(dots[i, j]) * jaccard(bags[i], bags[j]))
