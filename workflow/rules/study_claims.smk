@@ -17,8 +17,10 @@ STUDY_FIGURES = [
     "mitigations_inference",
     "attacks",
     "complexity",
+    "clusters",
     "membership",
     "relative",
+    "users",
 ]
 
 
@@ -237,6 +239,7 @@ rule plot_study:
         features=rules.embed_pool.output.features,
         similarities=f"<results>/study/runs/{plain_point()}/{config['study']['seeds'][0]}/none/similarities.parquet",
         generations=f"<results>/study/runs/{plain_point()}/{config['study']['seeds'][0]}/none/generations.parquet",
+        clusters=of_datasets("clusters.parquet"),
         membership=rules.score_membership.output.scores if shadow_points() else [],
         relative=rules.count_relative.output.distances if relative_runs() else [],
         code=code(
@@ -253,6 +256,7 @@ rule plot_study:
             "study/membership",
             "study/papers",
             "study/plots",
+            "study/repetition",
             "study/sample",
             "study/table1",
             "tables/statistics",
@@ -316,6 +320,7 @@ rule compare_claims:
             "study/papers",
             "study/robustness",
             "study/table1",
+            "study/usual",
             "tables/page",
             "tables/text",
         ),

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from made_claims import BASE, LEVELS, made_measures
+from made_claims import BASE, LEVELS, made_clusters, made_measures
 
 from verbatim.records import write_table
 from verbatim.study.complexity import MEASURES
@@ -12,7 +12,7 @@ from verbatim.study.features import Described, PoolFeatures
 N = 12
 FIGURES = [
     "duplication", "conditioning", "data", "length", "mitigations_training", "mitigations_inference", "attacks",
-    "complexity", "membership", "relative",
+    "complexity", "clusters", "membership", "relative", "users",
 ]  # fmt: skip
 COLUMNS = ["stage", "mitigation", "duplication", "copies", "point", "defence"]
 
@@ -42,6 +42,7 @@ def plot(run_script, tmp_path):
     }  # fmt: skip
     write_table(tmp_path / "pool.parquet", "study_pool", pd.DataFrame(pool))
     write_table(tmp_path / "measures.parquet", "study_measures", made_measures())
+    write_table(tmp_path / "clusters.parquet", "study_clusters", made_clusters())
     vectors = {"clip": Described(np.eye(N, dtype=np.float32), np.zeros((N, 1, N), np.float32))}
     complexity = {name: np.arange(N) + 1.0 for name in MEASURES}
     features = PoolFeatures(np.arange(N), vectors, complexity, np.zeros((N, 0)))
@@ -54,7 +55,7 @@ def plot(run_script, tmp_path):
         run_script(
             "study/plot_study.py",
             input={name: tmp_path / f"{name}.parquet" for name in names}
-            | {"features": tmp_path / "features.npz"},
+            | {"features": tmp_path / "features.npz", "clusters": [tmp_path / "clusters.parquet"]},
             output={"png": [tmp_path / str(more) / f"{name}.png" for name in FIGURES]},
             params={
                 "figures": FIGURES, "points": points, "base": BASE, "defended": ["none", "full10"],
