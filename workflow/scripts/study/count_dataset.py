@@ -20,7 +20,7 @@ def main(smk):
         pool = read_table(smk.input.pool, "study_pool")
         table = read_table(smk.input.table, "pictures", ["picture_id", "code"])
         codes = dict(zip(table["picture_id"].tolist(), table["code"], strict=True))
-        features = PoolFeatures.read(smk.input.features)
+        features = PoolFeatures.read(smk.input.features, [p.descriptor], inception=False)
         clip = ClipEmbedder(Path(smk.input.clip).parent, device())
         states = read_tables(smk.input.states, "study_state").set_index("point")["status"]
         measures, tables = [], [SCHEMAS["study_clusters"].empty_table().to_pandas()]

@@ -35,7 +35,7 @@ def main(smk):
             specs = {spec.name: spec for spec in make_specs(p.descriptors, folder)}
             made = load_descriptor(specs[p.first], device()).describe(pictures).whole
             pool = read_table(smk.input.pool, "study_pool", ["picture_id", "held_out"])
-            features = PoolFeatures.read(smk.input.features)
+            features = PoolFeatures.read(smk.input.features, [p.first], inception=False)
             training = features.of(ids)[p.first].whole
             unseen = features.of(pool["picture_id"][pool["held_out"]].to_numpy())[p.first].whole
             users = match_users(

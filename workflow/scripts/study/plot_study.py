@@ -37,7 +37,7 @@ def main(smk):
         rows = read_table(smk.input.similarities, "study_similarities")
         made = read_table(smk.input.generations, "study_generations")
         rows = sample_similarities(rows[rows["descriptor"] == p.descriptor], made)
-        complexity = PoolFeatures.read(smk.input.features).complexity
+        complexity = PoolFeatures.read(smk.input.features, [], inception=False).complexity
         c = p.confidence
 
         def of(series, label):
