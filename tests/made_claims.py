@@ -65,3 +65,14 @@ def made_states(seeds=(0, 1)):
             for seed in seeds
         ]
     )  # fmt: skip
+
+
+def made_clusters():
+    """Of two points: pictures that are drawn once and ten times, and one cluster of two pictures."""
+    one = {"n_captions": 1, "caption_similarity": 1.0, "generations": 2, "copies": 0, "pictures": 1}
+    rows = [
+        {"point": point, "seed": 0, "cluster": i, "size": 10.0 if i < 3 else 1.0, "replication": 0.5 + 0.05 * i, **one}
+        for point in ("full10", "mc_full10")
+        for i in range(6)
+    ]  # fmt: skip
+    return pd.DataFrame([*rows, rows[0] | {"cluster": 9, "pictures": 2, "size": 40.0}])

@@ -91,13 +91,18 @@ def users_prompts(wildcards):
     return USERS["prompts"]
 
 
+def of_datasets(name):
+    """This file of the data sets of every study seed."""
+    seeds = {seed for _, seed, _ in study_runs()}
+    return [f"<results>/study/dataset/{seed}/{name}" for seed in sorted(seeds)]
+
+
 def all_study_measures():
     """Every table of measures of the study, beside the runs' own."""
-    seeds = {seed for _, seed, _ in study_runs()}
-    files = [
-        f"<results>/study/dataset/{seed}/measures.parquet" for seed in sorted(seeds)
+    return [
+        *of_datasets("measures.parquet"),
+        "<results>/study/users/measures.parquet",
     ]
-    return [*files, "<results>/study/users/measures.parquet"]
 
 
 def shadow_points():

@@ -17,8 +17,10 @@ STUDY_FIGURES = [
     "mitigations_inference",
     "attacks",
     "complexity",
+    "clusters",
     "membership",
     "relative",
+    "users",
 ]
 
 
@@ -161,6 +163,7 @@ rule count_relative:
             "study/measures",
             "study/relative",
             "study/runs",
+            "study/sample",
             "study/similarity",
             "tables/statistics",
         ),
@@ -188,8 +191,6 @@ rule count_relative:
 
 rule merge_study:
     input:
-        pool=rules.select_pool.output.pool,
-        pictures=rules.build_pictures.output.pictures,
         states=of_study_points("state.parquet"),
         measures=of_study_runs("measures.parquet"),
         scores=of_study_runs("scores.parquet"),
@@ -206,7 +207,6 @@ rule merge_study:
             "study/features",
             "study/measures",
             "study/membership",
-            "study/relative",
             "study/similarity",
             "tables/statistics",
         ),
@@ -225,7 +225,6 @@ rule merge_study:
         runtime=grow(20),
     params:
         runs=study_runs(),
-        neighbours=config["study"]["membership"]["neighbours"],
         copy_rmse=config["labels"]["presets"][config["labels"]["preset"]]["mv"],
         resamples=config["study"]["measures"]["resamples"],
         confidence=config["tables"]["confidence"],
@@ -239,6 +238,8 @@ rule plot_study:
         pool=rules.select_pool.output.pool,
         features=rules.embed_pool.output.features,
         similarities=f"<results>/study/runs/{plain_point()}/{config['study']['seeds'][0]}/none/similarities.parquet",
+        generations=f"<results>/study/runs/{plain_point()}/{config['study']['seeds'][0]}/none/generations.parquet",
+        clusters=of_datasets("clusters.parquet"),
         membership=rules.score_membership.output.scores if shadow_points() else [],
         relative=rules.count_relative.output.distances if relative_runs() else [],
         code=code(
@@ -255,6 +256,8 @@ rule plot_study:
             "study/membership",
             "study/papers",
             "study/plots",
+            "study/repetition",
+            "study/sample",
             "study/table1",
             "tables/statistics",
         ),
@@ -317,6 +320,7 @@ rule compare_claims:
             "study/papers",
             "study/robustness",
             "study/table1",
+            "study/usual",
             "tables/page",
             "tables/text",
         ),

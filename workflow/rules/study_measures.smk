@@ -75,6 +75,7 @@ rule count_similarity:
             "study/preprocessing",
             "study/quality",
             "study/runs",
+            "study/sample",
             "study/similarity",
             "study/specs",
             "tables/statistics",
@@ -117,6 +118,9 @@ rule count_dataset:
         similarities=of_dataset_points(
             "<results>/study/runs/{point}/{seed}/none/similarities.parquet"
         ),
+        generations=of_dataset_points(
+            "<results>/study/runs/{point}/{seed}/none/generations.parquet"
+        ),
         code=code(
             "clip",
             "compare",
@@ -130,6 +134,7 @@ rule count_dataset:
             "study/features",
             "study/grid",
             "study/measures",
+            "study/sample",
             "study/similarity",
             "tables/statistics",
         ),
@@ -250,6 +255,7 @@ rule generate_users:
 
 rule count_users:
     input:
+        pool=rules.select_pool.output.pool,
         training=rules.build_pictures.output.pictures,
         rows=f"{USERS_POINT}/rows.parquet",
         pictures=rules.generate_users.output.pictures,
@@ -271,6 +277,7 @@ rule count_users:
             "study/measures",
             "study/preprocessing",
             "study/runs",
+            "study/sample",
             "study/similarity",
             "study/specs",
             "study/users",
@@ -296,7 +303,6 @@ rule count_users:
         threshold=config["study"]["measures"]["threshold"],
         describes=config["study"]["users"]["describes"],
         confidence=config["tables"]["confidence"],
-        point=config["study"]["users"]["point"],
         study_seed=config["study"]["seeds"][0],
     script:
         "../scripts/study/count_users.py"

@@ -125,18 +125,12 @@ def test_a_copy_by_a_model_without_captions_is_flagged(run_script, tmp_path, tin
     assert distances["relative"].iloc[1] > 1
     found = read_table(tmp_path / "r.measures.parquet", "study_measures").set_index("measure")
     assert found.loc["relative:flagged", "value"] == 0.5
+    assert found.loc["relative:pictures", "value"] == pytest.approx(1 / len(known))
     assert set(found["point"]) == {"uncond"}  # the failed run has nothing to say
 
 
-def test_numbers_are_merged_with_what_the_attacks_find_and_with_failures(
-    run_script, tmp_path, pictures
-):
+def test_numbers_are_merged_with_what_the_attacks_find_and_with_failures(run_script, tmp_path):
     ids = list(range(8))
-    pool = {
-        "picture_id": range(PICTURES), "caption": "c", "group": "g", "order": range(PICTURES),
-        "planted": [i < 2 for i in range(PICTURES)], "held_out": [i > 9 for i in range(PICTURES)],
-    }  # fmt: skip
-    write_table(tmp_path / "pool.parquet", "study_pool", pool)
     scores = {
         "picture_id": ids, "caption": "c", "planted": [i < 2 for i in ids], "member": True,
         "dcs": [9.0, 8, 1, 2, 3, 4, 5, 6], "ecs": 0.5, "clique_size": 1, "clique_distance": 0.5,
@@ -161,11 +155,10 @@ def test_numbers_are_merged_with_what_the_attacks_find_and_with_failures(
     run_script(
         "study/merge_study.py",
         input={kind: [tmp_path / f"{run}.{kind}.parquet" for run in ("full", "broken")] for kind in kinds}
-        | {"pool": tmp_path / "pool.parquet", "pictures": tmp_path / "pictures.npy"}
         | {"states": [tmp_path / "states.parquet"], "further": [tmp_path / "full.measures.parquet"]},
         output={"measures": tmp_path / "all.parquet", "states": tmp_path / "all_states.parquet"},
         params={
-            "runs": [("full10", 0, "none"), ("broken", 0, "none")], "neighbours": 3, "copy_rmse": 0.12,
+            "runs": [("full10", 0, "none"), ("broken", 0, "none")], "copy_rmse": 0.12,
             "resamples": 20, "confidence": 0.95,
         },
     )  # fmt: skip

@@ -9,12 +9,13 @@ import pytest
 
 from verbatim.images import write_archive
 from verbatim.records import read_table, write_table
+from verbatim.study.features import PoolFeatures
 from verbatim.study.runs import RunError
 
 DESCRIPTORS = {"clip": {"kind": "open_clip", "source": "", "preset": "own"}}
 MEASURING = {
     "descriptors": DESCRIPTORS, "first": "clip", "inception": {"source": "", "sha256": ""}, "threshold": 0.5,
-    "resamples": 20, "confidence": 0.95, "copy_rmse": 0.12, "describes": 0.5, "point": "one", "study_seed": 0,
+    "resamples": 20, "confidence": 0.95, "copy_rmse": 0.12, "describes": 0.5, "study_seed": 0,
 }  # fmt: skip
 RUN = {"point": "one", "seed": "0", "defence": "none"}
 MEMBERS, HELD_OUT = list(range(8)), [12, 13, 14, 15]
@@ -90,6 +91,36 @@ class Measuring:
         )
         return [read_table(self.folder / f"{name}.parquet", f"study_{name}") for name in names]
 
+    def dataset(self):
+        folder = self.folder
+        self.run_script(
+            "study/count_dataset.py",
+            input={
+                **self.inputs, "table": folder / "pictures.parquet",
+                "states": [folder / "state.parquet"], "similarities": [folder / "similarities.parquet"],
+                "generations": [folder / "generations.parquet"],
+            },
+            output={"clusters": folder / "clusters.parquet", "measures": folder / "m.parquet"},
+            params={
+                "points": {"one": made_study.POINT | {"ddf": 10.0}}, "captions": 4, "descriptor": "clip",
+                "threshold": 0.9999, "copy_above": 0.5, "confidence": 0.95,
+            },
+            wildcards={"seed": "0"},
+        )  # fmt: skip
+        clusters = read_table(folder / "clusters.parquet", "study_clusters")
+        return clusters, read_table(folder / "m.parquet", "study_measures")
+
+    def add_further(self):
+        """Further pictures (kind `more`) of caption 0, all of them copies of picture 5."""
+        for kind, changes in (
+            ("generations", {"kind": "more", "picture_id": 0}),
+            ("similarities", {"match": 5, "similarity": 1.0}),
+        ):
+            path = self.folder / f"{kind}.parquet"
+            table = read_table(path, f"study_{kind}")
+            more = table.assign(generation=table["generation"] + 6, **changes)
+            write_table(path, f"study_{kind}", pd.concat([table, more]))
+
 
 @pytest.fixture
 def measuring(run_script, tmp_path, study_clip):
@@ -114,26 +145,10 @@ def test_clusters_and_users_are_counted_on_what_was_measured(measuring):
     measuring.embed()
     measuring.count()
     folder = measuring.folder
-    measuring.run_script(
-        "study/count_dataset.py",
-        input={
-            **measuring.inputs, "table": folder / "pictures.parquet",
-            "states": [folder / "state.parquet"], "similarities": [folder / "similarities.parquet"],
-        },
-        output={"clusters": folder / "clusters.parquet", "measures": folder / "m.parquet"},
-        params={
-            "points": {"one": made_study.POINT | {"ddf": 10.0}}, "captions": 4, "descriptor": "clip",
-            "threshold": 0.9999, "copy_above": 0.5, "confidence": 0.95,
-        },
-        wildcards={"seed": "0"},
-    )  # fmt: skip
-    clusters = read_table(folder / "clusters.parquet", "study_clusters")
+    clusters, measures = measuring.dataset()
     assert clusters["size"].sum() == 26
     assert clusters["generations"].sum() == 6
-    assert (
-        "caption_similarity"
-        in read_table(folder / "m.parquet", "study_measures")["measure"].tolist()
-    )
+    assert "caption_similarity" in measures["measure"].tolist()
     measuring.run_script(
         "study/build_users.py",
         input=measuring.inputs,
@@ -157,6 +172,22 @@ def test_clusters_and_users_are_counted_on_what_was_measured(measuring):
     users = read_table(folder / "users.parquet", "study_users")
     assert users["match"].tolist()[:2] == [0, 3]
     assert users["described"][0] == pytest.approx(1, abs=1e-5)  # its own caption was asked for
+    found = read_table(folder / "u.parquet", "study_measures").set_index("measure")
+    assert set(found["point"]) == {"users"}
+    whole = PoolFeatures.read(folder / "features.npz").described["clip"].whole
+    unseen = [max(float(whole[i] @ whole[k]) for k in MEMBERS) > 0.5 for i in HELD_OUT]
+    assert found.loc["users_above:held_out", ["value", "n"]].tolist() == [np.mean(unseen), 4]
+    above = (users["similarity"] > 0.5).mean()
+    assert found.loc["users_above:over_held_out", "value"] == above - np.mean(unseen)
+
+
+def test_replication_is_of_one_picture_a_caption(measuring):
+    measuring.embed()
+    measuring.count()
+    alone = measuring.dataset()
+    measuring.add_further()
+    for before, after in zip(alone, measuring.dataset(), strict=True):
+        pd.testing.assert_frame_equal(before, after)
 
 
 def test_a_training_that_failed_leaves_empty_tables(measuring):

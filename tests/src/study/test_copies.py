@@ -26,6 +26,15 @@ def test_a_generation_near_two_pictures_is_a_copy_of_the_nearer_alone():
     assert copies.found.tolist() == [True, False]
 
 
+def test_pairs_in_batches_are_the_same_to_the_bit():
+    a = RNG.integers(0, 256, (23, 8, 8, 3), dtype=np.uint8)
+    b = RNG.integers(0, 256, (23, 8, 8, 3), dtype=np.uint8)
+    whole = (a / np.float32(255)).astype(np.float64) - b / np.float32(255)
+    want = np.sqrt((whole**2).mean(axis=(1, 2, 3)))
+    for batch in (1, 5, 23, 1024):
+        np.testing.assert_array_equal(pair_rmse(a, b, batch), want)
+
+
 def test_bytes_and_floats_give_one_answer_and_nothing_gives_none():
     a = RNG.integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)
     b = RNG.integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)

@@ -56,7 +56,10 @@ def test_caption_similarity_is_the_median_over_all_pairs_of_rows():
 
 def test_one_caption_many_times_is_alike_and_one_row_alone_has_no_pairs():
     features = unit(1)
-    assert dataset.caption_similarity(["dog"], features, [10]) == pytest.approx(1)
+    for one in unit(40, 64).astype(
+        np.float32
+    ):  # exactly, else roundings of vectors would be correlated
+        assert dataset.caption_similarity(["dog"], one[None], [10]) == 1
     assert np.isnan(dataset.caption_similarity(["dog"], features, [1]))
 
 
@@ -89,8 +92,14 @@ def test_a_cluster_counts_the_rows_that_are_drawn_of_it_and_their_captions():
 
 
 def test_many_captions_of_a_picture_that_is_drawn_once_count_once_each():
+    names = [f"thing {i}" for i in range(20)]
     rows = pd.DataFrame({"picture_id": [1], "weight": [1.0]})
-    assert dataset.caption_rows(rows, [["a", "b", "c"]])["draws"].tolist() == [1, 1, 1]
+    found = dataset.caption_rows(rows, [names])
+    assert found["draws"].tolist() == [1] * 20
+    text = dict(zip(names, unit(20), strict=True))
+    cluster = dataset.cluster_table(found, {1: 1}, text).iloc[0]
+    assert cluster["size"] == 1  # however many captions it has
+    assert np.isfinite(cluster["caption_similarity"])
 
 
 def test_replication_is_of_the_generations_whose_match_lies_in_the_cluster():
@@ -106,20 +115,51 @@ def test_replication_is_of_the_generations_whose_match_lies_in_the_cluster():
     assert none["replication"].isna().all()
 
 
-def test_replication_is_correlated_with_the_logarithm_of_a_clusters_size():
+def counted(clusters: pd.DataFrame) -> pd.DataFrame:
+    out = Measures("full10", 0, "none")
+    dataset.add_dataset(out, clusters, 0.95)
+    return out.table.set_index("measure")
+
+
+def made_clusters() -> pd.DataFrame:
+    """Six clusters of one picture; the more often drawn and the liker the captions, the closer."""
     size = np.array([1, 2, 4, 8, 16, 32.0])
-    clusters = pd.DataFrame(
+    return pd.DataFrame(
         {
             "cluster": range(6), "size": size, "pictures": 1, "n_captions": 1,
             "caption_similarity": [np.nan, 0.2, 0.4, 0.6, 0.8, 1.0], "generations": 2,
             "replication": np.log2(size) / 10, "copies": 0,
         }
     )  # fmt: skip
-    out = Measures("full10", 0, "none")
-    dataset.add_dataset(out, clusters, 0.95)
-    value = out.table.set_index("measure")["value"]
+
+
+def test_replication_is_correlated_with_the_logarithm_of_how_often_a_picture_is_drawn():
+    found = counted(made_clusters())
+    value = found["value"]
     assert value["pearson:cluster_size"] == pytest.approx(1)
     assert value["pearson:caption_similarity"] == pytest.approx(1)
+    assert found["n"]["pearson:caption_similarity"] == 5
     assert value["caption_similarity"] == pytest.approx(0.6)
     assert value["cluster_size:max"] == 32
     assert value["clusters_of_several"] == 0
+
+
+def test_large_clusters_of_different_pictures_say_nothing_of_repetition():
+    several = made_clusters().assign(cluster=range(10, 16), pictures=3, replication=0.9)
+    alone, found = counted(made_clusters()), counted(pd.concat([made_clusters(), several]))
+    for name in ("pearson:cluster_size", "pearson:caption_similarity"):
+        assert found["value"][name] == alone["value"][name]
+        assert found["n"][name] == alone["n"][name]
+    assert found["value"]["clusters_of_several"] == 0.5
+    # nothing is repeated: clusters of several are larger, and that is no answer
+    once = made_clusters().assign(size=1.0, caption_similarity=np.nan)
+    found = counted(pd.concat([once, several]))
+    for name in ("pearson:cluster_size", "pearson:caption_similarity"):
+        assert np.isnan(found["value"][name])
+        assert "nothing varies" in found["note"][name]
+
+
+def test_pictures_that_are_drawn_once_say_nothing_of_repeated_captions():
+    once = made_clusters().assign(cluster=range(10, 16), size=1.0, replication=0.9)
+    found = counted(pd.concat([made_clusters(), once.assign(caption_similarity=0.5)]))
+    assert found["value"]["pearson:caption_similarity"] == pytest.approx(1)

@@ -8,7 +8,6 @@ from verbatim.study.detection import (
     clique_order,
     detection_measures,
     find_copied,
-    outlier_similarity,
 )
 from verbatim.study.measures import Measures
 
@@ -76,13 +75,3 @@ def test_a_run_without_scores_has_no_numbers():
     scores, generations, similarities = made_run()
     detection_measures(scores.iloc[:0], generations, similarities, 0.12, 50, 0.95, 0, out)
     assert len(out.table) == 0
-
-
-def test_outliers_are_held_against_the_one_picture_of_each_caption():
-    _, generations, similarities = made_run()
-    far = pd.Series([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
-    out = Measures("p", 0, "none")
-    outlier_similarity(generations, similarities, far, 50, 0.95, 0, out)
-    line = out.table.iloc[0]
-    assert (line["measure"], line["n"]) == ("spearman:outlier_similarity", 6)
-    assert -1 <= line["value"] <= 1

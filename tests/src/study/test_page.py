@@ -1,5 +1,6 @@
 """The page opens from the disk, holds everything, and shows no text of a table unescaped."""
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from verbatim.study.page import CAPTIONS, render_page
 from verbatim.study.papers import CLAIMS
 from verbatim.study.robustness import compare_measures
 from verbatim.study.table1 import mitigation_table
+from verbatim.study.usual import usual_table
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -25,6 +27,7 @@ def tables():
         compare_measures(CLAIMS, measures, states, grid, 0.95),
         mitigation_table(measures, states, grid, paper, 0.95),
         states,
+        usual_table(measures, grid),
     )
 
 
@@ -48,14 +51,17 @@ def read(page):
 
 
 def test_the_page_has_every_claim_every_mitigation_and_what_failed(tables):
-    claims, robustness, mitigations, states = tables
-    page = read(render_page(claims, robustness, mitigations, states, {"data": b"png"}, 2, 0.95))
+    claims, robustness, mitigations, states, usual = tables
+    page = read(
+        render_page(claims, robustness, mitigations, states, usual, {"data": b"png"}, 2, 0.95)
+    )
     text = " ".join(page.words)
     assert all(words in text for words in claims["words"])
-    assert page.tags.count("tr") == len(claims) + len(mitigations) + 3
+    assert page.tags.count("tr") == len(claims) + len(mitigations) + 3 + 2
     assert "broken, seed 0: step 31: the loss is nan" in text
     assert CAPTIONS["data"] in text
     assert "by other measures" in text
+    assert "What is usual: background, split products, sources" in text
     assert any(words.strip().startswith("pixels, 95 %") for words in page.words)
 
 
@@ -66,10 +72,16 @@ def test_the_page_reaches_for_nothing_outside_itself(tables):
 
 
 def test_text_of_a_table_is_escaped(tables):
-    claims, robustness, mitigations, states = (table.copy() for table in tables)
+    claims, robustness, mitigations, states, usual = (table.copy() for table in tables)
     states.loc[states["status"].eq("failed"), "reason"] = "<script>alert(1)</script>"
     claims.loc[0, "note"] = '<img src="x">'
-    page = read(render_page(claims, robustness, mitigations, states, {}, 1, 0.95))
+    page = read(render_page(claims, robustness, mitigations, states, usual, {}, 1, 0.95))
     assert "script" not in page.tags
     assert "img" not in page.tags
     assert any("<script>" in words for words in page.words)
+
+
+def test_every_figure_of_the_study_has_a_caption():
+    rules = (ROOT / "workflow" / "rules" / "study_claims.smk").read_text("utf-8")
+    listed = re.search(r"^STUDY_FIGURES = \[(.*?)\]", rules, re.M | re.S)
+    assert sorted(re.findall(r'"(\w+)"', listed[1])) == sorted(CAPTIONS)

@@ -1,13 +1,18 @@
 """Relative distance and outliers against naive loops."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
+from verbatim.study.measures import Measures
 from verbatim.study.relative import (
     outlier_distances,
     pixel_distances,
     rank_correlation,
     relative_distances,
+    relative_measures,
+    relative_table,
 )
 
 
@@ -45,6 +50,31 @@ def test_a_copy_is_below_one_and_an_unrelated_picture_is_above():
 def test_fewer_training_pictures_than_neighbours_are_all_taken():
     relative, _ = relative_distances(np.array([[0.1, 0.3]]), 50, 0.5)
     assert relative[0] == pytest.approx(0.1 / (0.5 * 0.2))
+
+
+def test_pictures_that_are_given_back_are_counted_once_each_as_a_share_of_all():
+    training, ids = pictures(9, 1), np.array([3, 5, 8, 13, 21, 34, 55, 89, 144])
+    made = np.concatenate([training[[2, 2, 7]] + 0.01, training[[2, 4]] + 0.02, pictures(6, 2)])
+    ratio, place = relative_distances(pixel_distances(made, training), 50, 0.5)
+    generations = pd.DataFrame({"generation": range(len(made))})
+    out = Measures("uncond", 0, "none")
+    table = relative_table("uncond", 0, generations, ratio, ids[place])
+    relative_measures(table, ids, 50, 0.95, out)
+    found = out.table.set_index("measure")
+    copied, copies = set(), 0
+    for x in made:
+        far = {key: naive_l2(x, y) for key, y in zip(ids.tolist(), training, strict=True)}
+        nearest = min(far, key=lambda key: far[key])
+        if far[nearest] < 0.5 * np.mean(sorted(far.values())[:50]):
+            copied.add(nearest)
+            copies += 1
+    assert copied == {8, 21, 89}
+    assert found.loc["relative:pictures", ["value", "n"]].tolist() == [len(copied) / 9, 9]
+    assert found.loc["relative:flagged", ["value", "n"]].tolist() == [copies / 11, 11]
+    ends = binomtest(3, 9).proportion_ci(method="wilson")
+    assert found.loc["relative:pictures", ["low", "high"]].tolist() == pytest.approx(list(ends))
+    note = "3 of them, by the 9 nearest of 9 training pictures"  # fewer than the 50 asked for
+    assert found.loc["relative:pictures", "note"] == note
 
 
 def test_no_training_pictures_is_an_error():

@@ -176,6 +176,24 @@ def test_features_are_found_again_by_picture(tmp_path):
             PoolFeatures.read(tmp_path / path)
 
 
+def test_features_that_are_not_asked_for_are_not_read(tmp_path, monkeypatch):
+    path, read = tmp_path / "features.npz", []
+    pool().write(path)
+    load = np.lib.npyio.NpzFile.__getitem__
+    monkeypatch.setattr(
+        np.lib.npyio.NpzFile, "__getitem__", lambda self, key: read.append(key) or load(self, key)
+    )
+    bare = PoolFeatures.read(path, [], inception=False)
+    assert bare.complexity == pool().complexity
+    assert (bare.described, bare.inception.shape) == ({}, (N, 0))
+    assert set(read) == {"picture_id", "complexity:entropy", "complexity:jpeg_bytes"}
+    one = PoolFeatures.read(path, ["sscd"])
+    assert list(one.of([3])) == ["sscd"]
+    assert not {"whole:clip", "chunks:clip"} & set(read)
+    with pytest.raises(FeatureError, match="whole:dino"):
+        PoolFeatures.read(path, ["dino"])
+
+
 def test_a_run_without_pictures_is_refused_by_file_and_cure(tmp_path):
     path = tmp_path / "pictures.zip"
     write_archive(path, [("0.png", WORLD[0])])

@@ -1,11 +1,16 @@
+import math
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from made_claims import made_grid, made_measures, made_states, row
 
 from verbatim.study import users
+from verbatim.study.claims import evaluate
 from verbatim.study.measures import Measures
+from verbatim.study.papers import CLAIMS
 
 RNG = np.random.default_rng(0)
 
@@ -105,15 +110,64 @@ def test_shares_above_are_counted_for_prompts_that_describe_their_match_and_thos
         }
     )  # fmt: skip
     out = Measures("full10", 0, "none")
-    users.add_users(out, table, {1: 10.0, 2: 1.0}, 0.7, 0.95)
+    users.add_users(out, table, {1: 10.0, 2: 1.0}, np.array([0.75, 0.6, 0.1, 0.2]), 0.7, 0.95)
     value = out.table.set_index("measure")["value"]
     assert value["users_above"] == 0.5
     assert value["users_above:0.5"] == 0.75
     assert value["users_above:described"] == 0.5
     assert value["users_above:not_described"] == 0.5
     assert value["users_described:above"] == 0.5
+    assert value["users_above:duplicated"] == 1
+    assert value["users_above:held_out"] == 0.25
+    assert value["users_above:over_held_out"] == 0.25
     assert value["users_duplicated:above"] == 1
     assert value["users_duplicated"] == 0.5
     assert (
         (out.table["low"] <= out.table["value"]) & (out.table["value"] <= out.table["high"])
     ).all()
+
+
+@pytest.mark.parametrize(
+    ("found", "n", "others", "m", "low", "high"),
+    [  # Newcombe 1998, Table II, method 10
+        (56, 70, 48, 80, 0.0524, 0.3339),
+        (9, 10, 3, 10, 0.1705, 0.8090),
+        (10, 10, 0, 20, 0.6791, 1.0000),
+        (10, 10, 0, 10, 0.6075, 1.0000),
+    ],
+)
+def test_the_interval_of_a_difference_is_newcombes(found, n, others, m, low, high):
+    value, *ends = users.share_difference(np.arange(n) < found, np.arange(m) < others, 0.95)
+    assert value == pytest.approx(found / n - others / m)
+    assert ends == pytest.approx([low, high], abs=6e-5)
+
+
+def test_a_difference_equals_its_formula_and_needs_both_sides():
+    a, b = RNG.random(90) < 0.3, RNG.random(40) < 0.6
+    z, ends = 1.959963984540054, []
+    for x in (a, b):
+        n, p = len(x), sum(x) / len(x)
+        root = z * math.sqrt(z * z + 4 * n * p * (1 - p))
+        ends.append([(2 * n * p + z * z + sign * root) / (2 * (n + z * z)) for sign in (-1, 1)])
+    p, q = a.mean(), b.mean()
+    want = [
+        p - q - math.sqrt((p - ends[0][0]) ** 2 + (ends[1][1] - q) ** 2),
+        p - q + math.sqrt((ends[0][1] - p) ** 2 + (q - ends[1][0]) ** 2),
+    ]
+    assert users.share_difference(a, b, 0.95)[1:] == pytest.approx(want)
+    assert np.isnan(users.share_difference(a, b[:0], 0.95)).all()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"), [(0.05, 0.3, "yes"), (-0.3, -0.05, "no"), (-0.1, 0.3, "undecided")]
+)
+def test_users_prompts_are_judged_by_their_own_interval_as_they_have_one_model(low, high, verdict):
+    claim = next(claim for claim in CLAIMS if claim.name == "users_above")
+    there = row("users", 0, "none", claim.measure, (low + high) / 2, low, high)
+    measures = pd.concat([made_measures(), pd.DataFrame([there])])
+    line = evaluate(claim, measures, made_states(), made_grid(), 0.95)
+    assert (line["verdict"], line["compared"]) == (verdict, "users")
+    assert line["low"] == pytest.approx(low)
+    assert (
+        evaluate(claim, made_measures(), made_states(), made_grid(), 0.95)["verdict"] == "not run"
+    )

@@ -12,6 +12,7 @@ from verbatim.study.page import render_page
 from verbatim.study.papers import CLAIMS
 from verbatim.study.robustness import compare_measures
 from verbatim.study.table1 import mitigation_table
+from verbatim.study.usual import usual_table
 from verbatim.tables.text import csv_text
 
 
@@ -30,7 +31,8 @@ def main(smk):
         write_text(smk.output.robustness, csv_text(robustness))
         write_text(smk.output.table, csv_text(table))
         figures = {Path(path).stem: Path(path).read_bytes() for path in smk.input.figures}
-        page = render_page(claims, robustness, table, states, figures, p.seeds, p.confidence)
+        usual = usual_table(measures, grid)
+        page = render_page(claims, robustness, table, states, usual, figures, p.seeds, p.confidence)
         write_text(smk.output.page, page)
         for verdict, n in claims["verdict"].value_counts().items():
             log.info("%s: %d", verdict, n)

@@ -11,6 +11,7 @@ from verbatim.study import dataset
 from verbatim.study.data import take_rows
 from verbatim.study.features import PoolFeatures
 from verbatim.study.measures import Measures
+from verbatim.study.sample import sample_similarities
 
 
 def main(smk):
@@ -19,12 +20,13 @@ def main(smk):
         pool = read_table(smk.input.pool, "study_pool")
         table = read_table(smk.input.table, "pictures", ["picture_id", "code"])
         codes = dict(zip(table["picture_id"].tolist(), table["code"], strict=True))
-        features = PoolFeatures.read(smk.input.features)
+        features = PoolFeatures.read(smk.input.features, [p.descriptor], inception=False)
         clip = ClipEmbedder(Path(smk.input.clip).parent, device())
         states = read_tables(smk.input.states, "study_state").set_index("point")["status"]
         measures, tables = [], [SCHEMAS["study_clusters"].empty_table().to_pandas()]
         known = {}  # caption -> its vector
-        for (point, settings), file in zip(p.points.items(), smk.input.similarities, strict=True):
+        files = zip(smk.input.similarities, smk.input.generations, strict=True)
+        for (point, settings), of_run in zip(p.points.items(), files, strict=True):
             if states[point] != "ok":
                 log.warning("%s: its training failed", point)
                 continue
@@ -38,8 +40,8 @@ def main(smk):
             new = sorted(set(captions["caption"]) - set(known))
             known |= zip(new, clip.embed_texts(new), strict=True)
             found = dataset.cluster_table(captions, clusters, known)
-            similar = read_table(file, "study_similarities")
-            similar = similar[similar["descriptor"] == p.descriptor]
+            similar, made = map(read_table, of_run, ("study_similarities", "study_generations"))
+            similar = sample_similarities(similar[similar["descriptor"] == p.descriptor], made)
             found = dataset.add_replication(found, similar, clusters, p.copy_above)
             out = Measures(point, seed, "none")
             dataset.add_dataset(out, found, p.confidence)

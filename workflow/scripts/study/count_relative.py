@@ -34,7 +34,7 @@ def main(smk):
             ratio, nearest = relative.relative_distances(distances, p.nearest, p.alpha)
             of_run = relative.relative_table(point, seed, generations, ratio, ids[nearest])
             out = Measures(point, int(seed), "none")
-            relative.relative_measures(of_run, p.confidence, out)
+            relative.relative_measures(of_run, ids, p.nearest, p.confidence, out)
             tables.append(of_run)
             measures.append(out.table)
         write_table(smk.output.distances, "study_relative", pd.concat(tables))

@@ -12,6 +12,7 @@ from verbatim.study.descriptors import load_descriptor
 from verbatim.study.features import PoolFeatures
 from verbatim.study.measures import Measures
 from verbatim.study.runs import read_generations
+from verbatim.study.similarity import nearest
 from verbatim.study.specs import make_specs
 from verbatim.study.users import add_users, match_users
 
@@ -20,7 +21,7 @@ def main(smk):
     with script(smk) as log:
         p = smk.params
         users = read_table(smk.input.generations, "study_users")
-        out = Measures(p.point, p.study_seed, "none")
+        out = Measures("users", p.study_seed, "none")
         if users.empty:
             log.warning("no pictures: see the log of generate_users")
         else:
@@ -33,13 +34,17 @@ def main(smk):
             folder = str(Path(smk.input.clip).parent)
             specs = {spec.name: spec for spec in make_specs(p.descriptors, folder)}
             made = load_descriptor(specs[p.first], device()).describe(pictures).whole
-            training = PoolFeatures.read(smk.input.features).of(ids)[p.first].whole
+            pool = read_table(smk.input.pool, "study_pool", ["picture_id", "held_out"])
+            features = PoolFeatures.read(smk.input.features, [p.first], inception=False)
+            training = features.of(ids)[p.first].whole
+            unseen = features.of(pool["picture_id"][pool["held_out"]].to_numpy())[p.first].whole
             users = match_users(
                 users, pictures, made, rows, training, world[ids],
                 ClipEmbedder(folder, device()).embed_texts, p.describes,
             )  # fmt: skip
             weight = dict(zip(ids.tolist(), rows["weight"].tolist(), strict=True))
-            add_users(out, users, weight, p.threshold, p.confidence)
+            held_out = nearest(unseen, training)[0][:, 0] if len(unseen) else np.zeros(0)
+            add_users(out, users, weight, held_out, p.threshold, p.confidence)
         write_table(smk.output.users, "study_users", users)
         write_table(smk.output.measures, "study_measures", out.table)
         log.info("%d generations", len(users))

@@ -1,13 +1,11 @@
 """Put every number of the study into one table, with what the attacks find in each run."""
 
-import numpy as np
 import pandas as pd
 
 from verbatim.records import read_table, read_tables, write_table
 from verbatim.runtime import script
-from verbatim.study.detection import detection_measures, outlier_similarity
+from verbatim.study.detection import detection_measures
 from verbatim.study.measures import Measures
-from verbatim.study.relative import outlier_distances, pixel_distances
 
 
 def main(smk):
@@ -15,11 +13,6 @@ def main(smk):
         p = smk.params
         tables = [read_table(path, "study_measures") for path in smk.input.measures]
         tables += [read_table(path, "study_measures") for path in smk.input.get("further", [])]
-        pool = read_table(smk.input.pool, "study_pool")
-        ids = pool["picture_id"][~pool["held_out"]].to_numpy()
-        world = np.load(smk.input.pictures, mmap_mode="r", allow_pickle=False)
-        flat = world[ids] / 255.0
-        far = pd.Series(outlier_distances(pixel_distances(flat, flat), p.neighbours), index=ids)
         draws = (p.resamples, p.confidence, 0)
         for i, (point, seed, defence) in enumerate(p.runs):
             out = Measures(point, int(seed), defence)
@@ -29,7 +22,6 @@ def main(smk):
             ]
             if len(of_run[1]):
                 detection_measures(*of_run, p.copy_rmse, *draws, out)
-                outlier_similarity(*of_run[1:], far, *draws, out)
             tables.append(out.table)
         measures = pd.concat([table for table in tables if len(table)] or tables[:1])
         write_table(smk.output.measures, "study_measures", measures)

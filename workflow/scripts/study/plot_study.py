@@ -3,11 +3,12 @@
 import pandas as pd
 
 from verbatim.figures.style import save_figure
-from verbatim.records import read_table
+from verbatim.records import read_table, read_tables
 from verbatim.runtime import script
-from verbatim.study import curves, plots
+from verbatim.study import curves, plots, repetition
 from verbatim.study.designs import Series, make_grid
 from verbatim.study.features import PoolFeatures
+from verbatim.study.sample import sample_similarities
 from verbatim.study.table1 import table_runs
 
 NO_CAPTIONS = {"conditioning": "none"}
@@ -32,9 +33,11 @@ def main(smk):
         lines = pd.DataFrame(table_runs(grid), columns=p.columns)
         member = read_or_none(smk.input.get("membership"), "study_membership")
         relative = read_or_none(smk.input.get("relative"), "study_relative")
+        clusters = read_tables(smk.input.clusters, "study_clusters")
         rows = read_table(smk.input.similarities, "study_similarities")
-        rows = rows[rows["descriptor"] == p.descriptor]
-        complexity = PoolFeatures.read(smk.input.features).complexity
+        made = read_table(smk.input.generations, "study_generations")
+        rows = sample_similarities(rows[rows["descriptor"] == p.descriptor], made)
+        complexity = PoolFeatures.read(smk.input.features, [], inception=False).complexity
         c = p.confidence
 
         def of(series, label):
@@ -49,8 +52,10 @@ def main(smk):
             "mitigations_inference": plots.plot_mitigations(measures, lines, "inference", c),
             "attacks": plots.plot_attacks(measures, lines, c),
             "complexity": curves.plot_complexity(rows, complexity, p.complexity_of),
+            "clusters": repetition.plot_clusters(clusters, measures, grid),
             "membership": curves.plot_membership(member, p.resamples, c),
             "relative": curves.plot_relative(relative, p.without_captions),
+            "users": repetition.plot_users(measures),
         }
         for name, path in zip(p.figures, smk.output.png, strict=True):
             save_figure(figures[name], path, p.dpi)

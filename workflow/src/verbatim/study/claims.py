@@ -8,7 +8,8 @@ over the study seeds and its interval. Then it
 - did **not hold** if the whole interval is below 0, or below the smallest effect that would be worth the name
   (`find_margin`): then there is no such effect, or the opposite;
 - is **undecided** otherwise, and always where there is one seed: one training says nothing of the next. The
-  exception are numbers of all shadow models together (their interval is a bootstrap over pictures);
+  exception are numbers of all shadow models together (their interval is a bootstrap over pictures) and of users'
+  prompts (over prompts, of one model);
 - **failed** if none of its comparisons is left and a training diverged, **not run** if its points were not asked for;
   where they were and the measure has no value (no copy to find, say) it is undecided, and the note says so.
 
@@ -27,7 +28,7 @@ import pandas as pd
 
 from verbatim.study.comparisons import at_base
 from verbatim.study.contrasts import Estimate, Run, Values, estimate, values_of
-from verbatim.study.designs import NONE, SHADOWS, Built, Design, Grid
+from verbatim.study.designs import NONE, TOGETHER, Built, Design, Grid
 
 COLUMNS = (
     "claim", "kind", "words", "source", "measure", "expected", "compared", "more", "less", "estimate",
@@ -36,7 +37,7 @@ COLUMNS = (
 # ASSUME: effects below these are called none, fixed before any run was looked at: two pictures of a hundred for copies
 MARGINS = {
     "recall": 0.05, "copies_any": 0.02, "auc": 0.05, "auc_copied": 0.05, "tpr": 0.02, "relative": 0.02,
-    "share_above": 0.02, "pearson": 0.1, "spearman": 0.1,
+    "share_above": 0.02, "users_above": 0.02, "pearson": 0.1, "spearman": 0.1,
 }  # fmt: skip
 # ASSUME: of a similarity this share of what is left between training pictures among themselves and equal ones, fixed before
 # the grid's results were looked at. Half of the smallest difference that Somepalli 2023 calls one in its Table 1 (0.04) is 0.02 of
@@ -96,7 +97,7 @@ def judge(found: Estimate, claim: Claim, margin: float) -> tuple[float, float, f
     """The signed estimate with its interval, and the verdict on one comparison; margin: see `find_margin`."""
     ends = [claim.sign * (x - claim.reference) for x in (found.value, found.low, found.high)]
     value, low, high = ends[0], min(ends[1:]), max(ends[1:])
-    alone = found.n < 2 and getattr(claim.design, "points", "") != SHADOWS
+    alone = found.n < 2 and getattr(claim.design, "points", "") not in TOGETHER
     if alone or not np.isfinite(low):
         return value, low, high, "undecided"
     if low > 0:

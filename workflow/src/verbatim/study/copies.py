@@ -48,12 +48,14 @@ def find_copies(
     return Copies(nearest, source, found)
 
 
-def pair_rmse(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """RMSE of each pair of pictures (n, s, s, 3), (n,)."""
-    if not len(a):
-        return np.zeros(0)
-    difference = _floats(a).astype(np.float64) - _floats(b)
-    return np.sqrt((difference**2).mean(axis=(1, 2, 3)))
+def pair_rmse(a: np.ndarray, b: np.ndarray, batch: int = 1024) -> np.ndarray:
+    """RMSE of each pair of pictures (n, s, s, 3), (n,); `batch` of them as floats at a time bounds memory alone."""
+    out = np.zeros(len(a))
+    for start in range(0, len(a), batch):
+        some = slice(start, start + batch)
+        difference = _floats(a[some]).astype(np.float64) - _floats(b[some])
+        out[some] = np.sqrt((difference**2).mean(axis=(1, 2, 3)))
+    return out
 
 
 def _floats(pictures: np.ndarray) -> np.ndarray:

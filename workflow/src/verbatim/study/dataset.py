@@ -70,7 +70,7 @@ def caption_similarity(
     dots = features[keep] @ features[keep].T
     values, weights = [], []
     for i in range(len(keep)):
-        values.append(float(dots[i, i]))  # two rows of one caption
+        values.append(1.0)  # two rows of one caption, but for rounding of its unit vector
         weights.append(count[i] * (count[i] - 1) / 2)
         for j in range(i):
             values.append(float(dots[i, j]) * jaccard(bags[i], bags[j]))
@@ -92,19 +92,20 @@ def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
 
 
 def caption_rows(rows: pd.DataFrame, texts: Sequence[Sequence[str]]) -> pd.DataFrame:
-    """The rows of the data set that a point's weights make: picture_id, caption, draws.
+    """The rows of the data set that a point's weights make: picture_id, caption, weight, draws.
 
-    rows : `study_rows` of members. texts : the captions of each, which its draws have in turn; a picture with more
-    captions than draws (multiple captions, MC) counts each once.
+    rows : `study_rows` of members. texts : the captions of each, which its draws have in turn. weight : of the
+    picture; draws : of the caption, of which a picture with more captions than draws (multiple captions, MC) counts
+    each once.
     """
     found = [
-        (picture, caption, max(1.0, weight / len(captions)))
+        (picture, caption, weight, max(1.0, weight / len(captions)))
         for picture, weight, captions in zip(
             rows["picture_id"].tolist(), rows["weight"].tolist(), texts, strict=True
         )
         for caption in captions
     ]
-    return pd.DataFrame(found, columns=["picture_id", "caption", "draws"])
+    return pd.DataFrame(found, columns=["picture_id", "caption", "weight", "draws"])
 
 
 def cluster_table(
@@ -114,7 +115,7 @@ def cluster_table(
 
     Parameters
     ----------
-    captions : picture_id, caption, draws (rows of the data set with both).
+    captions : from `caption_rows`.
     cluster_of : picture_id -> cluster.
     text : caption -> unit vector.
     """
@@ -123,11 +124,12 @@ def cluster_table(
     for cluster, rows in known.groupby("cluster", sort=True):
         by_caption = rows.groupby("caption", sort=True)["draws"].sum()
         vectors = np.stack([text[caption] for caption in by_caption.index])
+        weight = rows.drop_duplicates("picture_id")["weight"]
         found.append(
             {
                 "cluster": int(str(cluster)),
-                "size": float(rows["draws"].sum()),
-                "pictures": int(rows["picture_id"].nunique()),
+                "size": float(weight.sum()),
+                "pictures": len(weight),
                 "n_captions": len(by_caption),
                 "caption_similarity": caption_similarity(
                     list(by_caption.index), vectors, by_caption.tolist()
@@ -165,23 +167,26 @@ def add_replication(
 
 
 def add_dataset(out: Measures, clusters: pd.DataFrame, confidence: float) -> None:
-    """What the clusters of a training set say in numbers, and how replication goes with size and captions.
+    """What the clusters of a training set say in numbers, and how replication goes with repetition and captions.
+
+    Both correlations are over clusters of one picture: a cluster of several is large because they are alike, and
+    near to what is generated because of the same, whether any of them is repeated or not.
 
     clusters : from `add_replication`. A cluster is duplicated if more than one row is drawn of it.
     """
-    again = clusters[clusters["size"] > 1]
-    several = clusters["pictures"] > 1
-    out.add_share("clusters_of_several", several.to_numpy(), confidence, "several pictures")
-    largest = float(clusters["size"].max()) if len(clusters) else float("nan")
-    out.add("cluster_size:max", largest, len(clusters))
-    alike = again["caption_similarity"].dropna().to_numpy()
-    note = "clusters of which more than one row is drawn"
-    out.add_mean("caption_similarity", alike, confidence, note)
-    met = clusters[clusters["generations"] > 0]
-    for name, values in {
-        "cluster_size": np.log2(met["size"].to_numpy()),
-        "caption_similarity": met["caption_similarity"].to_numpy(),
-    }.items():
-        found = correlate(values, met["replication"].to_numpy(), confidence)
+    size, alike = clusters["size"].to_numpy(), clusters["caption_similarity"].to_numpy()
+    one, again = clusters["pictures"].to_numpy() == 1, size > 1
+    out.add_share("clusters_of_several", ~one, confidence, "several pictures")
+    out.add("cluster_size:max", size.max() if len(size) else np.nan, len(size))
+    known = alike[again & np.isfinite(alike)]
+    out.add_mean(
+        "caption_similarity", known, confidence, "clusters of which more than one row is drawn"
+    )
+    replication = np.where(clusters["generations"] > 0, clusters["replication"], np.nan)
+    for name, x, some, of in (
+        ("cluster_size", np.log2(size), one, "pictures"),
+        ("caption_similarity", alike, one & again, "repeated pictures"),
+    ):
+        found = correlate(x[some], replication[some], confidence)
         note = f"p = {found.p:.3g}" if np.isfinite(found.p) else "nothing varies, or too few"
-        out.add(f"pearson:{name}", found.r, found.n, found.low, found.high, note)
+        out.add(f"pearson:{name}", found.r, found.n, found.low, found.high, f"{of}: {note}")

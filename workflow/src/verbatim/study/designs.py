@@ -18,6 +18,11 @@ from verbatim.study.contrasts import Run, trend_weights
 
 NONE = "none"  # the run without a defence
 SHADOWS = "shadows"  # stands for all shadow models together
+USERS = "users"  # stands for the pictures of users' prompts
+TOGETHER = (
+    SHADOWS,
+    USERS,
+)  # not trained for every seed: what is counted of them has an interval of its own
 Weights = dict[Run, float]
 
 
@@ -174,14 +179,14 @@ class Best:
 class Alone:
     """One measure itself, mean over runs, minus a reference: of all points without captions, say.
 
-    points : "base" (as the base but for copies), "shadows", "mitigated:mc" or "defended:rt"
+    points : "base" (as the base but for copies), "shadows", "users", "mitigated:mc" or "defended:rt"
     """
 
     points: str = "base"
 
     def runs(self, grid: Grid) -> list[Run]:
         kind, _, name = self.points.partition(":")
-        if kind == SHADOWS:
+        if kind in TOGETHER:
             return [(kind, NONE)]
         if kind == "defended":
             return [(p, name) for p in grid.defended if name in grid.defences]

@@ -70,30 +70,3 @@ def detection_measures(
             found = auc_share(np.where(among, x, np.nan), positive, ids, *draws)
             note = found.note or f"{int((positive & among & np.isfinite(x)).sum())} positives"
             out.add(f"{kind}:{name}", found.value, found.n, found.low, found.high, note)
-
-
-def outlier_similarity(
-    generations: pd.DataFrame,
-    similarities: pd.DataFrame,
-    distance: pd.Series,
-    resamples: int,
-    confidence: float,
-    seed: int,
-    out: Measures,
-) -> None:
-    """spearman:outlier_similarity: distance of a picture to its neighbours against how near it is drawn.
-
-    Of the pictures of kind `one`. Near is minus the RMSE to the caption's own picture, so that a picture that is
-    hard to draw because it is unlike the rest counts against the claim.
-    """
-    from verbatim.study.relative import rank_correlation
-
-    some = generations[generations["kind"].eq("one") & (generations["picture_id"] >= 0)]
-    if not len(some):
-        return  # a model without captions was asked for no picture
-    own = similarities.drop_duplicates("generation").set_index("generation")["own_rmse"]
-    near = -own.reindex(some["generation"]).to_numpy(float)
-    far = distance.reindex(some["picture_id"]).to_numpy(float)
-    rho, low, high = rank_correlation(far, near, resamples, confidence, seed)
-    n = int((np.isfinite(near) & np.isfinite(far)).sum())
-    out.add("spearman:outlier_similarity", rho, n, low, high)

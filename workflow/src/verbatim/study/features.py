@@ -77,18 +77,28 @@ class PoolFeatures:
         os.replace(part, path)
 
     @classmethod
-    def read(cls, path: str | os.PathLike) -> PoolFeatures:
-        """Raises FeatureError if the file is missing or is not one that `write` wrote."""
+    def read(
+        cls,
+        path: str | os.PathLike,
+        descriptors: Sequence[str] | None = None,
+        inception: bool = True,
+    ) -> PoolFeatures:
+        """Raises FeatureError if the file is missing or is not one that `write` wrote.
+
+        descriptors : those that are wanted, all by default; what is not asked for is not read, and not there: of
+        many pictures the vectors are large, complexity is next to nothing.
+        """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            names = [name.partition(":")[2] for name in arrays if name.startswith("whole:")]
-            return cls(
-                arrays["picture_id"],
-                {n: Described(arrays[f"whole:{n}"], arrays[f"chunks:{n}"]) for n in names},
-                {n: arrays[f"complexity:{n}"] for n in MEASURES},
-                arrays["inception"],
-            )
+            with np.load(path, allow_pickle=False) as file:  # an array is read where it is named
+                ids = file["picture_id"]
+                known = [name.partition(":")[2] for name in file.files if name.startswith("whole:")]
+                names = known if descriptors is None else descriptors
+                return cls(
+                    ids,
+                    {n: Described(file[f"whole:{n}"], file[f"chunks:{n}"]) for n in names},
+                    {n: file[f"complexity:{n}"] for n in MEASURES},
+                    file["inception"] if inception else np.zeros((len(ids), 0), np.float32),
+                )
         except (OSError, ValueError, KeyError, EOFError, TypeError) as err:
             raise FeatureError(
                 f"{path}: not a file of features ({err}); delete it and run embed_pool"

@@ -48,6 +48,10 @@ was trained {seeds} only, and never less than the sampling within a run allows. 
 is of its own claim: of {n} lines a few may be misjudged by chance. Nothing was tuned to make a claim hold. Claims about similarity are judged by the
 score that the papers use, and by other measures beside it, by the same rule: where these disagree, the claim hangs on how
 similarity is measured."""
+USUAL = "What is usual: background, split products, sources"
+USUAL_TEXT = """A score says something only beside what pictures score that copy nothing: training pictures among themselves, and pictures that
+nobody trained on. Where these are as high, similarity alone tells no copy. A split product is of pieces of a picture's vector, so that a
+copied part counts; of c pieces that all agree each gives about 1 / c. Means over trainings, 50th / 95th percentiles; shares of all generations."""
 CAPTIONS = {
     "duplication": "Similarity and recall against how often the duplicated pictures were shown.",
     "conditioning": "What a model is told of each picture: its own caption, its class, random words, one caption for all, nothing.",
@@ -59,6 +63,9 @@ CAPTIONS = {
     "membership": "Membership inference: true against false positive rate, on logarithmic axes.",
     "relative": "Models without captions: distance to the nearest training picture over what is usual; below 1 is a copy.",
     "attacks": "Do the attacks still find copied captions behind a mitigation?",
+    "clusters": "How near generations come to a picture against how often it is drawn, and, of pictures drawn more than once, against "
+    "how alike their captions are. A dot is a picture of one training; pictures with a look-alike in the data are left out.",
+    "users": "Prompts of users: share of their pictures above the threshold of a copy, beside the share of pictures that nobody trained on.",
 }  # fmt: skip
 
 
@@ -149,6 +156,22 @@ def _mitigations(table: pd.DataFrame) -> str:
     return f'<div class="wide"><table>{head}{"".join(rows)}</table></div>'
 
 
+def _usual(table: pd.DataFrame) -> str:
+    """A row for each line of words, its percentiles in one cell; a column a point."""
+    if table.empty:
+        return ""
+    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in ("", "measure", *table.columns))
+    rows = []
+    for words, of in table.groupby(level="words", sort=False):
+        names = of.index.get_level_values("measure")
+        cells = [" / ".join(filter(None, map(format_value, of[point]))) for point in table.columns]
+        rows.append(
+            "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in (words, " / ".join(names), *cells))
+            + "</tr>"
+        )  # fmt: skip
+    return f'<h2>{USUAL}</h2><p>{USUAL_TEXT}</p><div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
+
+
 def _figures(figures: dict[str, bytes]) -> str:
     shown = []
     for name, png in figures.items():
@@ -165,13 +188,14 @@ def render_page(
     robustness: pd.DataFrame,
     table: pd.DataFrame,
     states: pd.DataFrame,
+    usual: pd.DataFrame,
     figures: dict[str, bytes],
     seeds: int,
     confidence: float,
 ) -> str:
     """The page; everything in it, figures too. No text of a table reaches it unescaped.
 
-    figures : name (of CAPTIONS) -> PNG. seeds : trainings a point.
+    usual : from `usual.usual_table`. figures : name (of CAPTIONS) -> PNG. seeds : trainings a point.
     """
     times = {1: "once", 2: "twice"}.get(seeds, f"{seeds} times")
     trained = f"{seeds} training{'s' if seeds != 1 else ''}"
@@ -194,6 +218,7 @@ def render_page(
         f"<h2>Trainings that failed</h2><ul>{broken}</ul>" if broken else "",
         f"<h2>The papers' claims</h2>{_claims(claims[is_claim], robustness)}",
         f"<h2>Figures</h2>{_figures(figures)}",
+        _usual(usual),
         "<h2>Mitigations: theirs beside ours</h2><p>Somepalli 2023, Table 1, and what its Tables 3 and 4 ask. Levels are of another "
         "detector and other data; compare the changes.</p>" + _mitigations(table),
         "<h2>Questions: what a mitigation costs, and what attacks still find behind it</h2>"

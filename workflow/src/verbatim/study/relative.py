@@ -101,8 +101,17 @@ def relative_table(
     )  # fmt: skip
 
 
-def relative_measures(table: pd.DataFrame, confidence: float, out: Measures) -> None:
-    """relative:flagged, the share of generations below 1, and relative:pictures, the training pictures they copy."""
+def relative_measures(
+    table: pd.DataFrame, training: np.ndarray, nearest: int, confidence: float, out: Measures
+) -> None:
+    """relative:flagged, the share of generations below 1, and relative:pictures, the share of the training pictures
+    that some generation is below 1 of.
+
+    table : from `relative_table`. training : picture_id of each training picture. nearest : neighbours asked for.
+    """
     flagged = table["relative"].to_numpy() < 1
-    out.add_share("relative:flagged", flagged, confidence)
-    out.add("relative:pictures", table["nearest"][flagged].nunique(), len(table))
+    used = f"by the {min(nearest, len(training))} nearest of {len(training)} training pictures"
+    out.add_share("relative:flagged", flagged, confidence, used)
+    given_back = np.isin(training, table["nearest"][flagged])
+    note = f"{int(given_back.sum())} of them, {used}"
+    out.add_share("relative:pictures", given_back, confidence, note)

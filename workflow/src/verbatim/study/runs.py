@@ -13,6 +13,7 @@ from verbatim.study import measures
 from verbatim.study.copies import find_copies
 from verbatim.study.features import Described, PoolFeatures
 from verbatim.study.measures import Measures, Settings
+from verbatim.study.sample import in_sample, sample_similarities
 
 
 class RunError(ValueError):
@@ -77,9 +78,9 @@ def count_run(
     similarities = measures.similarity_rows(
         run.generations, made, training, ids, run.pictures, pictures, own
     )
-    sample = (run.generations["kind"] == "one").to_numpy()
+    sample = in_sample(run.generations)
     sampled = {name: Described(one.whole[sample], one.chunks[sample]) for name, one in made.items()}
-    rows = similarities[similarities["generation"].isin(run.generations["generation"][sample])]
+    rows = sample_similarities(similarities, run.generations)
     measures.add_similarity(out, rows, sampled, training, held_out, settings)
     first = rows[rows["descriptor"] == settings.first]
     measures.add_complexity(out, first, run.pool.complexity, settings.confidence)
@@ -106,7 +107,7 @@ def count_quality(
     inception : features of all the run's pictures, or None. frechet, score : `quality.frechet_distance`,
     `quality.clip_score`.
     """
-    sample = (run.generations["kind"] == "one").to_numpy()
+    sample = in_sample(run.generations)
     at = run.pool.places(run.rows["picture_id"][run.rows["member"]].to_numpy())
     n = int(sample.sum())
     name = settings.first

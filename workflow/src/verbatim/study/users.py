@@ -19,6 +19,7 @@ from verbatim.study.copies import pair_rmse
 from verbatim.study.dataset import jaccard, words
 from verbatim.study.measures import PAPER_THRESHOLD, Measures
 from verbatim.study.similarity import nearest
+from verbatim.tables.statistics import wilson
 
 # DiffusionDB's metadata.parquet, as published
 LAYOUT = pa.schema(
@@ -179,17 +180,35 @@ def match_users(
     return users.assign(described=described, describes=described >= describes_from)
 
 
+def share_difference(a: np.ndarray, b: np.ndarray, confidence: float) -> tuple[float, float, float]:
+    """Share of a minus share of b, both bool (n,) and (m,), and its interval; NaN where either is empty.
+
+    Newcombe 1998, "Interval estimation for the difference between independent proportions", Statistics in Medicine
+    17:873, method 10: from Wilson's interval of each.
+    """
+    p, q = (float(x.mean()) if len(x) else float("nan") for x in (a, b))
+    (p_low, p_high), (q_low, q_high) = (wilson(x.sum(), len(x), confidence) for x in (a, b))
+    low = p - q - np.hypot(p - p_low, q_high - q)
+    high = p - q + np.hypot(p_high - p, q - q_low)
+    return p - q, float(low), float(high)
+
+
 def add_users(
     out: Measures,
     users: pd.DataFrame,
     weight: Mapping[int, float],
+    held_out: np.ndarray,
     threshold: float,
     confidence: float,
 ) -> None:
     """Share of users' generations above the threshold, by whether the prompt describes the match, and by whether
-    the match is duplicated.
+    the match is duplicated; and how much that is above what pictures reach that nobody trained on.
 
-    users : `study_users`. weight : picture_id -> draws.
+    Most pictures of a narrow world are near to some training picture, whether they copy it or not: the share alone
+    says nothing.
+
+    users : `study_users`. weight : picture_id -> draws. held_out : similarity of each picture that was never trained
+    on to the training picture most like it.
     """
     similarity = users["similarity"].to_numpy(np.float64)
     above = similarity > threshold
@@ -201,6 +220,14 @@ def add_users(
         "users_above:described", above[told], confidence, "prompts that describe their match"
     )
     out.add_share("users_above:not_described", above[~told], confidence)
+    out.add_share(
+        "users_above:duplicated", above[again], confidence, "of matches that are duplicated"
+    )
+    unseen = held_out > threshold
+    out.add_share("users_above:held_out", unseen, confidence, "pictures that were never trained on")
+    value, low, high = share_difference(above, unseen, confidence)
+    note = f"{len(above)} generations, {len(unseen)} pictures that were never trained on"
+    out.add("users_above:over_held_out", value, len(above), low, high, note)
     out.add_share("users_described:above", told[above], confidence, "of generations above it")
     out.add_share("users_duplicated:above", again[above], confidence, "of generations above it")
     out.add_share("users_duplicated", again, confidence)

@@ -1,0 +1,43 @@
+"""What similarities are to be held against: background, pictures that nobody trained on, split products, sources.
+
+Somepalli 2022 and 2023 tell these beside their scores: a similarity that training pictures have among themselves
+shows no copy.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from verbatim.study import comparisons
+from verbatim.study.designs import NONE, Grid
+
+TIMES = (1, 10)  # of a duplicated picture, in the points that are shown
+# in words, and the measures told of it
+ROWS = {
+    "similarity of generations to their match": ("similarity:p50", "similarity:p95"),
+    "background: of training pictures to each other": ("background:p50", "background:p95"),
+    "of pictures that nobody trained on": ("held_out:p50", "held_out:p95"),
+    "split product of generation and match": ("split:p50", "split:p95"),
+    "the same over all pairs of pieces": ("cross:p50", "cross:p95"),
+    "split product with the training picture where it is largest": ("split_top:p95",),
+    "generations whose caption is of a duplicated picture": ("duplicated_source",),
+    "generations whose match is a duplicated picture": ("duplicated_match",),
+    "generations whose match is the picture asked for": ("match_is_source",),
+}
+
+
+def usual_table(measures: pd.DataFrame, grid: Grid) -> pd.DataFrame:
+    """Rows by the words of ROWS and the measure's name, a column a point, mean over seeds; no row without a value.
+
+    The points that are as the base, without duplicates and with such of TIMES, as far as they were run.
+    """
+    base = comparisons.at_base(grid.table, grid.base, ("copies",), {})
+    points = base.index[base["ddf"].isin(TIMES)]
+    some = measures[measures["point"].isin(points) & measures["defence"].eq(NONE)]
+    mean = some.groupby(["measure", "point"])["value"].mean().unstack("point")
+    keys = [(words, measure) for words, several in ROWS.items() for measure in several]
+    table = mean.reindex(
+        index=[measure for _, measure in keys], columns=[p for p in points if p in mean]
+    )
+    table.index = pd.MultiIndex.from_tuples(keys, names=["words", "measure"])
+    return table.dropna(how="all").dropna(how="all", axis=1)
