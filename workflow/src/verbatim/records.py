@@ -122,7 +122,8 @@ SCHEMAS: dict[str, pa.Schema] = {
     # labels: the pictures of training rows that were asked for. status: ok, missing, broken;
     # caption: the row's, so that a picture is known to be one of a prompt's own
     "fetched": _schema(row=I64, caption=S, member=S, status=S, reason=S),
-    # labels: label in MV, RV, TV, N, or missing (own picture and neighbours could not be read)
+    # labels: label in MV, RV, TV, N, or missing (nothing could be compared, or the own
+    # picture could not be read and no other was copied: then the nearest pair is kept)
     "labels": _schema(
         prompt_id=I64, caption=S, row=I64, extra=B, why=S, label=S, seed=I32, source_row=I64,
         distance=F64, distance_mv=F64, distance_rv=F64, distance_tv=F64, mask_file=S, mask_area=F64,

@@ -48,7 +48,7 @@ def choose_findings(labels: pd.DataFrame, verification: pd.DataFrame, asked: str
         found = labels["label"].isin(COPIES) | labels["prompt_id"].isin(verified)
         return labels[found]
     one = labels[labels["prompt_id"] == int(asked)]
-    if one.empty or one["label"].eq("missing").all():
+    if one.empty or one["source_row"].lt(0).all():
         why = "has no picture to compare with" if len(one) else "is no candidate of this model"
         raise BundleError(
             f"prompt_id {asked} {why}; the candidates are in labels.parquet, and `all` is every finding"

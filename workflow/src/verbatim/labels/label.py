@@ -175,6 +175,9 @@ def label_prompts(
 ) -> Iterator[Verdict]:
     """`label_generations` of every prompt of a `selection`, whole records of the `labels` table.
 
+    A prompt with a row of its own, no picture of whose caption could be read, is `missing` rather than N:
+    MV was not asked. A copy of another picture stands.
+
     Parameters
     ----------
     seeds : of every prompt, or prompt_id -> its own.
@@ -199,9 +202,13 @@ def label_prompts(
         squares = training.squares(rows, prompt["caption"], row)
         generations = np.stack(pictures) if pictures else np.zeros((0, size, size, 3))
         record, mask = label_generations(generations, read, squares, settings)
+        notes = [record["review_reason"], *broken]
+        if record["label"] == "N" and row in training.unreadable and not squares.own.any():
+            # never held against its own picture, so no verdict; what was compared stays to be seen
+            record |= {"label": "missing", "status": "missing"}
+            notes.insert(0, f"own picture not read: {training.unreadable[row]}")
+        record["review_reason"] = "; ".join(note for note in notes if note)
         if broken:
-            notes = [record["review_reason"], *broken]
-            record["review_reason"] = "; ".join(note for note in notes if note)
             record["review"] |= record["label"] == "N"  # the one unread may be a copy
         record |= {name: prompt[name] for name in ("prompt_id", "caption", "row", "extra", "why")}
         record["mask_file"] = "" if mask is None else f"{prompt_id}.png"
