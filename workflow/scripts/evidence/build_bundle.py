@@ -16,7 +16,7 @@ from verbatim.evidence.bundle import (
     rows_compared,
 )
 from verbatim.evidence.manifest import NAME, chain_files
-from verbatim.images import ImageArchive
+from verbatim.images import ImageArchive, seeds_of_prompts
 from verbatim.records import read_table
 from verbatim.runtime import code_state, progress, script, weights_digest, write_text
 
@@ -34,6 +34,7 @@ def main(smk):
             others[2].set_index("row")["caption"].to_dict(),
             urls.set_index("row")["url"].to_dict(),
         )  # fmt: skip
+        seeds = p.seeds or seeds_of_prompts(archives.images.names())  # a closed system's own
         run = {
             "model": dict(p.model), "weights": weights_digest(smk), "settings": p.settings,
             "code": code_state([*smk.input.computed, *smk.input.code], p.home),
@@ -44,7 +45,7 @@ def main(smk):
         sizes = {stage: p.settings[stage]["size"] for stage in ("labels", "evidence")}
         findings = (
             finding_files(
-                label, of_prompt[label["prompt_id"]], archives, p.seeds, sizes,
+                label, of_prompt[label["prompt_id"]], archives, seeds, sizes,
                 p.settings["evidence"]["refine"],
                 p.pictures if not p.only or label["prompt_id"] in p.only else "full",
             )

@@ -13,7 +13,7 @@ from verbatim.evidence.verification import (
     verification_table,
 )
 from verbatim.guards import GuardSettings
-from verbatim.images import ImageArchive
+from verbatim.images import ImageArchive, seeds_of_prompts
 from verbatim.records import read_table, write_table
 from verbatim.runtime import progress, script
 
@@ -28,9 +28,10 @@ def main(smk):
         search = Search(SearchSettings(size=p.size, **p.search))
         null, guards = NullSettings(**p.test), GuardSettings(**p.guards)
         with ImageArchive(smk.input.images) as made, ImageArchive(smk.input.training) as training:
-            pictures, readable = read_generations(made, labels["prompt_id"], p.seeds, p.size)
+            seeds = p.seeds or seeds_of_prompts(made.names())  # whatever a closed system gave
+            pictures, readable = read_generations(made, labels["prompt_id"], seeds, p.size)
             squares = Squares(training, fetched, p.size)
-            pairing = pair_pictures(labels, p.seeds, picture_of=squares.picture_of, **tables)
+            pairing = pair_pictures(labels, seeds, picture_of=squares.picture_of, **tables)
             placeholders = find_placeholders(
                 fetched, tables["clusters"], stats, squares.picture_of, **p.placeholder
             )
@@ -47,13 +48,13 @@ def main(smk):
             def reasons(prompt, best):
                 picture = int(best["picture"])
                 base = squares.get(picture)[int(best["base"])]
-                generation = pictures[prompt * len(p.seeds) + int(best["seed"])]
+                generation = pictures[prompt * readable.shape[1] + int(best["seed"])]
                 return pair_doubts(
                     generation, base, best, search.settings, guards, picture in placeholders
                 )
 
             table = verification_table(
-                labels, best_pairs(pairs), pairing, p.seeds, squares.crop, reasons, p.size,
+                labels, best_pairs(pairs), pairing, seeds, squares.crop, reasons, p.size,
                 len(values), null,
             )  # fmt: skip
         write_table(smk.output.verification, "verification", table)

@@ -18,7 +18,16 @@ from PIL import Image, ImageFilter
 from verbatim.compare import fit_square, masked_rmse, rmse
 from verbatim.evidence.manifest import canonical, sha256
 from verbatim.evidence.panels import residual
-from verbatim.images import ImageArchive, decode_image, encode_png, resize, row_name, synthesis_name
+from verbatim.images import (
+    ImageArchive,
+    Seeds,
+    decode_image,
+    encode_png,
+    resize,
+    row_name,
+    seeds_of,
+    synthesis_name,
+)
 
 NEAR = 1e-7  # a stored distance is the distance of a pair that gives it this nearly
 BLUR = 6  # ASSUME: a radius of a sixth of the longer side leaves patches of colour, and no face
@@ -72,15 +81,15 @@ def rows_compared(
 
 
 def trace_distances(
-    label: Mapping[Any, Any], archives: Archives, seeds: Sequence[int], size: int
+    label: Mapping[Any, Any], archives: Archives, seeds: Seeds, size: int
 ) -> list[dict[str, Any]]:
     """Which pair each stored distance is of: kind, seed, row, crop, distance, masked.
 
     `labels` keeps the pair of the label alone; the others are found by their distance.
     """
     prompt_id = int(label["prompt_id"])
-    names = {seed: synthesis_name(prompt_id, seed) for seed in seeds}
-    there = [seed for seed in seeds if names[seed] in archives.images]
+    names = {seed: synthesis_name(prompt_id, seed) for seed in seeds_of(seeds, prompt_id)}
+    there = [seed for seed in names if names[seed] in archives.images]
     made = np.stack([resize(archives.images.read(names[s]), size, size) for s in there])
     keys: list[tuple[int, str]] = []
     squares = []
@@ -130,7 +139,7 @@ def finding_files(
     label: Mapping[Any, Any],
     found: Mapping[Any, Any],
     archives: Archives,
-    seeds: Sequence[int],
+    seeds: Seeds,
     sizes: Mapping[str, int],
     refine: float,
     pictures: str,
@@ -139,7 +148,8 @@ def finding_files(
 
     Parameters
     ----------
-    label, found : its rows of `labels` and `verification`. sizes : of the squares, of `labels` and
+    label, found : its rows of `labels` and `verification`. seeds : of every prompt, or prompt_id -> its
+    own. sizes : of the squares, of `labels` and
     `evidence`. refine : residual above which the verifier did not look closely (`SearchSettings`): what it
     found there was measured at the coarse size, is no match, and is not among the distances to replay.
     pictures : full, blurred or none.

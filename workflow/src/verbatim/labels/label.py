@@ -20,7 +20,7 @@ import pandas as pd
 
 from verbatim.compare import masked_rmse, rmse
 from verbatim.guards import GuardSettings, doubts
-from verbatim.images import ImageError, resize, synthesis_name
+from verbatim.images import ImageError, Seeds, resize, seeds_of, synthesis_name
 from verbatim.labels.masks import MaskSettings, choose_partners
 from verbatim.labels.training import FetchedPictures, Squares, related_rows, rows_of_prompt
 from verbatim.templates import template_mask
@@ -165,7 +165,7 @@ def label_generations(
 
 def label_prompts(
     selection: pd.DataFrame,
-    seeds: Sequence[int] | Mapping[int, Sequence[int]],
+    seeds: Seeds,
     read_generation: Callable[[str], np.ndarray],
     training: FetchedPictures,
     neighbours: pd.DataFrame,
@@ -190,7 +190,7 @@ def label_prompts(
     for prompt in selection.to_dict("records"):
         prompt_id, row = int(prompt["prompt_id"]), int(prompt["row"])
         pictures, read, broken = [], [], []
-        for seed in seeds.get(prompt_id, ()) if isinstance(seeds, Mapping) else seeds:
+        for seed in seeds_of(seeds, prompt_id):
             try:
                 picture = read_generation(synthesis_name(prompt_id, seed))
             except (KeyError, ImageError) as err:
