@@ -44,7 +44,7 @@ SCHEMAS: dict[str, pa.Schema] = {
         row=I64, picture_id=I32, caption=S, kind=S, count=I32, copy=I32, distortion=S, group=S,
         family=S, match=I32,
     ),
-    # prompts to judge beside the selected ones (a user's own, or the world's held-out captions)
+    # prompts to judge beside the selected ones (a user's own, the world's held-out captions)
     "extra_prompts": _schema(caption=S),
     # world: loss a step of one training
     "training_log": _schema(step=I32, loss=F32, learning_rate=F32, seconds=F32),
