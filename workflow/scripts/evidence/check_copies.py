@@ -1,5 +1,7 @@
 """Look in every candidate's syntheses for copies that the labels may miss, with a p-value each."""
 
+import pandas as pd
+
 from verbatim.evidence.matching import Search
 from verbatim.evidence.pairing import pair_pictures
 from verbatim.evidence.pictures import Squares, read_generations
@@ -14,16 +16,19 @@ from verbatim.evidence.verification import (
 )
 from verbatim.guards import GuardSettings
 from verbatim.images import ImageArchive, seeds_of_prompts
-from verbatim.records import read_table, write_table
+from verbatim.records import find_rows, read_table, write_table
 from verbatim.runtime import progress, script
 
 
 def main(smk):
     with script(smk) as log:
         p = smk.params
-        kinds = ("labels", "neighbours", "relatives", "fetched", "clusters")
+        kinds = ("labels", "neighbours", "relatives", "fetched")
         tables = {kind: read_table(smk.input.get(kind), kind) for kind in kinds}
-        stats = read_table(smk.input.stats, "cluster_stats")
+        rows = [table["row"] for table in tables.values()] + [tables["relatives"]["relative"]]
+        tables["clusters"] = find_rows(smk.input.clusters, "clusters", pd.concat(rows).unique())
+        named = [("cluster", "in", tables["clusters"]["cluster"].unique().tolist() or [-1])]
+        stats = read_table(smk.input.stats, "cluster_stats", filters=named)
         labels, fetched = tables.pop("labels"), tables["fetched"]
         search = Search(SearchSettings(size=p.size, **p.search))
         null, guards = NullSettings(**p.test), GuardSettings(**p.guards)

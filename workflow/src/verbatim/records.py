@@ -319,6 +319,13 @@ def find_rows(path: str | os.PathLike, kind: str, rows: np.ndarray) -> pd.DataFr
     return pd.concat(found, ignore_index=True) if found else none
 
 
+def find_urls(paths: Iterable[str | os.PathLike], rows: Iterable[int]) -> dict[int, str]:
+    """Address of each of these training rows, from the `rows` tables of all shards."""
+    chosen = [("row", "in", sorted(set(rows)))]
+    tables = [read_table(path, "rows", ["row", "url"], chosen) for path in paths]
+    return dict(pd.concat(tables).set_index("row")["url"].items()) if tables else {}  # type: ignore[arg-type]  # int keys
+
+
 def rows_between(
     path: str | os.PathLike, kind: str, rows: np.ndarray, columns: list[str] | None = None
 ) -> pd.DataFrame:
