@@ -68,7 +68,7 @@ def build_review(root, decisions, models=("sd1",)):
     return review
 
 
-def build_bundle(root, finding="all", pictures="full", only=(), name=None):
+def build_bundle(root, finding="all", pictures="full", only=(), name=None, seeds=SEEDS):
     folder = root / "evidence/bundles/sd1" / (name or finding)
     (root / "weights.sha256").write_text("a" * 64 + "  unet/model.safetensors\n")
     inputs = files_of(root) | {
@@ -81,7 +81,7 @@ def build_bundle(root, finding="all", pictures="full", only=(), name=None):
     run_rule(
         "build_bundle", root, inputs, {"bundle": folder, "head": folder.with_name(folder.name + ".head")},
         {
-            "model": {"model": "sd1", "family": "sd", "source": "train"}, "seeds": SEEDS,
+            "model": {"model": "sd1", "family": "sd", "source": "train"}, "seeds": seeds,
             "settings": SETTINGS, "home": str(ROOT), "pictures": pictures, "only": list(only),
         },
         {"model": "sd1", "finding": finding},

@@ -9,7 +9,7 @@ import pandas as pd
 
 from verbatim.compare import masked_rmse, rmse
 from verbatim.images import resize, row_name, synthesis_name, to_uint8, write_archive
-from verbatim.records import SCHEMAS, prompt_id, write_table
+from verbatim.records import SCHEMAS, prompt_id, read_table, write_table
 
 SIZE, SEEDS, N = 32, [0, 1], 24
 SEARCH = {
@@ -108,6 +108,26 @@ def write_labels(root: Path, model: str = "sd1") -> Path:
     )  # fmt: skip
     write_table(root / "inputs/rows/00000.parquet", "rows", rows)
     return folder
+
+
+def close_system(folder: Path) -> dict[int, list[int]]:
+    """Name a model's pictures as a closed system's are, by seeds of each prompt's own; prompt index -> seeds.
+
+    Prompt 9 has a third picture, its training picture mirrored, which its label does not know of.
+    """
+    own = {i: [4711 + 10 * i + seed for seed in SEEDS] for i in range(N)}
+    names = [
+        (synthesis_name(IDS[i], own[i][seed]), synthesis(i, seed)) for i in own for seed in SEEDS
+    ]
+    own[9].append(99999)
+    mirrored = (synthesis_name(IDS[9], 99999), picture(9)[:, ::-1])
+    write_archive(folder / "images.zip", [*names, mirrored])
+    index = {key: i for i, key in enumerate(IDS)}
+    for kind in ("labels", "neighbours"):
+        table = read_table(folder / f"{kind}.parquet", kind)
+        table["seed"] += 4711 + 10 * table["prompt_id"].map(index)
+        write_table(folder / f"{kind}.parquet", kind, table)
+    return own
 
 
 def files_of(root: Path, model: str = "sd1") -> dict[str, Path]:

@@ -268,14 +268,14 @@ def test_prompts_are_planned_for_the_selected_and_the_held_out(config):
     assert planned_prompts(config) == n + held_out
     del planted["held_out_of"]  # may be left out
     assert planned_prompts(config) == n + planted["held_out"]
-    for own in ("", "captions.txt"):
-        assert planned_prompts(change(config, "inputs.extra_prompts", own)) == n
+    for own, beside in (("", 0), ("captions.txt", planted["held_out"])):
+        assert planned_prompts(change(config, "inputs.extra_prompts", own)) == n + beside
 
 
 def test_each_stage_plans_for_what_the_one_before_can_hand_it(config, sheet):
     for key, n in (
         ("dedup.n_prompts", 1000), ("blackbox.n_prompts", 300), ("postfilter.n_prompts", 500),
-        ("labels.n_prompts", 40), ("labels.n_transfer", 70), ("inputs.extra_prompts", "mine.txt"),
+        ("labels.n_prompts", 40), ("labels.n_transfer", 70), ("inputs.extra_prompts", ""),
     ):  # fmt: skip
         config = change(config, key, n)
     models = read_models(sheet(), ROOT)
@@ -302,13 +302,15 @@ def test_models_that_name_each_other_for_candidates_can_be_planned(config, sheet
 
 
 def test_a_users_own_prompts_are_planned_for_by_the_lines_of_their_file(config, tmp_path):
-    n = config["dedup"]["n_prompts"]
+    n, planted = config["dedup"]["n_prompts"], config["world"]["planted"]
+    held_out = planted["held_out"] + sum(planted["held_out_of"].values())
     (tmp_path / "mine.csv").write_text("caption\na cat\na dog\n")
     pd.DataFrame({"caption": ["a", "b"]}).to_parquet(tmp_path / "mine.parquet")
     (tmp_path / "broken.parquet").write_text("no")
     for name, extra in (("mine.csv", 3), ("mine.parquet", 2), ("broken.parquet", 0), ("none", 0)):
         own = change(config, "inputs.extra_prompts", str(tmp_path / name))
-        assert planned_prompts(own) == n + extra, name
+        assert planned_prompts(own) == n + held_out + extra, name  # beside the world's
+        assert planned_prompts(change(own, "inputs.source", "laion")) == n + extra, name
 
 
 @pytest.fixture

@@ -152,16 +152,17 @@ def all_evidence():
     return ["<results>/evidence/verified.csv", "<results>/evidence/review/index.html"]
 
 
-def bundle_settings():
+def bundle_settings(wildcards):
     """What a bundle says of how its finding was computed, and what replays it."""
     labels, sampling = config["labels"], config["sampling"]
     return {
         "sampling": {key: sampling[key] for key in ("sampler", "steps", "guidance")},
         "labels": {
             key: labels[key]
-            for key in ("preset", "size", "seeds", "order", "mask", "guards")
+            for key in ("preset", "size", "order", "mask", "guards")
         }
-        | {"thresholds": labels["presets"][labels["preset"]]},
+        | {"thresholds": labels["presets"][labels["preset"]]}
+        | {"seeds": label_seeds(wildcards)},
         "evidence": {
             "size": config["evidence"]["size"],
             **config["evidence"]["search"],

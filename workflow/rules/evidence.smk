@@ -48,7 +48,7 @@ rule check_copies:
         mem_mb=grow(4000),
         runtime=grow(240),
     params:
-        seeds=config["labels"]["seeds"],
+        seeds=label_seeds,
         guards=config["labels"]["guards"],
         size=config["evidence"]["size"],
         search=config["evidence"]["search"],
@@ -192,8 +192,8 @@ rule build_bundle:
         runtime=grow(60),
     params:
         model=loading_row,
-        seeds=config["labels"]["seeds"],
-        settings=bundle_settings(),
+        seeds=label_seeds,
+        settings=bundle_settings,
         home=str(workflow.basedir),
         pictures=config["evidence"]["bundle"]["pictures"],
         only=config["evidence"]["bundle"]["only"],

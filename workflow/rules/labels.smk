@@ -7,6 +7,7 @@
 #            top:m       scores of blackbox of model m
 #            found:m,n   labels of models m and n
 #            authors     the authors' labels of the model (labels.authors), and inputs/rows to find their rows in
+#            manifest    inputs/rows, to find the rows of a closed system's prompts in
 #          of a closed system (family `images`) a folder of pictures with manifest.csv or manifest.parquet
 # OUTPUTS  <results>/labels/{model}/selection.parquet   the candidates, and why they are
 #          <results>/labels/{model}/kept/               their syntheses, in parts that are found again by prompt
@@ -155,7 +156,7 @@ rule select_syntheses:
         unpack(candidate_files),
         syntheses="<results>/labels/{model}/syntheses.parquet",
         prompts="<results>/dedup/prompts.parquet",
-        code=code("images", "labels/candidates", "labels/syntheses"),
+        code=code("authors", "images", "labels/candidates", "labels/syntheses"),
     output:
         selection="<results>/labels/{model}/selection.parquet",
     log:
@@ -168,8 +169,8 @@ rule select_syntheses:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=grow(2000),
-        runtime=grow(10),
+        mem_mb=grow(4000),
+        runtime=grow(720),
     params:
         candidates=candidates_of,
         found_in=found_in,

@@ -60,6 +60,12 @@ def candidate_files(wildcards):
                 "<results>/inputs/rows/{shard}.parquet", shard=input_shards()
             ),
         }
+    if candidates == "manifest":
+        return {
+            "rows": expand(
+                "<results>/inputs/rows/{shard}.parquet", shard=input_shards()
+            )
+        }
     if candidates.startswith("top:"):
         return {"ecs": f"<results>/blackbox/{models[0]}/scores.parquet"}
     return {"labels": [f"<results>/labels/{model}/labels.parquet" for model in models]}

@@ -114,11 +114,13 @@ def downloaded_mb():
 
 
 def extra_prompts():
-    """A list with the file of captions to judge beside the selected ones, or an empty one."""
+    """Files of captions to judge beside the selected ones: the world's held-out ones, and a user's.
+
+    A caption that stands in both is one prompt: its key is made of the caption alone.
+    """
     file = config["inputs"]["extra_prompts"]
-    return {"": [], "world": ["<results>/world/extra_prompts.parquet"]}.get(
-        file, [file]
-    )
+    held_out = ["<results>/world/extra_prompts.parquet"] if WORLD and file else []
+    return [*held_out, file] if file not in ("", "world") else held_out
 
 
 def prompt_list():

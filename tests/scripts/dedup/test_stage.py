@@ -151,9 +151,11 @@ def run_stage(run_script, tmp_path: Path):
         )
         extra = out / "extra.parquet"
         write_table(extra, "extra_prompts", {"caption": ["held out", "caption 59"]})
+        mine = out / "mine.csv"  # a user's, one of which the world holds out too
+        mine.write_text("caption\nheld out\nmy own\n")
         run_script(
             "dedup/select_prompts.py",
-            input={"rows": rows, "sizes": sizes, "stats": stats, "extra": [extra]},
+            input={"rows": rows, "sizes": sizes, "stats": stats, "extra": [extra, mine]},
             output={"prompts": dedup / "prompts.parquet"},
             params={"n_prompts": 12, **chars, **memory},
         )
@@ -231,9 +233,15 @@ def test_the_stage_finds_what_was_planted(run_stage):
     assert prompts["caption"].tolist()[:6] == [
         "planted", "often", "caption 40", "caption 41", "caption 42", "caption 43",
     ]  # fmt: skip
-    assert len(prompts) == 14
-    assert prompts["extra"].sum() == 2
-    assert prompts["row"].tolist()[-2:] == [59, -1]
+    assert len(prompts) == 15
+    beside = prompts[prompts["extra"]]
+    assert sorted(beside["caption"]) == [
+        "caption 59",
+        "held out",
+        "my own",
+    ]  # of two lists, once each
+    assert prompts["prompt_id"].is_unique
+    assert prompts["row"].tolist()[-3:] == [59, -1, -1]
     kept = read_table(out / "dedup/kept_rows.parquet", "kept_rows")["row"].tolist()
     assert kept == [i for i in range(N) if i not in (4, 5, 6, 7, 8, 41, 42, 43, 31, 32, 33, 34)]
 

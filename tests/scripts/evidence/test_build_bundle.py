@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evidence_rules import ROOT, build_bundle
-from made_evidence import EVIL, IDS, KINDS, make_labels
+from evidence_rules import ROOT, build_bundle, check_copies
+from made_evidence import EVIL, IDS, KINDS, close_system, make_labels, write_labels
 
 from verbatim.evidence.bundle import BundleError
 from verbatim.evidence.manifest import NAME
@@ -156,6 +156,35 @@ def test_one_finding_is_asked_for_by_its_prompt(verified):
     assert found == [f"findings/{IDS[9]}/finding.json"]
     with pytest.raises(BundleError, match="prompt_id 7 is no candidate of this model"):
         build_bundle(verified, finding="7")
+
+
+def test_a_closed_systems_findings_are_replayed_by_the_seeds_that_each_prompt_has(tmp_path):
+    close_system(write_labels(tmp_path))
+    check_copies(tmp_path, seeds=[])
+    faults, replays = check_bundle(files_in(build_bundle(tmp_path, seeds=[])), None)
+    assert faults == []
+    kinds = {}
+    for one in replays:
+        kinds.setdefault(one.prompt_id, set()).add(one.kind)
+    assert kinds[IDS[0]] == {"label MV", "MV", "RV", "verifier"}
+    assert kinds[IDS[9]] == {"label N", "MV", "RV", "verifier"}  # seen in its third picture alone
+
+
+def test_a_prompt_whose_own_picture_was_not_read_is_shown_by_what_it_was_compared_with(
+    verified, tmp_path
+):
+    root = shutil.copytree(verified, tmp_path / "run")
+    path = root / "labels/sd1/labels.parquet"
+    labels = read_table(path, "labels")
+    labels.loc[1, ["label", "status"]] = "missing"  # the verifier finds the crop all the same
+    labels.loc[9, ["label", "status", "seed", "source_row"]] = ["missing", "missing", -1, -1]
+    write_table(path, "labels", labels)
+    files = files_in(build_bundle(root, name="missing"))
+    finding = json.loads(files[f"findings/{IDS[1]}/finding.json"])
+    assert finding["comparisons"][0]["kind"] == "label missing"
+    assert check_bundle(files, None)[0] == []
+    with pytest.raises(BundleError, match="has no picture to compare with"):
+        build_bundle(root, finding=str(IDS[9]))
 
 
 def test_a_pair_that_was_not_looked_at_closely_is_no_distance_to_replay(verified, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from evidence_rules import check_copies
-from made_evidence import GUARDS, IDS, KINDS, TEST, make_labels, write_labels
+from made_evidence import GUARDS, IDS, KINDS, TEST, close_system, make_labels, write_labels
 
 from verbatim.images import ImageArchive, row_name, synthesis_name, write_archive
 from verbatim.records import read_table, write_table
@@ -90,6 +90,19 @@ def test_too_few_unrelated_pictures_find_nothing_and_say_so(tmp_path):
     assert table["status"].eq("no null").all()
     assert table["p"].isna().all()
     assert not table["verified"].any()
+
+
+def test_a_closed_systems_pictures_are_compared_by_the_seeds_that_each_prompt_has(table, tmp_path):
+    own = close_system(write_labels(tmp_path))
+    found = read_table(check_copies(tmp_path, seeds=[]), "verification")
+    assert found.index[found["verified"]].tolist() == [*sorted(KINDS), 9]
+    assert found["seed"].tolist()[:4] == [4711, 4721, 4731, 4741]
+    assert all(seed in own[i] for i, seed in enumerate(found["seed"]))
+    assert found.loc[9, ["seed", "source_row", "flip"]].tolist() == [99999, 9, True]
+    assert found["n_pairs"].tolist() == [5 if i == 9 else 4 for i in range(len(IDS))]
+    columns = ["source_row", "crop", "flip", "side", "residual"]
+    planted = sorted(KINDS)
+    pd.testing.assert_frame_equal(found.loc[planted, columns], table.loc[planted, columns])
 
 
 def test_no_candidate_gives_an_empty_table(tmp_path):

@@ -115,6 +115,25 @@ def test_a_ranking_restricts_the_manifest(folder, run_script, tmp_path):
     assert table[["caption", "why"]].to_numpy().tolist() == [["own", "top:sd1"]]
 
 
+def test_a_caption_that_is_in_the_data_has_its_row_also_where_dedup_did_not_select_it(
+    folder, run_script, tmp_path
+):
+    build(folder, run_script, tmp_path)
+    captions = [["elsewhere", "own", "stranger"], ["other", "other", "stranger"]]
+    states = [["ok", "ok", "bad_embedding"], ["ok", "ok", "ok"]]
+    shards = [tmp_path / f"rows{i}" for i in range(2)]
+    for i, file in enumerate(shards):
+        rows = {
+            "row": [3 * i, 3 * i + 1, 3 * i + 2], "url": "", "caption": captions[i], "width": 8,
+            "height": 8, "archive": "", "member": "", "status": states[i], "reason": "",
+        }  # fmt: skip
+        write_table(file, "rows", pd.DataFrame(rows))
+    table = select(run_script, tmp_path, rows=shards).set_index("prompt_id")
+    # dedup's row stays the first's; of rows with one caption the lowest; an unusable row is none
+    assert table["row"].to_dict() == {OWN: 10, OTHER: 3, STRANGER: 5}
+    assert set(table["why"]) == {"manifest"}
+
+
 def test_the_pictures_become_a_row_of_table_1(folder, run_script, tmp_path):
     build(folder, run_script, tmp_path)
     selection = select(run_script, tmp_path)

@@ -221,7 +221,12 @@ def prompts(*rows: tuple[int, int]) -> pd.DataFrame:
 
 def run(selection, generations, training, neighbours=(), relatives=(), seeds=(0, 1)):
     fetched = pd.DataFrame(
-        [(row, caption, f"{row}.png", "ok", "") for row, caption, _ in training],
+        [
+            (row, caption, f"{row}.png", "missing", shown)
+            if isinstance(shown, str)  # why there is no picture
+            else (row, caption, f"{row}.png", "ok", "")
+            for row, caption, shown in training
+        ],
         columns=["row", "caption", "member", "status", "reason"],
     )
 
@@ -277,6 +282,30 @@ def test_a_broken_generation_is_recorded_and_the_other_seeds_still_count():
     assert (none.record["label"], none.record["review"]) == ("N", True)
     (gone,) = run(prompts((1, 80)), {}, training)
     assert gone.record["label"] == "missing"
+
+
+def test_without_its_own_picture_a_prompt_is_missing_unless_it_copies_another():
+    gone = (80, "caption 1", "HTTP 404")
+    made = {synthesis_name(1, s): STRANGER for s in (0, 1)}
+    beside = [(1, 0, 0, 70, 0.9)]
+    (found,) = run(prompts((1, 80)), made, [gone, (70, "x", OTHER)], beside)
+    record = found.record
+    assert (record["label"], record["status"], record["review"]) == ("missing", "missing", False)
+    assert record["review_reason"] == "own picture not read: HTTP 404"
+    assert np.isnan(record["distance_mv"])
+    assert record["distance"] == record["distance_rv"]
+    assert record["source_row"] == 70
+    copying = {name: near(OTHER, 0.05) for name in made}
+    (copy,) = run(prompts((1, 80)), copying, [gone, (70, "x", OTHER)], beside)
+    assert (copy.record["label"], copy.record["status"]) == ("RV", "ok")
+    # another picture of its caption is one of its own, and a prompt without a row has none to miss
+    (same,) = run(prompts((1, 80)), made, [gone, (70, "caption 1", OTHER)], beside)
+    (rowless,) = run(prompts((1, -1)), made, [(70, "x", OTHER)], beside)
+    assert [same.record["label"], rowless.record["label"]] == ["N", "N"]
+    half = made | {synthesis_name(1, 0): "broken picture"}
+    (both,) = run(prompts((1, 80)), half, [gone, (70, "x", OTHER)], beside)
+    assert both.record["label"] == "missing"
+    assert "HTTP 404; generation of seed 0: broken picture" in both.record["review_reason"]
 
 
 def test_generations_of_another_size_are_resized():

@@ -7,6 +7,7 @@ import pytest
 from verbatim.images import ImageError, encode_png, seeds_of_prompts
 from verbatim.labels.syntheses import (
     SynthesesError,
+    captions_without_row,
     find_file,
     finish,
     plan_pictures,
@@ -139,6 +140,21 @@ def test_all_prompts_of_the_manifest_are_selected_with_their_row_if_they_have_on
     assert set(table["why"]) == {"manifest"}
     assert not table["extra"].any()
     to_table("selection", table)
+
+
+def test_captions_that_dedup_gives_no_row_are_looked_for_in_the_data_once_each():
+    planned = plan_pictures(
+        manifest(
+            ("a", "y", "", ""), ("b", "x", "", ""), ("c", "y", "", ""), ("d", "", "", ""), ("e", "w", "", "")
+        )
+    )  # fmt: skip
+    absent = pd.DataFrame(
+        {"prompt_id": [prompt_id("w")], "row": [-1]}
+    )  # asked for, not in the data
+    listed = captions_without_row(planned, pd.concat([PROMPTS, absent]))
+    assert listed["caption"].tolist() == ["y", "w"]
+    assert listed["prompt_id"].tolist() == [prompt_id("y"), prompt_id("w")]
+    assert set(listed["url"]) == {""}
 
 
 def test_a_ranking_keeps_only_those_of_its_prompts_that_the_manifest_has():

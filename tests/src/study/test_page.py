@@ -57,7 +57,7 @@ def test_the_page_has_every_claim_every_mitigation_and_what_failed(tables):
     )
     text = " ".join(page.words)
     assert all(words in text for words in claims["words"])
-    assert page.tags.count("tr") == len(claims) + len(mitigations) + 3 + 2
+    assert page.tags.count("tr") == len(claims) + len(mitigations) + 3 + len(usual) + 1
     assert "broken, seed 0: step 31: the loss is nan" in text
     assert CAPTIONS["data"] in text
     assert "by other measures" in text

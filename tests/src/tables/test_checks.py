@@ -134,11 +134,23 @@ def test_rows_trained_on_beside_the_kept_ones_are_named():
     [([0, 2, 3], ""), ([1, 2, 3], ""), ([0, 1, 2, 3], "two rows of cluster 0"), ([2, 3], "no row left of cluster 0"),
      ([0, 3], "no row left of cluster 2"), ([0, 2, 3, 9], "no such row: 9"), ([0, 2, 3, 4], "")],
 )  # fmt: skip
-def test_deduplication_keeps_one_row_of_each_cluster_and_all_others(kept, fault):
+@pytest.mark.parametrize("cut", [0, 1, 3])
+def test_deduplication_keeps_one_row_of_each_cluster_and_all_others(kept, fault, cut):
     clusters = pd.DataFrame({"row": [0, 1], "cluster": [0, 0]})
     rows = pd.DataFrame({"row": range(5), "status": ["ok"] * 4 + ["bad_embedding"]})
-    assert fault in "".join(checks.kept_rows_hold(pd.Series(kept), clusters, rows))
-    assert bool(fault) == bool(checks.kept_rows_hold(pd.Series(kept), clusters, rows))
+    tables = (pd.DataFrame({"row": kept}), clusters, rows)
+    shards = [[t[t["row"] < cut] for t in tables], [t[t["row"] >= cut] for t in tables]]
+    faults = checks.kept_rows_hold(shards, len(kept))
+    assert fault in "".join(faults)
+    assert bool(fault) == bool(faults)
+
+
+def test_a_kept_row_beyond_all_shards_is_counted():
+    one = pd.DataFrame({"row": [0], "status": "ok", "cluster": 0})
+    assert checks.kept_rows_hold([(one, one[:0], one)], 1) == []
+    assert checks.kept_rows_hold([(one, one[:0], one)], 3) == [
+        "kept_rows: 2 rows outside the shards"
+    ]
 
 
 def test_long_lists_of_faults_are_cut():

@@ -4,9 +4,8 @@ import os
 import platform
 import shutil
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
-
-import pandas as pd
 
 from verbatim.evidence.bundle import (
     Archives,
@@ -16,8 +15,8 @@ from verbatim.evidence.bundle import (
     rows_compared,
 )
 from verbatim.evidence.manifest import NAME, chain_files
-from verbatim.images import ImageArchive
-from verbatim.records import read_table
+from verbatim.images import ImageArchive, seeds_of_prompts
+from verbatim.records import find_urls, read_table
 from verbatim.runtime import code_state, progress, script, weights_digest, write_text
 
 
@@ -27,13 +26,15 @@ def main(smk):
         kinds = ("labels", "verification", "neighbours", "relatives", "fetched")
         labels, verification, *others = (read_table(smk.input.get(kind), kind) for kind in kinds)
         chosen = choose_findings(labels, verification, smk.wildcards.finding)
-        urls = pd.concat([read_table(path, "rows", ["row", "url"]) for path in smk.input.rows])
+        compared = rows_compared(chosen, *others)
+        shown = [*chosen["source_row"], *verification["source_row"], *chain(*compared.values())]
         archives = Archives(
             *(ImageArchive(smk.input.get(name)) for name in ("images", "training", "masks")),
-            rows_compared(chosen, *others),
+            compared,
             others[2].set_index("row")["caption"].to_dict(),
-            urls.set_index("row")["url"].to_dict(),
+            find_urls(smk.input.rows, shown),
         )  # fmt: skip
+        seeds = p.seeds or seeds_of_prompts(archives.images.names())  # a closed system's own
         run = {
             "model": dict(p.model), "weights": weights_digest(smk), "settings": p.settings,
             "code": code_state([*smk.input.computed, *smk.input.code], p.home),
@@ -44,7 +45,7 @@ def main(smk):
         sizes = {stage: p.settings[stage]["size"] for stage in ("labels", "evidence")}
         findings = (
             finding_files(
-                label, of_prompt[label["prompt_id"]], archives, p.seeds, sizes,
+                label, of_prompt[label["prompt_id"]], archives, seeds, sizes,
                 p.settings["evidence"]["refine"],
                 p.pictures if not p.only or label["prompt_id"] in p.only else "full",
             )

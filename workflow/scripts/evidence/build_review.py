@@ -4,23 +4,14 @@ import os
 import shutil
 from pathlib import Path
 
-import pandas as pd
-
 from verbatim.decisions import read_decisions
 from verbatim.evidence.gathering import model_panels
 from verbatim.evidence.review import candidate_records, review_page
 from verbatim.images import ImageArchive, encode_png
-from verbatim.records import read_table
+from verbatim.records import find_urls, read_table
 from verbatim.runtime import progress, script, write_text
 
 FILES = ("images", "training", "masks")
-
-
-def read_urls(paths, rows):
-    """Address of each of these training rows."""
-    chosen = [("row", "in", sorted(set(rows)))]
-    tables = [read_table(path, "rows", ["row", "url"], chosen) for path in paths]
-    return pd.concat(tables).set_index("row")["url"].to_dict()
 
 
 def read_scores(smk, model):
@@ -52,7 +43,7 @@ def main(smk):
                 (part / model / f"{prompt_id}.png").write_bytes(encode_png(picture))
                 path = f"{folder.name}/{model}/{prompt_id}.png"
                 written[prompt_id] = (path, len(picture) // p.size)
-            urls = read_urls(smk.input.rows, labels["source_row"])
+            urls = find_urls(smk.input.rows, labels["source_row"])
             scores = read_scores(smk, model)
             candidates += candidate_records(
                 model, name, labels, verification, urls, scores, written

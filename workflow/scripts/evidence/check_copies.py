@@ -1,5 +1,7 @@
 """Look in every candidate's syntheses for copies that the labels may miss, with a p-value each."""
 
+import pandas as pd
+
 from verbatim.evidence.matching import Search
 from verbatim.evidence.pairing import pair_pictures
 from verbatim.evidence.pictures import Squares, read_generations
@@ -13,24 +15,28 @@ from verbatim.evidence.verification import (
     verification_table,
 )
 from verbatim.guards import GuardSettings
-from verbatim.images import ImageArchive
-from verbatim.records import read_table, write_table
+from verbatim.images import ImageArchive, seeds_of_prompts
+from verbatim.records import find_rows, read_table, write_table
 from verbatim.runtime import progress, script
 
 
 def main(smk):
     with script(smk) as log:
         p = smk.params
-        kinds = ("labels", "neighbours", "relatives", "fetched", "clusters")
+        kinds = ("labels", "neighbours", "relatives", "fetched")
         tables = {kind: read_table(smk.input.get(kind), kind) for kind in kinds}
-        stats = read_table(smk.input.stats, "cluster_stats")
+        rows = [table["row"] for table in tables.values()] + [tables["relatives"]["relative"]]
+        tables["clusters"] = find_rows(smk.input.clusters, "clusters", pd.concat(rows).unique())
+        named = [("cluster", "in", tables["clusters"]["cluster"].unique().tolist() or [-1])]
+        stats = read_table(smk.input.stats, "cluster_stats", filters=named)
         labels, fetched = tables.pop("labels"), tables["fetched"]
         search = Search(SearchSettings(size=p.size, **p.search))
         null, guards = NullSettings(**p.test), GuardSettings(**p.guards)
         with ImageArchive(smk.input.images) as made, ImageArchive(smk.input.training) as training:
-            pictures, readable = read_generations(made, labels["prompt_id"], p.seeds, p.size)
+            seeds = p.seeds or seeds_of_prompts(made.names())  # whatever a closed system gave
+            pictures, readable = read_generations(made, labels["prompt_id"], seeds, p.size)
             squares = Squares(training, fetched, p.size)
-            pairing = pair_pictures(labels, p.seeds, picture_of=squares.picture_of, **tables)
+            pairing = pair_pictures(labels, seeds, picture_of=squares.picture_of, **tables)
             placeholders = find_placeholders(
                 fetched, tables["clusters"], stats, squares.picture_of, **p.placeholder
             )
@@ -47,13 +53,13 @@ def main(smk):
             def reasons(prompt, best):
                 picture = int(best["picture"])
                 base = squares.get(picture)[int(best["base"])]
-                generation = pictures[prompt * len(p.seeds) + int(best["seed"])]
+                generation = pictures[prompt * readable.shape[1] + int(best["seed"])]
                 return pair_doubts(
                     generation, base, best, search.settings, guards, picture in placeholders
                 )
 
             table = verification_table(
-                labels, best_pairs(pairs), pairing, p.seeds, squares.crop, reasons, p.size,
+                labels, best_pairs(pairs), pairing, seeds, squares.crop, reasons, p.size,
                 len(values), null,
             )  # fmt: skip
         write_table(smk.output.verification, "verification", table)

@@ -5,7 +5,14 @@ from pathlib import Path
 import numpy as np
 
 from verbatim.clip import ClipEmbedder
-from verbatim.images import ImageArchive, ImageError, resize, seeds_of_prompts, synthesis_name
+from verbatim.images import (
+    ImageArchive,
+    ImageError,
+    resize,
+    seeds_of,
+    seeds_of_prompts,
+    synthesis_name,
+)
 from verbatim.labels.neighbours import neighbour_table
 from verbatim.records import read_table, write_table
 from verbatim.runtime import device, progress, script
@@ -20,9 +27,9 @@ def main(smk):
         clip = ClipEmbedder(Path(smk.input.clip).parent, device())
         queries, features = [], [np.zeros((0, clip.dim), np.float32)]
         with ImageArchive(smk.input.images) as archive:
-            have = {} if p.seeds else seeds_of_prompts(archive.names())  # of a closed system
+            seeds = p.seeds or seeds_of_prompts(archive.names())  # whatever a closed system gave
             ids = selection["prompt_id"].tolist()
-            wanted = [(key, seed) for key in ids for seed in p.seeds or have.get(key, [])]
+            wanted = [(key, seed) for key in ids for seed in seeds_of(seeds, key)]
             for start in progress(range(0, len(wanted), p.batch), "batches of pictures"):
                 batch = []
                 for key in wanted[start : start + p.batch]:

@@ -1,9 +1,12 @@
 """Select the prompts of a closed system that are labelled: its manifest's, or those that a ranking has."""
 
+import pandas as pd
+
+from verbatim.authors import find_rows
 from verbatim.labels.candidates import found_copies, top_ranked
-from verbatim.labels.syntheses import select_prompts
+from verbatim.labels.syntheses import captions_without_row, select_prompts
 from verbatim.records import read_table, write_table
-from verbatim.runtime import script
+from verbatim.runtime import progress, script
 
 
 def main(smk):
@@ -19,6 +22,18 @@ def main(smk):
             labels = read_table(path, "labels", ["prompt_id", "label"])
             reasons[f"found:{model}"] = found_copies(labels)
         syntheses = read_table(smk.input.syntheses, "syntheses")
+        if paths := smk.input.get("rows"):
+            # else a copy of a prompt's own picture could only be retrieved, and be called RV
+            listed = captions_without_row(syntheses, prompts)
+            usable, columns = [("status", "==", "ok")], ["row", "url", "caption"]
+            shards = (read_table(file, "rows", columns, usable) for file in paths)
+            found = find_rows(listed, progress(shards, "shards of rows", len(paths)))
+            log.info(
+                "%d captions are no prompts of dedup's, %d of them in the data",
+                len(listed),
+                found["row"].ge(0).sum(),
+            )
+            prompts = pd.concat([listed.assign(row=found["row"]), prompts], join="inner")
         table = select_prompts(syntheses, prompts, reasons)
         write_table(smk.output.selection, "selection", table)
         log.info(

@@ -1,7 +1,9 @@
 """Table 1: count the labels of every selected model."""
 
+import numpy as np
+
 from verbatim.decisions import of_model, read_decisions
-from verbatim.records import read_table
+from verbatim.records import find_rows, read_table
 from verbatim.runtime import script, write_text
 from verbatim.tables.table1 import count_labels
 from verbatim.tables.text import csv_text
@@ -14,7 +16,8 @@ def main(smk):
             key: read_table(path, "labels")
             for key, path in zip(keys, smk.input.labels, strict=True)
         }
-        clusters = read_table(smk.input.clusters, "clusters")
+        sources = np.array([row for table in labels.values() for row in table["source_row"]], int)
+        clusters = find_rows(smk.input.clusters, "clusters", sources)
         path = smk.input.decisions
         decided = read_decisions(path, smk.params.known)
         decisions = {key: of_model(decided, key, labels[key]["prompt_id"], path) for key in keys}

@@ -1,8 +1,9 @@
 """Precision at every depth of every ranking, for every attacked model."""
 
+import numpy as np
 import pandas as pd
 
-from verbatim.records import read_table
+from verbatim.records import find_rows, read_table
 from verbatim.runtime import script, write_text
 from verbatim.tables.precision import count_precision, rank_prompts
 from verbatim.tables.text import csv_text, name_preset
@@ -14,13 +15,15 @@ STAGES_OF = {"DCS": STAGES[:1], "ECS": STAGES[1:2], "ECS+Carlini": STAGES[1:]}
 def main(smk):
     with script(smk):
         prompts = read_table(smk.input.prompts, "prompts")
-        clusters = read_table(smk.input.clusters, "clusters")
+        tables = [read_table(path, "labels") for path in smk.input.labels]
+        sources = np.array([row for table in tables for row in table["source_row"]], int)
+        clusters = find_rows(smk.input.clusters, "clusters", sources)
         parts = []
         for i, model in enumerate(smk.params.models):
             scores = {stage: read_table(smk.input.get(stage)[i], stage) for stage in STAGES}
             rankings = rank_prompts(**scores, prompts=prompts)
             presets = {stage: name_preset(scores[stage]) for stage in STAGES}
-            labels = read_table(smk.input.labels[i], "labels")
+            labels = tables[i]
             for detector, ranking in rankings.items():
                 part = count_precision(ranking, labels, clusters, smk.params.confidence)
                 preset = "+".join(presets[stage] for stage in STAGES_OF[detector])

@@ -255,24 +255,26 @@ def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.Data
 
 
 def planned_extra(config: dict[str, Any]) -> int:
-    """How many prompts are judged beside the selected ones: the world's, or a row or line of a user's file each.
+    """How many prompts are judged beside the selected ones: the world's, and a row or line of a user's file each.
 
+    A user's file takes nothing from a world: its held-out prompts are what the tables of a world are made of.
     An estimate from above, without reading the captions: an empty line counts, and one that is selected
-    anyway. 0 for a file that is not there or cannot be read; the rule that reads it says so.
+    anyway or stands in both. No more for a file that is not there or cannot be read; the rule that reads it says so.
     """
     file = config["inputs"]["extra_prompts"]
-    if file == "world":
-        if config["inputs"]["source"] != "world":
-            return 0
+    held_out = 0
+    if file and config["inputs"]["source"] == "world":
         planted = config["world"]["planted"]
-        return int(planted["held_out"] + sum(planted.get("held_out_of", {}).values()))
+        held_out = int(planted["held_out"] + sum(planted.get("held_out_of", {}).values()))
+    if file in ("", "world"):
+        return held_out
     try:
         if file.endswith(".parquet"):
-            return int(pq.read_metadata(file).num_rows)
+            return held_out + int(pq.read_metadata(file).num_rows)
         with open(file, "rb") as text:
-            return sum(1 for _ in text)
+            return held_out + sum(1 for _ in text)
     except (OSError, ValueError):
-        return 0
+        return held_out
 
 
 def planned_prompts(

@@ -12,7 +12,7 @@ import re
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,8 @@ from PIL import Image
 MAX_PIXELS = 64_000_000  # ASSUME: four times a 16-megapixel photograph; above it a picture is refused as a bomb
 MAX_BYTES = 100_000_000
 MOST_ASPECT = 20  # ASSUME: long side over short one; no picture is a longer strip, and a square around it is a bomb
+
+Seeds = Sequence[int] | Mapping[int, Sequence[int]]  # of every prompt, or prompt_id -> its own
 
 
 class ImageError(ValueError):
@@ -187,6 +189,16 @@ def seeds_of_prompts(names: Iterable[str]) -> dict[int, list[int]]:
         if found := re.fullmatch(r"(\d+)_(\d+)\.png", name):
             seeds.setdefault(int(found[1]), []).append(int(found[2]))
     return {key: sorted(of_prompt) for key, of_prompt in seeds.items()}
+
+
+def seeds_of(seeds: Seeds, prompt_id: int) -> Sequence[int]:
+    """Seeds of a prompt's syntheses, of the seeds of every prompt or of prompt_id -> its own."""
+    return seeds.get(prompt_id, ()) if isinstance(seeds, Mapping) else seeds
+
+
+def most_seeds(seeds: Seeds, prompt_ids: Iterable[int]) -> int:
+    """How many seeds the prompt of these has that has most, one at least."""
+    return max((len(seeds_of(seeds, key)) for key in prompt_ids), default=1) or 1
 
 
 def one_step_name(prompt_id: int, seed: int, guidance: float, main: float) -> str:

@@ -44,7 +44,7 @@ SCHEMAS: dict[str, pa.Schema] = {
         row=I64, picture_id=I32, caption=S, kind=S, count=I32, copy=I32, distortion=S, group=S,
         family=S, match=I32,
     ),
-    # prompts to judge beside the selected ones (a user's own, or the world's held-out captions)
+    # prompts to judge beside the selected ones (a user's own, the world's held-out captions)
     "extra_prompts": _schema(caption=S),
     # world: loss a step of one training
     "training_log": _schema(step=I32, loss=F32, learning_rate=F32, seconds=F32),
@@ -122,7 +122,8 @@ SCHEMAS: dict[str, pa.Schema] = {
     # labels: the pictures of training rows that were asked for. status: ok, missing, broken;
     # caption: the row's, so that a picture is known to be one of a prompt's own
     "fetched": _schema(row=I64, caption=S, member=S, status=S, reason=S),
-    # labels: label in MV, RV, TV, N, or missing (own picture and neighbours could not be read)
+    # labels: label in MV, RV, TV, N, or missing (nothing could be compared, or the own
+    # picture could not be read and no other was copied: then the nearest pair is kept)
     "labels": _schema(
         prompt_id=I64, caption=S, row=I64, extra=B, why=S, label=S, seed=I32, source_row=I64,
         distance=F64, distance_mv=F64, distance_rv=F64, distance_tv=F64, mask_file=S, mask_area=F64,
@@ -316,6 +317,13 @@ def find_rows(path: str | os.PathLike, kind: str, rows: np.ndarray) -> pd.DataFr
     found = [piece[piece["row"].isin(rows)] for piece in iter_table(path, kind)]
     none = SCHEMAS[kind].empty_table().to_pandas()
     return pd.concat(found, ignore_index=True) if found else none
+
+
+def find_urls(paths: Iterable[str | os.PathLike], rows: Iterable[int]) -> dict[int, str]:
+    """Address of each of these training rows, from the `rows` tables of all shards."""
+    chosen = [("row", "in", sorted(set(rows)))]
+    tables = [read_table(path, "rows", ["row", "url"], chosen) for path in paths]
+    return dict(pd.concat(tables).set_index("row")["url"].items()) if tables else {}  # type: ignore[arg-type]  # int keys
 
 
 def rows_between(

@@ -21,10 +21,12 @@ from verbatim.evidence.panels import residual
 from verbatim.images import (
     ImageArchive,
     ImageError,
+    Seeds,
     decode_image,
     encode_png,
     resize,
     row_name,
+    seeds_of,
     synthesis_name,
 )
 
@@ -56,7 +58,7 @@ def choose_findings(labels: pd.DataFrame, verification: pd.DataFrame, asked: str
         found = labels["label"].isin(COPIES) | labels["prompt_id"].isin(verified)
         return labels[found]
     one = labels[labels["prompt_id"] == int(asked)]
-    if one.empty or one["label"].eq("missing").all():
+    if one.empty or one["source_row"].lt(0).all():
         why = "has no picture to compare with" if len(one) else "is no candidate of this model"
         raise BundleError(
             f"prompt_id {asked} {why}; the candidates are in labels.parquet, and `all` is every finding"
@@ -88,7 +90,7 @@ def _readable(archive: ImageArchive, name: str) -> np.ndarray | None:
 
 
 def trace_distances(
-    label: Mapping[Any, Any], archives: Archives, seeds: Sequence[int], size: int
+    label: Mapping[Any, Any], archives: Archives, seeds: Seeds, size: int
 ) -> list[dict[str, Any]]:
     """Which pair each stored distance is of: kind, seed, row, crop, distance, masked.
 
@@ -98,7 +100,7 @@ def trace_distances(
     prompt_id = int(label["prompt_id"])
     there: list[int] = []
     syntheses = []
-    for seed in seeds:
+    for seed in seeds_of(seeds, prompt_id):
         picture = _readable(archives.images, synthesis_name(prompt_id, seed))
         if picture is not None:
             there.append(seed)
@@ -153,7 +155,7 @@ def finding_files(
     label: Mapping[Any, Any],
     found: Mapping[Any, Any],
     archives: Archives,
-    seeds: Sequence[int],
+    seeds: Seeds,
     sizes: Mapping[str, int],
     refine: float,
     pictures: str,
@@ -162,7 +164,8 @@ def finding_files(
 
     Parameters
     ----------
-    label, found : its rows of `labels` and `verification`. sizes : of the squares, of `labels` and
+    label, found : its rows of `labels` and `verification`. seeds : of every prompt, or prompt_id -> its
+    own. sizes : of the squares, of `labels` and
     `evidence`. refine : residual above which the verifier did not look closely (`SearchSettings`): what it
     found there was measured at the coarse size, is no match, and is not among the distances to replay.
     pictures : full, blurred or none.

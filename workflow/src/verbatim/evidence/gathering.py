@@ -33,7 +33,7 @@ def model_panels(
     for label in labels.to_dict("records"):
         prompt_id = int(label["prompt_id"])
         try:
-            if label["label"] == "missing":
+            if label["source_row"] < 0:
                 continue
             mask = read_mask(masks, label["mask_file"]) if label["label"] == "TV" else None
             generation = images.read(synthesis_name(prompt_id, int(label["seed"])))

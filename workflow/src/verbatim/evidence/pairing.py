@@ -6,13 +6,13 @@ Rows that show one picture, byte for byte, are one picture: it is compared once.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from verbatim.images import resize
+from verbatim.images import Seeds, most_seeds, resize, seeds_of
 
 THUMBNAIL = 8  # ASSUME: pixels; shape and colours of a picture, and no more
 
@@ -32,7 +32,7 @@ class Pairing(NamedTuple):
 
 def pair_pictures(
     prompts: pd.DataFrame,
-    seeds: Sequence[int],
+    seeds: Seeds,
     neighbours: pd.DataFrame,
     relatives: pd.DataFrame,
     fetched: pd.DataFrame,
@@ -43,17 +43,18 @@ def pair_pictures(
 
     Parameters
     ----------
-    prompts : prompt_id, caption, row. neighbours, relatives, fetched, clusters : tables of these names.
+    prompts : prompt_id, caption, row. seeds : of every prompt, or prompt_id -> its own; a prompt's are
+    counted from 0 in `Pairing`. neighbours, relatives, fetched, clusters : tables of these names.
     picture_of : row -> index of its picture, of the rows whose picture can be read.
     """
     n, m = len(prompts), max(picture_of.values(), default=-1) + 1
-    tested = np.zeros((n, len(seeds), m), dtype=bool)
-    at_seed = {seed: j for j, seed in enumerate(seeds)}
+    tested = np.zeros((n, most_seeds(seeds, prompts["prompt_id"]), m), dtype=bool)
     related = np.zeros((n, m), dtype=bool)
     standing = np.full((n, m), -1, dtype=np.int64)
-    ordered = neighbours[neighbours["seed"].isin(list(seeds))].sort_values(["order", "seed"])
-    near = ordered.groupby("prompt_id")[["seed", "row"]].apply(
-        lambda group: list(group.itertuples(index=False, name=None))
+    near = (
+        neighbours.sort_values(["order", "seed"])
+        .groupby("prompt_id")[["seed", "row"]]
+        .apply(lambda group: list(group.itertuples(index=False, name=None)))
     )
     more = relatives.groupby("row")["relative"].agg(list).to_dict()
     cluster_of = dict(zip(clusters["row"].tolist(), clusters["cluster"].tolist(), strict=True))
@@ -65,8 +66,9 @@ def pair_pictures(
             if row in cluster_of:
                 of_cluster[cluster_of[row]].add(picture_of[row])
     for i, prompt in enumerate(prompts.to_dict("records")):
-        asked = [(seed, int(prompt["row"])) for seed in seeds]
-        asked += near.get(prompt["prompt_id"], [])
+        at_seed = {seed: j for j, seed in enumerate(seeds_of(seeds, prompt["prompt_id"]))}
+        asked = [(seed, int(prompt["row"])) for seed in at_seed]
+        asked += [pair for pair in near.get(prompt["prompt_id"], []) if pair[0] in at_seed]
         for seed, row in asked:
             if row in picture_of:
                 picture = picture_of[row]

@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
 from verbatim.compare import fit_square
-from verbatim.images import ImageArchive, ImageError, resize, synthesis_name
+from verbatim.images import (
+    ImageArchive,
+    ImageError,
+    Seeds,
+    most_seeds,
+    resize,
+    seeds_of,
+    synthesis_name,
+)
 
 
 def read_generations(
-    archive: ImageArchive, prompt_ids: Iterable[int], seeds: Sequence[int], size: int
+    archive: ImageArchive, prompt_ids: Iterable[int], seeds: Seeds, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Syntheses of every prompt and seed as squares (n * seeds, size, size, 3), and which exist.
 
     One that cannot be read is black in the stack and False in the (n, seeds) answer, and is compared
-    with nothing.
+    with nothing. Where prompts have seeds of their own, each has places for as many as any has.
+
+    seeds : of every prompt, or prompt_id -> its own.
     """
-    ids = list(prompt_ids)
-    stack = np.zeros((len(ids) * len(seeds), size, size, 3), dtype=np.float32)
-    readable = np.zeros((len(ids), len(seeds)), dtype=bool)
+    ids = [int(prompt_id) for prompt_id in prompt_ids]
+    places = most_seeds(seeds, ids)
+    stack = np.zeros((len(ids) * places, size, size, 3), dtype=np.float32)
+    readable = np.zeros((len(ids), places), dtype=bool)
     for i, prompt_id in enumerate(ids):
-        for j, seed in enumerate(seeds):
+        for j, seed in enumerate(seeds_of(seeds, prompt_id)):
             try:
-                picture = archive.read(synthesis_name(int(prompt_id), seed))
+                picture = archive.read(synthesis_name(prompt_id, seed))
             except (KeyError, ImageError):
                 continue
-            stack[i * len(seeds) + j] = resize(picture, size, size)
+            stack[i * places + j] = resize(picture, size, size)
             readable[i, j] = True
     return stack, readable
 

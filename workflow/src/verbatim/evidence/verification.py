@@ -8,7 +8,7 @@ pairs', times how many there were; q-values are over the prompts of a model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from verbatim.evidence.null import (
 from verbatim.evidence.pairing import THUMBNAIL, Pairing, choose_null, thumbnails
 from verbatim.evidence.placements import SearchSettings, place
 from verbatim.guards import GuardSettings, doubts
+from verbatim.images import Seeds, seeds_of
 
 NAN = float("nan")
 
@@ -124,7 +125,7 @@ def verification_table(
     labels: pd.DataFrame,
     best: pd.DataFrame,
     pairing: Pairing,
-    seeds: Sequence[int],
+    seeds: Seeds,
     crops: Callable[[int, int], str],
     reasons: Callable[[int, dict[str, Any]], list[str]],
     size: int,
@@ -135,7 +136,7 @@ def verification_table(
 
     Parameters
     ----------
-    best : from `best_pairs`. crops : name of a picture's square by picture and base.
+    best : from `best_pairs`. seeds : of every prompt, or prompt_id -> its own. crops : name of a picture's square by picture and base.
     reasons : doubts of a prompt and its row of `best`, asked for where the q-value is at most alpha.
     """
     records: list[dict[str, Any]] = []
@@ -153,7 +154,7 @@ def verification_table(
                 for name in ("residual", "relative")
             }
             record |= {
-                "seed": seeds[int(one["seed"])],
+                "seed": seeds_of(seeds, label["prompt_id"])[int(one["seed"])],
                 "source_row": int(pairing.row[i, picture]),
                 "crop": crops(picture, int(one["base"])),
                 "flip": bool(one["flip"]),

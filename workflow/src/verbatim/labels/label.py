@@ -20,7 +20,7 @@ import pandas as pd
 
 from verbatim.compare import masked_rmse, rmse
 from verbatim.guards import GuardSettings, doubts
-from verbatim.images import ImageError, resize, synthesis_name
+from verbatim.images import ImageError, Seeds, resize, seeds_of, synthesis_name
 from verbatim.labels.masks import MaskSettings, choose_partners
 from verbatim.labels.training import FetchedPictures, Squares, related_rows, rows_of_prompt
 from verbatim.templates import template_mask
@@ -165,7 +165,7 @@ def label_generations(
 
 def label_prompts(
     selection: pd.DataFrame,
-    seeds: Sequence[int] | Mapping[int, Sequence[int]],
+    seeds: Seeds,
     read_generation: Callable[[str], np.ndarray],
     training: FetchedPictures,
     neighbours: pd.DataFrame,
@@ -174,6 +174,9 @@ def label_prompts(
     settings: LabelSettings,
 ) -> Iterator[Verdict]:
     """`label_generations` of every prompt of a `selection`, whole records of the `labels` table.
+
+    A prompt with a row of its own, no picture of whose caption could be read, is `missing` rather than N:
+    MV was not asked. A copy of another picture stands.
 
     Parameters
     ----------
@@ -187,7 +190,7 @@ def label_prompts(
     for prompt in selection.to_dict("records"):
         prompt_id, row = int(prompt["prompt_id"]), int(prompt["row"])
         pictures, read, broken = [], [], []
-        for seed in seeds.get(prompt_id, ()) if isinstance(seeds, Mapping) else seeds:
+        for seed in seeds_of(seeds, prompt_id):
             try:
                 picture = read_generation(synthesis_name(prompt_id, seed))
             except (KeyError, ImageError) as err:
@@ -199,9 +202,13 @@ def label_prompts(
         squares = training.squares(rows, prompt["caption"], row)
         generations = np.stack(pictures) if pictures else np.zeros((0, size, size, 3))
         record, mask = label_generations(generations, read, squares, settings)
+        notes = [record["review_reason"], *broken]
+        if record["label"] == "N" and row in training.unreadable and not squares.own.any():
+            # never held against its own picture, so no verdict; what was compared stays to be seen
+            record |= {"label": "missing", "status": "missing"}
+            notes.insert(0, f"own picture not read: {training.unreadable[row]}")
+        record["review_reason"] = "; ".join(note for note in notes if note)
         if broken:
-            notes = [record["review_reason"], *broken]
-            record["review_reason"] = "; ".join(note for note in notes if note)
             record["review"] |= record["label"] == "N"  # the one unread may be a copy
         record |= {name: prompt[name] for name in ("prompt_id", "caption", "row", "extra", "why")}
         record["mask_file"] = "" if mask is None else f"{prompt_id}.png"

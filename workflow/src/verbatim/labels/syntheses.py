@@ -140,17 +140,30 @@ def _whole(text: str) -> int:
     return exact if 0 <= value == exact and exact < 2**63 else -1
 
 
+def captions_without_row(syntheses: pd.DataFrame, prompts: pd.DataFrame) -> pd.DataFrame:
+    """The manifest's captions that no prompt of dedup's gives a row, to be looked for in the data.
+
+    Returns
+    -------
+    prompt_id, caption (unique), url (""), as `authors.find_rows` takes them.
+    """
+    table = syntheses.loc[syntheses["prompt_id"].ge(0), ["prompt_id", "caption"]]
+    known = prompts.loc[prompts["row"].ge(0), "prompt_id"]
+    table = table[~table["prompt_id"].isin(known)].drop_duplicates("prompt_id")
+    return table.assign(url="").reset_index(drop=True)
+
+
 def select_prompts(
     syntheses: pd.DataFrame, prompts: pd.DataFrame, reasons: Mapping[str, Iterable[int]]
 ) -> pd.DataFrame:
     """The prompts of a closed system that are labelled: a `selection` table, in the manifest's order.
 
-    A prompt that dedup selected too brings its training row; any other has none (-1), and its copies
-    are found by retrieval. All count in Table 1: whoever made the manifest asked for them.
+    A prompt whose caption is in the data brings its training row, with which its picture is compared; any
+    other has none (-1), and its copies are found by retrieval. All count in Table 1: whoever made the manifest asked for them.
 
     Parameters
     ----------
-    syntheses : a `syntheses` table. prompts : a `prompts` table.
+    syntheses : a `syntheses` table. prompts : prompt_id, row of what is known; the first of a prompt holds.
     reasons : word for `why` -> prompt_ids to keep to; none keeps to all.
     """
     table = syntheses.loc[syntheses["prompt_id"].ge(0), ["prompt_id", "caption"]]

@@ -198,20 +198,38 @@ def trained_on(name: str, trained: pd.Series, wanted: pd.Series) -> list[str]:
     return faults + ([f"{name}: not trained on kept rows {_some(lost)}"] if lost else [])
 
 
-def kept_rows_hold(kept: pd.Series, clusters: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
-    """Deduplication kept one row of every cluster and every usable row that is in none."""
-    cluster_of = clusters.set_index("row")["cluster"]
+def kept_rows_hold(
+    shards: Iterable[tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]], n_kept: int
+) -> list[str]:
+    """Deduplication kept one row of every cluster and every usable row that is in none.
 
-    def to_cluster(some: pd.Series) -> pd.Series:
-        return some.map(cluster_of).fillna(some).astype("int64")
-
-    got = to_cluster(kept)
-    usable = set(to_cluster(rows.loc[rows["status"].eq("ok"), "row"]))
-    faults = []
-    if got.duplicated().any():
-        faults.append(f"kept_rows: two rows of cluster {_some(got[got.duplicated()])}")
-    if usable - set(got):
-        faults.append(f"kept_rows: no row left of cluster {_some(sorted(usable - set(got)))}")
-    if set(kept) - set(rows["row"]):
-        faults.append(f"kept_rows: no such row: {_some(sorted(set(kept) - set(rows['row'])))}")
-    return faults
+    Parameters
+    ----------
+    shards
+        What `kept_rows`, `clusters` and `rows` (row, status) say of each shard's rows. One is held at a
+        time; of those before it only the clusters are.
+    n_kept
+        How many rows `kept_rows` has in all.
+    """
+    none = np.empty(0, dtype=np.int64)
+    kept_of, usable_of = [none], [none]  # clusters of kept and of usable rows
+    twice, lost, unknown = [none], [none], [none]  # rows in no cluster; rows that are none
+    for kept, clusters, rows in shards:
+        cluster_of = clusters.set_index("row")["cluster"]
+        usable = rows.loc[rows["status"].eq("ok"), "row"]
+        for some, clustered in ((kept["row"], kept_of), (usable, usable_of)):
+            clustered.append(cluster_of.reindex(some[some.isin(cluster_of.index)]).to_numpy())
+        usable_of[-1] = np.unique(usable_of[-1])
+        alone = kept.loc[~kept["row"].isin(cluster_of.index), "row"]
+        twice.append(alone[alone.duplicated()].to_numpy())
+        lost.append(usable[~usable.isin(cluster_of.index) & ~usable.isin(alone)].to_numpy())
+        unknown.append(kept.loc[~kept["row"].isin(rows["row"]), "row"].to_numpy())
+        n_kept -= len(kept)
+    found, met = np.unique(np.concatenate(kept_of), return_counts=True)
+    several = np.concatenate([*twice, found[met > 1]])
+    without = np.sort(np.concatenate([*lost, np.setdiff1d(np.concatenate(usable_of), found)]))
+    strange = np.concatenate(unknown)
+    faults = [f"kept_rows: two rows of cluster {_some(several)}"] if len(several) else []
+    faults += [f"kept_rows: no row left of cluster {_some(without)}"] if len(without) else []
+    faults += [f"kept_rows: no such row: {_some(strange)}"] if len(strange) else []
+    return faults + ([f"kept_rows: {n_kept} rows outside the shards"] if n_kept else [])
