@@ -18,8 +18,9 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "src"))
 
+from cost_plan import plan_costs
+
 from verbatim.configuration import overlay, read_models
-from verbatim.tables.plan import plan_costs
 
 ROOT = Path(__file__).resolve().parents[2]
 PNG_BYTES = 1.6  # ASSUME: bytes a pixel of a photograph as PNG
@@ -49,7 +50,7 @@ def main() -> None:
     paper = pd.read_csv(ROOT / config["tables"]["paper_values"], sep="\t").set_index("reference")
     counts = paper[["retrieved", "template", "exact"]].sum(axis=1)
     found = {m: int(counts.get(sheet.loc[m, "reference"], 0)) for m in sheet.index}
-    plan = plan_costs(config, sheet.to_dict("records"), found)
+    plan = plan_costs(config, sheet, found)
     family = plan["model"].map(sheet["family"])
     plan["gpu_hours"] = plan["unet_rows"] / family.map({"sd": args.rate, "if": args.rate_if}) / 3600
     plan["disk_gb"] = plan["pictures"] * PNG_BYTES * family.map(SIZES) ** 2 / 1e9

@@ -35,7 +35,8 @@ def tree(tmp_path_factory) -> Tree:
 
 
 def test_its_files_are_read_and_no_rule_that_calls_a_network_makes_them(tree):
-    jobs = tree.plan("results/table1.csv", models="sheet.tsv").jobs
+    bundle = "results/evidence/bundles/midjourney/all"
+    jobs = tree.plan("results/table1.csv", bundle, models="sheet.tsv").jobs
     after = {
         "search_neighbours",
         "select_pictures",
@@ -43,10 +44,11 @@ def test_its_files_are_read_and_no_rule_that_calls_a_network_makes_them(tree):
         "label_candidates",
         "merge_labels",
     }
+    evidence = {"check_copies", "build_bundle"}
     of = {
         model: {job.rule for job in jobs if job.model == model} for model in ("midjourney", "sd1")
     }
-    assert of["midjourney"] == {"build_syntheses", "select_syntheses"} | after
+    assert of["midjourney"] == {"build_syntheses", "select_syntheses"} | after | evidence
     assert of["sd1"] >= {"select_candidates", "generate_candidates", "score_whitebox"} | after
 
 

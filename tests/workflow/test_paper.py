@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from benchmarks.cost_plan import plan_costs
 from made_paper import (
     PINNED,
     draw,
@@ -24,7 +25,6 @@ from verbatim.authors import read_labels
 from verbatim.configuration import overlay, read_models, select_models
 from verbatim.images import ImageArchive
 from verbatim.records import read_table
-from verbatim.tables.plan import plan_costs
 
 PAPER, TINY = "config/paper.yaml", "tests/workflow/paper_tiny.yaml"
 MODELS = ["sd1", "sd2", "if", "midjourney", "openjourney", "realisticvision"]
@@ -172,7 +172,7 @@ def test_the_plan_of_costs_is_what_was_spent(results, made):
         .sum()
         for model in ("sd1", "sd2")
     }
-    plan = plan_costs(config, sheet.to_dict("records"), found).set_index(["stage", "model"])
+    plan = plan_costs(config, sheet, found).set_index(["stage", "model"])
     for key in plan.index:
         stage, model = key
         own = stage == "labels" and model != "if"

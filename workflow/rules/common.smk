@@ -158,8 +158,7 @@ def bundle_settings(wildcards):
     return {
         "sampling": {key: sampling[key] for key in ("sampler", "steps", "guidance")},
         "labels": {
-            key: labels[key]
-            for key in ("preset", "size", "order", "mask", "guards")
+            key: labels[key] for key in ("preset", "size", "order", "mask", "guards")
         }
         | {"thresholds": labels["presets"][labels["preset"]]}
         | {"seeds": label_seeds(wildcards)},

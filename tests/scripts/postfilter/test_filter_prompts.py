@@ -12,7 +12,7 @@ from tiny_models import CAPTIONS, make_sd
 from verbatim.diffusion import stacks
 from verbatim.images import synthesis_name
 from verbatim.pictures import Pictures
-from verbatim.postfilter.cliques import max_clique
+from verbatim.postfilter.cliques import search_clique
 from verbatim.postfilter.tiles import pair_distances
 from verbatim.records import prompt_id, read_table, write_table
 
@@ -89,7 +89,7 @@ def test_scores_and_costs_are_those_of_the_pictures_in_the_archive(tmp_path, mod
                 [np.rint(pictures.read(name) * 255).astype(np.uint8) for name in names]
             )
             distances = pair_distances(stack, 2)
-            assert score["clique_size"] == len(max_clique(distances < 0.05))
+            assert score["clique_size"] == len(search_clique(distances < 0.05).members)
             assert score["mean_distance"] == distances[np.triu_indices(len(stack), 1)].mean()
     # one step, guided: two network rows a picture
     assert cost["unet_rows"] == scores["unet_rows"].sum() == 2 * scores["n_images"].sum()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from verbatim.postfilter.cliques import max_clique
+from verbatim.postfilter.cliques import search_clique
 from verbatim.postfilter.filtering import Preset, Rounds, filter_captions
 from verbatim.postfilter.tiles import pair_distances
 
@@ -51,7 +51,7 @@ def test_stopping_early_keeps_the_same_prompts_with_fewer_pictures():
 def test_scores_are_those_of_the_pictures_that_come_back():
     for one in run()[0]:
         distances = pair_distances(one.pictures, PRESET.tiles)
-        members = max_clique(distances < PRESET.edge)
+        members = search_clique(distances < PRESET.edge).members
         pairs = distances[np.triu_indices(len(distances), 1)]
         assert one.scores["n_images"] == len(one.pictures)
         assert one.scores["clique_size"] == len(members)

@@ -300,12 +300,12 @@ def planned_prompts(
         most = min(most, int(config["postfilter"]["n_prompts"]))
     if stage == "labels":
         assert sheet is not None
-        most = min(most, _most_candidates(config, sheet, model, frozenset()))
+        most = min(most, most_candidates(config, sheet, model))
     return most + extra
 
 
-def _most_candidates(
-    config: dict[str, Any], sheet: pd.DataFrame, model: str, seen: frozenset[str]
+def most_candidates(
+    config: dict[str, Any], sheet: pd.DataFrame, model: str, seen: frozenset[str] = frozenset()
 ) -> int:
     """Most candidates of a model but for the extra ones; models that name each other in a ring add none."""
     candidates = str(sheet.loc[model, "candidates"])
@@ -314,4 +314,4 @@ def _most_candidates(
     if candidates.startswith("top:"):
         return int(config["labels"]["n_transfer"])
     sources = [m for m in candidate_models(candidates) if m not in seen | {model}]
-    return sum(_most_candidates(config, sheet, m, seen | {model}) for m in sources)
+    return sum(most_candidates(config, sheet, m, seen | {model}) for m in sources)

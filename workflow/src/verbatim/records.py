@@ -143,7 +143,7 @@ SCHEMAS: dict[str, pa.Schema] = {
         left=F64, area=F64, residual=F64, relative=F64, p_pair=F64, n_pairs=I64, p=F64, q=F64,
         n_null=I64, verified=B, doubt=S, status=S,
     ),
-    # one row a job that called a network
+    # a row a job that called a network; merged, of a whole model: a row a stage, model and preset
     "costs": _schema(stage=S, model=S, prompts=I64, unet_rows=I64, seconds=F64, preset=S),
     # study: the pictures that points are trained on, in the order that they are taken in; planted: duplicated
     # where ddf says so; held_out: no point is trained on it

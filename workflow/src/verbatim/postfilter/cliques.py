@@ -38,20 +38,14 @@ def k_core(adjacency: np.ndarray, k: int) -> np.ndarray:
     return alive
 
 
-def max_clique(adjacency: np.ndarray) -> np.ndarray:
-    """Indices, rising, of a largest clique of an undirected graph; exact.
-
-    adjacency : (n, n) bool, symmetric; the diagonal is not looked at.
-    Of several largest cliques it is always the same one: the first in the search's fixed order
-    (vertices peeled last come first, ties by index).
-    """
-    return search_clique(adjacency).members
-
-
 def search_clique(adjacency: np.ndarray, max_nodes: int | None = None) -> Clique:
     """A largest clique, or, after `max_nodes` branches, the best so far and an upper bound.
 
-    The limit counts branches, not seconds, so that a slow machine comes to the same answer.
+    The limit counts branches, not seconds, so that a slow machine comes to the same answer. Of several
+    largest cliques it is always the same one: the first in the search's fixed order (vertices peeled last
+    come first, ties by index).
+
+    adjacency : (n, n) bool, symmetric; the diagonal is not looked at.
 
     Raises
     ------

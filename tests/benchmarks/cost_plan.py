@@ -8,13 +8,14 @@ last one two.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
+from verbatim.configuration import candidate_models, most_candidates
+
 COLUMNS = ["stage", "model", "prompts", "jobs", "unet_rows", "pictures"]
-RANKINGS = 3  # of a model's own candidates: DCS, ECS, clique
 
 
 def rows_a_picture(sampler: str, steps: int, guidance: float) -> int:
@@ -30,7 +31,7 @@ def count_parts(n: int, a_shard: int, a_part: int) -> int:
 
 
 def plan_costs(
-    config: Mapping[str, Any], models: Iterable[Mapping[str, str]], found: Mapping[str, int]
+    config: dict[str, Any], sheet: pd.DataFrame, found: Mapping[str, int]
 ) -> pd.DataFrame:
     """Rows and pictures of every stage and model: a bound, met where no prompt is left out.
 
@@ -38,8 +39,8 @@ def plan_costs(
     ----------
     config
         The whole config.
-    models
-        Rows of the models sheet: model, family, candidates, whitebox.
+    sheet
+        From `configuration.read_models`.
     found
         Prompts that are expected to be found in a model, for the candidates `found:`.
 
@@ -58,7 +59,7 @@ def plan_costs(
 
     s = config["sampling"]
     each = rows_a_picture(s["sampler"], s["steps"], s["guidance"])
-    for one in models:
+    for one in sheet.to_dict("records"):
         model, candidates = one["model"], one["candidates"]
         if one["whitebox"] == "yes":
             stage = config["whitebox"]
@@ -78,16 +79,10 @@ def plan_costs(
             add("postfilter", model, n, n * images * each, n * images)
         if one["family"] == "images":
             continue
-        n = _candidates(config, candidates, found)
+        if candidates.startswith("found:"):  # as many as are expected, not as many as there may be
+            n = sum(found.get(other, 0) for other in candidate_models(candidates))
+        else:
+            n = most_candidates(config, sheet, model)
         seeds = len(config["labels"]["seeds"])
         add("labels", model, n, n * seeds * each, n * seeds)
     return pd.DataFrame(out, columns=COLUMNS)
-
-
-def _candidates(config: Mapping[str, Any], candidates: str, found: Mapping[str, int]) -> int:
-    word, _, others = candidates.partition(":")
-    if word == "own":
-        return int(RANKINGS * config["labels"]["n_prompts"])
-    if word == "top":
-        return int(config["labels"]["n_transfer"])
-    return sum(found.get(model, 0) for model in others.split(","))

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from benchmarks.cost_plan import count_parts, plan_costs, rows_a_picture
 
 from verbatim.configuration import overlay, read_models
-from verbatim.tables.plan import count_parts, plan_costs, rows_a_picture
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_heun_step_is_two_evaluations_but_for_the_last_and_guidance_doubles():
@@ -37,8 +37,8 @@ def plan():
         yaml.safe_load((ROOT / "config" / f).read_text()) for f in ("config.yaml", "paper.yaml")
     ]
     config = overlay(*load)
-    models = read_models(ROOT / config["models"], ROOT).to_dict("records")
-    return plan_costs(config, models, {"sd1": 153, "sd2": 25}).set_index(["stage", "model"])
+    sheet = read_models(ROOT / config["models"], ROOT)
+    return plan_costs(config, sheet, {"sd1": 153, "sd2": 25}).set_index(["stage", "model"])
 
 
 def test_the_papers_run_by_hand(plan):
