@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from verbatim import compare
 from verbatim.compare import fit_square, rmse, squared_errors
 from verbatim.images import resize
 
@@ -58,3 +59,12 @@ def test_any_other_is_squashed_cropped_and_padded(shape):
     # half of the padded square is white, a quarter grey, a quarter black
     assert squares["pad"].mean() == pytest.approx(0.5 + 0.25 * 0.5, abs=0.02)
     assert all(square.shape == (8, 8, 3) for square in squares.values())
+
+
+def test_a_long_banner_is_made_smaller_before_it_is_padded(monkeypatch):
+    picture = resize(rng.random((4, 60, 3), dtype=np.float32), 100, 1500)
+    whole = fit_square(picture, 32)
+    monkeypatch.setattr(compare, "MOST_SIDE", 300)
+    assert compare._pad(picture).shape == (300, 300, 3)
+    for crop, square in fit_square(picture, 32).items():
+        np.testing.assert_allclose(square, whole[crop], atol=0.01 if crop == "pad" else 0)

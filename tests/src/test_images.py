@@ -100,6 +100,18 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_unpacked(monkeypat
         decode_image(saved(Image.new("RGB", (10, 10))))
 
 
+def test_a_strip_is_refused_before_it_is_unpacked_and_a_banner_is_not():
+    for size in ((60_000, 1), (1, 60_000)):
+        data = saved(Image.new("1", size))
+        assert len(data) < 500
+        with pytest.raises(
+            ImageError, match=rf"^{size[0]}x{size[1]} pixels, a strip of 60000:1, more than 20:1"
+        ):
+            decode_image(data)
+    assert decode_image(saved(Image.new("RGB", (60, 4)))).shape == (4, 60, 3)
+    assert decode_image(saved(Image.new("RGB", (20, 1)))).shape == (1, 20, 3)
+
+
 def test_resampling_keeps_floats_between_bytes_and_stays_in_range():
     ramp = np.repeat(np.linspace(0.1, 0.11, 16, dtype=np.float32)[None, :, None], 3, axis=2)
     ramp = np.repeat(ramp, 16, axis=0)

@@ -16,7 +16,14 @@ from made_evidence import EVIL, IDS, KINDS, make_labels
 from verbatim.evidence.bundle import BundleError
 from verbatim.evidence.manifest import NAME
 from verbatim.evidence.replay import TOLERANCE, check_bundle
-from verbatim.images import ImageArchive, decode_image, synthesis_name
+from verbatim.images import (
+    ImageArchive,
+    decode_image,
+    encode_png,
+    row_name,
+    synthesis_name,
+    write_archive,
+)
 from verbatim.records import read_table, write_table
 
 TOOL = ROOT / "workflow/tools/verify_bundle.py"
@@ -161,6 +168,24 @@ def test_a_pair_that_was_not_looked_at_closely_is_no_distance_to_replay(verified
     assert faults == []
     assert "verifier" not in {one.kind for one in replays if one.prompt_id == IDS[0]}
     assert "verifier" in {one.kind for one in replays if one.prompt_id == IDS[3]}
+
+
+def test_a_picture_that_the_labels_could_not_read_is_left_out(verified, tmp_path):
+    root = shutil.copytree(verified, tmp_path / "run")
+    path = root / "labels/sd1/training.zip"
+    with ImageArchive(path) as archive:
+        pictures = dict(archive)
+    strip = np.zeros((1, 60_000, 3), np.float32)
+    write_archive(path, (pictures | {row_name(1): strip}).items())  # row 1: a neighbour of prompt 0
+    files = files_in(build_bundle(root, finding=str(IDS[0])))
+    faults, replays = check_bundle(files, None)
+    assert faults == []
+    assert {one.kind for one in replays} == {"label MV", "MV", "verifier"}
+    finding = json.loads(files[f"findings/{IDS[0]}/finding.json"])
+    source = finding["comparisons"][0]["source"]
+    faults, replays = check_bundle(files | {source: encode_png(strip)}, None)
+    assert any(source in fault for fault in faults)  # its hash
+    assert all("60000:1" in one.why for one in replays)
 
 
 def test_blurred_pictures_are_beyond_recognition_and_verify_says_what_it_cannot_replay(verified):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from made_inputs import png, write_tar
 
+from verbatim.compare import fit_square
 from verbatim.inputs.pictures import TrainingPictures
 
 
@@ -35,6 +36,16 @@ def test_a_missing_and_a_broken_picture_are_states_and_the_rest_goes_on(tmp_path
     assert states[0].picture is None
     assert nowhere.status == "missing"
     assert "inputs.pictures" in nowhere.reason
+
+
+def test_a_strip_is_broken_and_a_banner_beside_it_is_read(tmp_path: Path):
+    members = {"0.png": png(size=(60_000, 1)), "1.png": png(size=(60, 4))}
+    tar = str(write_tar(tmp_path / "0.tar", members))
+    with TrainingPictures() as reader:
+        strip, banner = reader.read(tar, "0.png"), reader.read(tar, "1.png")
+    assert (strip.status, banner.status) == ("broken", "ok")
+    assert "60000x1 pixels, a strip of 60000:1" in strip.reason
+    assert fit_square(banner.picture, 16)["pad"].shape == (16, 16, 3)
 
 
 def test_a_member_larger_than_the_limit_is_not_read(tmp_path: Path):

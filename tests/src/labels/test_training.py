@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from verbatim.images import ImageError
+from verbatim.images import ImageArchive, ImageError, write_archive
 from verbatim.labels.training import FetchedPictures, related_rows, rows_of_prompt
 
 
@@ -62,6 +62,16 @@ def test_missing_broken_absent_and_unfetched_pictures_are_left_out_with_their_re
     assert "truncated" in pictures.unreadable[2]
     assert "3.png" in pictures.unreadable[3]
     assert pictures.unreadable[4] == "not fetched"
+
+
+def test_a_strip_is_unreadable_before_a_square_is_made_of_it(tmp_path):
+    made = {"1.png": np.zeros((1, 60_000, 3)), "2.png": np.zeros((4, 60, 3))}
+    write_archive(tmp_path / "training.zip", made.items())
+    table = fetched((1, "a", "1.png", "ok", ""), (2, "a", "2.png", "ok", ""))
+    with ImageArchive(tmp_path / "training.zip") as archive:
+        pictures = FetchedPictures(archive.read, table, 4)
+        assert pictures.squares([1, 2], "a", 1).rows.tolist() == [2, 2, 2]
+    assert "60000:1" in pictures.unreadable[1]
 
 
 def test_rows_of_a_prompt_are_its_own_its_neighbours_and_their_fetched_relatives_in_this_order():

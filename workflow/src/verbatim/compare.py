@@ -10,27 +10,42 @@ import numpy as np
 
 from verbatim.images import resize
 
+MOST_SIDE = (
+    8000  # ASSUME: of a padded square, 770 MB as floats; the square of a 64-megapixel picture
+)
+
 
 def fit_square(picture: np.ndarray, size: int) -> dict[str, np.ndarray]:
     """A picture (h, w, 3) as squares (size, size, 3), by the name of how it was made one.
 
     `whole`: it was square. Else all three of `squash` (what the reference does), `center` (the crop
     that Stable Diffusion was trained on) and `pad` (on white, in the middle): a model may have seen
-    any of them, so the nearest counts, and which it was is recorded.
+    any of them, so the nearest counts, and which it was is recorded. One with a side above `MOST_SIDE`
+    is made smaller before it is padded: a long banner's square would take 15 GB.
     """
     height, width = picture.shape[:2]
     if height == width:
         return {"whole": resize(picture, size, size)}
-    short, long = min(height, width), max(height, width)
+    short = min(height, width)
     top, left = (height - short) // 2, (width - short) // 2
-    padded = np.ones((long, long, 3), dtype=picture.dtype)
-    y, x = (long - height) // 2, (long - width) // 2
-    padded[y : y + height, x : x + width] = picture
     return {
         "squash": resize(picture, size, size),
         "center": resize(picture[top : top + short, left : left + short], size, size),
-        "pad": resize(padded, size, size),
+        "pad": resize(_pad(picture), size, size),
     }
+
+
+def _pad(picture: np.ndarray) -> np.ndarray:
+    """A picture (h, w, 3) on white, in the middle of a square of its long side, `MOST_SIDE` at most."""
+    height, width = picture.shape[:2]
+    long = max(height, width)
+    if long > MOST_SIDE:
+        height, width = (max(1, round(side * MOST_SIDE / long)) for side in (height, width))
+        picture, long = resize(picture, height, width), MOST_SIDE
+    padded = np.ones((long, long, 3), dtype=picture.dtype)
+    y, x = (long - height) // 2, (long - width) // 2
+    padded[y : y + height, x : x + width] = picture
+    return padded
 
 
 def squared_errors(a: np.ndarray, b: np.ndarray, batch: int = 64) -> np.ndarray:

@@ -20,6 +20,7 @@ from PIL import Image
 
 MAX_PIXELS = 64_000_000  # ASSUME: four times a 16-megapixel photograph; above it a picture is refused as a bomb
 MAX_BYTES = 100_000_000
+MOST_ASPECT = 20  # ASSUME: long side over short one; no picture is a longer strip, and a square around it is a bomb
 
 
 class ImageError(ValueError):
@@ -29,7 +30,7 @@ class ImageError(ValueError):
 def decode_image(data: bytes) -> np.ndarray:
     """Bytes of a PNG, JPEG or WebP file as float32 (h, w, 3) in [0, 1].
 
-    Transparency is put on white, animation is refused, and so is any other format.
+    Transparency is put on white; animations, strips (`MOST_ASPECT`) and any other format are refused.
     Raises ImageError, never anything of Pillow's.
     """
     if len(data) > MAX_BYTES:
@@ -40,6 +41,11 @@ def decode_image(data: bytes) -> np.ndarray:
             with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as img:
                 if img.width * img.height > MAX_PIXELS:
                     raise ImageError(f"{img.width}x{img.height} pixels, more than {MAX_PIXELS}")
+                if (long := max(img.size)) > MOST_ASPECT * (short := min(img.size)):
+                    raise ImageError(
+                        f"{img.width}x{img.height} pixels, a strip of {long / short:g}:1, "
+                        f"more than {MOST_ASPECT}:1"
+                    )
                 if getattr(img, "n_frames", 1) > 1:
                     raise ImageError("an animation, not a picture")
                 if img.mode in ("RGBA", "LA", "PA") or "transparency" in img.info:

@@ -18,7 +18,15 @@ from PIL import Image, ImageFilter
 from verbatim.compare import fit_square, masked_rmse, rmse
 from verbatim.evidence.manifest import canonical, sha256
 from verbatim.evidence.panels import residual
-from verbatim.images import ImageArchive, decode_image, encode_png, resize, row_name, synthesis_name
+from verbatim.images import (
+    ImageArchive,
+    ImageError,
+    decode_image,
+    encode_png,
+    resize,
+    row_name,
+    synthesis_name,
+)
 
 NEAR = 1e-7  # a stored distance is the distance of a pair that gives it this nearly
 BLUR = 6  # ASSUME: a radius of a sixth of the longer side leaves patches of colour, and no face
@@ -71,21 +79,36 @@ def rows_compared(
     return found
 
 
+def _readable(archive: ImageArchive, name: str) -> np.ndarray | None:
+    """A member's picture; None where there is none or it cannot be used."""
+    try:
+        return archive.read(name)
+    except (KeyError, ImageError):
+        return None
+
+
 def trace_distances(
     label: Mapping[Any, Any], archives: Archives, seeds: Sequence[int], size: int
 ) -> list[dict[str, Any]]:
     """Which pair each stored distance is of: kind, seed, row, crop, distance, masked.
 
-    `labels` keeps the pair of the label alone; the others are found by their distance.
+    `labels` keeps the pair of the label alone; the others are found by their distance. A picture that
+    cannot be read was not compared with any by the labels either, and is left out.
     """
     prompt_id = int(label["prompt_id"])
-    names = {seed: synthesis_name(prompt_id, seed) for seed in seeds}
-    there = [seed for seed in seeds if names[seed] in archives.images]
-    made = np.stack([resize(archives.images.read(names[s]), size, size) for s in there])
+    there: list[int] = []
+    syntheses = []
+    for seed in seeds:
+        picture = _readable(archives.images, synthesis_name(prompt_id, seed))
+        if picture is not None:
+            there.append(seed)
+            syntheses.append(resize(picture, size, size))
+    made = np.stack(syntheses)
     keys: list[tuple[int, str]] = []
     squares = []
     for row in archives.rows[prompt_id]:
-        for crop, square in fit_square(archives.training.read(row_name(row)), size).items():
+        picture = _readable(archives.training, row_name(row))
+        for crop, square in ({} if picture is None else fit_square(picture, size)).items():
             keys.append((row, crop))
             squares.append(square)
     own_row = int(label["row"])
@@ -103,12 +126,12 @@ def trace_distances(
         stored = label[f"distance_{kind.lower()}"]
         if not np.isfinite(stored):
             continue
-        seed, at = np.unravel_index(np.argmin(np.abs(table - stored)), table.shape)
-        if abs(table[seed, at] - stored) <= NEAR:
+        of, at = np.unravel_index(np.argmin(np.abs(table - stored)), table.shape)
+        if abs(table[of, at] - stored) <= NEAR:
             row, crop = keys[int(at)]
             found.append(
                 {
-                    "kind": kind, "seed": there[int(seed)], "row": row, "crop": crop,
+                    "kind": kind, "seed": there[int(of)], "row": row, "crop": crop,
                     "distance": float(stored), "masked": kind == "TV",
                 }
             )  # fmt: skip

@@ -17,9 +17,9 @@ def crop_square(picture: np.ndarray, size: int) -> np.ndarray:
     OpenAI's and open_clip's preprocessing; clip-retrieval uses it.
     """
     short = min(picture.shape[:2])
-    most = (
-        8 * short
-    )  # what is further from the middle is not seen, and a strip would grow without bound
+    # what is further from the middle is not seen, and the longest strip that `images` lets through would
+    # take twenty times the memory of a square
+    most = 8 * short
     top, left = ((max(0, side - most)) // 2 for side in picture.shape[:2])
     picture = picture[top : top + most, left : left + most]
     height, width = picture.shape[:2]
