@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import faiss
@@ -7,7 +9,7 @@ from made_embeddings import embeddings, index_of
 from made_inputs import random_units, unit
 
 from verbatim.dedup.index import write_index
-from verbatim.search import SearchError, open_index, search_rows
+from verbatim.search import MappedArrays, SearchError, open_index, search_rows
 
 
 def test_the_nearest_rows_are_those_of_brute_force(tmp_path: Path):
@@ -89,6 +91,49 @@ def test_rows_are_taken_from_any_shards_in_any_order(tmp_path: Path, dtype):
     np.testing.assert_array_equal(vectors.take(rows), raw[rows])
     assert vectors.take(np.array([], dtype=int)).shape == (0, 16)
     assert (vectors.n_rows, vectors.dim) == (60, 16)
+
+
+FEW_FILES = """
+import resource, sys
+from pathlib import Path
+sys.path[:0] = {paths}
+import numpy as np
+from verbatim.dedup.copies import find_copies, fingerprints
+from verbatim.search import Embeddings, MappedArrays
+folder, rng = Path({folder!r}), np.random.default_rng(0)
+names = [str(folder / f"{{i}}.npy") for i in range(300)]
+raw = rng.normal(size=(600, 4)).astype(np.float16)
+raw[599] = raw[3]
+for i, name in enumerate(names):
+    np.save(name, raw[2 * i : 2 * i + 2])
+resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
+vectors = Embeddings(names, range(0, 600, 2))
+rows = rng.integers(0, 600, 2000)
+assert (vectors.take(rows) == raw[rows]).all() and vectors.n_rows == 600
+for i in range(300):
+    np.save(folder / f"marks{{i}}.npy", fingerprints(vectors, np.arange(2 * i, 2 * i + 2)))
+marks = MappedArrays([folder / f"marks{{i}}.npy" for i in range(300)])
+copies = list(find_copies(vectors, marks, folder, 10000))
+assert [piece.to_numpy().tolist() for piece in copies] == [[[599, 3]]], copies
+"""
+
+
+def test_more_shards_than_files_may_be_open_are_read(tmp_path: Path):
+    code = FEW_FILES.format(paths=sys.path[:4], folder=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_mapped_arrays_are_a_sequence_and_a_broken_file_is_named(tmp_path: Path):
+    for i in range(3):
+        np.save(tmp_path / f"{i}.npy", np.full(2, i))
+    (tmp_path / "3.npy").write_bytes(b"no array")
+    arrays = MappedArrays([tmp_path / f"{i}.npy" for i in range(5)])
+    assert [array.tolist() for array in arrays[:3]] == [[0, 0], [1, 1], [2, 2]]
+    assert len(arrays) == 5
+    for bad in (3, 4):
+        with pytest.raises(SearchError, match=rf"{bad}\.npy: not readable as an array"):
+            arrays[bad]
 
 
 def test_a_row_that_is_not_there_is_refused(tmp_path: Path):

@@ -1,17 +1,15 @@
 """Rule merge_copies: the hashes of all shards -> rows whose vector equals that of a lower row."""
 
-import numpy as np
-
 from verbatim.dedup.copies import find_copies
 from verbatim.records import TableWriter, read_manifest
 from verbatim.runtime import scratch, script
-from verbatim.search import Embeddings
+from verbatim.search import Embeddings, MappedArrays
 
 
 def main(smk):
     with script(smk) as log, scratch(smk.output.copies) as folder:
         embeddings = Embeddings.from_manifest(read_manifest(smk.input.manifest))
-        shards = [np.load(p, mmap_mode="r", allow_pickle=False) for p in smk.input.fingerprints]
+        shards = MappedArrays(smk.input.fingerprints)
         memory, count = smk.params.memory_mb << 20, 0
         with TableWriter(smk.output.copies, "copies") as table:
             for piece in find_copies(embeddings, shards, folder, memory):

@@ -8,9 +8,10 @@ don't take all the places. The index lies in parts, each of some shards (see `de
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 import faiss
 import numpy as np
@@ -18,6 +19,7 @@ import pandas as pd
 
 PAIRS_AT_ONCE = 16384  # pairs of vectors read together: 100 MB at 768 dimensions in float32
 IN_CACHE = 256
+KEEP_OPEN = 64  # maps at a time, each a file descriptor of the usual 1,024; `dedup.spill` has 500
 
 
 class SearchError(ValueError):
@@ -160,6 +162,43 @@ def search_rows(
     return similarity, row
 
 
+class MappedArrays(Sequence[np.ndarray]):
+    """Arrays in .npy files, mapped from disk when asked for; the last `KEEP_OPEN` stay open.
+
+    LAION has thousands of shards and a process may have a thousand files open. What is taken of an array
+    and kept has to be copied: a view holds its map open.
+    """
+
+    def __init__(self, files: Sequence[str | os.PathLike]):
+        self.files = [str(f) for f in files]
+        self._maps: OrderedDict[int, np.ndarray] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @overload
+    def __getitem__(self, number: int) -> np.ndarray: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[np.ndarray]: ...
+
+    def __getitem__(self, number: int | slice) -> np.ndarray | Sequence[np.ndarray]:
+        """Raises SearchError if the file cannot be read as an array."""
+        if isinstance(number, slice):
+            return MappedArrays(self.files[number])
+        path = self.files[number]  # past the end: IndexError, which ends a loop
+        if number in self._maps:
+            self._maps.move_to_end(number)
+        else:
+            while len(self._maps) >= KEEP_OPEN:
+                self._maps.popitem(last=False)
+            try:
+                self._maps[number] = np.load(path, mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError) as err:
+                raise SearchError(f"{path}: not readable as an array ({err})") from err
+        return self._maps[number]
+
+
 class Embeddings:
     """All shards of raw embeddings as one long array (n, d), mapped from disk.
 
@@ -178,7 +217,7 @@ class Embeddings:
             raise SearchError(
                 f"{len(self.files)} files of embeddings, {len(self._first)} first rows"
             )
-        self._maps: dict[int, np.ndarray] = {}
+        self._arrays = MappedArrays(self.files)
 
     @classmethod
     def from_manifest(cls, manifest: pd.DataFrame) -> Embeddings:
@@ -187,14 +226,7 @@ class Embeddings:
 
     def shard(self, number: int) -> np.ndarray:
         """One file's embeddings, mapped."""
-        if number not in self._maps:
-            try:
-                self._maps[number] = np.load(self.files[number], mmap_mode="r", allow_pickle=False)
-            except (FileNotFoundError, ValueError) as err:
-                raise SearchError(
-                    f"{self.files[number]}: not readable as embeddings ({err})"
-                ) from err
-        return self._maps[number]
+        return self._arrays[number]
 
     @cached_property
     def n_rows(self) -> int:

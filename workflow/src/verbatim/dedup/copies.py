@@ -83,7 +83,7 @@ def find_copies(
     embeddings
         The raw vectors.
     shards
-        `fingerprints` of each shard, all rows that take part; may be mapped from disk.
+        `fingerprints` of each shard, all rows that take part; may be mapped from disk, few at a time.
     folder
         For the rows found, 16 bytes each.
     memory
@@ -103,7 +103,8 @@ def find_copies(
             slices = []
             for part, cut in zip(shards, cuts, strict=True):
                 ends = [0, *cut, part.shape[1]]
-                slices.append(np.asarray(part[:, ends[i] : ends[i + 1]]))
+                # copied: a view would keep the shard's file open
+                slices.append(np.array(part[:, ends[i] : ends[i + 1]]))
             row, first = _equal_keys(slices) if slices else (np.empty(0, np.int64),) * 2
             found.add(row // width, {"row": row, "first": first})
         for bucket in range(n_buckets):
