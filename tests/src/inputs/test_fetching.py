@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from picture_server import PictureServer
 
 from verbatim.inputs.addresses import Resolver
 from verbatim.inputs.download import Download, Downloader, Limits
-from verbatim.inputs.fetching import HostQueue, NoInternetError, fetch_all
+from verbatim.inputs.fetching import MOST_UNANSWERED, HostQueue, NoInternetError, fetch_all
 from verbatim.inputs.url_cache import Entry, FetchedUrls, UrlCache
 
 
@@ -111,6 +112,37 @@ def test_a_machine_without_internet_is_told_and_nothing_is_kept_as_gone(tmp_path
     with pytest.raises(NoInternetError, match=r"host not found.*inputs\.download\.local"):
         fetch(urls, Web(**{f"a{i}": DEAD for i in range(30)}), tmp_path)
     assert not list(tmp_path.rglob("*"))
+
+
+def test_a_short_list_without_any_answer_is_told_too(tmp_path):
+    urls = urls_of(*(f"a{i}" for i in range(MOST_UNANSWERED)))
+    with pytest.raises(NoInternetError, match=f"none of {MOST_UNANSWERED} urls"):
+        fetch(urls, Web(**{f"a{i}": DEAD for i in range(30)}), tmp_path)
+
+
+def test_a_url_that_nobody_can_be_asked_for_makes_no_dead_ones_kept(tmp_path):
+    answers = {f"a{i}": DEAD for i in range(40)} | {"a5": Download("bad_url", "no host")}
+    urls = urls_of(*answers)
+    with pytest.raises(NoInternetError):
+        fetch(urls, Web(**answers), tmp_path)
+    assert [url for url in urls if UrlCache(tmp_path).read(url)] == [urls[5]]
+
+
+@pytest.mark.parametrize("slow", [GOOD, Download("failed_to_download", "HTTP 404", answered=True)])
+def test_dead_urls_that_fail_faster_than_live_ones_answer_are_no_lack_of_internet(tmp_path, slow):
+    class Mixed:
+        def fetch(self, url):
+            if int(url.rpartition("/")[2]) % 10 < 7:
+                return DEAD
+            time.sleep(0.1)
+            return slow
+
+    urls = [f"http://h{i}.invalid/{i}" for i in range(100)]
+    found = list(fetch_all(urls, Mixed(), UrlCache(tmp_path), workers=8, per_host=2))
+    # until the first answer comes, more than MOST_UNANSWERED have failed
+    assert sorted(entry.url for entry in found) == sorted(urls)
+    assert sum(entry.reason == "host not found" for entry in found) == 70
+    assert all(UrlCache(tmp_path).read(url) for url in urls)
 
 
 def test_dead_hosts_before_the_first_answer_are_kept_once_somebody_answers(tmp_path):

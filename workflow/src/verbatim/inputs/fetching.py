@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import queue
 import threading
 from collections import defaultdict, deque
@@ -15,7 +16,9 @@ from urllib3.util import parse_url
 from verbatim.inputs.download import Download, Downloader
 from verbatim.inputs.url_cache import Entry, UrlCache
 
-MOST_UNANSWERED = 20  # urls without any answer in the whole run: then it is this machine
+# urls without any answer in the whole run, beside one a worker: then it is this machine. Many urls of LAION are
+# dead and say so at once, so the first 20 results of a healthy run can all be failures
+MOST_UNANSWERED = 20
 
 
 class NoInternetError(RuntimeError):
@@ -84,29 +87,30 @@ def _entry(url: str, got: Download) -> Entry:
 
 def _download(
     urls: list[str], downloader: Downloader, workers: int, per_host: int
-) -> Iterator[tuple[str, Download]]:
-    """Each url with what came of it, as it comes."""
-    waiting = HostQueue(urls, per_host)
-    results: queue.Queue[tuple[str, Download | BaseException]] = queue.Queue(maxsize=workers)
+) -> Iterator[tuple[int, str, Download]]:
+    """Each url with what came of it, as it comes; and in which turn it was asked, from 0."""
+    waiting, turns = HostQueue(urls, per_host), itertools.count()
+    results: queue.Queue[tuple[int, str, Download | BaseException]] = queue.Queue(maxsize=workers)
 
     def work() -> None:
         while (url := waiting.take()) is not None:
+            turn = next(turns)
             got: Download | BaseException
             try:
                 got = downloader.fetch(url)
             except BaseException as err:  # a defect of ours, told by the thread that can
                 got = err
             waiting.done(url)
-            results.put((url, got))
+            results.put((turn, url, got))
 
     for _ in range(min(workers, len(urls))):
         threading.Thread(target=work, daemon=True).start()
     try:
         for _ in range(len(urls)):
-            url, got = results.get()
+            turn, url, got = results.get()
             if isinstance(got, BaseException):
                 raise got
-            yield url, got
+            yield turn, url, got
     finally:
         waiting.stop()
 
@@ -129,8 +133,8 @@ def fetch_all(
     Raises
     ------
     NoInternetError
-        If none of the first urls gets any answer: it is then this machine that has no way out, and that is
-        not kept as if the pictures were gone.
+        If none of the first urls gets any answer, and none of these is still waited for: it is then this
+        machine that has no way out, and that is not kept as if the pictures were gone.
     """
     asked: list[str] = []
     for url in dict.fromkeys(urls):
@@ -139,26 +143,37 @@ def fetch_all(
             yield known[0]
         else:
             asked.append(url)
-    unanswered: list[tuple[Entry, bytes]] = []
+    first = workers + MOST_UNANSWERED
+    awaited = set(range(min(first, len(asked))))  # a slow answer to one of these may still come
+    unanswered: list[Entry] = []
     reached = False
-    for url, got in _download(asked, downloader, workers, per_host):
+    for turn, url, got in _download(asked, downloader, workers, per_host):
         entry = _entry(url, got)
         reached = reached or got.answered
+        awaited.discard(turn)
         if not reached and got.status in ("failed_to_download", "timeout"):
-            unanswered.append((entry, got.data))
-            if len(unanswered) >= MOST_UNANSWERED:
-                raise NoInternetError(
-                    f"none of {len(unanswered)} urls got an answer ({url}: {got.reason}): this machine seems "
-                    "to have no internet. Set inputs.download.local to true to fetch where snakemake runs, "
-                    "or inputs.fetch_urls to false; nothing was kept of these"
-                )
+            unanswered.append(entry)
+            if not awaited and len(unanswered) >= first:
+                raise _no_internet(unanswered)
             continue
-        for known in unanswered:
-            cache.write(*known)
-            yield known[0]
-        unanswered.clear()
+        if reached:
+            for failed in unanswered:
+                cache.write(failed, b"")
+                yield failed
+            unanswered.clear()
         cache.write(entry, got.data)
         yield entry
-    for known in unanswered:
-        cache.write(*known)
-        yield known[0]
+    if len(unanswered) >= MOST_UNANSWERED:  # of a short list; nothing is waited for any more
+        raise _no_internet(unanswered)
+    for failed in unanswered:
+        cache.write(failed, b"")
+        yield failed
+
+
+def _no_internet(unanswered: list[Entry]) -> NoInternetError:
+    last = unanswered[-1]
+    return NoInternetError(
+        f"none of {len(unanswered)} urls got an answer ({last.url}: {last.reason}): this machine seems "
+        "to have no internet. Set inputs.download.local to true to fetch where snakemake runs, "
+        "or inputs.fetch_urls to false; nothing was kept of these"
+    )
