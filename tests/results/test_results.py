@@ -105,12 +105,13 @@ def test_deduplicated_model_was_trained_on_the_kept_rows(model: str) -> None:
 
 
 @each_attacked
-def test_every_prompt_has_one_confidence_score_of_at_least_zero(model: str) -> None:
+def test_every_prompt_has_one_confidence_score_of_at_least_zero_or_is_known_to_have_none(model: str) -> None:
     scores = table("whitebox", f"whitebox/{model}/scores.parquet")
     name = f"whitebox/{model}/scores.parquet"
     faults = checks.unique_keys(name, scores, ["prompt_id"]) + checks.ranks_complete(name, scores)
     for column in ("dcs", "dcs_reference", "dcs_paper", "wen_norm"):
-        faults += checks.values_between(name, scores, column, 0)
+        faults += checks.values_between(name, scores, column, 0, may_lack=True)
+    faults += checks.unscored_without_seeds(name, scores, "dcs")
     asked = set(table("prompts", "dedup/prompts.parquet")["prompt_id"])
     if set(scores["prompt_id"]) != asked:
         faults.append(f"{name}: the prompts are not those of dedup/prompts.parquet")
@@ -123,7 +124,8 @@ def test_edge_scores_are_shares(model: str) -> None:
     scores = table("blackbox", name)
     faults = checks.unique_keys(name, scores, ["prompt_id"]) + checks.ranks_complete(name, scores)
     for column in [c for c in SCHEMAS["blackbox"].names if c.startswith("ecs")]:
-        faults += checks.values_between(name, scores, column, 0, 1)
+        faults += checks.values_between(name, scores, column, 0, 1, may_lack=True)
+    faults += checks.unscored_without_seeds(name, scores, "ecs")
     expect_none(faults)
 
 

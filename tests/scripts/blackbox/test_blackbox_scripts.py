@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tiny_models import CAPTIONS
+from tiny_models import CAPTIONS, overflow_at
 from verbatim.blackbox.ecs import Preset, score_pictures, score_prompt
+from verbatim.diffusion import load
+from verbatim.diffusion.denoiser import NetworkError
 from verbatim.images import one_step_name, synthesis_name
 from verbatim.pictures import Pictures
 from verbatim.records import prompt_id, read_table, write_table
@@ -122,6 +124,24 @@ def test_pictures_and_scores_are_the_same_in_any_shards_parts_and_batches(
     assert ranked[0]["rank"].tolist() == list(range(5))
     whole, cut = (table.set_index("prompt_id") for table in ranked)
     assert np.allclose(whole["ecs"], cut.loc[whole.index, "ecs"], atol=1e-3)
+
+
+def test_a_prompt_whose_pictures_overflow_is_last_and_two_of_five_are_a_broken_network(
+    run_script, tmp_path, selection, tiny_sd, monkeypatch
+):
+    real, bad = load.load_denoiser, [CAPTIONS[3]]
+    monkeypatch.setattr(load, "load_denoiser", lambda *a, **k: overflow_at(real(*a, **k), *bad))
+    table = merge(
+        run_script, tmp_path / "a", selection,
+        [generate(run_script, tmp_path / "a", selection, tiny_sd, part=100)],
+    )  # fmt: skip
+    assert table["n_seeds"].tolist() == [3, 3, 3, 3, 0]
+    assert table["prompt_id"].iloc[-1] == IDS[3]
+    assert np.isnan(table["ecs"].iloc[-1])
+    bad.append(CAPTIONS[0])
+    with pytest.raises(NetworkError, match="2 of 5 captions gave no finite number"):
+        generate(run_script, tmp_path / "b", selection, tiny_sd, part=100)
+    assert not list(tmp_path.glob("b/kept/*/*/prompts.npy"))
 
 
 def test_a_shard_beyond_the_selection_loads_no_model(run_script, tmp_path, selection):

@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
-from tiny_models import CAPTIONS
+from tiny_models import CAPTIONS, overflow_at
 from verbatim.diffusion import load
+from verbatim.diffusion.denoiser import NetworkError
 from verbatim.records import prompt_id, read_table, write_table
 from verbatim.whitebox import dcs
 
@@ -167,3 +168,31 @@ def test_a_killed_job_loses_the_part_that_it_was_at(
     _, cost = score(run_script, tmp_path, prompts, tiny_sd, "00000", 10, part=3)
     assert spent() - before == 6 * 2 + 2 * 2
     assert cost["unet_rows"] == spent()  # what the killed job spent on finished parts counts
+
+
+def overflow_when_loaded(monkeypatch, *captions):
+    real = load.load_denoiser
+    monkeypatch.setattr(
+        load, "load_denoiser", lambda *a, **k: overflow_at(real(*a, **k), *captions)
+    )
+
+
+def test_one_caption_that_overflows_is_last_and_ends_no_shard(
+    run_script, tmp_path, prompts, tiny_sd, monkeypatch
+):
+    overflow_when_loaded(monkeypatch, CAPTIONS[6])
+    path, _ = score(run_script, tmp_path, prompts, tiny_sd, "00000", 10, part=3)
+    assert f"1 of 10 captions gave no finite number; they have no score with that seed, and are last without any: [{CAPTIONS[6]!r}]" in (tmp_path / "job.log").read_text()  # fmt: skip
+    table = merge(run_script, tmp_path, prompts, [path])
+    assert table["dcs"].isna().tolist() == [False] * 9 + [True]
+    assert table.iloc[-1][["prompt_id", "n_seeds"]].tolist() == [prompt_id(CAPTIONS[6]), 0]
+
+
+def test_a_network_that_overflows_often_is_told_and_its_numbers_are_not_kept(
+    run_script, tmp_path, prompts, tiny_sd, monkeypatch
+):
+    overflow_when_loaded(monkeypatch, *CAPTIONS[5:8])
+    with pytest.raises(NetworkError, match=r"of 10 captions .* the network itself is broken"):
+        score(run_script, tmp_path, prompts, tiny_sd, "00000", 10, part=3)
+    assert not (tmp_path / "00000.parquet").exists()
+    assert len(list(tmp_path.glob("kept/*/*/prompts.npy"))) <= 1

@@ -8,7 +8,7 @@ import torch
 from exact_denoiser import GaussianDenoiser
 
 from tiny_models import with_prediction
-from verbatim.diffusion.denoiser import Condition, NetworkError
+from verbatim.diffusion.denoiser import Condition, NetworkError, check_broken
 from verbatim.diffusion.load import load_denoiser
 from verbatim.diffusion.noise import noise_of_seeds, unit_noise
 
@@ -156,3 +156,14 @@ def test_pictures_of_a_latent_model_are_its_autoencoders_between_0_and_1(tiny_sd
     torch.testing.assert_close(found, expected.clamp(0, 1))
     assert d.decode(z * 100).max() <= 1
     assert d.decode(z * 100).min() >= 0
+
+
+def test_few_captions_without_a_finite_number_are_let_pass_and_many_are_a_broken_network():
+    for broken, captions in ((0, 0), (1, 1), (1, 60), (500, 50_000)):
+        check_broken(broken, captions, torch.float16)
+    with pytest.raises(
+        NetworkError, match=r"501 of 50,000 captions .* 1%.* in float16; set .*dtype to float32"
+    ):
+        check_broken(501, 50_000, torch.float16)
+    with pytest.raises(NetworkError, match=r"2 of 60 captions .* in float32: the weights"):
+        check_broken(2, 60, "float32")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from exact_denoiser import GaussianDenoiser
 
-from tiny_models import with_prediction
+from tiny_models import overflow_at, with_prediction
 from verbatim.diffusion.denoiser import NetworkError
 from verbatim.diffusion.load import load_denoiser
 from verbatim.diffusion.noise import noise_of_seeds, unit_noise
@@ -203,6 +203,20 @@ def test_a_network_that_overflows_is_reported_and_not_drawn():
     d = GaussianDenoiser()
     with pytest.raises(NetworkError, match="float32"):
         to_pictures(d, torch.full((1, *d.shape), float("nan")))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_a_one_step_picture_that_overflows_is_left_out_and_spoils_no_neighbour(tiny_sd, batch):
+    captions = CAPTIONS[:3]
+    d = load_denoiser(tiny_sd, "sd", "cpu")
+    whole = {(i, s): p for i, s, p in synthesize_one_step(d, captions, [0, 1], 7.5, 3)}
+    overflow_at(d, captions[1])
+    found = {(i, s): p for i, s, p in synthesize_one_step(d, captions, [0, 1], 7.5, batch)}
+    assert sorted(found) == [(0, 0), (0, 1), (2, 0), (2, 1)]
+    for key, picture in found.items():
+        np.testing.assert_allclose(picture, whole[key], atol=1e-3)
+    with pytest.raises(NetworkError, match="without a caption"):
+        list(synthesize_one_step(overflow_at(d, ""), captions, [0], 7.5, batch))
 
 
 def test_a_batch_of_nothing_is_refused():

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tiny_models import overflow_at
 from verbatim.blackbox import ecs
+from verbatim.diffusion.denoiser import NetworkError
 from verbatim.diffusion.load import load_denoiser
 from verbatim.diffusion.sampling import synthesize_one_step
 from verbatim.images import ImageArchive, write_archive
@@ -44,6 +46,22 @@ def test_dcs_is_the_mean_of_the_stages_scores_over_seeds(tiny_sd):
         assert score == pytest.approx(
             np.mean([one.scores["dcs_reference"] for one in parts]), rel=1e-4
         )
+
+
+def test_a_caption_that_overflows_has_no_score_and_two_of_three_are_a_broken_network(tiny_sd):
+    denoiser = overflow_at(load_denoiser(tiny_sd, "sd", "cpu"), CAPTIONS[1])
+    for found in (
+        score_dcs(denoiser, CAPTIONS, [0, 3], 7.5, 2),
+        score_ecs(denoiser, CAPTIONS, [0, 1], WORLD, 2),
+    ):
+        assert np.isnan(found).tolist() == [False, True, False]
+    overflow_at(denoiser, CAPTIONS[0])
+    for attack in (
+        lambda: score_dcs(denoiser, CAPTIONS, [0, 3], 7.5, 2),
+        lambda: score_ecs(denoiser, CAPTIONS, [0, 1], WORLD, 2),
+    ):
+        with pytest.raises(NetworkError, match="2 of 3 captions"):
+            attack()
 
 
 def test_ecs_is_the_stages_score_of_the_one_step_pictures(tiny_sd):

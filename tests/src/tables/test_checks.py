@@ -46,6 +46,17 @@ def test_an_infinite_confidence_score_is_refused():
     assert checks.values_between("x", table, "dcs", 0)
 
 
+def test_a_score_may_lack_where_no_seed_has_one_and_the_prompt_is_last():
+    table = pd.DataFrame(
+        {"prompt_id": [1, 22], "dcs": [0.5, np.nan], "n_seeds": [2, 0], "rank": [0, 1]}
+    )
+    assert checks.values_between("x", table, "dcs", 0, may_lack=True) == []
+    assert checks.values_between("x", table.assign(dcs=[0.5, np.inf]), "dcs", 0, may_lack=True)
+    assert checks.unscored_without_seeds("x", table, "dcs") == []
+    assert "22" in checks.unscored_without_seeds("x", table.assign(n_seeds=2), "dcs")[0]
+    assert "before" in checks.unscored_without_seeds("x", table.assign(rank=[1, 0]), "dcs")[0]
+
+
 def test_ranks_with_a_gap_are_refused():
     assert checks.ranks_complete("x", pd.DataFrame({"rank": [0, 2, 1]})) == []
     assert checks.ranks_complete("x", pd.DataFrame({"rank": [0, 2]}))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tiny_models import CAPTIONS, with_prediction
+from tiny_models import CAPTIONS, overflow_at, with_prediction
 from verbatim.diffusion.denoiser import NetworkError
 from verbatim.diffusion.load import load_denoiser
 from verbatim.whitebox.dcs import dcs_scores, score_captions
@@ -121,16 +121,24 @@ def test_no_captions_cost_nothing(tiny_sd):
     assert d.rows == 0
 
 
-def test_a_score_that_is_not_finite_names_its_caption(tiny_sd):
+@pytest.mark.parametrize("batch", [1, 2, 3, 5])
+def test_a_caption_that_overflows_has_no_score_and_spoils_no_neighbour(tiny_sd, batch):
     d = load_denoiser(tiny_sd, "sd", "cpu")
-    plain = d.network
+    whole = collect(d, CAPTIONS[:5], batch=5)
+    overflow_at(d, CAPTIONS[2])
+    found = collect(d, CAPTIONS[:5], batch=batch)
+    assert found.keys() == whole.keys()
+    for (caption, seed, name), value in found.items():
+        if caption == CAPTIONS[2]:
+            assert math.isnan(value)
+        else:
+            assert value == pytest.approx(whole[caption, seed, name], rel=1e-4, abs=1e-4)
 
-    def overflow(x, t, states):
-        out = plain(x, t, states)
-        if len(out) == 3:
-            out[1] = float("inf")
-        return out
 
-    d.network = overflow
-    with pytest.raises(NetworkError, match=r"woman running medium skin tone.*seed 0.*float32"):
+def test_a_network_that_overflows_without_a_caption_is_broken(tiny_sd):
+    d = load_denoiser(tiny_sd, "sd", "cpu")
+    overflow_at(d, "")
+    with pytest.raises(
+        NetworkError, match=r"without a caption is not finite.*in float32: the weig"
+    ):
         collect(d, CAPTIONS[:3], batch=3)

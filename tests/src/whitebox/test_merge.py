@@ -35,6 +35,20 @@ def test_scores_are_means_over_seeds_ranked_by_the_preset(preset):
     assert (merged["dcs"].diff().dropna() <= 0).all()
 
 
+def test_a_seed_without_a_score_is_not_counted_and_a_prompt_without_any_is_last():
+    seeds = seeds_table()
+    seeds.loc[seeds["prompt_id"].eq(10), list(SCORES)] = np.nan
+    one = seeds["prompt_id"].eq(20) & seeds["seed"].eq(1)
+    seeds.loc[one, list(SCORES)] = np.nan
+    merged = merge_seeds(seeds, "paper").set_index("prompt_id")
+    to_table("whitebox", merged.reset_index())
+    assert merged["n_seeds"].to_dict() == {10: 0, 20: 2, 30: 3}
+    assert merged["rank"].loc[10] == 2
+    assert merged.loc[10, [*SCORES, "dcs"]].isna().all()
+    rest = seeds[seeds["prompt_id"].eq(20) & ~one]
+    assert merged["dcs_paper"].loc[20] == pytest.approx(sum(rest["dcs_paper"]) / 2)
+
+
 def test_shards_rank_as_one_table_does():
     seeds = seeds_table()
     shards = [seeds[seeds["prompt_id"].isin(ids)] for ids in ([20], [], [10, 30])]

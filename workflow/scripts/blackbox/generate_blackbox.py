@@ -1,6 +1,7 @@
 """Make the one-step pictures of a shard of the selected prompts, one a seed, in parts that survive a kill."""
 
 import time
+from collections import Counter
 
 from verbatim.images import one_step_name, to_uint8
 from verbatim.parts import Kept, fingerprint, take_shard
@@ -8,15 +9,20 @@ from verbatim.records import read_table, write_table
 from verbatim.runtime import load_model, model_files, progress, script
 
 
-def draw(denoiser, synthesize_one_step, lot, p, spent):
-    """Yield the pictures of a part one by one, and note in `spent` what each stage has cost."""
+def draw(denoiser, synthesize_one_step, lot, p, spent, lacking):
+    """Yield the pictures of a part one by one, and note in `spent` what each stage has cost.
+
+    lacking : told of the prompts that lack a picture, as it was not finite; raises if these are too many.
+    """
     ids, captions = lot["prompt_id"].tolist(), lot["caption"].tolist()
     for guidance in p.guidances:
-        start, before = time.monotonic(), denoiser.rows
+        start, before, drawn = time.monotonic(), denoiser.rows, Counter()
         for i, seed, picture in synthesize_one_step(
             denoiser, captions, guidance=guidance, seeds=list(p.seeds), batch=p.batch
         ):
+            drawn[ids[i]] += 1
             yield one_step_name(ids[i], seed, guidance, p.guidances[0]), to_uint8(picture)
+        lacking(prompt_id for prompt_id in ids if drawn[prompt_id] < len(p.seeds))
         # what only the other presets need is no cost of the attack
         stage = "blackbox" if guidance == p.guidances[0] else "blackbox_presets"
         rows, seconds = spent.get(stage, (0, 0.0))
@@ -34,14 +40,25 @@ def main(smk):
         )  # fmt: skip
         lots = kept.lots(p.prompts_a_part)
         log.info("%d prompts; %d to do, %d parts", len(prompts), sum(map(len, lots)), len(lots))
+        broken = set()
+
+        def lacking(prompt_ids):
+            broken.update(prompt_ids)
+            check_broken(len(broken), len(prompts), denoiser.dtype)
+
         if lots:
+            from verbatim.diffusion.denoiser import check_broken
             from verbatim.diffusion.sampling import synthesize_one_step
 
             denoiser = load_model(smk)
         for lot in progress(lots, "parts"):
             spent = {}
-            pictures = draw(denoiser, synthesize_one_step, lot, p, spent)
+            pictures = draw(denoiser, synthesize_one_step, lot, p, spent, lacking)
             kept.write(lot, spent, pictures=pictures)
+        if broken:  # score_blackbox tells which
+            log.warning(
+                "%d of %d captions gave no finite number with some seed", len(broken), len(prompts)
+            )
         kept.write_archives(smk.output.images)
         write_table(smk.output.cost, "costs", kept.cost("blackbox", smk.wildcards.model, "all"))
 

@@ -10,6 +10,11 @@ from verbatim.records import read_table, write_table
 from verbatim.runtime import load_model, model_files, progress, script
 
 
+def broken_prompts(table):
+    """prompt_ids that some seed has no score of."""
+    return table.loc[table["dcs_reference"].isna(), "prompt_id"].unique()
+
+
 def main(smk):
     with script(smk) as log:
         p = smk.params
@@ -26,7 +31,9 @@ def main(smk):
         lots = kept.lots(p.prompts_a_part)
         todo = sum(map(len, lots))
         log.info("%d prompts, %d seeds; %d prompts to do", len(prompts), len(p.seeds), todo)
+        dtype, broken = p.model.get("dtype") or "float32", 0
         if lots:  # the plan allows for more prompts than there may be
+            from verbatim.diffusion.denoiser import check_broken
             from verbatim.whitebox.dcs import score_captions
 
             denoiser = load_model(smk)
@@ -41,8 +48,22 @@ def main(smk):
                 of = ids[begin : begin + len(scores["dcs_paper"])]
                 tables.append(pd.DataFrame({"prompt_id": of, "seed": np.int32(seed), **scores}))
             spent = {"whitebox": (denoiser.rows - before, time.monotonic() - start)}
-            kept.write(lot, spent, {"whitebox_seeds": pd.concat(tables)})
-        write_table(smk.output.scores, "whitebox_seeds", kept.table("whitebox_seeds"))
+            table = pd.concat(tables)
+            broken += len(broken_prompts(table))
+            check_broken(broken, len(prompts), dtype)  # before a broken network's numbers are kept
+            kept.write(lot, spent, {"whitebox_seeds": table})
+        table = kept.table("whitebox_seeds")
+        without = broken_prompts(table)
+        if len(without):
+            from verbatim.diffusion.denoiser import check_broken
+
+            check_broken(len(without), len(prompts), dtype)  # with what was kept before
+            some = prompts.loc[prompts["prompt_id"].isin(without), "caption"].head(5).tolist()
+            said = f"{len(without):,} of {len(prompts):,} captions gave no finite number"
+            log.warning(
+                "%s; they have no score with that seed, and are last without any: %r", said, some
+            )
+        write_table(smk.output.scores, "whitebox_seeds", table)
         write_table(smk.output.cost, "costs", kept.cost("whitebox", smk.wildcards.model, "all"))
 
 

@@ -21,8 +21,45 @@ Network = TypeVar("Network", bound=Any)
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 
 
+# ASSUME: a caption in a hundred may overflow by itself (half precision); if more do, the network is broken
+MOST_BROKEN = 0.01
+
+
 class NetworkError(ValueError):
     """A network gave what cannot be scored; the message says what to change."""
+
+
+def _cure(dtype: object) -> str:
+    """Where numbers come from that are not finite, and what to do: words behind a count of them."""
+    name = str(dtype).removeprefix("torch.")
+    if name == "float32":
+        return f"in {name}: the weights are damaged or of another family; get them again"
+    return f"in {name}; set this model's dtype to float32"
+
+
+def check_broken(broken: int, captions: int, dtype: object) -> None:
+    """Raises NetworkError if so many captions without a finite number mean that the network is broken.
+
+    One is none too many, in however short a list; else `MOST_BROKEN` of all may be.
+
+    Parameters
+    ----------
+    broken : those without. captions : all that the job has, done or not.
+    dtype : of the network, for the message.
+    """
+    if broken > max(1, MOST_BROKEN * captions):
+        raise NetworkError(
+            f"{broken:,} of {captions:,} captions gave no finite number, more than "
+            f"{MOST_BROKEN:.0%}: the network itself is broken {_cure(dtype)}"
+        )
+
+
+def check_unconditional(eps_u: torch.Tensor, dtype: object) -> None:
+    """Raises NetworkError if the prediction without a caption, which every score rests on, is not finite."""
+    if not torch.isfinite(eps_u).all():
+        raise NetworkError(
+            f"the prediction without a caption is not finite: the network itself is broken {_cure(dtype)}"
+        )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from verbatim.diffusion.denoiser import Condition, Denoiser, NetworkError
+from verbatim.diffusion.denoiser import Condition, Denoiser, NetworkError, check_unconditional
 from verbatim.diffusion.noise import noise_of_seeds, unit_noise
 
 SAMPLERS = ("heun", "euler", "ddim")
@@ -167,17 +167,23 @@ def one_step(
     return denoiser.threshold(x0) if threshold else x0
 
 
+def decode_pictures(denoiser: Denoiser, x0: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Decoded pictures (n, size, size, 3), float32 in [0, 1], on the CPU; and which are finite, (n,) bool."""
+    pictures = denoiser.decode(x0).permute(0, 2, 3, 1).float().cpu().numpy()
+    return np.ascontiguousarray(pictures), np.isfinite(pictures).all(axis=(1, 2, 3))
+
+
 def to_pictures(denoiser: Denoiser, x0: torch.Tensor) -> np.ndarray:
-    """Decoded pictures (n, size, size, 3), float32 in [0, 1], on the CPU.
+    """`decode_pictures` where each is needed.
 
     Raises NetworkError if any number is not finite (half precision that overflowed).
     """
-    pictures = denoiser.decode(x0).permute(0, 2, 3, 1).float().cpu().numpy()
-    if not np.isfinite(pictures).all():
+    pictures, sound = decode_pictures(denoiser, x0)
+    if not sound.all():
         raise NetworkError(
             "the network gave numbers that are not finite; set this model's dtype to float32"
         )
-    return np.ascontiguousarray(pictures)
+    return pictures
 
 
 def synthesize(
@@ -221,7 +227,8 @@ def synthesize_one_step(
 ) -> Iterator[tuple[int, int, np.ndarray]]:
     """`synthesize` in one step, half as dear: len(captions) + 1 network rows a seed when guided.
 
-    Webster 2023, eq. 3. Batches are of captions, each with all seeds in turn.
+    Webster 2023, eq. 3. Batches are of captions, each with all seeds in turn. A picture that is not
+    finite is left out: see `denoiser.check_broken`.
     """
     if batch < 1:
         raise ValueError(f"synthesize_one_step: a batch of {batch}; at least 1 is needed")
@@ -229,10 +236,13 @@ def synthesize_one_step(
     if guidance != 1.0 and captions:
         empty = denoiser.encode([""])
         for seed in eps_u:
-            eps_u[seed] = first_eps(denoiser, empty, unit_noise(seed, denoiser.shape))
+            found = first_eps(denoiser, empty, unit_noise(seed, denoiser.shape))
+            check_unconditional(found, denoiser.dtype)
+            eps_u[seed] = found
     for start in range(0, len(captions), batch):
         cond = denoiser.encode(captions[start : start + batch])
         for seed in seeds:
             x0 = one_step(denoiser, cond, eps_u[seed], seed, guidance, threshold)
-            for offset, picture in enumerate(to_pictures(denoiser, x0)):
-                yield start + offset, seed, picture
+            pictures, sound = decode_pictures(denoiser, x0)
+            for offset in np.flatnonzero(sound).tolist():
+                yield start + offset, seed, pictures[offset]

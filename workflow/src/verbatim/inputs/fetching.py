@@ -157,17 +157,17 @@ def fetch_all(
                 raise _no_internet(unanswered)
             continue
         if reached:
-            for known in unanswered:
-                cache.write(known, b"")
-                yield known
+            for failed in unanswered:
+                cache.write(failed, b"")
+                yield failed
             unanswered.clear()
         cache.write(entry, got.data)
         yield entry
     if len(unanswered) >= MOST_UNANSWERED:  # of a short list; nothing is waited for any more
         raise _no_internet(unanswered)
-    for known in unanswered:
-        cache.write(known, b"")
-        yield known
+    for failed in unanswered:
+        cache.write(failed, b"")
+        yield failed
 
 
 def _no_internet(unanswered: list[Entry]) -> NoInternetError:

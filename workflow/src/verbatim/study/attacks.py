@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from verbatim.blackbox import ecs
+from verbatim.diffusion.denoiser import check_broken
 from verbatim.diffusion.sampling import synthesize_one_step
 from verbatim.images import ImageArchive, to_uint8
 from verbatim.postfilter.cliques import clique_distance, search_clique
@@ -49,12 +50,15 @@ def choose_captions(
 def score_dcs(
     denoiser: Any, captions: Sequence[str], seeds: Sequence[int], guidance: float, batch: int
 ) -> npt.NDArray[np.float64]:
-    """DCS of each caption (n,), preset `reference`, mean over seeds. See `whitebox.dcs`."""
-    total = np.zeros(len(captions))
-    for start, _, scores in score_captions(denoiser, captions, seeds, guidance, batch):
-        found = scores["dcs_reference"]
-        total[start : start + len(found)] += found
-    return total / len(seeds)
+    """DCS of each caption (n,), preset `reference`, mean over the seeds that have it. See `whitebox.dcs`."""
+    found = np.full((len(seeds), len(captions)), np.nan)
+    for start, seed, scores in score_captions(denoiser, captions, seeds, guidance, batch):
+        score = scores["dcs_reference"]
+        found[seeds.index(seed), start : start + len(score)] = score
+    there = np.isfinite(found)
+    check_broken(int((~there).any(axis=0).sum()), len(captions), denoiser.dtype)
+    total = np.where(there, found, 0.0).sum(axis=0)
+    return np.where(there.any(axis=0), total / np.maximum(1, there.sum(axis=0)), np.nan)
 
 
 def score_ecs(
@@ -69,6 +73,8 @@ def score_ecs(
     of_caption: list[list[npt.NDArray[np.float32]]] = [[] for _ in captions]
     for place, _, picture in synthesize_one_step(denoiser, captions, seeds, rule.guidance, batch):
         of_caption[place].append(picture)
+    broken = sum(len(pictures) < len(seeds) for pictures in of_caption)
+    check_broken(broken, len(captions), denoiser.dtype)
     scores = [
         ecs.score_pictures(pictures, {"study": rule}, "study")["ecs"] for pictures in of_caption
     ]

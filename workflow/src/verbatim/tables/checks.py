@@ -34,16 +34,35 @@ def unique_keys(name: str, table: pd.DataFrame, keys: list[str]) -> list[str]:
 
 
 def values_between(
-    name: str, table: pd.DataFrame, column: str, low: float, high: float = np.inf
+    name: str,
+    table: pd.DataFrame,
+    column: str,
+    low: float,
+    high: float = np.inf,
+    may_lack: bool = False,
 ) -> list[str]:
-    """Every value of a column is a number in [low, high]."""
+    """Every value of a column is a number in [low, high]; or NaN, with `may_lack`."""
     bad = table[~table[column].between(low, high) | ~np.isfinite(table[column])]
+    if may_lack:
+        bad = bad[bad[column].notna()]
     if bad.empty:
         return []
     return [
         f"{name}: {column} must lie in [{low:g}, {high:g}], found {_some(bad[column])} "
         f"(prompt {_some(bad['prompt_id'])})"
     ]
+
+
+def unscored_without_seeds(name: str, table: pd.DataFrame, column: str) -> list[str]:
+    """A prompt has no score exactly where no seed gave a finite number (`n_seeds` is 0), and ranks last."""
+    lacks = table[column].isna()
+    bad = table[lacks != table["n_seeds"].eq(0)]
+    faults = []
+    if len(bad):
+        faults.append(f"{name}: {column} and n_seeds disagree: prompt {_some(bad['prompt_id'])}")
+    if lacks.any() and table.loc[lacks, "rank"].min() < (~lacks).sum():
+        faults.append(f"{name}: a prompt without {column} ranks before one that has it")
+    return faults
 
 
 def ranks_complete(name: str, table: pd.DataFrame) -> list[str]:

@@ -12,8 +12,9 @@ dcs_paper       sigma^2 sum(eps_c^2): as eq. 1 is printed, conditional only, a s
 wen_norm        ||eps_c - eps_u||_2: Wen et al. 2024, eq. 3, at the first step.
 anisotropy      cosine of eps_u and eps_c - eps_u; 0 where the caption changes nothing.
 
-Sums are float64, so that no ranking has ties of half precision. Scores are the same in any batch or
-shard to 1e-4 relative (float32 networks; a matrix product's rounding depends on its size).
+A caption whose prediction is not finite has none of them (NaN) with that seed. Sums are float64, so
+that no ranking has ties of half precision. Scores are the same in any batch or shard to 1e-4
+relative (float32 networks; a matrix product's rounding depends on its size).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from verbatim.diffusion.denoiser import NetworkError
+from verbatim.diffusion.denoiser import check_unconditional
 from verbatim.diffusion.noise import unit_noise
 from verbatim.diffusion.sampling import first_eps
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Scored(NamedTuple):
-    """Scores of the captions `start`, `start + 1`, ... with one seed: name -> (n,) float64."""
+    """Scores of the captions `start`, `start + 1`, ... with one seed: name -> (n,) float64; NaN, see the page."""
 
     start: int
     seed: int
@@ -84,7 +85,8 @@ def score_captions(
     Raises
     ------
     ValueError : a batch below 1, or a guidance that makes dcs_reference another score.
-    NetworkError : scores that are not finite, with the caption that got them.
+    NetworkError : the prediction without a caption is not finite. A caption's own never ends the others:
+        see `denoiser.check_broken`.
     """
     if guidance <= 1:
         raise ValueError(
@@ -98,16 +100,13 @@ def score_captions(
     noises = {seed: unit_noise(seed, denoiser.shape) for seed in dict.fromkeys(seeds)}
     empty = denoiser.encode([""])
     eps_u = {seed: first_eps(denoiser, empty, noise) for seed, noise in noises.items()}
+    for found in eps_u.values():
+        check_unconditional(found, denoiser.dtype)
     for start in range(0, len(captions), batch):
         chunk = captions[start : start + batch]
         cond = denoiser.encode(chunk)
         for seed, noise in noises.items():
             eps_c = first_eps(denoiser, cond, noise)
             scores = dcs_scores(eps_c, eps_u[seed], denoiser.sigma_max, guidance)
-            wrong = ~np.isfinite(np.stack(list(scores.values()))).all(axis=0)
-            if wrong.any():
-                raise NetworkError(
-                    f"caption {chunk[int(wrong.argmax())]!r}, seed {seed}: the score is not finite; "
-                    "set this model's dtype to float32"
-                )
-            yield Scored(start, seed, scores)
+            sound = np.isfinite(np.stack(list(scores.values()))).all(axis=0)
+            yield Scored(start, seed, {k: np.where(sound, v, np.nan) for k, v in scores.items()})

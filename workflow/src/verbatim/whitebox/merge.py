@@ -16,7 +16,9 @@ PRESETS = {"reference": "dcs_reference", "paper": "dcs_paper"}
 
 
 def mean_seeds(seeds: pd.DataFrame) -> pd.DataFrame:
-    """Mean of every prompt's scores over its seeds: prompt_id, the scores, n_seeds.
+    """Mean of every prompt's scores over the seeds that have them: prompt_id, the scores, n_seeds (those).
+
+    NaN for a prompt that no seed has a score of; it ranks last.
 
     Parameters
     ----------
@@ -35,7 +37,7 @@ def mean_seeds(seeds: pd.DataFrame) -> pd.DataFrame:
         )
     groups = seeds.sort_values(["prompt_id", "seed"]).groupby("prompt_id", sort=True)
     table = groups[list(SCORES)].mean()
-    table["n_seeds"] = groups.size().astype("int32")
+    table["n_seeds"] = groups[SCORES[0]].count().astype("int32")
     return table.reset_index()
 
 
