@@ -128,12 +128,12 @@ def trace_distances(
         stored = label[f"distance_{kind.lower()}"]
         if not np.isfinite(stored):
             continue
-        seed, at = np.unravel_index(np.argmin(np.abs(table - stored)), table.shape)
-        if abs(table[seed, at] - stored) <= NEAR:
+        place, at = np.unravel_index(np.argmin(np.abs(table - stored)), table.shape)
+        if abs(table[place, at] - stored) <= NEAR:
             row, crop = keys[int(at)]
             found.append(
                 {
-                    "kind": kind, "seed": there[int(seed)], "row": row, "crop": crop,
+                    "kind": kind, "seed": there[int(place)], "row": row, "crop": crop,
                     "distance": float(stored), "masked": kind == "TV",
                 }
             )  # fmt: skip
