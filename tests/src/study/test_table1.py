@@ -71,3 +71,12 @@ def test_a_seed_that_diverged_is_named_beside_the_one_that_did_not():
     line = table.loc[("train", "mc", "none")]
     assert (line["seeds"], line["status"]) == (0, "failed: step 9: the loss is inf")
     assert table.loc[("none", "none", "none"), "status"] == "ok"
+
+
+def test_no_interval_of_a_share_leaves_what_a_share_can_be():
+    measures = made_measures()
+    recall = measures["measure"].eq("recall")
+    measures.loc[recall, "value"] = np.resize([0.0, 1.0, 1.0, 0.0], recall.sum())
+    line = made_table(measures, made_states()).loc[("none", "none", "none")]
+    assert line["recall_low"] == 0
+    assert line["recall_high"] == 1

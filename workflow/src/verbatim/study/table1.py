@@ -39,10 +39,15 @@ def table_runs(grid: Grid) -> list[dict[str, str]]:
     return lines
 
 
-def _level(values: Values, run: Run, confidence: float) -> tuple[float, float, float, int]:
+def _level(
+    values: Values, run: Run, confidence: float, is_share: bool
+) -> tuple[float, float, float, int]:
+    """Value, low, high and seeds of a run; no interval goes beyond what a share can be."""
     found = estimate(values, {run: 1.0}, confidence)
     if found is None:
         return float("nan"), float("nan"), float("nan"), 0
+    if is_share:
+        return found.value, max(found.low, 0.0), min(found.high, 1.0), found.n
     return found.value, found.low, found.high, found.n
 
 
@@ -88,7 +93,7 @@ def mitigation_table(
             bare[line["copies"]] = run
         unchanged = bare[line["copies"]]
         key = (line["stage"], line["mitigation"], line["duplication"])
-        value, low, high, n = _level(scores, run, confidence)
+        value, low, high, n = _level(scores, run, confidence, True)
         row: dict[str, object] = {
             **{name: line[name] for name in ("stage", "mitigation", "duplication", "copies")},
             "theirs": theirs.get(key, float("nan")), "ours": value, "low": low, "high": high,
@@ -98,7 +103,7 @@ def mitigation_table(
         for name, values in {"": scores, **beside}.items():
             prefix = f"{name}_" if name else ""
             if name:
-                level = _level(values, run, confidence)
+                level = _level(values, run, confidence, name == RECALL)
                 row |= dict(zip((name, f"{name}_low", f"{name}_high"), level, strict=False))
             change = (
                 None
