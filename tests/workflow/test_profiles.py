@@ -105,7 +105,9 @@ def test_a_job_goes_to_a_partition_with_gpus_only_if_it_needs_one():
 
 def test_the_default_profile_is_what_make_runs_with():
     default = yaml.safe_load((PROFILES / "default" / "config.yaml").read_text("utf-8"))
-    assert default == {"cores": "all", "rerun-incomplete": True}
+    slurm = yaml.safe_load((PROFILES / "slurm" / "config.yaml").read_text("utf-8"))
+    rate = "max-jobs-per-timespan"
+    assert default == {"cores": "all", "rerun-incomplete": True, rate: slurm[rate]}
     shown = subprocess.run(
         ["make", "--no-print-directory", "--dry-run", "all", "PROFILE=slurm"],
         cwd=ROOT, capture_output=True, text=True, check=True,
