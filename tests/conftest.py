@@ -23,6 +23,14 @@ sys.path.insert(0, str(ROOT / "tests"))
 from script_files import Files  # noqa: E402
 
 
+@pytest.fixture(autouse=True)
+def close_figures():
+    """No test leaves figures open; matplotlib is not imported for those that draw none."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
 @pytest.fixture
 def run_script(tmp_path: Path) -> Callable[..., None]:
     """Run `workflow/scripts/<path>` with a stand-in for Snakemake's `snakemake` object."""

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from figure_texts import texts
 from made_results import make_labels, make_prompts, make_truth, rows_of
 
 from verbatim.figures.duplication import (
@@ -26,16 +27,6 @@ from verbatim.figures.syntheses import Synthesis, choose_syntheses, plot_synthes
 from verbatim.figures.table1 import plot_table1
 from verbatim.figures.templates import masked_difference, plot_templates
 from verbatim.figures.triples import Triple
-
-
-@pytest.fixture(autouse=True)
-def close():
-    yield
-    plt.close("all")
-
-
-def texts(figure):
-    return [text.get_text() for text in figure.findobj(plt.Text) if text.get_text()]
 
 
 def picture(value=0.5):

@@ -1,9 +1,9 @@
 """The figures: what they show is read back from the Matplotlib figure, not from pixels."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from figure_texts import texts
 from made_results import make_labels, make_truth, rows_of
 
 from verbatim.figures.grid import Example, plot_grid
@@ -15,16 +15,6 @@ from verbatim.figures.triples import Triple, choose_examples, plot_triples
 from verbatim.figures.unpicked import Drawn, choose_prompts, plot_unpicked
 
 NAMES = {"sd1": "SD V1", "sd2": "SD V2"}
-
-
-@pytest.fixture(autouse=True)
-def close():
-    yield
-    plt.close("all")
-
-
-def texts(figure):
-    return [text.get_text() for text in figure.findobj(plt.Text) if text.get_text()]
 
 
 def test_a_figure_has_the_same_bytes_on_every_run(tmp_path):

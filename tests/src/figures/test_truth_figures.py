@@ -1,25 +1,15 @@
 """Figures that only a world with known copies can have."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from figure_texts import texts
 
 from verbatim.figures.confusion import count_cells, plot_confusion
 from verbatim.figures.roc import choose_scores, plot_detector_recall, plot_roc
 
 NAMES = {"sd1": "SD V1", "sd2": "SD V2"}
 SCORES = choose_scores("reference", "world")
-
-
-@pytest.fixture(autouse=True)
-def close():
-    yield
-    plt.close("all")
-
-
-def texts(figure):
-    return [text.get_text() for text in figure.findobj(plt.Text) if text.get_text()]
 
 
 def kinds_of(counts=("all", "10", "20"), matched=True):

@@ -1,9 +1,9 @@
 """Every figure is drawn of what there is, and says so where there is nothing."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from figure_texts import whole_text
 from made_claims import made_grid, made_measures
 
 from verbatim.study import curves, plots
@@ -11,16 +11,6 @@ from verbatim.study.designs import Series
 from verbatim.study.table1 import table_runs
 
 LINES = ["stage", "mitigation", "duplication", "copies", "point", "defence"]
-
-
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    plt.close("all")
-
-
-def texts(figure):
-    return " ".join(text.get_text() for text in figure.findobj(plt.Text))
 
 
 def test_a_series_has_a_panel_of_similarity_and_one_of_recall():
@@ -37,11 +27,11 @@ def test_a_series_of_a_run_without_it_says_so():
     figure = plots.plot_series(
         made_measures().iloc[:0], made_grid(), {"full": Series("ddf", "full")}, "ddf", 0.95
     )
-    assert "no points of this run" in texts(figure)
+    assert "no points of this run" in whole_text(figure)
 
 
 def test_conditionings_are_those_that_were_trained():
-    shown = texts(plots.plot_conditioning(made_measures(), made_grid(), 0.95))
+    shown = whole_text(plots.plot_conditioning(made_measures(), made_grid(), 0.95))
     assert "fixed" in shown
     assert "class" not in shown
 
@@ -51,7 +41,7 @@ def test_mitigations_have_quality_beside_similarity(stage):
     lines = pd.DataFrame(table_runs(made_grid()), columns=LINES)
     figure = plots.plot_mitigations(made_measures(), lines, stage, 0.95)
     assert len([ax for ax in figure.axes if ax.get_title(loc="left")]) == 4
-    assert ("MC" if stage == "train" else "GNI") in texts(figure)
+    assert ("MC" if stage == "train" else "GNI") in whole_text(figure)
 
 
 def test_several_captions_are_drawn_under_both_kinds_of_duplication():
@@ -70,8 +60,10 @@ def test_several_captions_are_drawn_under_both_kinds_of_duplication():
 
 def test_attacks_behind_mitigations_are_drawn_or_said_to_be_missing():
     lines = pd.DataFrame(table_runs(made_grid()), columns=LINES)
-    assert "guess" not in texts(plots.plot_attacks(made_measures(), lines, 0.95))
-    assert "no mitigated points" in texts(plots.plot_attacks(made_measures().iloc[:0], lines, 0.95))
+    assert "guess" not in whole_text(plots.plot_attacks(made_measures(), lines, 0.95))
+    assert "no mitigated points" in whole_text(
+        plots.plot_attacks(made_measures().iloc[:0], lines, 0.95)
+    )
 
 
 def test_membership_is_a_curve_an_attack():
@@ -82,8 +74,8 @@ def test_membership_is_a_curve_an_attack():
          "loss": rng.normal(size=300) - member, "lira": rng.normal(size=300) + 2 * member}
     )  # fmt: skip
     figure = curves.plot_membership(table, 50, 0.95)
-    assert "LiRA" in texts(figure)
-    assert "too few shadow models" in texts(curves.plot_membership(None, 50, 0.95))
+    assert "LiRA" in whole_text(figure)
+    assert "too few shadow models" in whole_text(curves.plot_membership(None, 50, 0.95))
 
 
 def test_relative_distances_are_drawn_a_line_a_run():
@@ -91,12 +83,14 @@ def test_relative_distances_are_drawn_a_line_a_run():
         {"point": "uncond", "seed": [0] * 5 + [1] * 5, "relative": np.linspace(0.5, 2, 10)}
     )
     figure = curves.plot_relative(table, {"uncond": "no captions"})
-    assert "no captions" in texts(figure)
-    assert "no model without captions" in texts(curves.plot_relative(table.iloc[:0], {}))
+    assert "no captions" in whole_text(figure)
+    assert "no model without captions" in whole_text(curves.plot_relative(table.iloc[:0], {}))
 
 
 def test_complexity_names_its_correlation():
     table = pd.DataFrame({"similarity": [0.9, 0.7, 0.5, 0.4], "match": [0, 1, 2, 3]})
     figure = curves.plot_complexity(table, {"entropy": {0: 1.0, 1: 2.0, 2: 3.0, 3: 5.0}}, "none")
-    assert "r = -0.9" in texts(figure)
-    assert "no pictures" in texts(curves.plot_complexity(table.iloc[:0], {"entropy": {}}, "none"))
+    assert "r = -0.9" in whole_text(figure)
+    assert "no pictures" in whole_text(
+        curves.plot_complexity(table.iloc[:0], {"entropy": {}}, "none")
+    )

@@ -1,24 +1,13 @@
 """Repeated pictures and users' prompts are drawn of what there is, and said to be missing where there is nothing."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import pytest
+from figure_texts import whole_text
 from made_claims import made_clusters, made_grid, made_measures, row
 
 from verbatim.study.measures import Measures
 from verbatim.study.repetition import SHARES, plot_clusters, plot_users
 from verbatim.study.users import add_users
-
-
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    plt.close("all")
-
-
-def texts(figure):
-    return " ".join(text.get_text() for text in figure.findobj(plt.Text))
 
 
 def test_clusters_of_one_picture_are_drawn_by_how_often_and_by_captions():
@@ -30,7 +19,7 @@ def test_clusters_of_one_picture_are_drawn_by_how_often_and_by_captions():
     assert [len(cloud.get_offsets()) for cloud in right.collections] == [3, 3]
     (line,) = left.lines  # of points as the base alone
     np.testing.assert_allclose(line.get_ydata(), [0.7, 0.55])
-    assert "r = 0.30 within a data set (mean of 2)" in texts(figure)
+    assert "r = 0.30 within a data set (mean of 2)" in whole_text(figure)
     assert "nothing varies" in right.get_title(loc="left")
     assert {"image and caption, mean", "other points"} <= {
         t.get_text() for t in figure.legends[0].texts
@@ -40,7 +29,7 @@ def test_clusters_of_one_picture_are_drawn_by_how_often_and_by_captions():
 def test_clusters_that_nothing_came_near_leave_nothing_to_draw():
     for clusters in (made_clusters().iloc[:0], made_clusters().assign(generations=0)):
         figure = plot_clusters(clusters, made_measures(), made_grid())
-        assert "no pictures were generated" in texts(figure)
+        assert "no pictures were generated" in whole_text(figure)
 
 
 def test_users_shares_stand_beside_what_nobody_trained_on():
@@ -54,11 +43,11 @@ def test_users_shares_stand_beside_what_nobody_trained_on():
     assert [label.get_text().partition(" (n")[0] for label in ax.get_yticklabels()] == [
         *SHARES.values()
     ]
-    assert "all prompts (n = 4)" in texts(figure)
+    assert "all prompts (n = 4)" in whole_text(figure)
     assert "similarity above 0.7" in ax.get_xlabel()
     none = out.table[out.table["measure"] != "users_above:described"]
-    assert "describes its match (n" not in texts(plot_users(none))
+    assert "describes its match (n" not in whole_text(plot_users(none))
 
 
 def test_a_run_without_users_says_so():
-    assert "no prompts of users" in texts(plot_users(made_measures()))
+    assert "no prompts of users" in whole_text(plot_users(made_measures()))
