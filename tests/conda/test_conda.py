@@ -21,8 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "tests" / "workflow")]
 
 from channel import write_channel  # noqa: E402
-from script_imports import imported  # noqa: E402
 from snakemake_runs import Tree  # noqa: E402
+
+from verbatim.config.code import imported_packages as imported  # noqa: E402
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("VERBATIM_CONDA"), reason="installs py-rattler: make test-conda"

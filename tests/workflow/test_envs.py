@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from script_imports import imported
+
+from verbatim.config.code import imported_packages as imported
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVS = ROOT / "envs"
@@ -155,20 +156,3 @@ def test_what_a_pinned_package_is_said_to_bring_it_does_ask_for():
     for name, package in BROUGHT.items():
         asked = [re.split(r"[ ;<>=!~\[(]", one)[0] for one in metadata.requires(package) or ()]
         assert plain(name) in {plain(one) for one in asked}, f"{package} does not bring {name}"
-
-
-def test_imports_are_followed_through_modules_into_the_functions_that_are_reached(tmp_path):
-    script = tmp_path / "one.py"
-    script.write_text(
-        "import json\nfrom typing import TYPE_CHECKING\n"
-        "if TYPE_CHECKING:\n    import seaborn\n"
-        "def used():\n    import scipy.stats\ndef unused():\n    import faiss\n"
-        "def main(smk):\n    used()\nmain(None)\n"
-    )
-    assert imported(script, set()) == {"scipy"}
-    assert imported(script) == {"scipy", "faiss"}
-    light, heavy = tmp_path / "light.py", tmp_path / "heavy.py"
-    light.write_text("from verbatim.runtime import progress\n")
-    assert "torch" not in imported(light)
-    heavy.write_text("from verbatim.runtime import load_model\n")
-    assert {"torch", "diffusers"} <= imported(heavy)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from verbatim.config.code import CHANGES_NO_NUMBER, code_of, imported_packages
+
 ROOT = Path(__file__).resolve().parents[2]
 SRC, SCRIPTS, RULES = (ROOT / "workflow" / name for name in ("src/verbatim", "scripts", "rules"))
 STAGES = [
@@ -22,7 +24,7 @@ STAGES = [
     "study",
 ]
 SHARED = {
-    "archives", "authors", "clip", "compare", "configuration", "decisions", "diffusion", "guards", "images", "parts",
+    "archives", "authors", "clip", "compare", "config", "configuration", "decisions", "diffusion", "guards", "images", "parts",
     "pictures", "ranking", "records", "search", "templates",
 }  # fmt: skip
 # file -> the other stage's module that it may import, and why
@@ -186,38 +188,27 @@ def test_a_rule_names_its_script_log_and_benchmark_after_itself_and_says_what_it
 
 @pytest.mark.parametrize("rule", WORKING)
 def test_a_rule_that_calls_a_network_asks_for_a_gpu_and_no_other_does(rule):
-    _, text = WORKING[rule]
-    code = set(re.findall(r'"([\w/]+)"', directive(text, "input").partition("code=")[2]))
-    heavy = any(
-        TORCH & {module.split(".")[0] for module in modules_of(SRC / f"{module}.py")}
-        for module in code
-        if (SRC / f"{module}.py").is_file()
-    )
-    heavy = heavy and rule not in LIGHT
-    assert ("gpu=1" in directive(text, "resources")) == heavy, f"{rule}: {sorted(code)}"
+    stage, text = WORKING[rule]
+    heavy = TORCH & imported_packages(SCRIPTS / stage / f"{rule}.py")
+    heavy = heavy if rule not in LIGHT else set()
+    assert ("gpu=1" in directive(text, "resources")) == bool(heavy), f"{rule}: {sorted(heavy)}"
 
 
 @pytest.mark.parametrize("rule", WORKING)
-def test_a_rule_reruns_when_the_code_that_its_script_calls_changes(rule):
-    """Every module that the script imports, and what these import, is an input (Snakemake tracks none)."""
+def test_a_rule_depends_on_the_code_that_its_own_script_reaches(rule):
     stage, text = WORKING[rule]
-    given = set(re.findall(r'"([\w/]+)"', directive(text, "input").partition("code=")[2]))
-    silent = {
-        "records",
-        "runtime",
-        "configuration",
-        "parts",
-        "pictures",
-    }  # they move data and change no number
-    needed, todo = set(), [SCRIPTS / stage / f"{rule}.py"]
-    while todo:
-        for module in modules_of(todo.pop()):
-            path = module.removeprefix("verbatim.").replace(".", "/")
-            library = module.startswith("verbatim.") and (SRC / f"{path}.py").is_file()
-            if library and path not in silent | needed:
-                needed.add(path)
-                todo += [SRC / f"{path}.py"] if rule not in LIGHT else []
-    assert needed <= given, f"{rule} lacks {sorted(needed - given)}"
+    if code_of(SCRIPTS / stage / f"{rule}.py"):
+        assert f'code=code_of("{stage}/{rule}"' in directive(text, "input"), rule
+
+
+def test_no_rule_lists_modules_by_hand():
+    for rule, (_, text) in ALL_RULES.items():
+        assert not re.search(r"src/verbatim/\w", text), rule
+
+
+def test_every_module_that_changes_no_number_is_there():
+    for module in CHANGES_NO_NUMBER:
+        assert (SRC / f"{module}.py").is_file(), module
 
 
 def test_only_tables_and_figures_read_the_truth():

@@ -12,7 +12,7 @@ rule select_blackbox:
     input:
         prompts="<results>/dedup/prompts.parquet",
         scores="<results>/whitebox/{model}/scores.parquet",
-        code=code("ranking"),
+        code=code_of("blackbox/select_blackbox"),
     output:
         selection="<results>/blackbox/{model}/selection.parquet",
     log:
@@ -37,17 +37,7 @@ rule generate_blackbox:
         model=model_folder,
         weights=model_weights,
         checked=checked_model,
-        code=code(
-            "diffusion/denoiser",
-            "diffusion/folders",
-            "diffusion/latent",
-            "diffusion/load",
-            "diffusion/noise",
-            "diffusion/pixel",
-            "diffusion/sampling",
-            "diffusion/sentencepiece",
-            "images",
-        ),
+        code=code_of("blackbox/generate_blackbox"),
     output:
         images="<results>/blackbox/{model}/shards/{shard}.images.parquet",
         cost="<results>/blackbox/{model}/shards/{shard}.cost.parquet",
@@ -78,7 +68,7 @@ rule generate_blackbox:
 rule score_blackbox:
     input:
         images="<results>/blackbox/{model}/shards/{shard}.images.parquet",
-        code=code("blackbox/consistency", "blackbox/ecs", "images", "ranking"),
+        code=code_of("blackbox/score_blackbox"),
     output:
         scores="<results>/blackbox/{model}/shards/{shard}.parquet",
     log:
@@ -105,7 +95,7 @@ rule merge_blackbox:
         images=of_shards("blackbox", ".images.parquet"),
         scores=of_shards("blackbox", ".parquet"),
         costs=of_shards("blackbox", ".cost.parquet"),
-        code=code("blackbox/ecs", "images", "ranking"),
+        code=code_of("blackbox/merge_blackbox"),
     output:
         images="<results>/blackbox/{model}/images.parquet",
         scores="<results>/blackbox/{model}/scores.parquet",

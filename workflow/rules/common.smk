@@ -2,6 +2,7 @@
 # what a run reads; models.smk: for the model sheet.
 import functools
 import math
+import os
 import sys
 import zlib
 from pathlib import Path
@@ -11,6 +12,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "src"))
 
 from verbatim import configuration, decisions, sources
+from verbatim.config import code
 from verbatim.study import grid
 
 try:
@@ -54,9 +56,19 @@ RESULTS = config["results"]
 WORLD = config["inputs"]["source"] == "world"
 
 
-def code(*modules):
-    """Paths of library modules (under verbatim/, no suffix), as inputs of the rules that they compute for."""
-    return [workflow.source_path(f"../src/verbatim/{module}.py") for module in modules]
+def code_of(*scripts):
+    """Input function: every library module that decides what these scripts compute.
+
+    A script is named "stage/rule", another file by its path from the top folder, with suffix.
+    """
+    top = Path(workflow.basedir)
+    files = [
+        top / name if name.endswith(".py") else top / "workflow/scripts" / f"{name}.py"
+        for name in scripts
+    ]
+    # relative where it can be, so that a folder with its results can be moved without reruns
+    library = os.path.relpath(top / "workflow" / "src" / "verbatim")
+    return lambda wildcards: [f"{library}/{m}.py" for m in code.code_of(*files)]
 
 
 def shards(n, size):

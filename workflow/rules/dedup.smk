@@ -23,7 +23,7 @@ rule build_fingerprints:
         manifest="<results>/inputs/manifest.tsv",
         rows="<results>/inputs/rows/{shard}.parquet",
         embeddings=lambda wildcards: source_file("embeddings", wildcards.shard),
-        code=code("search", "dedup/copies", "dedup/spill"),
+        code=code_of("dedup/build_fingerprints"),
     output:
         fingerprints="<results>/dedup/fingerprints/{shard}.npy",
     log:
@@ -47,7 +47,7 @@ rule merge_copies:
             "<results>/dedup/fingerprints/{shard}.npy", shard=input_shards()
         ),
         embeddings=source_files("embeddings"),
-        code=code("search", "dedup/copies", "dedup/spill"),
+        code=code_of("dedup/merge_copies"),
     output:
         copies="<results>/dedup/copies.parquet",
     log:
@@ -72,7 +72,7 @@ rule train_index:
         rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
         embeddings=source_files("embeddings"),
         copies="<results>/dedup/copies.parquet",
-        code=code("search", "dedup/copies", "dedup/index", "dedup/spill"),
+        code=code_of("dedup/train_index"),
     output:
         index="<results>/dedup/trained.faiss",
     log:
@@ -109,7 +109,7 @@ rule build_index:
         ],
         copies="<results>/dedup/copies.parquet",
         trained="<results>/dedup/trained.faiss",
-        code=code("search", "dedup/copies", "dedup/index", "dedup/spill"),
+        code=code_of("dedup/build_index"),
     output:
         index="<results>/dedup/index/{part}.faiss",
     log:
@@ -136,7 +136,7 @@ rule search_pairs:
         copies="<results>/dedup/copies.parquet",
         # of the other shards the index and the manifest know
         embeddings=lambda wildcards: source_file("embeddings", wildcards.shard),
-        code=code("search", "dedup/copies", "dedup/pairs", "dedup/spill"),
+        code=code_of("dedup/search_pairs"),
     output:
         pairs="<results>/dedup/pairs/{shard}.parquet",
     log:
@@ -167,7 +167,7 @@ rule cluster_rows:
     input:
         manifest="<results>/inputs/manifest.tsv",
         pairs=expand("<results>/dedup/pairs/{shard}.parquet", shard=input_shards()),
-        code=code("dedup/clusters", "dedup/components", "dedup/spill"),
+        code=code_of("dedup/cluster_rows"),
     output:
         clusters="<results>/dedup/clusters.parquet",
         sizes="<results>/dedup/cluster_sizes.parquet",
@@ -192,7 +192,7 @@ rule count_clusters:
     input:
         rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
         clusters="<results>/dedup/clusters.parquet",
-        code=code("dedup/clusters", "dedup/prompts", "dedup/spill"),
+        code=code_of("dedup/count_clusters"),
     output:
         stats="<results>/dedup/cluster_stats.parquet",
     log:
@@ -216,7 +216,7 @@ rule count_duplicates:
         rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
         clusters="<results>/dedup/clusters.parquet",
         stats="<results>/dedup/cluster_stats.parquet",
-        code=code("search", "dedup/clusters", "dedup/copies", "dedup/spill"),
+        code=code_of("dedup/count_duplicates"),
     output:
         histograms="<results>/dedup/histograms.parquet",
     log:
@@ -241,7 +241,7 @@ rule select_prompts:
         sizes="<results>/dedup/cluster_sizes.parquet",
         stats="<results>/dedup/cluster_stats.parquet",
         extra=extra_prompts(),
-        code=code("dedup/prompts", "dedup/spill"),
+        code=code_of("dedup/select_prompts"),
     output:
         prompts="<results>/dedup/prompts.parquet",
     log:
@@ -280,7 +280,7 @@ rule select_listed:
         clusters="<results>/dedup/clusters.parquet",
         stats="<results>/dedup/cluster_stats.parquet",
         extra=extra_prompts(),
-        code=code("authors", "dedup/listed", "dedup/prompts", "dedup/spill"),
+        code=code_of("dedup/select_listed"),
     output:
         prompts="<results>/dedup/prompts.parquet",
     log:
@@ -305,7 +305,7 @@ rule select_kept_rows:
     input:
         rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
         clusters="<results>/dedup/clusters.parquet",
-        code=code("dedup/clusters", "dedup/spill"),
+        code=code_of("dedup/select_kept_rows"),
     output:
         kept="<results>/dedup/kept_rows.parquet",
     log:
@@ -330,7 +330,7 @@ rule compare_pairs:
         # not an input a shard: a pair may reach into any, and clusters come after all of them
         clusters="<results>/dedup/clusters.parquet",
         pairs="<results>/dedup/pairs/{shard}.parquet",
-        code=code("images", "dedup/regions", "inputs/pictures", "templates"),
+        code=code_of("dedup/compare_pairs"),
     output:
         templates="<results>/dedup/templates/{shard}.parquet",
     log:

@@ -23,18 +23,7 @@ rule check_copies:
         fetched="<results>/labels/{model}/fetched.parquet",
         clusters="<results>/dedup/clusters.parquet",
         stats="<results>/dedup/cluster_stats.parquet",
-        code=code(
-            "compare",
-            "evidence/matching",
-            "evidence/null",
-            "evidence/pairing",
-            "evidence/pictures",
-            "evidence/placeholders",
-            "evidence/placements",
-            "evidence/verification",
-            "guards",
-            "images",
-        ),
+        code=code_of("evidence/check_copies"),
     output:
         verification="<results>/evidence/{model}/verification.parquet",
     log:
@@ -64,7 +53,7 @@ rule count_verified:
             f"<results>/evidence/{model}/verification.parquet"
             for model in MODELS.index
         ],
-        code=code("evidence/counts"),
+        code=code_of("evidence/count_verified"),
     output:
         table="<results>/evidence/verified.csv",
     log:
@@ -102,15 +91,7 @@ rule build_review:
             workflow.source_path(f"../report/review/page.{kind}")
             for kind in ("html", "css", "js")
         ],
-        code=code(
-            "compare",
-            "decisions",
-            "evidence/gathering",
-            "evidence/panels",
-            "evidence/placements",
-            "evidence/review",
-            "images",
-        ),
+        code=code_of("evidence/build_review"),
     output:
         page="<results>/evidence/review/index.html",
         pictures=directory("<results>/evidence/review/pictures"),
@@ -147,36 +128,12 @@ rule build_bundle:
         rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
         model=model_folder,
         weights=model_weights,
-        computed=code(
-            "clip",
-            "diffusion/denoiser",
-            "diffusion/latent",
-            "diffusion/load",
-            "diffusion/noise",
-            "diffusion/pixel",
-            "diffusion/sampling",
-            "diffusion/stacks",
-            "evidence/matching",
-            "evidence/null",
-            "evidence/pairing",
-            "evidence/pictures",
-            "evidence/placeholders",
-            "evidence/verification",
-            "guards",
-            "labels/label",
-            "labels/masks",
-            "labels/neighbours",
-            "labels/training",
-            "search",
+        computed=code_of(
+            "labels/generate_candidates",
+            "labels/label_candidates",
+            "evidence/check_copies",
         ),
-        code=code(
-            "compare",
-            "evidence/bundle",
-            "evidence/manifest",
-            "evidence/panels",
-            "evidence/placements",
-            "images",
-        ),
+        code=code_of("evidence/build_bundle"),
     output:
         bundle=directory("<results>/evidence/bundles/{model}/{finding}"),
         head="<results>/evidence/bundles/{model}/{finding}.head",

@@ -30,16 +30,7 @@ rule plot_pictures:
         ],
         scores=of_attacked("<results>/blackbox/{model}/scores.parquet"),
         one_step=of_attacked("<results>/blackbox/{model}/images.parquet"),
-        code=code(
-            "images",
-            "figures/examples",
-            "figures/grid",
-            "figures/near_misses",
-            "figures/style",
-            "figures/syntheses",
-            "figures/templates",
-            "figures/triples",
-        ),
+        code=code_of("figures/plot_pictures"),
     output:
         fig1=report(
             "<results>/figures/fig1_syntheses.png",
@@ -102,12 +93,7 @@ rule plot_curves:
         manifest="<results>/inputs/manifest.tsv",
         table1="<results>/table1.csv",
         paper="<results>/tables/table1_vs_paper.csv",
-        code=code(
-            "figures/duplication",
-            "figures/precision",
-            "figures/style",
-            "figures/table1",
-        ),
+        code=code_of("figures/plot_curves"),
     output:
         table1=report(
             "<results>/figures/table1.png",
@@ -161,16 +147,7 @@ rule plot_truth:
         roc=detector_table("roc"),
         images=of_attacked("<results>/labels/{model}/images.zip"),
         one_step=of_attacked("<results>/blackbox/{model}/images.parquet"),
-        code=code(
-            "images",
-            "figures/confusion",
-            "figures/grid",
-            "figures/histogram",
-            "figures/recall",
-            "figures/roc",
-            "figures/style",
-            "figures/unpicked",
-        ),
+        code=code_of("figures/plot_truth"),
     output:
         recall=report(
             "<results>/figures/recall.png",

@@ -16,13 +16,7 @@ rule check_inputs:
         embeddings=source_files("embeddings") if has_embeddings() else [],
         metadata=source_files("metadata"),
         archives=picture_archives(),
-        code=code(
-            "images",
-            "inputs/archives",
-            "inputs/layouts",
-            "inputs/manifest",
-            "inputs/pictures",
-        ),
+        code=code_of("inputs/check_inputs"),
     output:
         manifest="<results>/inputs/manifest.tsv",
         archives="<results>/inputs/archives.tsv",
@@ -45,7 +39,7 @@ rule check_inputs:
 rule check_model:
     input:
         model=model_folder,
-        code=code("diffusion/folders", "diffusion/load"),
+        code=code_of("inputs/check_model"),
     output:
         files="<results>/inputs/models/{model}.tsv",
     log:
@@ -72,15 +66,7 @@ rule embed_pictures:
         metadata=lambda wildcards: source_file("metadata", wildcards.shard),
         clip=clip_file("open_clip_config.json"),
         clip_weights=clip_file("open_clip_model.safetensors"),
-        code=code(
-            "clip",
-            "images",
-            "inputs/archives",
-            "inputs/embedding",
-            "inputs/layouts",
-            "inputs/pictures",
-            "inputs/rows",
-        ),
+        code=code_of("inputs/embed_pictures"),
     output:
         embeddings="<results>/inputs/img_emb/img_emb_{shard}.npy",
     log:
@@ -108,13 +94,7 @@ rule build_rows:
             source_file("embeddings", wildcards.shard) if has_embeddings() else []
         ),
         metadata=lambda wildcards: source_file("metadata", wildcards.shard),
-        code=code(
-            "images",
-            "inputs/archives",
-            "inputs/layouts",
-            "inputs/pictures",
-            "inputs/rows",
-        ),
+        code=code_of("inputs/build_rows"),
     output:
         rows="<results>/inputs/rows/{shard}.parquet",
     log:
@@ -138,7 +118,7 @@ rule build_rows:
 rule check_digests:
     input:
         manifest="<results>/inputs/manifest.tsv",
-        code=code("inputs/layouts", "inputs/manifest"),
+        code=code_of("inputs/check_digests"),
     output:
         digests="<results>/inputs/digests/{shard}.txt",
     log:

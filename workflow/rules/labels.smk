@@ -26,7 +26,7 @@ rule select_candidates:
     input:
         unpack(candidate_files),
         prompts="<results>/dedup/prompts.parquet",
-        code=code("authors", "labels/candidates"),
+        code=code_of("labels/select_candidates"),
     output:
         selection="<results>/labels/{model}/selection.parquet",
     log:
@@ -55,18 +55,7 @@ rule generate_candidates:
         model=model_folder,
         weights=model_weights,
         checked=checked_model,
-        code=code(
-            "images",
-            "diffusion/denoiser",
-            "diffusion/folders",
-            "diffusion/latent",
-            "diffusion/load",
-            "diffusion/noise",
-            "diffusion/pixel",
-            "diffusion/sampling",
-            "diffusion/sentencepiece",
-            "diffusion/stacks",
-        ),
+        code=code_of("labels/generate_candidates"),
     output:
         images="<results>/labels/{model}/shards/{shard}.images.parquet",
         cost="<results>/labels/{model}/shards/{shard}.cost.parquet",
@@ -103,6 +92,7 @@ rule merge_candidates:
         selection="<results>/labels/{model}/selection.parquet",
         images=of_shards("labels", ".images.parquet"),
         costs=of_shards("labels", ".cost.parquet"),
+        code=code_of("labels/merge_candidates"),
     output:
         images="<results>/labels/{model}/images.zip",
         cost="<results>/labels/{model}/cost.parquet",
@@ -129,7 +119,7 @@ rule merge_candidates:
 rule build_syntheses:
     input:
         manifest=syntheses_manifest,
-        code=code("images", "labels/syntheses"),
+        code=code_of("labels/build_syntheses"),
     output:
         images="<results>/labels/{model}/images.zip",
         cost="<results>/labels/{model}/cost.parquet",
@@ -156,7 +146,7 @@ rule select_syntheses:
         unpack(candidate_files),
         syntheses="<results>/labels/{model}/syntheses.parquet",
         prompts="<results>/dedup/prompts.parquet",
-        code=code("authors", "images", "labels/candidates", "labels/syntheses"),
+        code=code_of("labels/select_syntheses"),
     output:
         selection="<results>/labels/{model}/selection.parquet",
     log:
@@ -187,15 +177,7 @@ rule label_candidates:
         training="<results>/labels/{model}/training.zip",
         fetched="<results>/labels/{model}/fetched.parquet",
         relatives="<results>/labels/{model}/relatives.parquet",
-        code=code(
-            "compare",
-            "guards",
-            "images",
-            "labels/label",
-            "labels/masks",
-            "labels/training",
-            "templates",
-        ),
+        code=code_of("labels/label_candidates"),
     output:
         labels="<results>/labels/{model}/shards/{shard}.parquet",
         masks="<results>/labels/{model}/shards/{shard}.masks.zip",
@@ -228,7 +210,7 @@ rule merge_labels:
         selection="<results>/labels/{model}/selection.parquet",
         labels=of_shards("labels", ".parquet"),
         masks=of_shards("labels", ".masks.zip"),
-        code=code("images"),
+        code=code_of("labels/merge_labels"),
     output:
         labels="<results>/labels/{model}/labels.parquet",
         masks="<results>/labels/{model}/masks.zip",
@@ -252,7 +234,7 @@ rule build_release:
         training="<results>/labels/{model}/training.zip",
         masks="<results>/labels/{model}/masks.zip",
         rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
-        code=code("authors", "images", "labels/release"),
+        code=code_of("labels/build_release"),
     output:
         release=directory("<results>/labels/{model}/release"),
     log:

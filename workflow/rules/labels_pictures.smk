@@ -8,7 +8,7 @@ rule search_neighbours:
         index=index_parts(),
         clip=clip_file("open_clip_config.json"),
         clip_weights=clip_file("open_clip_model.safetensors"),
-        code=code("clip", "images", "search", "labels/neighbours"),
+        code=code_of("labels/search_neighbours"),
     output:
         neighbours="<results>/labels/{model}/neighbours.parquet",
     log:
@@ -38,7 +38,7 @@ rule select_pictures:
         pairs=expand("<results>/dedup/pairs/{shard}.parquet", shard=input_shards()),
         clusters="<results>/dedup/clusters.parquet",
         copies="<results>/dedup/copies.parquet",
-        code=code("dedup/relatives"),
+        code=code_of("labels/select_pictures"),
     output:
         wanted="<results>/labels/{model}/wanted.parquet",
         relatives="<results>/labels/{model}/relatives.parquet",
@@ -70,18 +70,7 @@ rule fetch_urls:
     input:
         wanted="<results>/labels/{model}/wanted.parquet",
         archives=picture_archives(),
-        code=code(
-            "images",
-            "inputs/addresses",
-            "inputs/archives",
-            "inputs/connections",
-            "inputs/contents",
-            "inputs/download",
-            "inputs/fetching",
-            "inputs/layouts",
-            "inputs/pictures",
-            "inputs/url_cache",
-        ),
+        code=code_of("labels/fetch_urls"),
     output:
         urls="<results>/labels/{model}/urls.parquet",
     log:
@@ -119,7 +108,7 @@ rule fetch_pictures:
             else []
         ),
         archives=picture_archives(),
-        code=code("images", "inputs/pictures", "inputs/url_cache"),
+        code=code_of("labels/fetch_pictures"),
     output:
         pictures="<results>/labels/{model}/training.zip",
         fetched="<results>/labels/{model}/fetched.parquet",

@@ -13,7 +13,7 @@ rule select_postfilter:
     input:
         selection="<results>/blackbox/{model}/selection.parquet",
         scores="<results>/blackbox/{model}/scores.parquet",
-        code=code("ranking"),
+        code=code_of("postfilter/select_postfilter"),
     output:
         selection="<results>/postfilter/{model}/selection.parquet",
     log:
@@ -38,22 +38,7 @@ rule filter_prompts:
         model=model_folder,
         weights=model_weights,
         checked=checked_model,
-        code=code(
-            "images",
-            "diffusion/denoiser",
-            "diffusion/folders",
-            "diffusion/latent",
-            "diffusion/load",
-            "diffusion/noise",
-            "diffusion/pixel",
-            "diffusion/sampling",
-            "diffusion/sentencepiece",
-            "diffusion/stacks",
-            "postfilter/cliques",
-            "postfilter/filtering",
-            "postfilter/stopping",
-            "postfilter/tiles",
-        ),
+        code=code_of("postfilter/filter_prompts"),
     output:
         images="<results>/postfilter/{model}/shards/{shard}.images.parquet",
         scores="<results>/postfilter/{model}/shards/{shard}.parquet",
@@ -96,7 +81,7 @@ rule merge_postfilter:
         images=of_shards("postfilter", ".images.parquet"),
         scores=of_shards("postfilter", ".parquet"),
         costs=of_shards("postfilter", ".cost.parquet"),
-        code=code("ranking"),
+        code=code_of("postfilter/merge_postfilter"),
     output:
         images="<results>/postfilter/{model}/images.parquet",
         scores="<results>/postfilter/{model}/scores.parquet",

@@ -29,7 +29,7 @@ rule count_labels:
         labels=labels_of_models,
         clusters="<results>/dedup/clusters.parquet",
         decisions=config["labels"]["decisions"] or [],
-        code=code("decisions", "tables/table1", "tables/text"),
+        code=code_of("tables/count_labels"),
     output:
         table=report(
             "<results>/table1.csv",
@@ -58,7 +58,7 @@ rule compare_paper:
     input:
         table1="<results>/table1.csv",
         paper=config["tables"]["paper_values"],
-        code=code("tables/table1", "tables/text"),
+        code=code_of("tables/compare_paper"),
     output:
         table=report(
             "<results>/tables/table1_vs_paper.csv",
@@ -87,7 +87,7 @@ rule compare_paper:
 rule merge_costs:
     input:
         costs=cost_files,
-        code=code("tables/costs", "tables/text"),
+        code=code_of("tables/merge_costs"),
     output:
         table=report(
             "<results>/tables/costs.csv",
@@ -120,9 +120,7 @@ rule count_precision:
         postfilter=of_attacked("<results>/postfilter/{model}/scores.parquet"),
         labels=of_attacked("<results>/labels/{model}/labels.parquet"),
         clusters="<results>/dedup/clusters.parquet",
-        code=code(
-            "tables/precision", "tables/table1", "tables/statistics", "tables/text"
-        ),
+        code=code_of("tables/count_precision"),
     output:
         table=report(
             "<results>/tables/precision.csv",
@@ -153,7 +151,7 @@ rule compare_authors:
             f"<results>/labels/{model}/labels.parquet" for model in authors_models()
         ],
         authors=[config["labels"]["authors"][model] for model in authors_models()],
-        code=code("authors", "tables/agreement", "tables/text"),
+        code=code_of("tables/compare_authors"),
     output:
         table="<results>/tables/agreement.csv",
     log:
@@ -184,7 +182,7 @@ rule merge_tables:
         evaluation=detector_table("evaluation"),
         kinds=detector_table("kinds"),
         depths=detector_table("depths"),
-        code=code("tables/page"),
+        code=code_of("tables/merge_tables"),
     output:
         page=report(
             "<results>/tables/tables.html",
@@ -231,7 +229,7 @@ rule check_results:
             for file in ("labels.parquet", "images.zip", "training.zip", "masks.zip")
         ],
         decisions=config["labels"]["decisions"] or [],
-        code=code("decisions", "tables/checks"),
+        code=code_of("tables/check_results", "tests/results/test_results.py"),
     output:
         report="<results>/checks.txt",
     log:

@@ -5,13 +5,7 @@ rule count_recall:
     input:
         truth="<results>/world/truth.parquet",
         labels=labels_of_models,
-        code=code(
-            "tables/recall",
-            "tables/truth",
-            "tables/table1",
-            "tables/statistics",
-            "tables/text",
-        ),
+        code=code_of("tables/count_recall"),
     output:
         table=report(
             "<results>/tables/recall.csv",
@@ -40,13 +34,7 @@ rule compare_truth:
     input:
         truth="<results>/world/truth.parquet",
         labels=labels_of_models,
-        code=code(
-            "tables/confusion",
-            "tables/truth",
-            "tables/table1",
-            "tables/statistics",
-            "tables/text",
-        ),
+        code=code_of("tables/compare_truth"),
     output:
         table=report(
             "<results>/tables/confusion.csv",
@@ -81,17 +69,7 @@ rule score_detectors:
         blackbox=of_attacked("<results>/blackbox/{model}/scores.parquet"),
         postfilter=of_attacked("<results>/postfilter/{model}/scores.parquet"),
         labels=of_attacked("<results>/labels/{model}/labels.parquet"),
-        code=code(
-            "ranking",
-            "tables/blind",
-            "tables/depths",
-            "tables/detectors",
-            "tables/kinds",
-            "tables/truth",
-            "tables/table1",
-            "tables/statistics",
-            "tables/text",
-        ),
+        code=code_of("tables/score_detectors"),
     output:
         table=report(
             "<results>/tables/evaluation.csv",
@@ -161,7 +139,7 @@ rule compare_seeds:
             "<results>/seeds/{seed}/tables/confusion.csv",
             seed=config["tables"]["seed_runs"],
         ),
-        code=code("tables/seeds", "tables/statistics", "tables/text"),
+        code=code_of("tables/compare_seeds"),
     output:
         table="<results>/tables/seeds.csv",
     log:

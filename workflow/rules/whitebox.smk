@@ -13,17 +13,7 @@ rule score_whitebox:
         model=model_folder,
         weights=model_weights,
         checked=checked_model,
-        code=code(
-            "diffusion/denoiser",
-            "diffusion/folders",
-            "diffusion/latent",
-            "diffusion/load",
-            "diffusion/noise",
-            "diffusion/pixel",
-            "diffusion/sampling",
-            "diffusion/sentencepiece",
-            "whitebox/dcs",
-        ),
+        code=code_of("whitebox/score_whitebox"),
     output:
         scores="<results>/whitebox/{model}/shards/{shard}.parquet",
         cost="<results>/whitebox/{model}/shards/{shard}.cost.parquet",
@@ -56,7 +46,7 @@ rule merge_whitebox:
         prompts="<results>/dedup/prompts.parquet",
         scores=of_shards("whitebox", ".parquet"),
         costs=of_shards("whitebox", ".cost.parquet"),
-        code=code("ranking", "whitebox/merge"),
+        code=code_of("whitebox/merge_whitebox"),
     output:
         seeds="<results>/whitebox/{model}/seeds.parquet",
         scores="<results>/whitebox/{model}/scores.parquet",

@@ -11,7 +11,7 @@ WORLD_SHARDS = input_shards() if WORLD else []
 
 rule build_pictures:
     input:
-        code=code("world/pictures", "images"),
+        code=code_of("world/build_pictures"),
     output:
         pictures="<results>/world/pictures.npy",
         table="<results>/world/pictures.parquet",
@@ -35,13 +35,7 @@ rule build_dataset:
     input:
         pictures=rules.build_pictures.output.pictures,
         table=rules.build_pictures.output.table,
-        code=code(
-            "images",
-            "world/held_out",
-            "world/layout",
-            "world/pictures",
-            "world/planting",
-        ),
+        code=code_of("world/build_dataset"),
     output:
         shards=expand("<results>/world/data/{shard}.tar", shard=WORLD_SHARDS),
         metadata=expand("<results>/world/data/{shard}.parquet", shard=WORLD_SHARDS),
@@ -76,7 +70,7 @@ rule train_clip:
         pictures=rules.build_pictures.output.pictures,
         table=rules.build_pictures.output.table,
         metadata=rules.build_dataset.output.metadata,
-        code=code("clip", "world/contrast", "world/tokenizers", "world/training"),
+        code=code_of("world/train_clip"),
     output:
         config="<results>/world/clip/open_clip_config.json",
         weights="<results>/world/clip/open_clip_model.safetensors",
@@ -109,7 +103,7 @@ rule embed_rows:
         weights=rules.train_clip.output.weights,
         shards=rules.build_dataset.output.shards,
         metadata=rules.build_dataset.output.metadata,
-        code=code("clip", "images", "inputs/pictures", "world/layout"),
+        code=code_of("world/embed_rows"),
     output:
         embeddings=[
             f"<results>/world/embeddings/{kind}/{kind}_{i:04d}.npy"
@@ -141,7 +135,7 @@ rule embed_rows:
 rule train_vae:
     input:
         pictures=rules.build_pictures.output.pictures,
-        code=code("world/autoencoder", "world/training"),
+        code=code_of("world/train_vae"),
     output:
         config="<results>/world/vae/config.json",
         weights="<results>/world/vae/diffusion_pytorch_model.safetensors",
@@ -173,19 +167,7 @@ rule train_model:
         unpack(training_start),
         clip=rules.train_clip.output.config,
         clip_weights=rules.train_clip.output.weights,
-        code=code(
-            "archives",
-            "clip",
-            "images",
-            "inputs/pictures",
-            "world/autoencoder",
-            "world/contrast",
-            "world/latent",
-            "world/models",
-            "world/pixel",
-            "world/tokenizers",
-            "world/training",
-        ),
+        code=code_of("world/train_model"),
     output:
         index="<results>/world/models/{model}/model_index.json",
         weights="<results>/world/models/{model}/weights.sha256",

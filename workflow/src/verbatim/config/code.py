@@ -1,0 +1,154 @@
+"""What a rule's script imports in the end, through the library's modules, and only if it is reached.
+
+A module's own imports count as soon as it is imported. Imports inside a function or class count only when
+something that is reached names it. Names are matched as plain words, so that a doubtful import counts.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SRC = Path(__file__).resolve().parents[2]
+# Modules that move data, log or check, and change no number: an edit of them reruns nothing.
+CHANGES_NO_NUMBER = frozenset(
+    {"config/code", "configuration", "parts", "pictures", "records", "runtime"}
+)
+
+
+@dataclass(frozen=True)
+class _Body:
+    """The imports and the names in some statements, without the inside of functions and classes.
+
+    imports : import statements.
+    names : every identifier and attribute that the statements name.
+    """
+
+    imports: tuple[ast.Import | ast.ImportFrom, ...]
+    names: frozenset[str]
+
+    @classmethod
+    def of(cls, statements: Iterable[ast.AST]) -> _Body:
+        imports: list[ast.Import | ast.ImportFrom] = []
+        names: set[str] = set()
+        todo: list[ast.AST] = list(statements)
+        while todo:
+            node = todo.pop()
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                imports.append(node)
+                continue
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                continue
+            if isinstance(node, ast.Name):
+                names.add(node.id)
+            elif isinstance(node, ast.Attribute):
+                names.add(node.attr)
+            todo += ast.iter_child_nodes(node)
+        return cls(tuple(imports), frozenset(names))
+
+
+@functools.cache
+def _parts(file: Path) -> tuple[_Body, dict[str, _Body]]:
+    """What runs as the file is imported, and each top-level function and class by its name."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    tree = ast.parse(file.read_text("utf-8"))
+    inside = {node.name: _Body.of([node]) for node in tree.body if isinstance(node, kinds)}
+    return _Body.of(node for node in tree.body if not isinstance(node, kinds)), inside
+
+
+def module_file(module: str) -> Path | None:
+    """The library's file of a module's full name; None for a module that is not the library's."""
+    path = SRC / module.replace(".", "/")
+    files = (path.with_suffix(".py"), path / "__init__.py")
+    return next((file for file in files if module.startswith("verbatim") and file.is_file()), None)
+
+
+def _targets(
+    node: ast.Import | ast.ImportFrom, used: frozenset[str]
+) -> list[tuple[str, frozenset[str]]]:
+    """(module, the names of it that are used) of one import statement."""
+    if isinstance(node, ast.Import):
+        return [(alias.name, used) for alias in node.names]
+    found = []
+    for alias in node.names:
+        whole = f"{node.module}.{alias.name}"
+        if module_file(whole) is not None:  # from verbatim import images
+            found.append((whole, used))
+        else:
+            found.append((str(node.module), frozenset({alias.name})))
+    return found
+
+
+@dataclass
+class _Reach:
+    """What is reached from a file: library files and third-party modules."""
+
+    files: set[Path] = field(default_factory=set)
+    packages: set[str] = field(default_factory=set)
+    done: set[tuple[Path, str]] = field(default_factory=set)
+
+    def _new_bodies(self, file: Path, names: frozenset[str] | None) -> list[_Body]:
+        """Parts of `file` that become reached by these names (None: all of them)."""
+        top, inside = _parts(file)
+        reached = set(inside) if names is None else set(names & set(inside))
+        bodies = []
+        if (file, "") not in self.done:
+            self.done.add((file, ""))
+            reached |= top.names & set(inside)
+            bodies.append(top)
+        while reached:
+            name = reached.pop()
+            if (file, name) not in self.done:
+                self.done.add((file, name))
+                bodies.append(inside[name])
+                reached |= inside[name].names & set(inside)
+        return bodies
+
+    def follow(self, file: Path, names: frozenset[str] | None) -> None:
+        todo = [(file, names)]
+        while todo:
+            here, wanted = todo.pop()
+            self.files.add(here)
+            top, inside = _parts(here)
+            # an import of a whole module serves every function of the file: all that they name counts
+            used = top.names.union(*(body.names for body in inside.values()))
+            for body in self._new_bodies(here, wanted):
+                for node in body.imports:
+                    for module, what in _targets(node, used):
+                        if (target := module_file(module)) is not None:
+                            todo.append((target, what))
+                        else:
+                            self.packages.add(module.split(".")[0])
+
+
+def imported_packages(file: Path, names: set[str] | None = None) -> set[str]:
+    """Top-level names of the third-party packages that `file` imports in the end.
+
+    names : what is used of the file; None means all of it.
+    """
+    reach = _Reach()
+    reach.follow(file, None if names is None else frozenset(names))
+    return {name for name in reach.packages - set(sys.stdlib_module_names) if name != "verbatim"}
+
+
+@functools.cache
+def code_of(*scripts: Path) -> tuple[str, ...]:
+    """Library modules whose code decides what these scripts compute, e.g. "whitebox/dcs".
+
+    The names are paths under `verbatim/` without suffix, sorted. `CHANGES_NO_NUMBER` is left out, and what
+    these modules import is followed all the same.
+    """
+    reach = _Reach()
+    for script in scripts:
+        reach.follow(script, None)
+    home = SRC / "verbatim"
+    modules = {
+        file.relative_to(home).with_suffix("").as_posix()
+        for file in reach.files
+        if file.is_relative_to(home) and file.name != "__init__.py"
+    }
+    return tuple(sorted(modules - CHANGES_NO_NUMBER))
