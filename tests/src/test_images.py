@@ -82,7 +82,7 @@ def test_jpeg_and_webp_are_read(kind):
     ids=["empty", "text", "cut off", "gif", "bmp", "postscript"],
 )
 def test_what_is_no_png_jpeg_or_webp_is_an_image_error_and_nothing_else(data):
-    with pytest.raises(ImageError, match="broken picture"):
+    with pytest.raises(ImageError, match=r"broken image|the format is"):
         decode_image(data)
 
 

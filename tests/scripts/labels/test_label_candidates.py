@@ -120,7 +120,7 @@ def test_the_mask_of_a_template_is_stored_under_the_prompts_name(files, run_scri
 def test_rows_that_could_not_be_compared_are_named_in_the_log(files, run_script):
     run(files, run_script, [5])
     text = (files / "job.log").read_text()
-    assert "training row 50 not compared: 50.png: broken picture" in text
+    assert "training row 50 not compared: 50.png: broken image" in text
     assert "training row 51 not compared: no archive holds this row" in text
     assert "2 training rows could not be compared" in text
 

@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from verbatim.io import formats
+
 MAX_PIXELS = 64_000_000  # ASSUME: four times a 16-megapixel photograph; above it a picture is refused as a bomb
 MAX_BYTES = 100_000_000
 MOST_ASPECT = 20  # ASSUME: long side over short one; no picture is a longer strip, and a square around it is a bomb
@@ -30,17 +32,28 @@ class ImageError(ValueError):
 
 
 def decode_image(data: bytes) -> np.ndarray:
-    """Bytes of a PNG, JPEG or WebP file as float32 (h, w, 3) in [0, 1].
+    """Bytes of a PNG, JPEG or WebP file as float32 (h, w, 3) in [0, 1], upright.
 
-    Transparency is put on white; animations, strips (`MOST_ASPECT`) and any other format are refused.
-    Raises ImageError, never anything of Pillow's.
+    EXIF's orientation is applied, transparency is put on white, 16-bit grey is scaled (`io.formats`). Of a camera's
+    JPEG with further images behind it (MPO) the first is taken. Animations, strips (`MOST_ASPECT`), images that
+    are cut short and any other format are refused.
+
+    Raises
+    ------
+    ImageError
+        For whatever cannot be used, and never anything of Pillow's.
     """
     if len(data) > MAX_BYTES:
         raise ImageError(f"{len(data)} bytes, more than {MAX_BYTES}")
+    kind = formats.name_format(data)
+    if kind and kind not in formats.READ:
+        raise ImageError(f"the format is {kind}; {formats.CURE}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as img:
+            warnings.simplefilter(
+                "ignore"
+            )  # of what Pillow mends by itself; sizes are checked below
+            with Image.open(io.BytesIO(data), formats=formats.READ) as img:
                 if img.width * img.height > MAX_PIXELS:
                     raise ImageError(f"{img.width}x{img.height} pixels, more than {MAX_PIXELS}")
                 if (long := max(img.size)) > MOST_ASPECT * (short := min(img.size)):
@@ -48,19 +61,16 @@ def decode_image(data: bytes) -> np.ndarray:
                         f"{img.width}x{img.height} pixels, a strip of {long / short:g}:1, "
                         f"more than {MOST_ASPECT}:1"
                     )
-                if getattr(img, "n_frames", 1) > 1:
-                    raise ImageError("an animation, not a picture")
-                if img.mode in ("RGBA", "LA", "PA") or "transparency" in img.info:
-                    rgba = img.convert("RGBA")
-                    img2 = Image.new("RGB", rgba.size, "white")
-                    img2.paste(rgba, mask=rgba.getchannel("A"))
-                else:
-                    img2 = img.convert("RGB")
+                frames = getattr(img, "n_frames", 1)
+                if frames > 1 and img.format != "MPO":
+                    raise ImageError(f"an animation of {frames} frames; save one of them as PNG")
+                values = formats.to_rgb(img)
+                orientation = formats.orientation_of(img)  # a PNG may have it behind its pixels
     except ImageError:
         raise
     except Exception as err:  # Pillow raises many kinds for broken files
-        raise ImageError(f"broken picture: {err}") from err
-    return np.asarray(img2, dtype=np.float32) / 255.0
+        raise ImageError(f"broken image: {err}") from err
+    return values if orientation == 1 else formats.make_upright(values, orientation)
 
 
 def to_uint8(pictures: np.ndarray) -> np.ndarray:
