@@ -347,5 +347,6 @@ rule compare_pairs:
         rows=f"{RESULTS}/inputs/rows",
         settings=config["dedup"]["templates"],
         keep=4096,
+        most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/dedup/compare_pairs.py"

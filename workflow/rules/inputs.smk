@@ -32,6 +32,7 @@ rule check_inputs:
         runtime=grow(30),
     params:
         pictures=lambda wildcards: picture_folder(),
+        most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/inputs/check_inputs.py"
 
@@ -82,6 +83,7 @@ rule embed_pictures:
         runtime=grow(120),
     params:
         batch=config["inputs"]["embed_batch"],
+        most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/inputs/embed_pictures.py"
 

@@ -1,10 +1,13 @@
 """Rule compare_pairs: one shard's pairs and their pictures -> which of them differ in one region only."""
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 
 from verbatim.dedup.regions import RegionSettings, compare_pairs, square_reader
 from verbatim.inputs.pictures import TrainingPictures
+from verbatim.io.missing import check_missing, kind_of_reason
 from verbatim.records import TableWriter, iter_table, read_manifest, read_table
 from verbatim.runtime import progress, script
 
@@ -15,6 +18,7 @@ def main(smk):
         manifest = read_manifest(smk.input.manifest)
         settings = RegionSettings(**p.settings)
         checked = templates = total = 0
+        unchecked = Counter()
         with (
             TableWriter(smk.output.templates, "templates") as out,
             TrainingPictures(keep_open=16) as pictures,
@@ -35,7 +39,9 @@ def main(smk):
                 out.write(table)
                 total += len(table)
                 checked += int((table["status"] == "ok").sum())
+                unchecked.update(map(kind_of_reason, table.loc[table["status"] != "ok", "reason"]))
                 templates += int(table["template"].sum())
+        check_missing(unchecked, total, p.most_missing, "images of pairs")
         log.info("%d pairs, %d checked, %d templates", total, checked, templates)
 
 

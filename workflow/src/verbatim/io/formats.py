@@ -10,6 +10,12 @@ import numpy as np
 from PIL import ExifTags, Image
 
 READ = ("PNG", "JPEG", "WEBP")
+# suffixes of images
+IMAGES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".mpo",
+    # not read, and refused by name when their bytes are looked at
+    ".avif", ".heic", ".heif", ".jxl", ".gif", ".bmp", ".tif", ".tiff", ".jp2", ".jxr", ".svg",
+)  # fmt: skip
 CURE = "only JPEG, PNG and WebP are read; convert it to PNG"
 
 # what other formats start with: (bytes, offset, name)
