@@ -24,11 +24,17 @@ MAX_PIXELS = 64_000_000  # ASSUME: four times a 16-megapixel photograph; above i
 MAX_BYTES = 100_000_000
 MOST_ASPECT = 20  # ASSUME: long side over short one; no picture is a longer strip, and a square around it is a bomb
 
+MISSING = ".missing.txt"  # end of a member's name that says why a picture is missing
+
 Seeds = Sequence[int] | Mapping[int, Sequence[int]]  # of every prompt, or prompt_id -> its own
 
 
 class ImageError(ValueError):
     """A picture cannot be used; the message says why in words fit for a table's `reason`."""
+
+
+class MissingImageError(ImageError):
+    """A picture was never made, and the archive says why."""
 
 
 def decode_image(data: bytes) -> np.ndarray:
@@ -106,18 +112,23 @@ def resize(picture: np.ndarray, height: int, width: int, how: str = "bicubic") -
     return np.clip(np.stack(planes, axis=2), 0.0, 1.0).astype(np.float32)
 
 
-def write_archive(path: str | os.PathLike, members: Iterable[tuple[str, np.ndarray]]) -> None:
+def write_archive(path: str | os.PathLike, members: Iterable[tuple[str, np.ndarray | str]]) -> None:
     """Write pictures as PNGs into an uncompressed zip: temporary name first, then moved.
 
     Member names are made by us from keys (`{prompt_id}_{seed}.png`, `{row}.png`), never from data.
     The zip's dates are fixed, so that equal pictures give equal bytes.
+
+    members : name, and the picture, or why there is none: whoever asks for it later is told that (`MissingImageError`).
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
         for name, picture in members:
-            archive.writestr(zipfile.ZipInfo(name), encode_png(picture))
+            if isinstance(picture, str):
+                archive.writestr(zipfile.ZipInfo(missing_name(name)), picture.encode())
+            else:
+                archive.writestr(zipfile.ZipInfo(name), encode_png(picture))
     os.replace(part, path)
 
 
@@ -160,11 +171,13 @@ class ImageArchive:
         return name in self._zip.NameToInfo
 
     def read(self, name: str) -> np.ndarray:
-        """Raises KeyError if there is no such member, ImageError if it cannot be used."""
+        """Raises KeyError if there is no such member, ImageError if it cannot be used or was recorded as missing."""
         return decode_image(self.read_bytes(name))
 
     def read_bytes(self, name: str) -> bytes:
         """A member as its file's bytes; raises as `read` does, but for what a picture has to be."""
+        if name not in self and missing_name(name) in self:
+            raise MissingImageError(self._zip.read(missing_name(name)).decode())
         info = self._zip.getinfo(name)
         if info.file_size > MAX_BYTES:
             raise ImageError(f"{self.path}: {name} unpacks to {info.file_size} bytes")
@@ -175,7 +188,8 @@ class ImageArchive:
 
     def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
         for name in self.names():
-            yield name, self.read(name)
+            if not name.endswith(MISSING):
+                yield name, self.read(name)
 
     def close(self) -> None:
         self._zip.close()
@@ -185,6 +199,11 @@ class ImageArchive:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def missing_name(name: str) -> str:
+    """Member name of the record that a picture is missing: a text with the reason."""
+    return name.removesuffix(".png") + MISSING
 
 
 def synthesis_name(prompt_id: int, seed: int) -> str:

@@ -142,7 +142,8 @@ def to_rgb(image: Image.Image) -> np.ndarray:
 
 def _bits(image: Image.Image) -> int:
     """Bits of a channel in a PNG that was opened and not yet decoded; 8 for any other."""
-    raw = image.tile[0].args if image.format == "PNG" and image.tile else ""
+    tiles = getattr(image, "tile", None) if image.format == "PNG" else None
+    raw = tiles[0].args if tiles else ""
     raw = raw[0] if isinstance(raw, tuple) else raw
     if not isinstance(raw, str):
         return 8
