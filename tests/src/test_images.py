@@ -11,10 +11,13 @@ from verbatim import images
 from verbatim.images import (
     ImageArchive,
     ImageError,
+    MissingImageError,
     decode_image,
     encode_png,
+    merge_archives,
     resize,
     row_name,
+    seeds_of_prompts,
     synthesis_name,
     to_uint8,
     write_archive,
@@ -82,7 +85,7 @@ def test_jpeg_and_webp_are_read(kind):
     ids=["empty", "text", "cut off", "gif", "bmp", "postscript"],
 )
 def test_what_is_no_png_jpeg_or_webp_is_an_image_error_and_nothing_else(data):
-    with pytest.raises(ImageError, match="broken picture"):
+    with pytest.raises(ImageError, match=r"broken image|the format is"):
         decode_image(data)
 
 
@@ -139,6 +142,23 @@ def test_an_archive_gives_pictures_by_name_in_any_order(tmp_path):
         with pytest.raises(KeyError):
             archive.read("9.png")
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_picture_that_was_never_made_is_told_with_its_reason_also_after_a_merge(tmp_path):
+    write_archive(tmp_path / "a.zip", [("7_0.png", made_picture()), ("7_1.png", "not finite")])
+    write_archive(tmp_path / "b.zip", [("8_0.png", "an é in it")])
+    merge_archives(tmp_path / "all.zip", [tmp_path / "a.zip", tmp_path / "b.zip"])
+    with ImageArchive(tmp_path / "all.zip") as archive:
+        assert "7_1.png" not in archive
+        for name, reason in (("7_1.png", "not finite"), ("8_0.png", "an é in it")):
+            with pytest.raises(MissingImageError, match=f"^{reason}$"):
+                archive.read(name)
+        with pytest.raises(KeyError):
+            archive.read("9_0.png")
+        assert [name for name, _ in archive] == ["7_0.png"]
+        assert seeds_of_prompts(archive.names()) == {7: [0]}
+    with zipfile.ZipFile(tmp_path / "all.zip") as plain:  # for people
+        assert plain.read("7_1.missing.txt") == b"not finite"
 
 
 def test_equal_pictures_make_equal_archives(tmp_path):

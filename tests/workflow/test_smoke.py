@@ -349,7 +349,7 @@ def test_a_broken_picture_in_a_tar_is_recorded_and_the_rest_goes_on(tree, made, 
     assert done.rules == {"fetch_pictures", "label_candidates", "merge_labels"}
     after = read_table(copy / "labels/if/fetched.parquet", "fetched").set_index("row")
     assert after.status[row] == "broken"
-    assert "broken picture" in after.reason[row]
+    assert "broken image" in after.reason[row]
     assert (after.status.drop(row) == "ok").all()
     labels = read_table(copy / "labels/if/labels.parquet", "labels")
     assert len(labels) == len(read_table(made / "labels/if/labels.parquet", "labels"))

@@ -6,6 +6,7 @@
 # OUTPUTS  <results>/inputs/manifest.tsv           one row a shard: files, rows, first row, dimensions, digests
 #          <results>/inputs/archives.tsv           one row an archive: the keys that it holds
 #          <results>/inputs/models/{model}.tsv       the files of a model that is not trained here, once it has passed
+#          <results>/inputs/clip.tsv               how well inputs.clip meets the source's own embeddings
 #          <results>/inputs/img_emb/img_emb_{shard}.npy   embeddings of img2dataset's pictures
 #          <results>/inputs/rows/{shard}.parquet   one row a training row: url, caption, where its picture is, status
 #          <results>/inputs/sha256.txt             on demand: sha256 of every byte of the source, for sha256sum -c
@@ -32,6 +33,7 @@ rule check_inputs:
         runtime=grow(30),
     params:
         pictures=lambda wildcards: picture_folder(),
+        most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/inputs/check_inputs.py"
 
@@ -60,6 +62,36 @@ rule check_model:
         "../scripts/inputs/check_model.py"
 
 
+rule check_clip:
+    input:
+        manifest="<results>/inputs/manifest.tsv",
+        archives="<results>/inputs/archives.tsv",
+        clip=clip_file("open_clip_config.json"),
+        clip_weights=clip_file("open_clip_model.safetensors"),
+        code=code_of("inputs/check_clip"),
+    output:
+        agreement="<results>/inputs/clip.tsv",
+    log:
+        "<results>/logs/inputs/check_clip.log",
+    benchmark:
+        "<results>/benchmarks/inputs/check_clip.tsv"
+    # before the search of all embeddings, which another CLIP's would make meaningless
+    priority: 1000
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=grow(8000),
+        runtime=grow(30),
+    params:
+        images=config["inputs"]["clip_images"],
+        least=config["inputs"]["clip_cosine"],
+        batch=config["inputs"]["embed_batch"],
+    script:
+        "../scripts/inputs/check_clip.py"
+
+
 rule embed_pictures:
     input:
         archive=lambda wildcards: source_archive(wildcards.shard),
@@ -82,6 +114,7 @@ rule embed_pictures:
         runtime=grow(120),
     params:
         batch=config["inputs"]["embed_batch"],
+        most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/inputs/embed_pictures.py"
 

@@ -137,6 +137,8 @@ rule build_syntheses:
     resources:
         mem_mb=grow(2000),
         runtime=grow(240),
+    params:
+        most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/labels/build_syntheses.py"
 
@@ -224,6 +226,8 @@ rule merge_labels:
     resources:
         mem_mb=grow(1000),
         runtime=grow(10),
+    params:
+        most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/labels/merge_labels.py"
 

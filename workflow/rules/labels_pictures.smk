@@ -95,6 +95,7 @@ rule fetch_urls:
         max_bytes=config["inputs"]["download"]["max_bytes"],
         max_redirects=config["inputs"]["download"]["max_redirects"],
         disallowed=config["inputs"]["download"]["disallowed"],
+        most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/labels/fetch_urls.py"
 
@@ -124,5 +125,6 @@ rule fetch_pictures:
         runtime=grow(240),
     params:
         cache=url_cache(),
+        most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/labels/fetch_pictures.py"

@@ -128,6 +128,13 @@ def prompt_list():
     return config["dedup"]["prompt_list"] or []
 
 
+def checked_clip():
+    """The file that says that inputs.clip made the embeddings; of those that a run does not make itself."""
+    if WORLD or not SOURCE.embeddings or not config["inputs"]["clip_images"]:
+        return []
+    return "<results>/inputs/clip.tsv"
+
+
 def clip_file(name):
     """A file of the CLIP model that made the embeddings."""
     return f"<results>/world/clip/{name}" if CLIP == "world" else f"{CLIP}/{name}"

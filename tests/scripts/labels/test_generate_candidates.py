@@ -6,11 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tiny_models import CAPTIONS, make_sd
-from verbatim.diffusion import stacks
+from tiny_models import CAPTIONS, make_sd, overflow_at
+from verbatim.diffusion import load, stacks
+from verbatim.diffusion.denoiser import NetworkError
 from verbatim.diffusion.load import load_denoiser
 from verbatim.diffusion.sampling import synthesize
-from verbatim.images import ImageArchive, synthesis_name, to_uint8
+from verbatim.images import (
+    ImageArchive,
+    MissingImageError,
+    seeds_of_prompts,
+    synthesis_name,
+    to_uint8,
+)
 from verbatim.records import prompt_id, read_table, write_table
 
 
@@ -112,6 +119,57 @@ def test_a_killed_job_goes_on_where_it_was(tmp_path, model, run_script, monkeypa
     assert again == [CAPTIONS[2:3]]
     one, two = tmp_path / "whole" / "images.zip", tmp_path / "killed" / "images.zip"
     assert one.read_bytes() == two.read_bytes()
+
+
+def lose(denoiser, seed_of_first: int):
+    """The denoiser, whose decoder has no finite answer for one picture: the first prompt's with this seed."""
+    plain, seen = denoiser.decode, []
+
+    def decode(x0):
+        out = plain(x0).clone()
+        for i in range(len(x0)):
+            if len(seen) == seed_of_first:
+                out[i] = float("nan")
+            seen.append(i)
+        return out
+
+    denoiser.decode = decode
+    denoiser.decode_in_float32 = lambda x0: plain(x0) * float("nan")
+    return denoiser
+
+
+def test_one_generation_that_is_not_finite_is_recorded_with_its_reason_and_the_rest_goes_on(
+    tmp_path, model, run_script, monkeypatch
+):
+    run(tmp_path / "whole", model, run_script)
+    real = load.load_denoiser
+    monkeypatch.setattr(load, "load_denoiser", lambda *a, **k: lose(real(*a, **k), 1))
+    run(tmp_path / "one", model, run_script)
+    ids = [prompt_id(caption) for caption in CAPTIONS[:3]]
+    lost = synthesis_name(ids[0], 5)
+    with (
+        ImageArchive(tmp_path / "whole/images.zip") as whole,
+        ImageArchive(tmp_path / "one/images.zip") as one,
+    ):
+        assert seeds_of_prompts(one.names()) == {ids[0]: [0], ids[1]: [0, 5], ids[2]: [0, 5]}
+        with pytest.raises(MissingImageError, match="not finite; in float32"):
+            one.read(lost)
+        for name in set(whole.names()) - {lost}:
+            np.testing.assert_array_equal(one.read(name), whole.read(name))
+    again = run(tmp_path / "one", model, run_script)  # nothing is made again, and it is still known
+    assert again["unet_rows"] == 6 * 3 * 2
+
+
+def test_generations_that_are_not_finite_end_the_job_when_they_are_many(
+    tmp_path, model, run_script, monkeypatch
+):
+    real = load.load_denoiser
+    monkeypatch.setattr(
+        load, "load_denoiser", lambda *a, **k: overflow_at(real(*a, **k), CAPTIONS[1])
+    )
+    with pytest.raises(NetworkError, match="2 of 6 generations gave no finite number"):
+        run(tmp_path, model, run_script)
+    assert not list(tmp_path.glob("kept/*/*/prompts.npy"))
 
 
 def test_no_candidate_makes_an_empty_archive_without_loading_the_model(tmp_path, run_script):

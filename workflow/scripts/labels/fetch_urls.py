@@ -6,6 +6,7 @@ from verbatim.inputs.archives import are_held
 from verbatim.inputs.download import Downloader, Limits
 from verbatim.inputs.fetching import fetch_all
 from verbatim.inputs.url_cache import UrlCache
+from verbatim.io.missing import check_missing
 from verbatim.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import progress, script
 
@@ -14,6 +15,7 @@ def main(smk):
     with script(smk) as log:
         p = smk.params
         wanted = read_table(smk.input.wanted, "wanted")
+        total = len(wanted)
         wanted = wanted[~are_held(wanted["archive"], wanted["member"])]
         urls = [url for url in wanted["url"].unique() if url]
         log.info("%d rows that no archive has, %d urls", len(wanted), len(urls))
@@ -38,6 +40,12 @@ def main(smk):
         table = pd.DataFrame(records, columns=SCHEMAS["urls"].names)
         table = table.fillna({"sha256": "", "size": 0, "final_url": ""}).astype({"size": "int64"})
         log.info("urls: %s", table["status"].value_counts().to_dict())
+        failed = table[table["status"] != "ok"]
+        check_missing(
+            (failed["status"] + ": " + failed["reason"]).value_counts().to_dict(), total, p.most_missing,
+            "training images",
+            "What was fetched is kept; ask again with inputs.download.retry_failed",
+        )  # fmt: skip
         write_table(smk.output.urls, "urls", table)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from verbatim.archives import read_own
 from verbatim.clip import ClipEmbedder
 from verbatim.inputs.pictures import TrainingPictures
 from verbatim.runtime import device, progress, script
@@ -20,10 +21,8 @@ def main(smk: Any) -> None:
         with TrainingPictures() as reader:
             for i, (tar, table) in enumerate(progress(pairs, "shards")):
                 metadata = pd.read_parquet(table)
-                read = [reader.read(tar, f"{key}.png").picture for key in metadata.key]
-                images = clip.embed_images(
-                    np.stack([p for p in read if p is not None]), smk.params.batch
-                )
+                read = [read_own(reader, tar, f"{key}.png") for key in metadata.key]
+                images = clip.embed_images(np.stack(read), smk.params.batch)
                 texts = clip.embed_texts(list(metadata.caption), smk.params.batch)
                 write_embeddings(folder, i, images, texts, metadata)
 

@@ -18,9 +18,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from verbatim.io import formats
+
 MAX_PIXELS = 64_000_000  # ASSUME: four times a 16-megapixel photograph; above it a picture is refused as a bomb
 MAX_BYTES = 100_000_000
 MOST_ASPECT = 20  # ASSUME: long side over short one; no picture is a longer strip, and a square around it is a bomb
+
+MISSING = ".missing.txt"  # end of a member's name that says why a picture is missing
 
 Seeds = Sequence[int] | Mapping[int, Sequence[int]]  # of every prompt, or prompt_id -> its own
 
@@ -29,18 +33,33 @@ class ImageError(ValueError):
     """A picture cannot be used; the message says why in words fit for a table's `reason`."""
 
 
-def decode_image(data: bytes) -> np.ndarray:
-    """Bytes of a PNG, JPEG or WebP file as float32 (h, w, 3) in [0, 1].
+class MissingImageError(ImageError):
+    """A picture was never made, and the archive says why."""
 
-    Transparency is put on white; animations, strips (`MOST_ASPECT`) and any other format are refused.
-    Raises ImageError, never anything of Pillow's.
+
+def decode_image(data: bytes) -> np.ndarray:
+    """Bytes of a PNG, JPEG or WebP file as float32 (h, w, 3) in [0, 1], upright.
+
+    EXIF's orientation is applied, transparency is put on white, 16-bit grey is scaled (`io.formats`). Of a camera's
+    JPEG with further images behind it (MPO) the first is taken. Animations, strips (`MOST_ASPECT`), images that
+    are cut short and any other format are refused.
+
+    Raises
+    ------
+    ImageError
+        For whatever cannot be used, and never anything of Pillow's.
     """
     if len(data) > MAX_BYTES:
         raise ImageError(f"{len(data)} bytes, more than {MAX_BYTES}")
+    kind = formats.name_format(data)
+    if kind and kind not in formats.READ:
+        raise ImageError(f"the format is {kind}; {formats.CURE}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as img:
+            warnings.simplefilter(
+                "ignore"
+            )  # of what Pillow mends by itself; sizes are checked below
+            with Image.open(io.BytesIO(data), formats=formats.READ) as img:
                 if img.width * img.height > MAX_PIXELS:
                     raise ImageError(f"{img.width}x{img.height} pixels, more than {MAX_PIXELS}")
                 if (long := max(img.size)) > MOST_ASPECT * (short := min(img.size)):
@@ -48,19 +67,16 @@ def decode_image(data: bytes) -> np.ndarray:
                         f"{img.width}x{img.height} pixels, a strip of {long / short:g}:1, "
                         f"more than {MOST_ASPECT}:1"
                     )
-                if getattr(img, "n_frames", 1) > 1:
-                    raise ImageError("an animation, not a picture")
-                if img.mode in ("RGBA", "LA", "PA") or "transparency" in img.info:
-                    rgba = img.convert("RGBA")
-                    img2 = Image.new("RGB", rgba.size, "white")
-                    img2.paste(rgba, mask=rgba.getchannel("A"))
-                else:
-                    img2 = img.convert("RGB")
+                frames = getattr(img, "n_frames", 1)
+                if frames > 1 and img.format != "MPO":
+                    raise ImageError(f"an animation of {frames} frames; save one of them as PNG")
+                values = formats.to_rgb(img)
+                orientation = formats.orientation_of(img)  # a PNG may have it behind its pixels
     except ImageError:
         raise
     except Exception as err:  # Pillow raises many kinds for broken files
-        raise ImageError(f"broken picture: {err}") from err
-    return np.asarray(img2, dtype=np.float32) / 255.0
+        raise ImageError(f"broken image: {err}") from err
+    return values if orientation == 1 else formats.make_upright(values, orientation)
 
 
 def to_uint8(pictures: np.ndarray) -> np.ndarray:
@@ -96,18 +112,23 @@ def resize(picture: np.ndarray, height: int, width: int, how: str = "bicubic") -
     return np.clip(np.stack(planes, axis=2), 0.0, 1.0).astype(np.float32)
 
 
-def write_archive(path: str | os.PathLike, members: Iterable[tuple[str, np.ndarray]]) -> None:
+def write_archive(path: str | os.PathLike, members: Iterable[tuple[str, np.ndarray | str]]) -> None:
     """Write pictures as PNGs into an uncompressed zip: temporary name first, then moved.
 
     Member names are made by us from keys (`{prompt_id}_{seed}.png`, `{row}.png`), never from data.
     The zip's dates are fixed, so that equal pictures give equal bytes.
+
+    members : name, and the picture, or why there is none: whoever asks for it later is told that (`MissingImageError`).
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
         for name, picture in members:
-            archive.writestr(zipfile.ZipInfo(name), encode_png(picture))
+            if isinstance(picture, str):
+                archive.writestr(zipfile.ZipInfo(missing_name(name)), picture.encode())
+            else:
+                archive.writestr(zipfile.ZipInfo(name), encode_png(picture))
     os.replace(part, path)
 
 
@@ -150,11 +171,13 @@ class ImageArchive:
         return name in self._zip.NameToInfo
 
     def read(self, name: str) -> np.ndarray:
-        """Raises KeyError if there is no such member, ImageError if it cannot be used."""
+        """Raises KeyError if there is no such member, ImageError if it cannot be used or was recorded as missing."""
         return decode_image(self.read_bytes(name))
 
     def read_bytes(self, name: str) -> bytes:
         """A member as its file's bytes; raises as `read` does, but for what a picture has to be."""
+        if name not in self and missing_name(name) in self:
+            raise MissingImageError(self._zip.read(missing_name(name)).decode())
         info = self._zip.getinfo(name)
         if info.file_size > MAX_BYTES:
             raise ImageError(f"{self.path}: {name} unpacks to {info.file_size} bytes")
@@ -165,7 +188,8 @@ class ImageArchive:
 
     def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
         for name in self.names():
-            yield name, self.read(name)
+            if not name.endswith(MISSING):
+                yield name, self.read(name)
 
     def close(self) -> None:
         self._zip.close()
@@ -175,6 +199,11 @@ class ImageArchive:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def missing_name(name: str) -> str:
+    """Member name of the record that a picture is missing: a text with the reason."""
+    return name.removesuffix(".png") + MISSING
 
 
 def synthesis_name(prompt_id: int, seed: int) -> str:

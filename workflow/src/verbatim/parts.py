@@ -27,8 +27,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from verbatim.images import write_archive
-from verbatim.pictures import write_archive_table
+from verbatim.images import MISSING, ImageArchive, write_archive
+from verbatim.pictures import prompt_of, write_archive_table
 from verbatim.records import SCHEMAS, RecordError, read_table, read_tables, write_table
 
 _WHOLE = 1_000_000  # bytes up to which a file's content is read for its fingerprint
@@ -97,7 +97,7 @@ class Kept:
         prompts: pd.DataFrame,
         spent: dict[str, tuple[npt.ArrayLike, float]],
         tables: dict[str, pd.DataFrame] | None = None,
-        pictures: Iterable[tuple[str, np.ndarray]] | None = None,
+        pictures: Iterable[tuple[str, np.ndarray | str]] | None = None,
     ) -> None:
         """Finish a part.
 
@@ -107,7 +107,7 @@ class Kept:
         spent : stage -> network rows (n,) of each prompt, or of all together; and seconds together.
             Looked at after the pictures, so that what makes them may fill it.
         tables : kind -> table with a column prompt_id.
-        pictures : (member name, picture).
+        pictures : (member name, picture, or why there is none).
         """
         ids = prompts["prompt_id"].to_numpy(np.int64)
         part = self.folder / hashlib.sha256(ids.tobytes()).hexdigest()[:16]
@@ -157,6 +157,15 @@ class Kept:
             total = pd.DataFrame([{"stage": stage, "unet_rows": 0.0, "seconds": 0.0}])
         total["unet_rows"] = total["unet_rows"].round().astype("int64")
         return total.assign(prompts=len(self.ids), model=model, preset=preset)
+
+    def missing_pictures(self) -> list[str]:
+        """Names of the pictures of the job's prompts that are recorded as missing."""
+        found: list[str] = []
+        for part in sorted(set(self._part_of.values())):
+            with ImageArchive(part / "images.zip") as archive:
+                ids = {key for key, place in self._part_of.items() if place == part}
+                found += [n for n in archive.names() if n.endswith(MISSING) and prompt_of(n) in ids]
+        return found
 
     def write_archives(self, path: str | os.PathLike) -> None:
         """Write the `archives` table of the prompts."""

@@ -21,8 +21,12 @@ Network = TypeVar("Network", bound=Any)
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 
 
-# ASSUME: a caption in a hundred may overflow by itself (half precision); if more do, the network is broken
+# ASSUME: a caption in a hundred may overflow by itself (half precision); if more do, the network is broken. One rule for
+# scores, one-step images, full generations and the study
 MOST_BROKEN = 0.01
+
+# why a generation is missing, for tables and archives
+NOT_FINITE = "the network gave numbers that are not finite; in float32 its decoder gave none either"
 
 
 class NetworkError(ValueError):
@@ -37,7 +41,7 @@ def _cure(dtype: object) -> str:
     return f"in {name}; set this model's dtype to float32"
 
 
-def check_broken(broken: int, captions: int, dtype: object) -> None:
+def check_broken(broken: int, captions: int, dtype: object, what: str = "captions") -> None:
     """Raises NetworkError if so many captions without a finite number mean that the network is broken.
 
     One is none too many, in however short a list; else `MOST_BROKEN` of all may be.
@@ -46,10 +50,11 @@ def check_broken(broken: int, captions: int, dtype: object) -> None:
     ----------
     broken : those without. captions : all that the job has, done or not.
     dtype : of the network, for the message.
+    what : is counted, for the message: captions of scores, `generations` of a job that makes these.
     """
     if broken > max(1, MOST_BROKEN * captions):
         raise NetworkError(
-            f"{broken:,} of {captions:,} captions gave no finite number, more than "
+            f"{broken:,} of {captions:,} {what} gave no finite number, more than "
             f"{MOST_BROKEN:.0%}: the network itself is broken {_cure(dtype)}"
         )
 
@@ -185,6 +190,10 @@ class Denoiser(ABC):
     @abstractmethod
     def decode(self, x0: torch.Tensor) -> torch.Tensor:
         """Clean samples (n, *shape) as pictures (n, 3, size, size), float32 in [0, 1], RGB."""
+
+    def decode_in_float32(self, x0: torch.Tensor) -> torch.Tensor:
+        """As `decode`, with the network that decodes, if there is one, in float32: half precision may overflow."""
+        return self.decode(x0)
 
     def threshold(self, x0: torch.Tensor) -> torch.Tensor:
         """What the family does to a guided estimate of x0 while sampling; nothing by default."""

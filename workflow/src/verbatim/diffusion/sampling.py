@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from verbatim.diffusion.denoiser import Condition, Denoiser, NetworkError, check_unconditional
+from verbatim.diffusion.denoiser import Condition, Denoiser, check_unconditional
 from verbatim.diffusion.noise import noise_of_seeds, unit_noise
 
 SAMPLERS = ("heun", "euler", "ddim")
@@ -168,22 +168,28 @@ def one_step(
 
 
 def decode_pictures(denoiser: Denoiser, x0: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Decoded pictures (n, size, size, 3), float32 in [0, 1], on the CPU; and which are finite, (n,) bool."""
-    pictures = denoiser.decode(x0).permute(0, 2, 3, 1).float().cpu().numpy()
-    return np.ascontiguousarray(pictures), np.isfinite(pictures).all(axis=(1, 2, 3))
+    """Decoded pictures (n, size, size, 3), float32 in [0, 1], on the CPU; and which are finite, (n,) bool.
+
+    One that half precision cannot hold is decoded again in float32, if its x0 is finite. One that is not
+    finite even so is NaN throughout.
+    """
+
+    def arrays(decoded: torch.Tensor) -> np.ndarray:
+        return decoded.permute(0, 2, 3, 1).float().cpu().numpy()
+
+    pictures = np.ascontiguousarray(arrays(denoiser.decode(x0)))
+    sound = np.isfinite(pictures).all(axis=(1, 2, 3))
+    whole = torch.isfinite(x0).flatten(1).all(1).cpu().numpy()
+    for i in np.flatnonzero(~sound):
+        again = arrays(denoiser.decode_in_float32(x0[i : i + 1]))[0] if whole[i] else pictures[i]
+        sound[i] = np.isfinite(again).all()
+        pictures[i] = again if sound[i] else np.nan
+    return pictures, sound
 
 
 def to_pictures(denoiser: Denoiser, x0: torch.Tensor) -> np.ndarray:
-    """`decode_pictures` where each is needed.
-
-    Raises NetworkError if any number is not finite (half precision that overflowed).
-    """
-    pictures, sound = decode_pictures(denoiser, x0)
-    if not sound.all():
-        raise NetworkError(
-            "the network gave numbers that are not finite; set this model's dtype to float32"
-        )
-    return pictures
+    """The pictures of `decode_pictures`, (n, size, size, 3): NaN throughout where one is not finite."""
+    return decode_pictures(denoiser, x0)[0]
 
 
 def synthesize(
@@ -199,7 +205,8 @@ def synthesize(
     """Pictures of every caption with every seed: (index of the caption, seed, (h, w, 3) in [0, 1]).
 
     Batches of `batch` pictures run across captions and seeds alike, in the order captions, then
-    seeds; a guided forward holds 2 * `batch` rows, and nothing grows with the count of captions.
+    seeds; a guided forward holds 2 * `batch` rows, and nothing grows with the count of captions. A picture that is
+    not finite is left out: see `denoiser.check_broken`.
     """
     if batch < 1:
         raise ValueError(f"synthesize: a batch of {batch}; at least 1 is needed")
@@ -214,7 +221,8 @@ def synthesize(
         noise = noise_of_seeds(chosen, denoiser.shape)
         x0 = sample(denoiser, cond, uncond, noise, steps, guidance, sampler, threshold)
         for (index, _), seed, picture in zip(jobs, chosen, to_pictures(denoiser, x0), strict=True):
-            yield index, seed, picture
+            if np.isfinite(picture).all():
+                yield index, seed, picture
 
 
 def synthesize_one_step(

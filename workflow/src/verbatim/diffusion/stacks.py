@@ -1,4 +1,4 @@
-"""Syntheses as one array of bytes, with what they cost: for those who keep every picture."""
+"""Generations as bytes, with what they cost: for those who keep every picture."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def synthesize_stack(
     guidance: float,
     batch: int,
     sampler: str,
-) -> tuple[np.ndarray, int]:
+) -> tuple[list[list[np.ndarray | None]], int]:
     """`sampling.synthesize` of every caption with every seed, all kept.
 
     Bytes, as an archive stores them, so that whatever is worked out from the array comes out the same
@@ -27,15 +27,14 @@ def synthesize_stack(
 
     Returns
     -------
-    pictures : (captions, seeds, size, size, 3) uint8.
+    pictures : of each caption and seed (size, size, 3) uint8, or None where the network gave no finite picture.
     rows : network rows spent, both guidance halves.
     """
-    size = denoiser.size
-    pictures = np.empty((len(captions), len(seeds), size, size, 3), dtype=np.uint8)
+    pictures: list[list[np.ndarray | None]] = [[None] * len(seeds) for _ in captions]
     place = {seed: i for i, seed in enumerate(seeds)}
     before = denoiser.rows
     for caption, seed, picture in synthesize(
         denoiser, captions, seeds, steps, guidance, batch, sampler
     ):
-        pictures[caption, place[seed]] = to_uint8(picture)
+        pictures[caption][place[seed]] = to_uint8(picture)
     return pictures, denoiser.rows - before

@@ -7,15 +7,17 @@ such, with its reason, and never left out: a row's number is its position.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from verbatim.inputs.archives import find_archives
-from verbatim.inputs.layouts import InputError
+from verbatim.inputs.layouts import InputError, named
 
 # our column: what releases call it (lower case; exact case differs too), the likeliest first
 NAMES = {
@@ -62,6 +64,12 @@ def _texts(column: pa.ChunkedArray, where: str) -> pd.Series:
         return pd.Series([None] * len(column), dtype=object)
     if pa.types.is_integer(kind):
         column = column.cast(pa.string())
+    elif pa.types.is_floating(kind) and column.cast(pa.float64()).equals(
+        pc.round(column.cast(pa.float64()))
+    ):
+        column = column.cast(pa.int64()).cast(
+            pa.string()
+        )  # whole numbers that passed through pandas
     elif pa.types.is_dictionary(kind):
         column = column.cast(kind.value_type)
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
@@ -128,6 +136,51 @@ def read_metadata(
         else:
             data[ours] = np.full(table.num_rows, -1, dtype=np.int32)
     return pd.DataFrame(data)
+
+
+def check_keys(
+    tables: Sequence[str], ranges: pd.DataFrame, most: float, sample: int = 64, rows: int = 100
+) -> None:
+    """Whether the tables' keys lead to the archives at all, by the first rows of some tables.
+
+    Parameters
+    ----------
+    tables
+        Of metadata.
+    ranges
+        Of the archives (`archives.key_ranges`); none is no fault.
+    most
+        `inputs.most_missing`; 1 looks at nothing.
+    sample, rows
+        How many tables, evenly spaced, and how many rows of each.
+
+    Raises
+    ------
+    InputError
+        If not one of these rows has an image in an archive, with examples of both sides.
+    """
+    if ranges.empty or most >= 1:
+        return
+    some: list[str] = []
+    for place in np.unique(np.linspace(0, len(tables) - 1, sample).astype(int)):
+        path = tables[place]
+        key = find_columns(pq.read_schema(path).names, path).get("key")
+        if key is None:
+            continue
+        batch = next(pq.ParquetFile(path).iter_batches(rows, columns=[key]), None)
+        if batch is None:
+            continue
+        keys = _texts(pa.Table.from_batches([batch]).column(0), f"{path}: column {key!r}")
+        if (find_archives(keys, ranges)[0] != "").any():
+            return
+        some += keys.dropna().head(2).tolist()
+    have = f"such as {named(map(repr, some[:4]))}" if some else f"none (no column {NAMES['key']})"
+    first = ranges.iloc[0]
+    raise InputError(
+        f"no key of the tables leads to an archive: {tables[0]}, ... have {have}, {first['archive']}, ... the keys "
+        f"{first['first_key']} to {ranges['last_key'].iloc[-1]}. Every image would be missing: bring the tables or "
+        "the archives (inputs.pictures) that belong to the others, or set inputs.most_missing to 1"
+    )
 
 
 def read_shard(tables: list[str], first: int, count: int) -> pd.DataFrame:

@@ -9,13 +9,16 @@ is guessed, nothing is left out in silence. A name leads to a file inside the fo
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from verbatim.images import MAX_BYTES, ImageError, decode_image
+from verbatim.io.formats import IMAGES
 from verbatim.records import prompt_id
 
 # column -> names that it goes by in the wild (Hugging Face's imagefolder, download tools)
@@ -84,10 +87,46 @@ def find_file(folder: Path, name: str) -> Path:
         raise SynthesesError("the name leads out of the folder")
     if not name.isprintable():
         raise SynthesesError("the name has characters that cannot be printed")
-    path = folder.joinpath(*parts)
+    path = _look_up(folder.joinpath(*parts))
     if not path.resolve().is_relative_to(folder.resolve()):
         raise SynthesesError("a link that leads out of the folder")
     return path
+
+
+def _plain(name: str) -> str:
+    """A file's name without what systems differ in: capitals, and how accents are written."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+@lru_cache(maxsize=64)
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def _look_up(path: Path) -> Path:
+    """This file; where there is none, the one file of its folder whose name is the same but for its letters' form,
+    or, for a name without a suffix, but for its suffix.
+
+    Raises SynthesesError if several are.
+    """
+    if path.exists():
+        return path
+    names = _names(path.parent)
+    found = [name for name in names if _plain(name) == _plain(path.name)]
+    if not found and path.suffix.lower() not in IMAGES:
+        found = [
+            name
+            for name in names
+            if Path(name).suffix.lower() in IMAGES and _plain(Path(name).stem) == _plain(path.name)
+        ]
+    if len(found) > 1:
+        raise SynthesesError(
+            f"{found[0]!r} and {found[1]!r} may both be meant; write the whole name"
+        )
+    return path.with_name(found[0]) if found else path
 
 
 def read_picture(folder: Path, name: str) -> np.ndarray:
