@@ -174,16 +174,16 @@ def test_the_default_sheet_is_sound_and_a_job_is_told_what_it_loads_and_no_more(
 @pytest.mark.parametrize(
     ("cell", "words"),
     [
-        (("sd2", "family", "sdxl"), ["row 3", "family", "'sdxl'"]),
-        (("if", "model", "IF 1"), ["row 4", "model", "'IF 1'"]),
-        (("if", "candidates", "top sd1"), ["row 4", "candidates", "'top sd1'"]),
+        (("sd2", "family", "sdxl"), ["line 3", "family", "'sdxl'"]),
+        (("if", "model", "IF 1"), ["line 4", "model", "'IF 1'"]),
+        (("if", "candidates", "top sd1"), ["line 4", "candidates", "'top sd1'"]),
         (("if", "candidates", "top:sd9"), ["if refers to 'sd9'", "no row"]),
         (("openjourney", "init", "sd9"), ["openjourney refers to 'sd9'"]),
         (("openjourney", "candidates", "found:sd1,sd9"), ["'sd9'"]),
         (("sd2", "model", "sd1"), ["['sd1'] stand twice"]),
         (("sd1", "training", ""), ["sd1 is trained here", "`training`"]),
-        (("sd1", "dtype", "float8"), ["row 2", "dtype", "'float8'"]),
-        (("sd1", "whitebox", "YES"), ["row 2", "whitebox", "'YES'"]),
+        (("sd1", "dtype", "float8"), ["line 2", "dtype", "'float8'"]),
+        (("sd1", "whitebox", "YES"), ["line 2", "whitebox", "'YES'"]),
         (("if", "candidates", "manifest"), ["if has the candidates 'manifest'", "'images'"]),
         (("if", "family", "images"), ["if has the family 'images'", "source", "give the folder"]),
     ],
@@ -223,7 +223,7 @@ def test_a_sheet_may_say_how_to_save_memory(sheet):
     models = read_models(sheet(("sd1", "memory", "offload")), ROOT)
     assert loading_row(models, "sd1")["memory"] == "offload"
     assert loading_row(models, "sd2")["memory"] == "full"
-    with pytest.raises(ConfigError, match=r"row 2: memory is 'less'"):
+    with pytest.raises(ConfigError, match=r"line 2: memory is 'less'"):
         read_models(sheet(("sd1", "memory", "less")), ROOT)
 
 
@@ -233,16 +233,20 @@ def test_a_mistyped_column_is_named_with_its_near_match(sheet):
     with pytest.raises(ConfigError, match=r"models\.tsv.*\['revision'\]"):
         read_models(path, ROOT)
     path.write_text(path.read_text().replace("\trevison\t", "\trevision\t").replace("\n", "\tx\n"))
-    with pytest.raises(ConfigError, match=r"models\.tsv, row 2: 'x' is no known key"):
+    with pytest.raises(ConfigError, match=r"models\.tsv, line 2: 'x' is no known key"):
         read_models(path, ROOT)
 
 
 def test_a_missing_sheet_and_one_with_commas_are_named(tmp_path, sheet):
-    with pytest.raises(ConfigError, match=r"none\.tsv: no such models sheet; correct `models`"):
+    with pytest.raises(
+        ConfigError, match=r"none\.tsv: no such file\. It is the models sheet \(`models`"
+    ):
         read_models(tmp_path / "none.tsv", ROOT)
     path = sheet()
     path.write_text(path.read_text().replace("\t", ","))
-    with pytest.raises(ConfigError, match="it must be tab-separated"):
+    with pytest.raises(
+        ConfigError, match=r"line 5: 13 cells .* the header has 12 .* comma-separated"
+    ):
         read_models(path, ROOT)
 
 

@@ -33,15 +33,15 @@ def test_a_file_with_the_header_alone_and_no_file_at_all_decide_nothing(tmp_path
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("sd9,7,accept,,,", "row 2: model is 'sd9'; rows of the models sheet: if, sd1"),
-        ("sd1,7,maybe,,,", "row 2: decision is 'maybe'; write accept or reject"),
-        ("sd1,7.1E+18,accept,,,", "row 2: prompt_id is '7.1E+18', no whole number; spreadsheet"),
+        ("sd9,7,accept,,,", "line 2: model is 'sd9'; rows of the models sheet: if, sd1"),
+        ("sd1,7,maybe,,,", "line 2: decision is 'maybe'; write accept or reject"),
+        ("sd1,7.1E+18,accept,,,", "line 2: prompt_id is '7.1E+18', no whole number; spreadsheet"),
         ("sd1,9223372036854775808,accept,,,", "no whole number"),
-        ("sd1,7,accept,,,31.1.2026", "row 2: date is '31.1.2026'; write YYYY-MM-DD"),
-        ("sd1,7,accept,a note, unquoted,me,", "row 2: 7 cells, 6 columns; quote commas"),
+        ("sd1,7,accept,,,31.1.2026", "line 2: date is '31.1.2026'; write YYYY-MM-DD"),
+        ("sd1,7,accept,a note, unquoted,me,", "line 2: 7 cells"),
         (
             "sd1,7,accept,,,\nsd1,7,reject,,,",
-            "row 3: model 'sd1', prompt_id '7' is decided in row 2 too",
+            "line 3: model 'sd1', prompt_id 7 is decided in line 2 too",
         ),
     ],
 )
@@ -53,15 +53,15 @@ def test_a_wrong_row_is_named_with_its_value_and_the_cure(tmp_path, line, said):
 
 
 def test_wrong_columns_and_a_missing_file_are_named(tmp_path):
-    with pytest.raises(DecisionError, match="row 1: the columns are"):
+    with pytest.raises(DecisionError, match="line 1: read as semicolon-separated, the columns are"):
         read(tmp_path, "model;prompt_id\n")
-    with pytest.raises(DecisionError, match=r"no such file; correct labels\.decisions"):
+    with pytest.raises(DecisionError, match=r"no such file\. It is labels\.decisions"):
         read_decisions(tmp_path / "absent.csv", ["sd1"])
 
 
 def test_a_decision_on_no_candidate_is_named_with_its_row(tmp_path):
     table = read(tmp_path, HEAD + "if,1,accept,,,\nsd1,7,accept,,,\n")
     with pytest.raises(
-        DecisionError, match=r"review\.csv, row 3: prompt_id 7 .*no candidate of sd1"
+        DecisionError, match=r"review\.csv, line 3: prompt_id 7 .*no candidate of sd1"
     ):
         of_model(table, "sd1", [8], "review.csv")

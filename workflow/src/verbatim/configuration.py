@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
+
+from verbatim.io.user_tables import UserTableError, count_rows, read_user_table
 
 # columns that decide what is loaded, and how
 LOADING = ("model", "family", "source", "revision", "dtype", "memory")
@@ -108,21 +109,22 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
     from jsonschema import Draft202012Validator
 
     try:
-        sheet = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, comment="#")
-    except FileNotFoundError as err:
-        raise ConfigError(f"{path}: no such models sheet; correct `models` in the config") from err
-    except pd.errors.ParserError as err:
-        raise ConfigError(f"{path}: not a tab-separated table: {err}") from err
+        table = read_user_table(path, comments=True).without_empty_rows()
+    except UserTableError as err:
+        raise ConfigError(f"{err}. It is the models sheet (`models` in the config)") from err
+    sheet = table.frame.fillna("").astype(str)
     # asked for only where a model is too large for its device
     asked = sheet["memory"] if "memory" in sheet.columns else pd.Series("", index=sheet.index)
     sheet["memory"] = asked.replace("", "full")
     schema = _schema("models.schema.json", base)
     missing = [c for c in schema["required"] if c not in sheet.columns]
     if missing:
-        raise ConfigError(f"{path}: the columns {missing} are missing; it must be tab-separated")
+        raise ConfigError(
+            f"{path}: the columns {missing} are missing; read as {table.what} it has {', '.join(sheet.columns)}"
+        )
     validator = Draft202012Validator(schema)
     problems = [
-        _explain(err, f"{path}, row {i + 2}")
+        _explain(err, table.where(i))
         for i, row in enumerate(sheet.to_dict("records"))
         for err in validator.iter_errors({str(k): v for k, v in row.items()})
     ]
@@ -269,10 +271,7 @@ def planned_extra(config: dict[str, Any]) -> int:
     if file in ("", "world"):
         return held_out
     try:
-        if file.endswith(".parquet"):
-            return held_out + int(pq.read_metadata(file).num_rows)
-        with open(file, "rb") as text:
-            return held_out + sum(1 for _ in text)
+        return held_out + count_rows(file)
     except (OSError, ValueError):
         return held_out
 
