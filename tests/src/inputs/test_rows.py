@@ -51,7 +51,7 @@ def test_columns_are_found_by_meaning_in_any_case(tmp_path: Path, names):
 def test_a_table_without_captions_or_with_two_of_them_is_refused_by_name(tmp_path: Path):
     _, table = write_shard(tmp_path, 0, random_units(1), ["a"], names=("url", "title"))
     with pytest.raises(
-        InputError, match=r"metadata_0000.*title.*name it one of \['caption', 'text'\]"
+        InputError, match=r"metadata_0000.*no column caption or text; it has url, title"
     ):
         read_metadata(table)
     _, table = write_shard(tmp_path, 1, random_units(1), ["a"], Caption=["b"])

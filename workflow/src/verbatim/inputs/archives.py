@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from verbatim.inputs.layouts import MOST_NAMED, InputError
 from verbatim.inputs.pictures import SUFFIXES
+from verbatim.io.parquet_text import UserTableError, read_texts
 
 COLUMNS = ["archive", "first_key", "last_key", "suffix"]
 KEY = r"[0-9]{1,18}"  # a key is compared as an int64
@@ -57,9 +58,9 @@ def _keys_of_table(path: Path) -> list[str]:
             # text is in the order of its numbers only where it is of one width
             if all(isinstance(end, int) for end in ends) or len({len(str(e)) for e in ends}) == 1:
                 return [str(end) for end in ends]
-        keys = file.read(columns=["key"]).column(0).to_pylist()
+        keys = read_texts(path, ["key"])["key"]
         return [str(key) for key in keys if key is not None]
-    except (pa.ArrowInvalid, OSError) as err:
+    except (pa.ArrowInvalid, OSError, UserTableError) as err:
         raise InputError(f"{path}: cannot be read as Parquet ({err}); fetch it again") from err
 
 

@@ -14,7 +14,13 @@ import pandas as pd
 
 from verbatim.inputs.archives import find_archives
 from verbatim.inputs.layouts import InputError
-from verbatim.io.parquet_text import TextColumn, UserTableError, iter_columns, open_parquet
+from verbatim.io.parquet_text import (
+    LONGEST_CELL,
+    TextColumn,
+    UserTableError,
+    iter_columns,
+    open_parquet,
+)
 from verbatim.io.user_tables import find_columns
 
 # our column: what releases call it (lower case; exact case differs too), the likeliest first
@@ -144,7 +150,7 @@ def caption_problems(captions: pd.Series, shortest: int, longest: int) -> np.nda
     reasons: np.ndarray = np.full(len(captions), "", dtype=object)
     for i in np.flatnonzero((length < fewest) | (length > longest)):
         if missing[i]:
-            reasons[i] = "caption is missing or not UTF-8"
+            reasons[i] = f"caption is missing, not UTF-8 or longer than {LONGEST_CELL} bytes"
         elif length[i] == 0:
             reasons[i] = "caption is empty"
         elif length[i] < fewest:

@@ -156,7 +156,7 @@ class TextColumn:
     where
         File and column, for messages.
     lenient
-        A text that is no UTF-8 or too long becomes None; otherwise it is refused.
+        A text that is no UTF-8 or too long, and a list of several, become None; otherwise they are refused.
     most_bytes
         Of all texts, a repeated one counted each time.
     """
@@ -281,7 +281,7 @@ def _of_lists(array: pa.Array, lenient: bool) -> Texts:
     """Of lists of one text the text."""
     lengths = pc.list_value_length(array).fill_null(0).to_numpy(zero_copy_only=False)
     many = np.flatnonzero(lengths > 1)
-    if len(many):
+    if len(many) and not lenient:
         raise _BadCellError(
             int(many[0]),
             f"a list of {lengths[many[0]]} where one text is needed; write a row for each",
@@ -289,8 +289,12 @@ def _of_lists(array: pa.Array, lenient: bool) -> Texts:
     values: npt.NDArray[np.object_] = np.full(len(array), None, dtype=object)
     sizes = np.zeros(len(array), np.int64)
     one = np.flatnonzero(lengths == 1)
+    flat = array.flatten()
+    if len(many):
+        firsts = np.repeat(lengths == 1, lengths)
+        flat = flat.filter(pa.array(firsts))
     try:
-        values[one], sizes[one] = _texts(array.flatten(), lenient)
+        values[one], sizes[one] = _texts(flat, lenient)
     except _BadCellError as err:
         raise _BadCellError(int(one[err.index]), str(err)) from err
     return values, sizes

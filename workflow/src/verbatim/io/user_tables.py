@@ -97,7 +97,7 @@ def find_columns(
     for ours in required:
         if ours not in found:
             raise UserTableError(
-                f"{where}: no column {' or '.join(wanted[ours])}; it has {', '.join(names) or 'none'}"
+                f"{where}: no column {' or '.join(wanted[ours])}; it has {', '.join(names) or 'none'}; name it so"
             )
     return found
 
