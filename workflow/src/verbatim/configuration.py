@@ -10,7 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from verbatim.io.user_tables import UserTableError, count_rows, read_user_table
+from verbatim.io.user_tables import (
+    MANIFEST,
+    UserTableError,
+    check_columns,
+    count_rows,
+    read_user_table,
+)
 
 # columns that decide what is loaded, and how
 LOADING = ("model", "family", "source", "revision", "dtype", "memory")
@@ -64,7 +70,7 @@ def _read_numbers(value: Any, schema: dict[str, Any]) -> Any:
     elif isinstance(value, list):
         value[:] = [_read_numbers(item, schema.get("items", {})) for item in value]
     elif isinstance(value, str) and schema.get("type") in ("integer", "number", "boolean"):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             read = json.loads(value.lower())
             return read if isinstance(read, (int, float)) else value
     return value
@@ -128,6 +134,12 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
         for i, row in enumerate(sheet.to_dict("records"))
         for err in validator.iter_errors({str(k): v for k, v in row.items()})
     ]
+    for i, row in enumerate(sheet.to_dict("records")):
+        problems += [
+            f"{table.where(i)}: column {column}: {cell!r} holds a character that cannot be seen; type the cell again"
+            for column, cell in row.items()
+            if not cell.isprintable()
+        ]
     twice = sheet.model[sheet.model.duplicated()].tolist()
     if twice:
         problems.append(f"{path}: {twice} stand twice; a model's key is used once")
@@ -234,6 +246,11 @@ def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.Data
             f"{needed.source[lacking[0]]!r} is no folder with a manifest.csv or manifest.parquet "
             "(columns file, prompt; seed and steps if known): correct source, or write one"
         )
+    for model in closed_models(needed):
+        try:
+            check_columns(find_manifest(needed.source[model]), MANIFEST, ["file", "prompt"])
+        except UserTableError as err:
+            raise ConfigError(f"{config['models']}: {model}: {err}") from err
     if source == "world":
         return
     cures = {

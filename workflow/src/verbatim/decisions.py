@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from verbatim.io.spreadsheets import plain_cell
 from verbatim.io.user_tables import UserTableError, read_user_table
 
 COLUMNS = ["model", "prompt_id", "decision", "note", "reviewer", "date"]
@@ -50,7 +51,7 @@ def read_decisions(path: str | Path, models: Collection[str]) -> pd.DataFrame:
     seen: dict[tuple[str, int | None], str] = {}
     kept: list[dict[str, object]] = []
     for i, cells in enumerate(read.frame.fillna("").to_dict("records")):
-        row = {str(name): str(cell) for name, cell in cells.items()}
+        row = {str(name): plain_cell(str(cell)) for name, cell in cells.items()}
         where = read.where(i)
         problems += [f"{where}: {problem}" for problem in _problems(row, models)]
         number = _prompt_id(row["prompt_id"])

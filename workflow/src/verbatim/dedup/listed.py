@@ -13,12 +13,10 @@ import numpy as np
 import pandas as pd
 
 from verbatim.dedup import DedupError
-from verbatim.dedup.prompts import CAPTION_COLUMNS
-from verbatim.io.user_tables import UserTableError, read_user_table
+from verbatim.io.user_tables import CAPTIONS, UserTableError, read_user_table
 from verbatim.records import prompt_id
 
 CURE = "dedup.prompt_list must be a .csv, .tsv, .jsonl, .parquet or .txt file of captions, or empty"
-COLUMNS = {"caption": CAPTION_COLUMNS, "url": ("url",)}
 
 
 class PromptList(NamedTuple):
@@ -47,7 +45,7 @@ def read_prompt_list(
         Naming the file: it cannot be read, has no captions column, a url begins with a space, or no prompt is left.
     """
     try:
-        table = read_user_table(path, COLUMNS, ["caption"], lines_of="caption")
+        table = read_user_table(path, CAPTIONS, ["caption"], lines_of="caption")
     except UserTableError as err:
         raise DedupError(f"{err}. {CURE}") from err
     frame = table.frame

@@ -23,10 +23,10 @@ import pandas as pd
 
 from verbatim.dedup import DedupError
 from verbatim.dedup.spill import Buckets, count_buckets, spread
-from verbatim.io.user_tables import UserTableError, read_user_table
+from verbatim.io.user_tables import CAPTIONS, UserTableError, read_user_table
 from verbatim.records import prompt_id
 
-CAPTION_COLUMNS = ("caption", "prompt", "text")
+EXTRA = {"caption": CAPTIONS["caption"]}
 ROW_COLUMNS = {"key": "uint64", "row": "int64", "cluster": "int64", "cluster_size": "int32"}
 RANKED = ["key", "row", "cluster", "cluster_size", "caption_count", "own_count"]
 
@@ -208,7 +208,7 @@ def read_extra_prompts(path: str | os.PathLike, caption_chars: tuple[int, int]) 
     """
     shortest, longest = max(1, caption_chars[0]), caption_chars[1]
     try:
-        table = read_user_table(path, {"caption": CAPTION_COLUMNS}, ["caption"], lines_of="caption")
+        table = read_user_table(path, EXTRA, ["caption"], lines_of="caption")
     except UserTableError as err:
         raise DedupError(
             f"inputs.extra_prompts: {err}. It must be a .csv, .tsv, .jsonl, .parquet or .txt file of captions, "

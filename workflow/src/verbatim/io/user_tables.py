@@ -37,6 +37,15 @@ DELIMITED = (".csv", ".tsv", ".tab")
 JSON_LINES = (".jsonl", ".ndjson")
 LINES = (".txt",)
 Names = Mapping[str, Sequence[str]]
+# our column -> names that it goes by in the wild
+CAPTIONS: Names = {"caption": ("caption", "prompt", "text"), "url": ("url",)}
+MANIFEST: Names = {  # Hugging Face's imagefolder, download tools
+    "file": ("file", "file_name", "filename", "path", "image"),
+    "prompt": ("prompt", "caption", "text"),
+    "seed": ("seed",),
+    "steps": ("steps", "num_inference_steps"),
+}
+CHECKED_WHOLE = 4_000_000  # bytes of a text file that is read whole before any work: 0.1 s
 
 
 @dataclass(frozen=True)
@@ -211,20 +220,42 @@ def _from_parquet(path: Path, columns: Names | None, required: Sequence[str]) ->
     return UserTable(path, frame, places, tuple(names), "Parquet")
 
 
-def check_columns(path: str | os.PathLike, columns: Names, required: Sequence[str]) -> None:
-    """Refuse a table that lacks a column, by the footer of a Parquet file and the header of another.
+def read_values(
+    path: str | os.PathLike, texts: Sequence[str], numbers: Sequence[str]
+) -> pd.DataFrame:
+    """A table of printed values: these columns of text, and these of numbers; lines that begin with # are left out.
 
-    Parameters as of `read_user_table`. Raises UserTableError.
+    Raises UserTableError naming file and line: a column is missing, or a cell of `numbers` is no number.
+    """
+    wanted = {name: (name,) for name in (*texts, *numbers)}
+    table = read_user_table(path, wanted, tuple(wanted), comments=True).without_empty_rows()
+    frame = table.frame.fillna("").astype(str)
+    for name in numbers:
+        values = pd.to_numeric(frame[name], errors="coerce")
+        wrong = np.flatnonzero(values.isna() & frame[name].ne(""))
+        if len(wrong):
+            raise UserTableError(
+                f"{table.where(wrong[0])}: {name} is {frame[name][wrong[0]]!r}, no number; correct it"
+            )
+        frame[name] = values
+    return frame
+
+
+def check_columns(path: str | os.PathLike, columns: Names, required: Sequence[str]) -> None:
+    """Refuse a table that lacks a column: by the footer of a Parquet file, the header of a long text file; a short one is read.
+
+    Parameters as of `read_user_table`; a .txt file may hold one text a line. Raises UserTableError.
     """
     path = Path(path)
+    long = path.is_file() and path.stat().st_size > CHECKED_WHOLE
     if path.suffix.lower() in PARQUET:
         find_columns(open_parquet(path).schema_arrow.names, columns, required, str(path))
-    elif path.suffix.lower() in DELIMITED:
+    elif long and path.suffix.lower() in DELIMITED:
         words = [word for names in columns.values() for word in names]
         rows = read_delimited(path, words, only_header=True)
         find_columns(rows.names, columns, required, f"{path} ({rows.what})")
-    else:
-        read_user_table(path, columns, required)
+    elif not long:
+        read_user_table(path, columns, required, lines_of=required[0])
 
 
 def whole_number(text: str) -> int | None:

@@ -16,16 +16,9 @@ import numpy as np
 import pandas as pd
 
 from verbatim.images import MAX_BYTES, ImageError, decode_image
-from verbatim.io.user_tables import UserTableError, read_user_table, whole_number
+from verbatim.io.user_tables import MANIFEST, UserTableError, read_user_table, whole_number
 from verbatim.records import prompt_id
 
-# column -> names that it goes by in the wild (Hugging Face's imagefolder, download tools)
-COLUMNS = {
-    "file": ("file", "file_name", "filename", "path", "image"),
-    "prompt": ("prompt", "caption", "text"),
-    "seed": ("seed",),
-    "steps": ("steps", "num_inference_steps"),
-}
 NEEDED = ("file", "prompt")
 LARGEST = 2**31 - 1  # of a seed that is a key in our tables (int32)
 
@@ -40,7 +33,7 @@ def read_manifest(path: str | os.PathLike) -> pd.DataFrame:
     Raises SynthesesError for a file that cannot be read, lacks a column or has no rows.
     """
     try:
-        table = read_user_table(path, COLUMNS, NEEDED)
+        table = read_user_table(path, MANIFEST, NEEDED)
     except UserTableError as err:
         raise SynthesesError(
             f"{err}. A manifest has the columns file and prompt, and may have seed and steps; name its folder as source "
@@ -48,10 +41,10 @@ def read_manifest(path: str | os.PathLike) -> pd.DataFrame:
         ) from err
     if table.frame.empty:
         raise SynthesesError(f"{path}: it has no rows; write one a picture")
-    for column in COLUMNS:
+    for column in MANIFEST:
         if column not in table.frame:
             table.frame[column] = ""
-    return table.frame[list(COLUMNS)].fillna("")
+    return table.frame[list(MANIFEST)].fillna("")
 
 
 def find_file(folder: Path, name: str) -> Path:
