@@ -208,7 +208,10 @@ def test_a_closed_system_is_a_row_of_pictures_and_nothing_else(sheet, tmp_path, 
     with pytest.raises(ConfigError, match=r"if has the family 'images'.*no folder with a manifest"):
         check_sources(config, models, models)
     check_sources(config, models, select_models(models, ["sd1"]))
-    (tmp_path / "manifest.csv").touch()
+    (tmp_path / "manifest.csv").write_text("file,prompt\na.png,a red heart, blue\n")
+    with pytest.raises(ConfigError, match=r"if: .*manifest\.csv, line 2: 3 cells"):
+        check_sources(config, models, models)
+    (tmp_path / "manifest.csv").write_text("file,prompt\na.png,a red heart\n")
     check_sources(config, models, models)
     assert find_manifest(tmp_path).name == "manifest.csv"
     (tmp_path / "manifest.parquet").touch()

@@ -25,6 +25,7 @@ MOST_ROWS = (
 MOST_BYTES = (
     2**33
 )  # ASSUME: of the texts of one column in one reading; DiffusionDB's prompts are 2e9 bytes
+HELD_BYTES = 2**31  # ASSUME: of them in memory, where rows of a batch share a text that they repeat
 CHUNK_BYTES = (
     2**31
 )  # ASSUME: of one column in one row group, unpacked; what one Parquet page may hold
@@ -164,21 +165,23 @@ class TextColumn:
     def __init__(self, where: str, lenient: bool = False, most_bytes: int = MOST_BYTES):
         self.where, self.lenient, self.most_bytes = where, lenient, most_bytes
         self._parts: list[npt.NDArray[np.object_]] = []
-        self._bytes = 0
+        self._bytes = self._held = 0
 
     def add(self, first: int, array: pa.Array) -> None:
         """The next batch, whose first row is row `first` of the file; raises UserTableError."""
         try:
-            values, sizes = _texts(array, self.lenient)
+            values, sizes, held = _texts(array, self.lenient)
         except _BadCellError as err:
             raise UserTableError(f"{self.where}, row {first + err.index}: {err}") from err
         except (pa.ArrowException, TypeError) as err:
             kind = _IN_DICTIONARY.sub(r"\1", str(array.type))
             raise UserTableError(f"{self.where} is {kind}, not text; {_NOT_TEXT}") from err
         self._bytes += int(sizes.sum())
-        if self._bytes > self.most_bytes:
+        self._held += held
+        if self._bytes > self.most_bytes or self._held > HELD_BYTES:
+            most = min(self.most_bytes, self._bytes - 1)
             raise UserTableError(
-                f"{self.where} holds more than {self.most_bytes} bytes of text when it is unpacked (rows up to "
+                f"{self.where} holds more than {most} bytes of text when it is unpacked (rows up to "
                 f"{first + len(values) - 1}); bring fewer rows, or shorter texts"
             )
         self._parts.append(values)
@@ -218,7 +221,8 @@ def read_texts(
     return {name: column.result() for name, column in gathered.items()}
 
 
-Texts = tuple[npt.NDArray[np.object_], npt.NDArray[np.int64]]  # str or None, and bytes of each
+# str or None, bytes of each, and bytes that they hold together
+Texts = tuple[npt.NDArray[np.object_], npt.NDArray[np.int64], int]
 
 
 def _texts(array: pa.Array, lenient: bool) -> Texts:
@@ -226,7 +230,7 @@ def _texts(array: pa.Array, lenient: bool) -> Texts:
     if isinstance(kind, pa.BaseExtensionType):
         return _texts(array.storage, lenient)
     if pa.types.is_null(kind):
-        return np.full(len(array), None, dtype=object), np.zeros(len(array), np.int64)
+        return np.full(len(array), None, dtype=object), np.zeros(len(array), np.int64), 0
     if pa.types.is_dictionary(kind):
         return _of_dictionary(array, lenient)
     if is_list(kind):
@@ -238,7 +242,7 @@ def _texts(array: pa.Array, lenient: bool) -> Texts:
     if not (pa.types.is_primitive(kind) or pa.types.is_decimal(kind)):
         raise TypeError(f"{kind} is no text")
     texts = array.cast(pa.string()).to_pylist()
-    return np.array(texts, dtype=object), np.full(len(texts), 8, np.int64)
+    return np.array(texts, dtype=object), np.full(len(texts), 8, np.int64), 8 * len(texts)
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -263,18 +267,17 @@ def is_list(kind: pa.DataType) -> bool:
 
 
 def _of_dictionary(array: pa.DictionaryArray, lenient: bool) -> Texts:
-    """Each value of the dictionary is decoded and held once."""
+    """Each value that a row has is decoded and held once; a batch's dictionary may be that of a whole row group."""
     n = len(array.dictionary)
     at = array.indices.cast(pa.int64()).fill_null(n).to_numpy(zero_copy_only=False)
+    used, place = np.unique(at, return_inverse=True)
+    some = used[used < n]
     try:
-        values, sizes = _texts(array.dictionary, lenient)
+        values, sizes, held = _texts(array.dictionary.take(pa.array(some)), lenient)
     except _BadCellError as err:
-        rows = np.flatnonzero(at == err.index)
-        if len(rows):
-            raise _BadCellError(int(rows[0]), str(err)) from err
-        values, sizes = _texts(array.dictionary, True)  # no row of these has it
+        raise _BadCellError(int(np.flatnonzero(place == err.index)[0]), str(err)) from err
     none = np.array([None], dtype=object)  # what a null stands for
-    return np.concatenate([values, none])[at], np.append(sizes, 0)[at]
+    return np.concatenate([values, none])[place], np.append(sizes, 0)[place], held
 
 
 def _of_lists(array: pa.Array, lenient: bool) -> Texts:
@@ -294,10 +297,10 @@ def _of_lists(array: pa.Array, lenient: bool) -> Texts:
         firsts = np.repeat(lengths == 1, lengths)
         flat = flat.filter(pa.array(firsts))
     try:
-        values[one], sizes[one] = _texts(flat, lenient)
+        values[one], sizes[one], held = _texts(flat, lenient)
     except _BadCellError as err:
         raise _BadCellError(int(one[err.index]), str(err)) from err
-    return values, sizes
+    return values, sizes, held
 
 
 def _decoded(array: pa.Array, lenient: bool) -> Texts:
@@ -309,7 +312,7 @@ def _decoded(array: pa.Array, lenient: bool) -> Texts:
     if is_text(array.type) and sizes.max(initial=0) <= LONGEST_CELL:
         with contextlib.suppress(UnicodeDecodeError):
             values[:] = array.to_pylist()
-            return values, sizes
+            return values, sizes, int(sizes.sum())
     for i, value in enumerate(whole.to_pylist()):
         if value is None:
             continue
@@ -322,7 +325,8 @@ def _decoded(array: pa.Array, lenient: bool) -> Texts:
             problem = f"no UTF-8 (byte {value[err.start]:#04x}); {_NOT_TEXT}"
         if not lenient:
             raise _BadCellError(i, problem)
-    return values, sizes
+        sizes[i] = 0
+    return values, sizes, int(sizes.sum())
 
 
 def read_lists(array: pa.Array, where: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Text files that people and their programs write, line by line: encoding, line ends, CSV and JSON lines.
+"""Text files that people and their programs write, line by line: encoding, line ends, delimiters.
 
 Nothing is guessed where a guess could be wrong: an encoding without its mark, a comma that nobody quoted or a quote that
 is never closed is an error that names the line, what was found and the cure. Lines are counted as an editor counts them.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -316,57 +315,3 @@ def _check_widths(rows: Rows, source: LineSource, delimiter: str) -> None:
 def _shown(cells: Sequence[str]) -> str:
     text = ", ".join(repr(cell if len(cell) <= 40 else cell[:39] + "…") for cell in cells[:8])
     return text + (f" and {len(cells) - 8} more" if len(cells) > 8 else "")
-
-
-def read_json_lines(path: str | os.PathLike) -> Rows:
-    """JSON lines: an object a line, whose keys are the columns; what a line does not have is None.
-
-    Numbers stay as they are written. Raises UserTableError naming the line.
-    """
-    source = LineSource(path)
-    objects: list[dict[str, Any]] = []
-    rows = Rows([], what="JSON lines")
-    for line in source:
-        if not line.strip():
-            continue
-        objects.append(_json_object(line, source.where()))
-        rows.lines.append(source.number)
-    rows.names = list(dict.fromkeys(name for one in objects for name in one))
-    rows.cells = [[one.get(name) for name in rows.names] for one in objects]
-    return rows
-
-
-def _json_object(line: str, where: str) -> dict[str, Any]:
-    def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ValueError(f"the key {twice!r} stands twice in one object")
-        return made
-
-    try:
-        value = json.loads(
-            line,
-            object_pairs_hook=no_duplicates,
-            parse_int=str,
-            parse_float=str,
-            parse_constant=_constant,
-        )
-    except RecursionError as err:
-        raise UserTableError(
-            f"{where}: nested too deep; a row is an object of texts and numbers"
-        ) from err
-    except ValueError as err:
-        raise UserTableError(f"{where}: no JSON object ({err}); write one object a line") from err
-    if not isinstance(value, dict):
-        raise UserTableError(
-            f"{where}: a JSON {type(value).__name__}, no object; write one object a line "
-            "(pandas: to_json(orient='records', lines=True))"
-        )
-    return value
-
-
-def _constant(name: str) -> None:
-    if name != "NaN":  # how some programs write what is missing
-        raise ValueError(f"{name} is no JSON")

@@ -7,6 +7,7 @@ apostrophe away gives the text back. Numbers are numbers.
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 from typing import Any
@@ -53,7 +54,10 @@ def _each_text(table: pd.DataFrame, change: Any) -> pd.DataFrame:
 def csv_text(table: pd.DataFrame) -> str:
     """A table as CSV, six significant digits, so that a rerun on one machine gives equal bytes."""
     safe = _each_text(table, safe_cell)
-    return safe.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    # pandas leaves a lone carriage return without quotes, and a reader takes it for the end of the row
+    lone = any(isinstance(cell, str) and "\r" in cell for name in safe for cell in safe[name])
+    quoting = csv.QUOTE_NONNUMERIC if lone else csv.QUOTE_MINIMAL
+    return safe.to_csv(index=False, float_format="%.6g", lineterminator="\n", quoting=quoting)
 
 
 def read_csv(path: str | os.PathLike, **options: Any) -> pd.DataFrame:

@@ -23,12 +23,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from verbatim.io.json_lines import read_json_lines
 from verbatim.io.parquet_text import UserTableError, open_parquet, read_texts
 from verbatim.io.plain_files import (
     LineSource,
     Rows,
     read_delimited,
-    read_json_lines,
     read_lines,
 )
 
