@@ -253,6 +253,49 @@ def test_a_missing_sheet_and_one_with_commas_are_named(tmp_path, sheet):
         read_models(path, ROOT)
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("name", "SD #2"),
+        ("source", "/data/models#1/sd"),
+        ("source", "/data/models #1"),
+        ("reference", "SD V1#"),
+    ],
+)
+def test_a_number_sign_in_a_cell_is_part_of_the_cell(sheet, column, value):
+    path = sheet(("sd1", column, value), ("sd1", "training", "all"))
+    if column == "source":
+        path = sheet(("sd1", "source", value), ("sd1", "training", ""))
+    path.write_text("# a comment\n" + path.read_text() + "#sd9\tleft out\n")
+    models = read_models(path, ROOT)
+    assert models.loc["sd1", column] == value
+    assert list(models.index) == MODELS
+
+
+def test_a_wrong_cell_is_named_by_its_line_whatever_is_commented_out_before_it(sheet):
+    path = sheet(("sd2", "family", "sdxl"), ("if", "name", "IF\u200b"))
+    lines = path.read_text().splitlines()
+    path.write_text(
+        "\n".join(["# first", lines[0], "#" + lines[1], "", lines[1], lines[2], "# x", *lines[3:]])
+    )
+    with pytest.raises(ConfigError) as err:
+        read_models(path, ROOT)
+    assert "models.tsv, line 6: family is 'sdxl'" in str(err.value)
+    assert (
+        "models.tsv, line 8: column name: 'IF\\u200b' holds a character that cannot be seen"
+        in str(err.value)
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("sep", ["\t", ";", ","])
+def test_a_sheet_that_a_spreadsheet_program_saved_is_the_same_sheet(sheet, sep, encoding):
+    path = sheet()
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    table.to_csv(path, sep=sep, index=False, encoding=encoding, lineterminator="\r\n")
+    assert read_models(path, ROOT)[table.columns].equals(table.set_index("model", drop=False))
+
+
 def test_models_are_selected_in_the_sheets_order_and_unknown_ones_named(sheet):
     models = read_models(sheet(), ROOT)
     assert list(select_models(models, ["if", "sd1"]).index) == ["sd1", "if"]

@@ -113,11 +113,19 @@ def read_labels(path: str | os.PathLike) -> pd.DataFrame:
     return out[["row", *COLUMNS]]
 
 
-def _read_columns(path: str | os.PathLike) -> pd.DataFrame:
-    """row and the columns of `COLUMNS`, their types checked, missing texts None.
+def check_labels(path: str | os.PathLike) -> None:
+    """Refuse a file that has not the columns of `COLUMNS`, or an index of another type, by its footer alone.
 
-    Raises UserTableError or AuthorsError.
+    Raises AuthorsError.
     """
+    try:
+        _index_column(_checked_schema(path), path)
+    except UserTableError as err:
+        raise AuthorsError(f"{err}. {CURE}") from err
+
+
+def _checked_schema(path: str | os.PathLike) -> pa.Schema:
+    """The file's schema, with every column of `COLUMNS` in a type that it may have."""
     schema = open_parquet(path).schema_arrow
     missing = [name for name in COLUMNS if name not in schema.names]
     if missing:
@@ -128,6 +136,15 @@ def _read_columns(path: str | os.PathLike) -> pd.DataFrame:
         kind = schema.field(name).type
         if not fits(kind):
             raise AuthorsError(f"{path}: column {name!r} is {kind}, not {words}; {CURE}")
+    return schema
+
+
+def _read_columns(path: str | os.PathLike) -> pd.DataFrame:
+    """row and the columns of `COLUMNS`, their types checked, missing texts None.
+
+    Raises UserTableError or AuthorsError.
+    """
+    schema = _checked_schema(path)
     index = _index_column(schema, path)
     texts = {name: TextColumn(f"{path}: column {name!r}") for name in TEXTS}
     lists: dict[str, list[Any]] = {name: [] for name in COLUMNS if name not in TEXTS}

@@ -185,9 +185,9 @@ def closed_models(sheet: pd.DataFrame) -> list[str]:
 
 
 def find_manifest(folder: str | Path) -> Path:
-    """The manifest of a folder of pictures: manifest.parquet if there is one, else manifest.csv."""
-    parquet = Path(folder) / "manifest.parquet"
-    return parquet if parquet.is_file() else Path(folder) / "manifest.csv"
+    """The manifest of a folder of pictures: the first of manifest.parquet, .csv, .tsv and .jsonl that is there."""
+    files = [Path(folder) / f"manifest.{suffix}" for suffix in ("parquet", "csv", "tsv", "jsonl")]
+    return next((file for file in files if file.is_file()), files[1])
 
 
 def candidate_models(candidates: str) -> list[str]:
@@ -243,7 +243,7 @@ def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.Data
     if lacking:
         raise ConfigError(
             f"{config['models']}: {lacking[0]} has the family 'images', but its source "
-            f"{needed.source[lacking[0]]!r} is no folder with a manifest.csv or manifest.parquet "
+            f"{needed.source[lacking[0]]!r} is no folder with a manifest.csv, .tsv, .jsonl or .parquet "
             "(columns file, prompt; seed and steps if known): correct source, or write one"
         )
     for model in closed_models(needed):

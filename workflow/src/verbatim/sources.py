@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from verbatim.authors import AuthorsError, check_labels
 from verbatim.configuration import ConfigError, needed_models
 from verbatim.io.user_tables import CAPTIONS, UserTableError, check_columns
 
@@ -103,8 +104,10 @@ def check_lists(config: dict[str, Any], sheet: pd.DataFrame) -> None:
                 f"config: labels.authors has {model!r}, which is no row of {config['models']}; rows: "
                 + ", ".join(sheet.index)
             )
-        if not Path(path).is_file():
-            problems.append(f"config: labels.authors.{model} is {path!r}: no such file; correct it")
+        try:
+            check_labels(path)
+        except AuthorsError as err:
+            problems.append(f"config: labels.authors.{model} is {path!r}: {err}")
     problems += [
         f"{config['models']}: {model} has the candidates 'authors', but labels.authors in the config "
         f"has no {model!r}; name the file of their labels there"

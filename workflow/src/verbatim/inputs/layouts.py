@@ -217,10 +217,7 @@ def _refuse_other_formats(folder: Path, names: list[str]) -> None:
             form = "files"
         if form:
             raise InputError(
-                f"{folder}: img2dataset's output format {form!r} ({name}), which cannot be read; run img2dataset with "
-                f"--output_format webdataset, or pack each shard: tar -cf {Path(name).stem}.tar -C FOLDER FILES"
-                if form == "files"
-                else f"{folder}: img2dataset's output format {form!r} ({name}), which cannot be read; run img2dataset "
+                f"{folder}: img2dataset's output format {form!r} ({name}), whose images cannot be read; run img2dataset "
                 "with --output_format webdataset"
             )
 

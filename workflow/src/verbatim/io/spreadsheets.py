@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import os
 import re
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -56,7 +56,7 @@ def csv_text(table: pd.DataFrame) -> str:
     safe = _each_text(table, safe_cell)
     # pandas leaves a lone carriage return without quotes, and a reader takes it for the end of the row
     lone = any(isinstance(cell, str) and "\r" in cell for name in safe for cell in safe[name])
-    quoting = csv.QUOTE_NONNUMERIC if lone else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if lone else csv.QUOTE_MINIMAL
     return safe.to_csv(index=False, float_format="%.6g", lineterminator="\n", quoting=quoting)
 
 
