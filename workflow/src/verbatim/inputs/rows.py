@@ -20,6 +20,7 @@ from verbatim.io.parquet_text import (
     UserTableError,
     iter_columns,
     open_parquet,
+    read_numbers,
 )
 from verbatim.io.user_tables import find_columns
 
@@ -62,14 +63,18 @@ def read_metadata(
         columns = find_columns(names, NAMES, REQUIRED, str(path))
         texts = {
             ours: TextColumn(f"{path}: column {columns[ours]!r}", True, MOST_TEXT)
-            for ours in (*TEXTS, *NUMBERS)
+            for ours in TEXTS
             if ours in columns
         }
+        numbers: dict[str, list[np.ndarray]] = {ours: [] for ours in NUMBERS if ours in columns}
         n_rows = 0
         for first, batch in iter_columns(path, list(columns.values()), start, count):
             n_rows += len(batch)
             for ours, column in texts.items():
                 column.add(first, batch.column(columns[ours]))
+            for ours, parts in numbers.items():
+                where = f"{path}: column {columns[ours]!r}"
+                parts.append(read_numbers(batch.column(columns[ours]), where))
     except UserTableError as err:
         raise InputError(str(err)) from err
     data: dict[str, Any] = {}
@@ -77,12 +82,8 @@ def read_metadata(
         values = texts[ours].result() if ours in texts else np.full(n_rows, None, dtype=object)
         data[ours] = pd.Series(values, dtype=object)
     for ours in NUMBERS:
-        if ours in texts:
-            number = pd.to_numeric(pd.Series(texts[ours].result(), dtype=object), errors="coerce")
-            whole = number.where((number >= 0) & (number < 2**31), -1)
-            data[ours] = whole.fillna(-1).astype("int32")
-        else:
-            data[ours] = np.full(n_rows, -1, dtype=np.int32)
+        side = np.concatenate(numbers[ours]) if numbers.get(ours) else np.full(n_rows, -1.0)
+        data[ours] = np.where((side >= 0) & (side < 2**31), side, -1).astype(np.int32)
     return pd.DataFrame(data)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -327,6 +328,21 @@ def _decoded(array: pa.Array, lenient: bool) -> Texts:
             raise _BadCellError(i, problem)
         sizes[i] = 0
     return values, sizes, int(sizes.sum())
+
+
+def read_numbers(array: pa.Array, where: str) -> npt.NDArray[np.float64]:
+    """A column as numbers, (n,), whatever its type; NaN for what is missing or no number.
+
+    where : file and column, for messages. Raises UserTableError for a type that cannot be said as text.
+    """
+    kind = array.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        values = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        return np.asarray(values, dtype=np.float64)
+    column = TextColumn(where, lenient=True)
+    column.add(0, array)
+    texts = pd.Series(column.result(), dtype=object)
+    return pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def read_lists(array: pa.Array, where: str) -> list[Any]:
