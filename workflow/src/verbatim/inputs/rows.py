@@ -14,6 +14,7 @@ import pandas as pd
 
 from verbatim.inputs.archives import find_archives
 from verbatim.inputs.layouts import InputError
+from verbatim.io.columns import find_columns
 from verbatim.io.parquet_text import (
     LONGEST_CELL,
     TextColumn,
@@ -22,7 +23,6 @@ from verbatim.io.parquet_text import (
     open_parquet,
     read_numbers,
 )
-from verbatim.io.user_tables import find_columns
 
 # our column: what releases call it (lower case; exact case differs too), the likeliest first
 NAMES = {

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from verbatim.io.columns import CAPTIONS, MANIFEST, Names, find_columns
 from verbatim.io.json_lines import read_json_lines
 from verbatim.io.parquet_text import UserTableError, open_parquet, read_texts
 from verbatim.io.plain_files import (
@@ -36,15 +37,15 @@ PARQUET = (".parquet", ".pq")
 DELIMITED = (".csv", ".tsv", ".tab")
 JSON_LINES = (".jsonl", ".ndjson")
 LINES = (".txt",)
-Names = Mapping[str, Sequence[str]]
-# our column -> names that it goes by in the wild
-CAPTIONS: Names = {"caption": ("caption", "prompt", "text"), "url": ("url",)}
-MANIFEST: Names = {  # Hugging Face's imagefolder, download tools
-    "file": ("file", "file_name", "filename", "path", "image"),
-    "prompt": ("prompt", "caption", "text"),
-    "seed": ("seed",),
-    "steps": ("steps", "num_inference_steps"),
-}
+__all__ = [
+    "CAPTIONS",
+    "MANIFEST",
+    "UserTable",
+    "UserTableError",
+    "check_columns",
+    "count_rows",
+    "read_user_table",
+]
 CHECKED_WHOLE = 4_000_000  # bytes of a text file that is read whole before any work: 0.1 s
 
 
@@ -73,42 +74,6 @@ class UserTable:
         blank = self.frame.fillna("").map(lambda cell: cell == "").all(axis=1).to_numpy(dtype=bool)
         kept = self.frame[~blank].reset_index(drop=True)
         return replace(self, frame=kept, places=self.places[~blank])
-
-
-def find_columns(
-    names: Sequence[str], wanted: Names, required: Sequence[str], where: str
-) -> dict[str, str]:
-    """Which of a table's columns hold what is wanted: ours -> the table's name, in any case, spaces around it aside.
-
-    Parameters
-    ----------
-    wanted
-        Our name -> names that it goes by, small letters, the likeliest first.
-    required
-        Of ours, those that must be there.
-
-    Raises
-    ------
-    UserTableError
-        Naming what is missing and what is there, or columns that mean the same.
-    """
-    found = {}
-    for ours, theirs in wanted.items():
-        for word in theirs:
-            hits = [name for name in names if name.strip().lower() == word]
-            if len(hits) > 1:
-                raise UserTableError(
-                    f"{where}: the columns {hits} mean the same; take one of them away"
-                )
-            if hits:
-                found[ours] = hits[0]
-                break
-    for ours in required:
-        if ours not in found:
-            raise UserTableError(
-                f"{where}: no column {' or '.join(wanted[ours])}; it has {', '.join(names) or 'none'}; name it so"
-            )
-    return found
 
 
 def read_user_table(

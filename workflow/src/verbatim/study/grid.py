@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from verbatim.io.user_tables import UserTableError, read_user_table
-
 COLUMNS = (
     "point", "pictures", "ddf", "duplication", "conditioning", "text_encoder", "steps", "mitigation",
     "subset", "description",
@@ -84,6 +82,9 @@ def read_grid(path: str | Path, base: dict[str, Any]) -> dict[str, Point]:
     ------
     GridError : listing everything that is wrong.
     """
+    # here and not above: a change of the reader must not train the points anew
+    from verbatim.io.user_tables import UserTableError, read_user_table
+
     try:
         table = read_user_table(path, comments=True).without_empty_rows()
     except UserTableError as err:
