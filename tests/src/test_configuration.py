@@ -174,16 +174,16 @@ def test_the_default_sheet_is_sound_and_a_job_is_told_what_it_loads_and_no_more(
 @pytest.mark.parametrize(
     ("cell", "words"),
     [
-        (("sd2", "family", "sdxl"), ["row 3", "family", "'sdxl'"]),
-        (("if", "model", "IF 1"), ["row 4", "model", "'IF 1'"]),
-        (("if", "candidates", "top sd1"), ["row 4", "candidates", "'top sd1'"]),
+        (("sd2", "family", "sdxl"), ["line 3", "family", "'sdxl'"]),
+        (("if", "model", "IF 1"), ["line 4", "model", "'IF 1'"]),
+        (("if", "candidates", "top sd1"), ["line 4", "candidates", "'top sd1'"]),
         (("if", "candidates", "top:sd9"), ["if refers to 'sd9'", "no row"]),
         (("openjourney", "init", "sd9"), ["openjourney refers to 'sd9'"]),
         (("openjourney", "candidates", "found:sd1,sd9"), ["'sd9'"]),
         (("sd2", "model", "sd1"), ["['sd1'] stand twice"]),
         (("sd1", "training", ""), ["sd1 is trained here", "`training`"]),
-        (("sd1", "dtype", "float8"), ["row 2", "dtype", "'float8'"]),
-        (("sd1", "whitebox", "YES"), ["row 2", "whitebox", "'YES'"]),
+        (("sd1", "dtype", "float8"), ["line 2", "dtype", "'float8'"]),
+        (("sd1", "whitebox", "YES"), ["line 2", "whitebox", "'YES'"]),
         (("if", "candidates", "manifest"), ["if has the candidates 'manifest'", "'images'"]),
         (("if", "family", "images"), ["if has the family 'images'", "source", "give the folder"]),
     ],
@@ -208,7 +208,10 @@ def test_a_closed_system_is_a_row_of_pictures_and_nothing_else(sheet, tmp_path, 
     with pytest.raises(ConfigError, match=r"if has the family 'images'.*no folder with a manifest"):
         check_sources(config, models, models)
     check_sources(config, models, select_models(models, ["sd1"]))
-    (tmp_path / "manifest.csv").touch()
+    (tmp_path / "manifest.csv").write_text("file,prompt\na.png,a red heart, blue\n")
+    with pytest.raises(ConfigError, match=r"if: .*manifest\.csv, line 2: 3 cells"):
+        check_sources(config, models, models)
+    (tmp_path / "manifest.csv").write_text("file,prompt\na.png,a red heart\n")
     check_sources(config, models, models)
     assert find_manifest(tmp_path).name == "manifest.csv"
     (tmp_path / "manifest.parquet").touch()
@@ -223,7 +226,7 @@ def test_a_sheet_may_say_how_to_save_memory(sheet):
     models = read_models(sheet(("sd1", "memory", "offload")), ROOT)
     assert loading_row(models, "sd1")["memory"] == "offload"
     assert loading_row(models, "sd2")["memory"] == "full"
-    with pytest.raises(ConfigError, match=r"row 2: memory is 'less'"):
+    with pytest.raises(ConfigError, match=r"line 2: memory is 'less'"):
         read_models(sheet(("sd1", "memory", "less")), ROOT)
 
 
@@ -233,17 +236,64 @@ def test_a_mistyped_column_is_named_with_its_near_match(sheet):
     with pytest.raises(ConfigError, match=r"models\.tsv.*\['revision'\]"):
         read_models(path, ROOT)
     path.write_text(path.read_text().replace("\trevison\t", "\trevision\t").replace("\n", "\tx\n"))
-    with pytest.raises(ConfigError, match=r"models\.tsv, row 2: 'x' is no known key"):
+    with pytest.raises(ConfigError, match=r"models\.tsv, line 2: 'x' is no known key"):
         read_models(path, ROOT)
 
 
 def test_a_missing_sheet_and_one_with_commas_are_named(tmp_path, sheet):
-    with pytest.raises(ConfigError, match=r"none\.tsv: no such models sheet; correct `models`"):
+    with pytest.raises(
+        ConfigError, match=r"none\.tsv: no such file\. It is the models sheet \(`models`"
+    ):
         read_models(tmp_path / "none.tsv", ROOT)
     path = sheet()
     path.write_text(path.read_text().replace("\t", ","))
-    with pytest.raises(ConfigError, match="it must be tab-separated"):
+    with pytest.raises(
+        ConfigError, match=r"line 5: 13 cells .* the header has 12 .* comma-separated"
+    ):
         read_models(path, ROOT)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("name", "SD #2"),
+        ("source", "/data/models#1/sd"),
+        ("source", "/data/models #1"),
+        ("reference", "SD V1#"),
+    ],
+)
+def test_a_number_sign_in_a_cell_is_part_of_the_cell(sheet, column, value):
+    path = sheet(("sd1", column, value), ("sd1", "training", "all"))
+    if column == "source":
+        path = sheet(("sd1", "source", value), ("sd1", "training", ""))
+    path.write_text("# a comment\n" + path.read_text() + "#sd9\tleft out\n")
+    models = read_models(path, ROOT)
+    assert models.loc["sd1", column] == value
+    assert list(models.index) == MODELS
+
+
+def test_a_wrong_cell_is_named_by_its_line_whatever_is_commented_out_before_it(sheet):
+    path = sheet(("sd2", "family", "sdxl"), ("if", "name", "IF\u200b"))
+    lines = path.read_text().splitlines()
+    path.write_text(
+        "\n".join(["# first", lines[0], "#" + lines[1], "", lines[1], lines[2], "# x", *lines[3:]])
+    )
+    with pytest.raises(ConfigError) as err:
+        read_models(path, ROOT)
+    assert "models.tsv, line 6: family is 'sdxl'" in str(err.value)
+    assert (
+        "models.tsv, line 8: column name: 'IF\\u200b' holds a character that cannot be seen"
+        in str(err.value)
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("sep", ["\t", ";", ","])
+def test_a_sheet_that_a_spreadsheet_program_saved_is_the_same_sheet(sheet, sep, encoding):
+    path = sheet()
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    table.to_csv(path, sep=sep, index=False, encoding=encoding, lineterminator="\r\n")
+    assert read_models(path, ROOT)[table.columns].equals(table.set_index("model", drop=False))
 
 
 def test_models_are_selected_in_the_sheets_order_and_unknown_ones_named(sheet):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
+from made_authors import write_labels
 
 from verbatim.authors import VALUES
 from verbatim.configuration import ConfigError, overlay, read_models, select_models
@@ -88,7 +90,7 @@ def test_without_the_key_the_hub_librarys_own_cache_is_meant(config, monkeypatch
 
 def test_lists_that_are_not_there_are_named_all_at_once(config, sheet, tmp_path):
     check_lists(config, sheet)
-    (tmp_path / "a.parquet").touch()
+    write_labels(tmp_path / "a.parquet")
     config["dedup"]["prompt_list"] = "none.parquet"
     config["labels"]["authors"] = {"sd1": "gone.parquet", "sd9": str(tmp_path / "a.parquet")}
     sheet.loc["if", "candidates"] = "authors"
@@ -102,6 +104,27 @@ def test_lists_that_are_not_there_are_named_all_at_once(config, sheet, tmp_path)
         strict=True,
     ):
         assert word in line
+
+
+def test_a_list_that_cannot_be_read_is_refused_before_any_work(config, sheet, tmp_path):
+    (tmp_path / "list.csv").write_text("caption,url\na red heart, blue,https://x.invalid/1\n")
+    pd.DataFrame({"title": ["a"]}).to_parquet(tmp_path / "extra.parquet")
+    write_labels(tmp_path / "labels.parquet", drop="gen_seeds")
+    config["dedup"]["prompt_list"] = str(tmp_path / "list.csv")
+    config["inputs"]["extra_prompts"] = str(tmp_path / "extra.parquet")
+    config["labels"]["authors"] = {"sd1": str(tmp_path / "labels.parquet")}
+    with pytest.raises(ConfigError) as err:
+        check_lists(config, sheet)
+    for line, words in zip(
+        str(err.value).splitlines(),
+        [
+            "dedup.prompt_list is .*list.csv, line 2: 3 cells",
+            "inputs.extra_prompts is .*extra.parquet: no column caption .*it has title",
+            r"labels.authors.sd1 is .*labels.parquet: the columns \['gen_seeds'\] are missing",
+        ],
+        strict=True,
+    ):
+        assert re.search(words, line), line
 
 
 def test_the_papers_six_systems_are_fed_as_in_the_paper(sheet):

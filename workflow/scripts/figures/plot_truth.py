@@ -1,7 +1,6 @@
 """Labels and scores against the truth, and what prompts that nobody picked draw."""
 
 import numpy as np
-import pandas as pd
 
 from verbatim.figures.confusion import plot_confusion
 from verbatim.figures.histogram import plot_histogram
@@ -10,6 +9,7 @@ from verbatim.figures.roc import choose_scores, plot_detector_recall, plot_roc
 from verbatim.figures.style import empty_figure, save_figure
 from verbatim.figures.unpicked import KINDS, Drawn, choose_prompts, plot_unpicked
 from verbatim.images import ImageArchive, synthesis_name
+from verbatim.io.spreadsheets import read_csv
 from verbatim.pictures import Pictures
 from verbatim.records import read_table
 from verbatim.runtime import script
@@ -39,10 +39,10 @@ def plot_scores(smk, column, recall):
     truth = read_table(smk.input.truth, "truth").drop_duplicates("caption")
     picture_of = truth.set_index("caption")["picture_id"]
     pictures = np.load(smk.input.pictures, mmap_mode="r", allow_pickle=False)
-    prompts = pd.read_csv(smk.input.prompts, keep_default_na=False, na_values=[""])
+    prompts = read_csv(smk.input.prompts, keep_default_na=False, na_values=[""])
     # full duplicates are shown beside their own negatives
     prompts = prompts[prompts["kind"].ne("held_out") | prompts["match_kind"].eq("full")]
-    evaluation, kinds, roc = (pd.read_csv(smk.input.get(k)) for k in ("evaluation", "kinds", "roc"))
+    evaluation, kinds, roc = (read_csv(smk.input.get(k)) for k in ("evaluation", "kinds", "roc"))
     models = {}
     for i, (model, name) in enumerate(p.attacked.items()):
         chosen = choose_prompts(prompts[prompts["model"] == model], p.examples)
@@ -60,7 +60,7 @@ def plot_scores(smk, column, recall):
 def main(smk):
     with script(smk):
         p = smk.params
-        recall, confusion = (pd.read_csv(smk.input.get(k)) for k in ("recall", "confusion"))
+        recall, confusion = (read_csv(smk.input.get(k)) for k in ("recall", "confusion"))
         figures = {
             "recall": plot_recall(recall, p.names),
             "confusion": plot_confusion(confusion, p.names),

@@ -1,10 +1,12 @@
 """Rule fetch_urls: wanted rows that no archive has -> their pictures by url, in the cache, and a status a row."""
 
+import os
+
 import pandas as pd
 
 from verbatim.inputs.archives import are_held
 from verbatim.inputs.download import Downloader, Limits
-from verbatim.inputs.fetching import fetch_all
+from verbatim.inputs.fetching import fetch_all, proxy_notice
 from verbatim.inputs.url_cache import UrlCache
 from verbatim.io.missing import check_missing
 from verbatim.records import SCHEMAS, read_table, write_table
@@ -27,6 +29,8 @@ def main(smk):
             retries=p.retries,
             disallowed=tuple(p.disallowed),
         )
+        if notice := proxy_notice(os.environ):
+            log.warning(notice)
         known = {"": {"status": "no_url", "reason": "the source has no url for this row"}}
         with Downloader(limits, p.per_host, lookups=p.workers) as downloader:
             entries = fetch_all(

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
+
+from verbatim.io.user_tables import (
+    MANIFEST,
+    UserTableError,
+    check_columns,
+    count_rows,
+    read_user_table,
+)
 
 # columns that decide what is loaded, and how
 LOADING = ("model", "family", "source", "revision", "dtype", "memory")
@@ -63,7 +70,7 @@ def _read_numbers(value: Any, schema: dict[str, Any]) -> Any:
     elif isinstance(value, list):
         value[:] = [_read_numbers(item, schema.get("items", {})) for item in value]
     elif isinstance(value, str) and schema.get("type") in ("integer", "number", "boolean"):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             read = json.loads(value.lower())
             return read if isinstance(read, (int, float)) else value
     return value
@@ -108,24 +115,31 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
     from jsonschema import Draft202012Validator
 
     try:
-        sheet = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, comment="#")
-    except FileNotFoundError as err:
-        raise ConfigError(f"{path}: no such models sheet; correct `models` in the config") from err
-    except pd.errors.ParserError as err:
-        raise ConfigError(f"{path}: not a tab-separated table: {err}") from err
+        table = read_user_table(path, comments=True).without_empty_rows()
+    except UserTableError as err:
+        raise ConfigError(f"{err}. It is the models sheet (`models` in the config)") from err
+    sheet = table.frame.fillna("").astype(str)
     # asked for only where a model is too large for its device
     asked = sheet["memory"] if "memory" in sheet.columns else pd.Series("", index=sheet.index)
     sheet["memory"] = asked.replace("", "full")
     schema = _schema("models.schema.json", base)
     missing = [c for c in schema["required"] if c not in sheet.columns]
     if missing:
-        raise ConfigError(f"{path}: the columns {missing} are missing; it must be tab-separated")
+        raise ConfigError(
+            f"{path}: the columns {missing} are missing; read as {table.what} it has {', '.join(sheet.columns)}"
+        )
     validator = Draft202012Validator(schema)
     problems = [
-        _explain(err, f"{path}, row {i + 2}")
+        _explain(err, table.where(i))
         for i, row in enumerate(sheet.to_dict("records"))
         for err in validator.iter_errors({str(k): v for k, v in row.items()})
     ]
+    for i, row in enumerate(sheet.to_dict("records")):
+        problems += [
+            f"{table.where(i)}: column {column}: {cell!r} holds a character that cannot be seen; type the cell again"
+            for column, cell in row.items()
+            if not cell.isprintable()
+        ]
     twice = sheet.model[sheet.model.duplicated()].tolist()
     if twice:
         problems.append(f"{path}: {twice} stand twice; a model's key is used once")
@@ -171,9 +185,9 @@ def closed_models(sheet: pd.DataFrame) -> list[str]:
 
 
 def find_manifest(folder: str | Path) -> Path:
-    """The manifest of a folder of pictures: manifest.parquet if there is one, else manifest.csv."""
-    parquet = Path(folder) / "manifest.parquet"
-    return parquet if parquet.is_file() else Path(folder) / "manifest.csv"
+    """The manifest of a folder of pictures: the first of manifest.parquet, .csv, .tsv and .jsonl that is there."""
+    files = [Path(folder) / f"manifest.{suffix}" for suffix in ("parquet", "csv", "tsv", "jsonl")]
+    return next((file for file in files if file.is_file()), files[1])
 
 
 def candidate_models(candidates: str) -> list[str]:
@@ -229,9 +243,14 @@ def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.Data
     if lacking:
         raise ConfigError(
             f"{config['models']}: {lacking[0]} has the family 'images', but its source "
-            f"{needed.source[lacking[0]]!r} is no folder with a manifest.csv or manifest.parquet "
+            f"{needed.source[lacking[0]]!r} is no folder with a manifest.csv, .tsv, .jsonl or .parquet "
             "(columns file, prompt; seed and steps if known): correct source, or write one"
         )
+    for model in closed_models(needed):
+        try:
+            check_columns(find_manifest(needed.source[model]), MANIFEST, ["file", "prompt"])
+        except UserTableError as err:
+            raise ConfigError(f"{config['models']}: {model}: {err}") from err
     if source == "world":
         return
     cures = {
@@ -269,10 +288,7 @@ def planned_extra(config: dict[str, Any]) -> int:
     if file in ("", "world"):
         return held_out
     try:
-        if file.endswith(".parquet"):
-            return held_out + int(pq.read_metadata(file).num_rows)
-        with open(file, "rb") as text:
-            return held_out + sum(1 for _ in text)
+        return held_out + count_rows(file)
     except (OSError, ValueError):
         return held_out
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from verbatim.authors import AuthorsError, check_labels
 from verbatim.configuration import ConfigError, needed_models
+from verbatim.io.user_tables import CAPTIONS, UserTableError, check_columns
 
 HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -87,17 +89,25 @@ def check_lists(config: dict[str, Any], sheet: pd.DataFrame) -> None:
     Raises ConfigError naming every key and the cure.
     """
     problems = []
-    file = config["dedup"]["prompt_list"]
-    if file and not Path(file).is_file():
-        problems.append(f"config: dedup.prompt_list is {file!r}: no such file; correct or empty it")
+    lists = {"dedup.prompt_list": config["dedup"]["prompt_list"]}
+    if config["inputs"]["extra_prompts"] != "world":
+        lists["inputs.extra_prompts"] = config["inputs"]["extra_prompts"]
+    for key, file in lists.items():
+        if file:
+            try:
+                check_columns(file, CAPTIONS, ["caption"])
+            except UserTableError as err:
+                problems.append(f"config: {key} is {file!r}: {err}; correct or empty it")
     for model, path in config["labels"]["authors"].items():
         if model not in sheet.index:
             problems.append(
                 f"config: labels.authors has {model!r}, which is no row of {config['models']}; rows: "
                 + ", ".join(sheet.index)
             )
-        if not Path(path).is_file():
-            problems.append(f"config: labels.authors.{model} is {path!r}: no such file; correct it")
+        try:
+            check_labels(path)
+        except AuthorsError as err:
+            problems.append(f"config: labels.authors.{model} is {path!r}: {err}")
     problems += [
         f"{config['models']}: {model} has the candidates 'authors', but labels.authors in the config "
         f"has no {model!r}; name the file of their labels there"

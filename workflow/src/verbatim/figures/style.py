@@ -14,6 +14,8 @@ import matplotlib.pyplot as plt
 import seaborn
 from matplotlib.figure import Figure
 
+from verbatim.io.shown_text import BOX, one_line
+
 # Wong 2011, "Color blindness", Nature Methods 8:441; black is left for text and axes
 BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00",
@@ -51,12 +53,11 @@ def empty_figure(text: str) -> Figure:
 
 
 def plain_text(text: str, most: int) -> str:
-    """A caption fit for a figure: one line, no signs that the font lacks, cut to `most` characters."""
+    """A caption fit for a figure: one line of what can be seen, no signs that the font lacks, cut to `most` characters."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     known = get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap()
-    line = " ".join(text.split())
-    line = "".join(c if ord(c) in known else "□" for c in line)
+    line = "".join(c if ord(c) in known else BOX for c in one_line(text))
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
 

@@ -27,6 +27,7 @@ from verbatim.inputs.members import KEY, is_image, key_of
 from verbatim.inputs.pictures import TrainingPictures
 from verbatim.io.formats import IMAGES
 from verbatim.io.missing import check_missing
+from verbatim.io.parquet_text import UserTableError, read_texts
 
 COLUMNS = ["archive", "first_key", "last_key"]
 LOOKED_AT = 3  # images at the start of an archive that are held against its table
@@ -65,9 +66,9 @@ def _keys_of_table(path: Path) -> list[str]:
             # text is in the order of its numbers only where it is of one width
             if all(isinstance(end, int) for end in ends) or len({len(str(e)) for e in ends}) == 1:
                 return [str(end) for end in ends]
-        keys = file.read(columns=["key"]).column(0).to_pylist()
+        keys = read_texts(path, ["key"])["key"]
         return [str(key) for key in keys if key is not None]
-    except (pa.ArrowInvalid, OSError) as err:
+    except (pa.ArrowInvalid, OSError, UserTableError) as err:
         raise InputError(f"{path}: cannot be read as Parquet ({err}); fetch it again") from err
 
 

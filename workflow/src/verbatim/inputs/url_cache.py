@@ -54,7 +54,7 @@ class UrlCache:
                 line = file.readline(LONGEST_LINE)
                 data = file.read()
             entry = Entry(**json.loads(line))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
         sound = entry.url == url and entry.size == len(data)
         if not sound or entry.sha256 != hashlib.sha256(data).hexdigest():

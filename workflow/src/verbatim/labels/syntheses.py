@@ -19,15 +19,9 @@ import pandas as pd
 
 from verbatim.images import MAX_BYTES, ImageError, decode_image
 from verbatim.io.formats import IMAGES
+from verbatim.io.user_tables import MANIFEST, UserTableError, read_user_table, whole_number
 from verbatim.records import prompt_id
 
-# column -> names that it goes by in the wild (Hugging Face's imagefolder, download tools)
-COLUMNS = {
-    "file": ("file", "file_name", "filename", "path", "image"),
-    "prompt": ("prompt", "caption", "text"),
-    "seed": ("seed",),
-    "steps": ("steps", "num_inference_steps"),
-}
 NEEDED = ("file", "prompt")
 LARGEST = 2**31 - 1  # of a seed that is a key in our tables (int32)
 
@@ -42,37 +36,18 @@ def read_manifest(path: str | os.PathLike) -> pd.DataFrame:
     Raises SynthesesError for a file that cannot be read, lacks a column or has no rows.
     """
     try:
-        if str(path).endswith(".parquet"):
-            table = pd.read_parquet(path)
-        else:
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except FileNotFoundError as err:
-        raise SynthesesError(f"{path}: no such manifest; correct source in the sheet") from err
-    except Exception as err:  # pandas and pyarrow raise many kinds for broken files
+        table = read_user_table(path, MANIFEST, NEEDED)
+    except UserTableError as err:
         raise SynthesesError(
-            f"{path}: cannot be read ({err}); a CSV in UTF-8 with a header, or Parquet, is needed"
+            f"{err}. A manifest has the columns file and prompt, and may have seed and steps; name its folder as source "
+            "in the models sheet"
         ) from err
-    by_word = {str(name).strip().lower(): name for name in reversed(table.columns)}
-    found = {
-        column: by_word[word]
-        for column, words in COLUMNS.items()
-        for word in reversed(words)
-        if word in by_word
-    }
-    for column in NEEDED:
-        if column not in found:
-            raise SynthesesError(
-                f"{path}: no column {column!r}; it has {', '.join(map(str, table.columns))}. "
-                "A manifest has the columns file and prompt, and may have seed and steps"
-            )
-    if table.empty:
+    if table.frame.empty:
         raise SynthesesError(f"{path}: it has no rows; write one a picture")
-    out = {c: _text(table[found[c]]) if c in found else "" for c in COLUMNS}
-    return pd.DataFrame(out, index=table.index).reset_index(drop=True)
-
-
-def _text(column: pd.Series) -> pd.Series:
-    return column.map(lambda value: "" if pd.isna(value) else str(value))
+    for column in MANIFEST:
+        if column not in table.frame:
+            table.frame[column] = ""
+    return table.frame[list(MANIFEST)].fillna("")
 
 
 def find_file(folder: Path, name: str) -> Path:
@@ -156,7 +131,7 @@ def plan_pictures(manifest: pd.DataFrame) -> pd.DataFrame:
     blank = table["caption"].str.strip().eq("")
     table["prompt_id"] = [-1 if b else prompt_id(c) for c, b in zip(table.caption, blank)]  # noqa: B905
     for column, name in (("given_seed", "seed"), ("steps", "steps")):
-        table[column] = [_whole(text) for text in manifest[name]]
+        table[column] = [-1 if (n := whole_number(text)) is None else n for text in manifest[name]]
     table["status"], table["reason"] = "", ""
     again = ~blank & table.duplicated(["prompt_id", "file"])
     table.loc[blank, ["status", "reason"]] = ["refused", "no prompt"]
@@ -167,16 +142,6 @@ def plan_pictures(manifest: pd.DataFrame) -> pd.DataFrame:
         usable = given.between(0, LARGEST).all() and given.is_unique
         table.loc[group.index, "seed"] = given if usable else np.arange(len(group))
     return table
-
-
-def _whole(text: str) -> int:
-    """A whole number of 0 or more that was written in any common way; -1 for none."""
-    try:
-        value = float(text)
-        exact = int(text) if text.strip().isdigit() else int(value)
-    except (ValueError, OverflowError):
-        return -1
-    return exact if 0 <= value == exact and exact < 2**63 else -1
 
 
 def captions_without_row(syntheses: pd.DataFrame, prompts: pd.DataFrame) -> pd.DataFrame:
