@@ -114,10 +114,10 @@ def job(root, rule):
              "training": archives(root, "labels", "training.zip", NAMES),
              "masks": archives(root, "labels", "masks.zip", NAMES),
              "verification": archives(root, "evidence", "verification.parquet", NAMES),
-             "scores": archives(root, "blackbox", "scores.parquet", ATTACKED),
+             "known_prompts": [], "scores": archives(root, "blackbox", "scores.parquet", ATTACKED),
              "one_step": archives(root, "blackbox", "images.parquet", ATTACKED)},
             {"names": NAMES, "attacked": list(ATTACKED), "one_step_seeds": [0, 1], "full_seeds": [0, 1],
-             "examples": 2, "near_misses": 2, "threshold": 0.12},
+             "examples": 2, "near_misses": 2, "threshold": 0.12, "images": "full", "only": []},
             ["fig1", "fig2", "fig5", "triples"],
         ),
         "plot_curves": (
@@ -130,12 +130,12 @@ def job(root, rule):
         ),
         "plot_truth": (
             {"truth": root / "world/truth.parquet", "pictures": root / "world/pictures.npy",
-             "prompts": table / "detectors.csv",
+             "prompts": table / "detectors.csv", "known_prompts": [],
              **{name: table / f"{name}.csv" for name in ("recall", "confusion", "evaluation", "kinds", "roc")},
              "images": archives(root, "labels", "images.zip", ATTACKED),
              "one_step": archives(root, "blackbox", "images.parquet", ATTACKED)},
             {"names": NAMES, "attacked": ATTACKED, "whitebox": "reference", "blackbox": "world", "fpr": 0.4,
-             "one_step_seed": 0, "seeds": [0, 1], "examples": 2},
+             "one_step_seed": 0, "seeds": [0, 1], "examples": 2, "shown": "full", "only": []},
             ["recall", "confusion", "roc", "detector_recall", "histogram", "unpicked"],
         ),
     }[rule]  # fmt: skip

@@ -87,11 +87,12 @@ def finished(tmp_path, rows):
     return {name: tmp_path / name for name in ("labels", "training", "masks")} | {"rows": rows}
 
 
-def release(run_script, finished, folder):
+def release(run_script, finished, folder, images="full", only=()):
     run_script(
         "labels/build_release.py",
-        input=finished,
+        input=finished | {"known_prompts": [finished["labels"]]},
         output={"release": folder},
+        params={"images": images, "only": list(only)},
         wildcards={"model": "tiny"},
     )
 
