@@ -101,7 +101,7 @@ def check_bundle(files: Mapping[str, bytes], head: str | None) -> Replayed:
             recorded += finding.found["status"] == "ok"
         except BROKEN as err:
             faults.append(f"{path}: {_told(err)}")
-    surplus = sorted((listed | set(others)) - expected)
+    surplus = sorted(listed - expected)  # what is not listed has been told
     if rules is not None:  # else nothing is known of what belongs to it
         faults += [f"{path}: belongs to no finding" for path in surplus]
         faults += [f"{path}: is missing from the bundle" for path in sorted(expected - listed)]
