@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evidence_rules import ROOT
 
-from verbatim.evidence.manifest import NAME, canonical, chain_files
+from verbatim.evidence.manifest import NAME, canonical, chain_files, sha256
 
 TOOL, SEAL = (ROOT / f"workflow/tools/{name}_bundle.py" for name in ("verify", "seal"))
 SOUND, FAULTY, NO_BUNDLE, UNPROVEN = 0, 1, 2, 3
@@ -65,3 +65,72 @@ def verify(*words, **more) -> tuple[int, str]:
     assert "Traceback" not in text, text
     assert all(char.isprintable() or char == "\n" for char in text), text
     return code, text
+
+
+# ---- changes of a bundle's files in memory
+
+
+def change_finding(path, **changes):
+    """Change values of a finding; a value is named by its path, two underscores between the names."""
+
+    def change(files):
+        finding = json.loads(files[path])
+        for key, value in changes.items():
+            block, names = finding, key.split("__")
+            for name in names[:-1]:
+                block = block[int(name) if isinstance(block, list) else name]
+            assert block[names[-1]] != value
+            block[names[-1]] = value
+        return files | {path: line(finding)}
+
+    return change
+
+
+def change_run(**changes):
+    """Change values of run.json, as `change_finding` does."""
+
+    def change(files):
+        run = json.loads(files["run.json"])
+        for key, value in changes.items():
+            block, names = run, key.split("__")
+            for name in names[:-1]:
+                block = block[name]
+            assert block[names[-1]] != value
+            block[names[-1]] = value
+        return files | {"run.json": line(run)}
+
+    return change
+
+
+def replace_image(path, name, data):
+    """Put another image into a finding, with its own digest."""
+
+    def change(files):
+        finding = json.loads(files[path])
+        finding["original_sha256"][name] = sha256(data)
+        return files | {path: line(finding), f"{path.rpartition('/')[0]}/{name}": data}
+
+    return change
+
+
+def also(*changes):
+    """One change after another."""
+
+    def change(files):
+        for one in changes:
+            files = one(files)
+        return files
+
+    return change
+
+
+def drop(*paths):
+    return lambda files: {path: data for path, data in files.items() if path not in paths}
+
+
+def put(path, data):
+    return lambda files: files | {path: data}
+
+
+def swap(one, other):
+    return lambda files: files | {one: files[other], other: files[one]}

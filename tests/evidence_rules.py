@@ -73,11 +73,11 @@ def build_review(root, decisions, models=("sd1",), images="full", only=()):
     return review
 
 
-def build_bundle(root, finding="all", images="full", only=(), name=None):
+def build_bundle(root, finding="all", images="full", only=(), name=None, known=None):
     folder = root / "evidence/bundles/sd1" / (name or finding)
     (root / "weights.sha256").write_text("a" * 64 + "  unet/model.safetensors\n")
     inputs = files_of(root) | {
-        "known_prompts": [root / "labels/sd1/labels.parquet"],
+        "known_prompts": known or [root / "labels/sd1/labels.parquet"],
         "verification": root / "evidence/sd1/verification.parquet",
         "rows": [root / "inputs/rows/00000.parquet"],
         "weights": root / "weights.sha256",

@@ -17,7 +17,11 @@ from verbatim.records import SCHEMAS, prompt_id, read_table, write_table
 
 SIZE, SEEDS, N = 32, [0, 1], 24
 PARTNER = N  # row of the template's other image
-ORDER = ["TV", "MV", "RV"]  # of the reference: prompt 3 is near enough to its own image without a mask too
+ORDER = [
+    "TV",
+    "MV",
+    "RV",
+]  # of the reference: prompt 3 is near enough to its own image without a mask too
 MASK = {
     "low": 0.02255, "high": 0.2, "difference": 0.03, "erode": 1, "dilate": 1, "min_area": 0.3,
     "partners": 1, "sources": 10,

@@ -36,7 +36,9 @@ def read_head(folder: Path) -> bytes:
     except (IndexError, KeyError, TypeError, ValueError) as err:
         raise FileFault(f"the manifest is damaged: {err}") from err
     if head != f"{last}\n".encode():
-        raise FileFault(f"the manifest ends in {last!r}, the head is {head.decode('ascii', 'replace')!r}")
+        raise FileFault(
+            f"the manifest ends in {last!r}, the head is {head.decode('ascii', 'replace')!r}"
+        )
     return head
 
 
@@ -50,7 +52,9 @@ def main() -> int:
     for command in (signing, stamping):
         command.add_argument("folder", type=Path, help="e.g. results/evidence/bundles/sd1/all")
     signing.add_argument("--key", type=Path, required=True, help="an OpenSSH private key")
-    stamping.add_argument("--authority", help="address of a time stamp authority (RFC 3161 over HTTP)")
+    stamping.add_argument(
+        "--authority", help="address of a time stamp authority (RFC 3161 over HTTP)"
+    )
     asked = parser.parse_args()
     folder = Path(asked.folder.absolute())
     try:

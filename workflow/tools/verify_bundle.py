@@ -51,11 +51,21 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("folder", type=Path, help="e.g. results/evidence/bundles/sd1/all")
     parser.add_argument("--head", help="the hash that the manifest ends in, as you received it")
-    parser.add_argument("--allowed-signers", type=Path, help="whose keys you trust: an allowed_signers file")
+    parser.add_argument(
+        "--allowed-signers", type=Path, help="whose keys you trust: an allowed_signers file"
+    )
     parser.add_argument("--signer", help="who of them signed FOLDER.head (FOLDER.head.sig)")
-    parser.add_argument("--tsa-ca", type=Path, help="certificate of the authority whose time stamp is FOLDER.head.tsr")
-    parser.add_argument("--tsa-untrusted", type=Path, help="further certificates between it and the time stamp")
-    parser.add_argument("--at", type=read_day, help="YYYYMMDD: day as of which keys and certificates must be valid")
+    parser.add_argument(
+        "--tsa-ca",
+        type=Path,
+        help="certificate of the authority whose time stamp is FOLDER.head.tsr",
+    )
+    parser.add_argument(
+        "--tsa-untrusted", type=Path, help="further certificates between it and the time stamp"
+    )
+    parser.add_argument(
+        "--at", type=read_day, help="YYYYMMDD: day as of which keys and certificates must be valid"
+    )
     parser.add_argument("--quiet", action="store_true", help="faults and the answer alone")
     asked = parser.parse_args()
     if (asked.allowed_signers is None) != (asked.signer is None):
@@ -132,16 +142,24 @@ def report(
         say(f"FAULT and {len(faults) - MOST_SHOWN} more")
     if result.rules is not None:
         limits = ", ".join(f"{kind} {value:g}" for kind, value in result.rules.thresholds.items())
-        say(f"labels by preset {result.rules.preset!r}: {limits}, asked in the order {', '.join(result.rules.order)}")
+        say(
+            f"labels by preset {result.rules.preset!r}: {limits}, asked in the order {', '.join(result.rules.order)}"
+        )
     if result.recorded:
         say(
             f"p and q of {result.recorded} findings are recorded, not replayed: they rest on every pair of the run; and so is "
             "that no nearer pair was found"
         )
     done = len(result.outcomes) - len(result.left)
-    say(f"{n_files} files, {len(faults)} faults; {done} of {len(result.outcomes)} statements replayed")
+    say(
+        f"{n_files} files, {len(faults)} faults; {done} of {len(result.outcomes)} statements replayed"
+    )
     say(f"head {result.head}" if result.head else "no head: the manifest is damaged")
-    say(f"origin: {'; '.join(origins)}" if origins else "origin unknown: give --head, or a signature or a time stamp")
+    say(
+        f"origin: {'; '.join(origins)}"
+        if origins
+        else "origin unknown: give --head, or a signature or a time stamp"
+    )
     if faults:
         say("FAULTY")
         return FAULTY

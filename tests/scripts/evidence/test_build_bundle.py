@@ -174,9 +174,7 @@ def test_blurred_images_are_beyond_recognition_and_nothing_else_leads_to_them(ve
     assert findings[IDS[3]]["images"] == "full"
     result = check_bundle(files, None)
     assert result.faults == []
-    assert {(one.prompt_id, one.why) for one in result.left} == {
-        (IDS[0], "its images are blurred")
-    }
+    assert {(one.prompt_id, one.why) for one in result.left} == {(IDS[0], "its images are blurred")}
 
 
 def test_a_bundle_without_images_has_none_not_even_a_mask(verified):

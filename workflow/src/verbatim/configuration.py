@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 
 # columns that decide what is loaded, and how
 LOADING = ("model", "family", "source", "revision", "dtype", "memory")
-MOVED = {"evidence.bundle": "privacy (images: full, blurred or none; only: prompt_ids)"}  # key -> where it is
+MOVED = {
+    "evidence.bundle": "privacy (images: full, blurred or none; only: prompt_ids)"
+}  # key -> where it is
 RANKINGS = 3  # DCS, ECS, cliques: each gives a model with candidates `own` its best prompts
 
 

@@ -35,5 +35,5 @@ def _grown(mask: np.ndarray, before: int, after: int) -> np.ndarray:
         margin = [(before, after) if axis == a else (0, 0) for a in range(2)]
         wide = np.pad(mask, margin)
         seen = np.lib.stride_tricks.sliding_window_view(wide, before + after + 1, axis=axis)
-        mask = seen.any(axis=-1)
+        mask = np.any(seen, axis=-1)
     return mask

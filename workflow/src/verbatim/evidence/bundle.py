@@ -144,8 +144,8 @@ def _read_originals(
             square = fit_square(source, rules.size)[label["crop"]]
             is_template = label["label"] == "TV"
             mask = decode_image(data["mask.png"])[:, :, 0] > 0.5 if is_template else None
-            made = resize(generated, rules.size, rules.size)
-            data["residual.png"] = encode_png(residual(made, square, mask))
+            drawn = resize(generated, rules.size, rules.size)
+            data["residual.png"] = encode_png(residual(drawn, square, mask))
     except (KeyError, ImageError) as err:
         raise BundleError(_disagree(prompt_id, f"{err} cannot be read")) from err
     return dict(sorted(data.items()))

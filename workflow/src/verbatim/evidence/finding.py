@@ -40,9 +40,7 @@ def comparisons_of(label: Row, found: Row, size: int, refine: float) -> list[dic
         pairs.append({"kind": kind} | pair)
     residual = found["residual"]
     if found["status"] != "missing" and residual is not None and residual <= refine:
-        placed: dict[str, Any] = {
-            key: round(found[key] * size) for key in ("side", "top", "left")
-        }
+        placed: dict[str, Any] = {key: round(found[key] * size) for key in ("side", "top", "left")}
         pairs.append(
             {"kind": "verifier", "seed": found["seed"], "row": found["source_row"]}
             | {"crop": found["crop"], "distance": residual}

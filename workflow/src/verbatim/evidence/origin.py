@@ -42,14 +42,18 @@ class Authority:
     untrusted: Path | None = None
 
 
-def _run(words: Sequence[str | Path], data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def _run(words: Sequence[object], data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     """Run ssh-keygen or openssl; raises OriginError if it is not there or does not end."""
     program = shutil.which(str(words[0]))
     if program is None:
         raise OriginError(f"{words[0]} is not installed")
     try:
         return subprocess.run(
-            [program, *map(str, words[1:])], input=data, capture_output=True, timeout=SECONDS, check=False
+            [program, *map(str, words[1:])],
+            input=data,
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired as err:
         raise OriginError(f"{words[0]} gave no answer in {SECONDS} s") from err
@@ -69,7 +73,9 @@ def sign(head: bytes, key: Path) -> bytes:
     return done.stdout
 
 
-def check_signature(head: bytes, signature: bytes, signer: Signer, at: datetime | None = None) -> str:
+def check_signature(
+    head: bytes, signature: bytes, signer: Signer, at: datetime | None = None
+) -> str:
     """Who signed a head, in words.
 
     Parameters
@@ -84,7 +90,19 @@ def check_signature(head: bytes, signature: bytes, signer: Signer, at: datetime 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "head.sig"
         file.write_bytes(signature)
-        words = ["ssh-keygen", "-Y", "verify", "-f", signer.allowed, "-I", signer.who, "-n", NAMESPACE, "-s", file]
+        words = [
+            "ssh-keygen",
+            "-Y",
+            "verify",
+            "-f",
+            signer.allowed,
+            "-I",
+            signer.who,
+            "-n",
+            NAMESPACE,
+            "-s",
+            file,
+        ]
         words += [f"-Overify-time={at:%Y%m%d%H%M%S}"] if at else []
         done = _run(words, head)
     if done.returncode:
@@ -140,14 +158,22 @@ def check_stamp(head: bytes, reply: bytes, authority: Authority, at: datetime | 
         done = _run(words)
         if done.returncode or b"Verification: OK" not in done.stdout:
             raise OriginError(f"the time stamp does not hold: {_reason(done)}")
-        told = _run(["openssl", "ts", "-reply", "-in", file, "-text"]).stdout.decode("utf-8", "replace")
-    when = [line.partition(":")[2].strip() for line in told.splitlines() if line.startswith("Time stamp:")]
+        told = _run(["openssl", "ts", "-reply", "-in", file, "-text"]).stdout.decode(
+            "utf-8", "replace"
+        )
+    when = [
+        line.partition(":")[2].strip()
+        for line in told.splitlines()
+        if line.startswith("Time stamp:")
+    ]
     return f"stamped {when[0] if when else 'at an unknown time'}"
 
 
 def _reason(done: subprocess.CompletedProcess[bytes]) -> str:
     """The line of openssl's errors that says most: the last of its queue."""
-    lines = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if "error:" in line]
+    lines = [
+        line for line in done.stderr.decode("utf-8", "replace").splitlines() if "error:" in line
+    ]
     return lines[-1].rpartition("error:")[2] if lines else _last_line(done)
 
 

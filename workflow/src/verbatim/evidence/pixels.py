@@ -21,7 +21,9 @@ from verbatim.images import ImageError, decode_image, resize, to_uint8
 from verbatim.templates import template_mask
 
 TOLERANCE = 1e-6  # absolute, of RMSE in [0, 1] and of residuals
-SAME_MASK = 1e-3  # share of pixels in which two masks may differ: another build of Pillow rounds otherwise
+SAME_MASK = (
+    1e-3  # share of pixels in which two masks may differ: another build of Pillow rounds otherwise
+)
 MOST_PIXELS = 10_000_000_000  # of all images that a bundle has decoded: about five minutes
 PNG = b"\x89PNG\r\n\x1a\n"
 UNREADABLE = (ImageError, KeyError, FileFault)
@@ -87,14 +89,18 @@ def replay_images(finding: Finding, rules: Rules, images: BundleImages) -> Itera
         try:
             yield from _replay_label_pair(finding, rules, images)
         except UNREADABLE as err:
-            yield Outcome(key, "residual", fault=f"an image of the label cannot be read: {_told(err)}")
+            yield Outcome(
+                key, "residual", fault=f"an image of the label cannot be read: {_told(err)}"
+            )
 
 
 def _told(err: Exception) -> str:
     return f"{err.args[0]} is not there" if isinstance(err, KeyError) else str(err)
 
 
-def _distance(finding: Finding, pair: Mapping[str, Any], rules: Rules, images: BundleImages) -> float:
+def _distance(
+    finding: Finding, pair: Mapping[str, Any], rules: Rules, images: BundleImages
+) -> float:
     """The distance of one pair from its images."""
     size = rules.search.size if pair["kind"] == "verifier" else rules.size
     made = images.generation(finding, pair, size)
@@ -109,7 +115,9 @@ def _distance(finding: Finding, pair: Mapping[str, Any], rules: Rules, images: B
     return float(rmse(made[None], square[None])[0, 0])
 
 
-def _mask_fault(finding: Finding, pair: Mapping[str, Any], rules: Rules, images: BundleImages) -> str:
+def _mask_fault(
+    finding: Finding, pair: Mapping[str, Any], rules: Rules, images: BundleImages
+) -> str:
     """What is wrong with the mask of a template, made anew from the two training images of it; "" if nothing."""
     source = images.source(finding, pair["row"], pair["crop"], rules.size)
     partner = images.source(finding, pair["partner"], pair["partner_crop"], rules.size)
@@ -129,7 +137,9 @@ def _mask_fault(finding: Finding, pair: Mapping[str, Any], rules: Rules, images:
     return ""
 
 
-def _doubt_fault(finding: Finding, pair: Mapping[str, Any], rules: Rules, images: BundleImages) -> str:
+def _doubt_fault(
+    finding: Finding, pair: Mapping[str, Any], rules: Rules, images: BundleImages
+) -> str:
     """Whether the verifier's doubts are those that its images give; a placeholder is known from the run alone."""
     found = finding.found
     if found["q"] is None or found["q"] > rules.alpha:
@@ -141,7 +151,11 @@ def _doubt_fault(finding: Finding, pair: Mapping[str, Any], rules: Rules, images
         "; ".join(pair_doubts(made, square, dict(pair), rules.search, rules.guards, placeholder))
         for placeholder in (False, True)
     ]
-    return "" if found["doubt"] in possible else f"doubt is {found['doubt']!r}, its images give {possible[0]!r}"
+    return (
+        ""
+        if found["doubt"] in possible
+        else f"doubt is {found['doubt']!r}, its images give {possible[0]!r}"
+    )
 
 
 def _replay_label_pair(finding: Finding, rules: Rules, images: BundleImages) -> Iterator[Outcome]:
@@ -153,11 +167,15 @@ def _replay_label_pair(finding: Finding, rules: Rules, images: BundleImages) -> 
     shown = to_uint8(images.read(f"{finding.folder}/residual.png")).astype(int)
     expected = to_uint8(residual(made, square, mask)).astype(int)
     same = shown.shape == expected.shape and np.abs(shown - expected).max() <= 1  # rounding
-    yield Outcome(key, "residual", fault="" if same else "residual.png is not the difference of its images")
+    yield Outcome(
+        key, "residual", fault="" if same else "residual.png is not the difference of its images"
+    )
     if label["label"] in rules.thresholds:
         threshold = rules.thresholds[label["label"]]
         reasons = match_doubts(square, made, rules.guards, threshold, mask)
         text = "; ".join(reasons)
         agrees = label["review"] == bool(reasons) and label["review_reason"].startswith(text)
-        fault = f"review is {label['review']!r} ({label['review_reason']!r}), its images give {text!r}"
+        fault = (
+            f"review is {label['review']!r} ({label['review_reason']!r}), its images give {text!r}"
+        )
         yield Outcome(key, "review", fault="" if agrees else fault)

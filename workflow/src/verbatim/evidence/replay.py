@@ -82,7 +82,9 @@ def check_bundle(files: Mapping[str, bytes], head: str | None) -> Replayed:
         return Replayed([f"{NAME}: {err}"], [], None, None, 0)
     others = _Without(files, NAME)
     faults, listed, last = check_chain(manifest, others, head)
-    rules, expected, outcomes, recorded = None, {RUN}, [], 0
+    rules: Rules | None = None
+    outcomes: list[Outcome] = []
+    expected, recorded = {RUN}, 0
     try:
         rules = read_rules(read_canonical(_line(files[RUN])))
     except BROKEN as err:
@@ -119,7 +121,9 @@ def replay_finding(finding: Finding, rules: Rules, images: BundleImages) -> Iter
         yield from replay_images(finding, rules, images)
         return
     for pair in finding.pairs:
-        yield Outcome(finding.prompt_id, f"{pair['kind']} {pair['distance']:.6f}", why=WHY[finding.level])
+        yield Outcome(
+            finding.prompt_id, f"{pair['kind']} {pair['distance']:.6f}", why=WHY[finding.level]
+        )
     for name in finding.files:
         try:
             images.read(name)
@@ -131,8 +135,14 @@ def _originals(finding: Finding, images: BundleImages) -> Iterator[Outcome]:
     """Digests of the images as they lie in the run's archives: those of the files, where these are the originals."""
     for path, name in finding.files.items():
         stored = finding.originals.get(name)
-        if finding.level == "full" and path in images.files and sha256(images.files[path]) != stored:
-            yield Outcome(finding.prompt_id, name, fault=f"{path} is not the original that finding.json names")
+        if (
+            finding.level == "full"
+            and path in images.files
+            and sha256(images.files[path]) != stored
+        ):
+            yield Outcome(
+                finding.prompt_id, name, fault=f"{path} is not the original that finding.json names"
+            )
         elif finding.level == "full":
             yield Outcome(finding.prompt_id, f"{name} is the original")
 

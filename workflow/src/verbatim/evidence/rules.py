@@ -77,7 +77,9 @@ def read_rules(run: Any) -> Rules:
         raise ValueError(f"labels.preset is {preset!r}, no name")
     thresholds = {kind: _number(labels["thresholds"], kind.lower(), float, 0, 1) for kind in KINDS}
     numbers = {name: _number(search, name, *bounds) for name, bounds in SEARCH.items()}
-    guards = {one.name: _number(labels["guards"], one.name, float, 0, 1) for one in fields(GuardSettings)}
+    guards = {
+        one.name: _number(labels["guards"], one.name, float, 0, 1) for one in fields(GuardSettings)
+    }
     return Rules(
         preset,
         _number(labels, "size", int, 8, MOST_SIDE),

@@ -22,19 +22,18 @@ from verbatim.io.keys import prompt_id
 KEYS = {
     "prompt_id", "prompt", "images", "label", "verification", "comparisons", "sources", "original_sha256",
 }  # fmt: skip
-I, F, S, B = int, float, str, bool
 # type of every column of a finding's rows of `labels` and `verification` (`records.SCHEMAS`)
 LABEL: dict[str, type] = {
-    "prompt_id": I, "caption": S, "row": I, "extra": B, "why": S, "label": S, "seed": I, "source_row": I,
-    "distance": F, "distance_mv": F, "distance_rv": F, "distance_tv": F, "seed_mv": I, "row_mv": I, "crop_mv": S,
-    "seed_rv": I, "row_rv": I, "crop_rv": S, "seed_tv": I, "row_tv": I, "crop_tv": S, "partner_tv": I,
-    "partner_crop_tv": S, "mask_file": S, "mask_area": F, "crop": S, "review": B, "review_reason": S, "status": S,
-    "preset": S,
+    "prompt_id": int, "caption": str, "row": int, "extra": bool, "why": str, "label": str, "seed": int, "source_row": int,
+    "distance": float, "distance_mv": float, "distance_rv": float, "distance_tv": float, "seed_mv": int, "row_mv": int, "crop_mv": str,
+    "seed_rv": int, "row_rv": int, "crop_rv": str, "seed_tv": int, "row_tv": int, "crop_tv": str, "partner_tv": int,
+    "partner_crop_tv": str, "mask_file": str, "mask_area": float, "crop": str, "review": bool, "review_reason": str, "status": str,
+    "preset": str,
 }  # fmt: skip
 FOUND: dict[str, type] = {
-    "prompt_id": I, "extra": B, "label": S, "seed": I, "source_row": I, "crop": S, "flip": B, "side": F, "top": F,
-    "left": F, "area": F, "residual": F, "relative": F, "p_pair": F, "n_pairs": I, "p": F, "q": F, "n_null": I,
-    "verified": B, "doubt": S, "status": S,
+    "prompt_id": int, "extra": bool, "label": str, "seed": int, "source_row": int, "crop": str, "flip": bool, "side": float, "top": float,
+    "left": float, "area": float, "residual": float, "relative": float, "p_pair": float, "n_pairs": int, "p": float, "q": float, "n_null": int,
+    "verified": bool, "doubt": str, "status": str,
 }  # fmt: skip
 
 
@@ -88,7 +87,7 @@ def read_finding(path: str, data: Any, rules: Rules) -> Finding:
     if sorted(sources) != sorted(map(str, rows_of(pairs))):
         raise ValueError("sources are not the training rows that were compared")
     for row, source in sources.items():
-        _check_types(f"sources.{row}", source, {"caption": S, "url": S})
+        _check_types(f"sources.{row}", source, {"caption": str, "url": str})
     folder = path.rpartition("/")[0]
     return Finding(
         folder, data["prompt_id"], data["prompt"], data["images"], label, found, data["comparisons"], pairs, sources,
@@ -121,7 +120,12 @@ def _check_placement(pair: Mapping[str, Any], size: int) -> None:
 def replay_statements(finding: Finding, rules: Rules) -> Iterator[Outcome]:
     """Key from prompt, label from distances, thresholds and order, and everything else that is said twice."""
     label, found = finding.label, finding.found
-    ids = [finding.prompt_id, label["prompt_id"], found["prompt_id"], finding.folder.rpartition("/")[2]]
+    ids = [
+        finding.prompt_id,
+        label["prompt_id"],
+        found["prompt_id"],
+        finding.folder.rpartition("/")[2],
+    ]
     own = prompt_id(finding.prompt)
     statements = {
         "prompt_id": (ids, [own, own, own, str(own)]),
@@ -135,11 +139,17 @@ def replay_statements(finding: Finding, rules: Rules) -> Iterator[Outcome]:
     }  # fmt: skip
     for what, (stored, replayed) in statements.items():
         same = stored == replayed
-        yield Outcome(own, what, fault="" if same else f"{what} is {stored!r}, its finding gives {replayed!r}")
+        yield Outcome(
+            own, what, fault="" if same else f"{what} is {stored!r}, its finding gives {replayed!r}"
+        )
     yield from _replay_label(finding, rules)
     yield from _replay_owners(finding)
     if finding.level != "full" and any(source["url"] for source in finding.sources.values()):
-        yield Outcome(own, "urls", fault=f"its images are {finding.level}, and urls of training images are in it")
+        yield Outcome(
+            own,
+            "urls",
+            fault=f"its images are {finding.level}, and urls of training images are in it",
+        )
 
 
 def _replay_label(finding: Finding, rules: Rules) -> Iterator[Outcome]:
@@ -147,13 +157,26 @@ def _replay_label(finding: Finding, rules: Rules) -> Iterator[Outcome]:
     label, key = finding.label, finding.prompt_id
     expected, kind = label_of(label, rules.order, rules.thresholds)
     stored = label["label"]
-    unread = stored == "missing" and expected == "N" and label["distance_mv"] is None and label["row"] >= 0
+    unread = (
+        stored == "missing"
+        and expected == "N"
+        and label["distance_mv"] is None
+        and label["row"] >= 0
+    )
     if unread:
-        yield Outcome(key, "label missing", why="that the prompt's own image could not be read rests on the run")
+        yield Outcome(
+            key,
+            "label missing",
+            why="that the prompt's own image could not be read rests on the run",
+        )
     elif stored == "missing" and not kind:
         yield Outcome(key, "label missing", why="nothing was compared")
     else:
-        fault = "" if stored == expected else f"label is {stored!r}, its distances and thresholds give {expected!r}"
+        fault = (
+            ""
+            if stored == expected
+            else f"label is {stored!r}, its distances and thresholds give {expected!r}"
+        )
         yield Outcome(key, f"label {stored}", fault=fault)
     if (label["status"] == "missing") != (stored == "missing"):
         yield Outcome(key, "status", fault=f"status is {label['status']!r} of label {stored!r}")
@@ -161,7 +184,9 @@ def _replay_label(finding: Finding, rules: Rules) -> Iterator[Outcome]:
         pair = pair_of_label(label, kind)
         own = {name: label[name] for name in pair}
         tie = label["distance_mv"] == label["distance_rv"] and own == pair_of_label(label, "RV")
-        fault = "" if own == pair or tie else f"its label is of {own!r}, its distances give {pair!r}"
+        fault = (
+            "" if own == pair or tie else f"its label is of {own!r}, its distances give {pair!r}"
+        )
         yield Outcome(key, "pair of the label", fault=fault)
     if expected == "N" and label["review"] and not label["review_reason"]:
         yield Outcome(key, "review", fault="set aside for review without a reason")

@@ -37,8 +37,17 @@ class Release(NamedTuple):
 
 def levels_of_rows(labels: pd.DataFrame, privacy: Privacy) -> dict[int, str]:
     """Row -> what may be shown of its image: the strictest of all prompts that it is the row or the source of."""
-    both = pd.concat([labels[["prompt_id", name]].set_axis(["key", "row"], axis=1) for name in ("row", "source_row")])
-    return {int(row): privacy.strictest(keys) for row, keys in both.groupby("row")["key"]}  # type: ignore[call-overload]  # int rows
+    both = pd.concat(
+        [
+            labels[["prompt_id", name]].set_axis(["key", "row"], axis=1)
+            for name in ("row", "source_row")
+        ]
+    )
+    grouped = both.groupby("row")["key"].agg(list)
+    return {
+        row: privacy.strictest(keys)
+        for row, keys in zip(grouped.index.tolist(), grouped, strict=True)
+    }
 
 
 def to_release(labels: pd.DataFrame, urls: pd.Series, privacy: Privacy | None = None) -> Release:
