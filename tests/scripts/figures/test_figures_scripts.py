@@ -181,8 +181,11 @@ def test_every_column_of_every_table_is_explained(tables):
 
 @pytest.fixture
 def marked(tables, tmp_path):
-    """The run with every image marked."""
+    """The run with every image marked, and exact copies that a crop alone shows, for fig5."""
     root = shutil.copytree(tables, tmp_path / "run")
+    labels = read_table(root / "labels/sd1/labels.parquet", "labels")
+    labels.loc[labels["label"].eq("MV"), "crop"] = "center"
+    write_table(root / "labels/sd1/labels.parquet", "labels", labels)
     for path in root.rglob("*.zip"):
         if path.name != "masks.zip":
             mark_archive(path)
