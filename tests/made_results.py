@@ -71,6 +71,8 @@ def make_labels(
             {"prompt_id": prompt_id(caption), "caption": caption, "row": own[0] if own else -1,
              "extra": not own, "why": "dcs", "label": label, "seed": 1, "source_row": source,
              "distance": close, "distance_mv": close, "distance_rv": close, "distance_tv": close,
+             **{f"seed_{kind}": 1 for kind in ("mv", "rv", "tv")}, **{f"row_{kind}": source for kind in ("mv", "rv", "tv")},
+             **{f"crop_{kind}": "squash" for kind in ("mv", "rv", "tv")}, "partner_tv": -1, "partner_crop_tv": "",
              "mask_file": f"{prompt_id(caption)}.png" if label == "TV" else "", "mask_area": 0.9,
              "crop": "squash", "review": caption in review, "review_reason": "", "status": "ok",
              "preset": preset}

@@ -405,3 +405,22 @@ def test_models_to_train_are_refused_beside_own_data_also_where_another_needs_th
     lines = str(err.value).split("\n")
     assert [line.split()[1] for line in lines] == ["sd1", "sd2"]
     assert all("is needed by a selected model" in line for line in lines)
+
+
+def test_the_old_key_of_a_bundles_pictures_names_the_new_one(config):
+    config["evidence"]["bundle"] = {"pictures": "blurred", "only": [1]}
+    with pytest.raises(ConfigError) as told:
+        check_config(config, ROOT)
+    assert "evidence.bundle.pictures, evidence.bundle.only is no key" in str(told.value)
+    assert "privacy (images: full, blurred or none; only: prompt_ids)" in str(told.value)
+
+
+def test_prompts_named_without_hiding_anything_are_refused(config):
+    config["privacy"]["only"] = [1]
+    with pytest.raises(ConfigError, match="nothing of them would be hidden"):
+        check_config(config, ROOT)
+    config["privacy"]["images"] = "blurred"
+    check_config(config, ROOT)
+    config["privacy"]["images"] = "partly"
+    with pytest.raises(ConfigError, match=r"privacy\.images is 'partly'"):
+        check_config(config, ROOT)

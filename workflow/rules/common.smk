@@ -164,6 +164,20 @@ def all_evidence():
     return ["<results>/evidence/verified.csv", "<results>/evidence/review/index.html"]
 
 
+def known_prompts():
+    """Tables that name every prompt of the run; needed only where privacy.only names some of them."""
+    if not config["privacy"]["only"]:
+        return []
+    # a closed system's prompts, and those that the authors labelled, need not be among the selected ones
+    closed = [model for model in MODELS.index if model in CLOSED]
+    theirs = MODELS.index[MODELS["candidates"] == "authors"]
+    return [
+        "<results>/dedup/prompts.parquet",
+        *(f"<results>/labels/{model}/syntheses.parquet" for model in closed),
+        *(f"<results>/labels/{model}/selection.parquet" for model in theirs),
+    ]
+
+
 def bundle_settings(wildcards):
     """What a bundle says of how its finding was computed, and what replays it."""
     labels, sampling = config["labels"], config["sampling"]

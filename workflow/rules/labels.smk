@@ -238,6 +238,7 @@ rule build_release:
         training="<results>/labels/{model}/training.zip",
         masks="<results>/labels/{model}/masks.zip",
         rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
+        known_prompts=known_prompts(),
         code=code_of("labels/build_release"),
     output:
         release=directory("<results>/labels/{model}/release"),
@@ -251,5 +252,8 @@ rule build_release:
     resources:
         mem_mb=grow(2000),
         runtime=grow(240),
+    params:
+        images=config["privacy"]["images"],
+        only=config["privacy"]["only"],
     script:
         "../scripts/labels/build_release.py"

@@ -131,7 +131,7 @@ function card(one) {
     });
     figure.append(heads, image);
     if (one.lines > 1) figure.append(element("div", "lower: generated (seed " + one.found_seed + "), training (row " + one.found_row + "), placed, residual", { class: "keys" }));
-  } else figure.append(element("div", "no picture: " + one.review_reason, { class: "doubt" }));
+  } else figure.append(element("div", "no picture: " + (one.review_reason || "left out of this page (privacy.images of the config)"), { class: "doubt" }));
   box.append(figure);
   const table = element("table");
   const names = SCORES.filter((name) => one[name] !== null);

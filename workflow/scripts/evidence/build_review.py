@@ -5,9 +5,10 @@ import shutil
 from pathlib import Path
 
 from verbatim.decisions import read_decisions
-from verbatim.evidence.gathering import model_panels
+from verbatim.evidence.gathering import PanelSettings, model_panels
 from verbatim.evidence.review import candidate_records, review_page
 from verbatim.images import ImageArchive, encode_png
+from verbatim.io.privacy import read_privacy
 from verbatim.records import find_urls, read_table
 from verbatim.runtime import progress, script, write_text
 
@@ -28,6 +29,8 @@ def read_scores(smk, model):
 def main(smk):
     with script(smk) as log:
         p = smk.params
+        privacy = read_privacy(p.images, p.only, smk.input.known_prompts)
+        settings = PanelSettings(p.size, p.alpha, privacy)
         folder = Path(smk.output.pictures)
         part = folder.with_name(folder.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
@@ -38,15 +41,19 @@ def main(smk):
             archives = [ImageArchive(smk.input.get(file)[i]) for file in FILES]
             (part / model).mkdir(parents=True)
             written = {}
-            panels = model_panels(labels, verification, *archives, p.size, p.alpha)
+            panels = model_panels(labels, verification, *archives, settings)
             for prompt_id, picture in progress(panels, f"{model}: candidates", len(labels)):
                 (part / model / f"{prompt_id}.png").write_bytes(encode_png(picture))
                 path = f"{folder.name}/{model}/{prompt_id}.png"
                 written[prompt_id] = (path, len(picture) // p.size)
             urls = find_urls(smk.input.rows, labels["source_row"])
             scores = read_scores(smk, model)
+            shown = {
+                key: privacy.url(key, urls.get(row, ""))
+                for key, row in zip(labels["prompt_id"], labels["source_row"], strict=True)
+            }
             candidates += candidate_records(
-                model, name, labels, verification, urls, scores, written
+                model, name, labels, verification, shown, scores, written
             )
         decisions = read_decisions(smk.input.get("decisions"), p.known)
         texts = [Path(path).read_text("utf-8") for path in smk.input.parts]

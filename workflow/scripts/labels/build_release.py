@@ -8,7 +8,8 @@ import pandas as pd
 import pyarrow as pa
 
 from verbatim.authors import labels_table, write_parquet
-from verbatim.images import ImageArchive
+from verbatim.images import ImageArchive, encode_png
+from verbatim.io.privacy import blur, read_privacy
 from verbatim.labels.release import to_release
 from verbatim.records import read_table
 from verbatim.runtime import script
@@ -23,7 +24,8 @@ def main(smk):
             for path in smk.input.rows
         ]
         urls = pd.concat(parts).set_index("row")["url"]
-        release = to_release(labels, urls)
+        privacy = read_privacy(smk.params.images, smk.params.only, smk.input.known_prompts)
+        release = to_release(labels, urls, privacy)
         folder = Path(smk.output.release)
         part = folder.with_name(folder.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
@@ -39,7 +41,9 @@ def main(smk):
                 for file, member in files.items():
                     path = part / file
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_bytes(pictures.read_bytes(member))
+                    blurred = file in release.blurred
+                    data = encode_png(blur(pictures.read(member))) if blurred else b""
+                    path.write_bytes(data or pictures.read_bytes(member))
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(part, folder)
         log.info(

@@ -20,6 +20,9 @@ from verbatim.io.user_tables import (
 
 # columns that decide what is loaded, and how
 LOADING = ("model", "family", "source", "revision", "dtype", "memory")
+MOVED = {
+    "evidence.bundle": "privacy (images: full, blurred or none; only: prompt_ids)"
+}  # key -> where it is
 RANKINGS = 3  # DCS, ECS, cliques: each gives a model with candidates `own` its best prompts
 
 
@@ -83,6 +86,11 @@ def check_config(config: dict[str, Any], base: str | Path) -> None:
     """
     from jsonschema import Draft202012Validator
 
+    for key, new in MOVED.items():
+        block, _, name = key.rpartition(".")
+        if name in (config.get(block) or {}):
+            keys = ", ".join(f"{key}.{one}" for one in config[block][name] or []) or key
+            raise ConfigError(f"config: {keys} is no key: write {new} instead")
     validator = Draft202012Validator(_schema("config.schema.json", base))
     errors = sorted(validator.iter_errors(config), key=lambda e: [str(p) for p in e.absolute_path])
     if errors:
@@ -91,6 +99,11 @@ def check_config(config: dict[str, Any], base: str | Path) -> None:
         preset, known = config[stage]["preset"], sorted(config[stage]["presets"])
         if preset not in known:
             raise ConfigError(f"config: {stage}.preset is {preset!r}; known: {', '.join(known)}")
+    if config["privacy"]["only"] and config["privacy"]["images"] == "full":
+        raise ConfigError(
+            "config: privacy.only names prompts, and privacy.images is 'full': nothing of them would be hidden; set it to "
+            "'blurred' or 'none', or leave privacy.only empty"
+        )
     if config["whitebox"]["preset"] == "reference" and config["whitebox"]["guidance"] <= 1:
         raise ConfigError(
             f"config: whitebox.guidance is {config['whitebox']['guidance']}: preset 'reference' needs "

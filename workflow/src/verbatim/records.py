@@ -10,7 +10,6 @@ is joined by position, and no file is named by a caption.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,6 +19,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from verbatim.io.keys import prompt_id as prompt_id
 
 I8, I32, I64, F32, F64 = pa.int8(), pa.int32(), pa.int64(), pa.float32(), pa.float64()
 S, B = pa.string(), pa.bool_()
@@ -123,10 +124,14 @@ SCHEMAS: dict[str, pa.Schema] = {
     # caption: the row's, so that a picture is known to be one of a prompt's own
     "fetched": _schema(row=I64, caption=S, member=S, status=S, reason=S),
     # labels: label in MV, RV, TV, N, or missing (nothing could be compared, or the own
-    # picture could not be read and no other was copied: then the nearest pair is kept)
+    # picture could not be read and no other was copied: then the nearest pair is kept). seed_*, row_*,
+    # crop_*: the pair whose distance distance_* is, -1 and "" where there is none; partner_tv,
+    # partner_crop_tv: the training image that TV's mask was made with
     "labels": _schema(
         prompt_id=I64, caption=S, row=I64, extra=B, why=S, label=S, seed=I32, source_row=I64,
-        distance=F64, distance_mv=F64, distance_rv=F64, distance_tv=F64, mask_file=S, mask_area=F64,
+        distance=F64, distance_mv=F64, distance_rv=F64, distance_tv=F64, seed_mv=I32, row_mv=I64,
+        crop_mv=S, seed_rv=I32, row_rv=I64, crop_rv=S, seed_tv=I32, row_tv=I64, crop_tv=S,
+        partner_tv=I64, partner_crop_tv=S, mask_file=S, mask_area=F64,
         crop=S, review=B, review_reason=S, status=S, preset=S,
     ),
     # which archive holds a prompt's pictures; the path is relative to the table's folder
@@ -208,12 +213,6 @@ MANIFEST: dict[str, type] = {
     "shard": str, "embeddings": str, "metadata": str, "rows": int, "first_row": int, "dim": int,
     "archive": str, "footer_sha256": str, "metadata_row": int, "embeddings_digest": str,
 }  # fmt: skip
-
-
-def prompt_id(caption: str) -> int:
-    """63-bit key of a caption: the same in every run, whatever other prompts there are."""
-    digest = hashlib.blake2b(caption.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
 
 
 def to_table(kind: str, data: pd.DataFrame | dict[str, Any], where: str = "table") -> pa.Table:
