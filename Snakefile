@@ -49,6 +49,19 @@ localrules:
     templates,
 
 
+# one run at a time in a results folder; what killed jobs left there goes when the run ends
+onstart:
+    hold_results()
+
+
+onsuccess:
+    atomic.remove_stale(RESULTS)
+
+
+onerror:
+    atomic.remove_stale(RESULTS)
+
+
 rule all:
     default_target: True
     input:

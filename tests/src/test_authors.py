@@ -16,8 +16,8 @@ from verbatim.authors import (
     labels_table,
     listed_captions,
     read_labels,
-    write_parquet,
 )
+from verbatim.io.parquet import write_parquet
 
 
 def test_labels_are_read_with_plain_lists_and_absent_ones_empty(tmp_path):

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from verbatim.io.seals import DamagedError
 from verbatim.records import (
     MANIFEST,
     SCHEMAS,
@@ -35,7 +36,7 @@ def test_a_table_comes_back_with_its_types_and_order(tmp_path):
     assert got.to_dict("list") == PAIRS
     assert list(read_table(path, "pairs", ["row_b"]).row_b) == [1, 5]
     assert list(read_table(path, "pairs", filters=[("row_a", ">", 0)]).row_b) == [5]
-    assert not list(tmp_path.rglob("*.part"))
+    assert not list(tmp_path.rglob("*.tmp"))
 
 
 @pytest.mark.parametrize("kind", SCHEMAS)
@@ -72,7 +73,7 @@ def test_a_missing_file_and_one_that_is_no_parquet_are_named(tmp_path):
     with pytest.raises(RecordError, match=r"a\.parquet: no such file; run the rule"):
         read_table(tmp_path / "a.parquet", "pairs")
     (tmp_path / "b.parquet").write_text("row_a,row_b")
-    with pytest.raises(RecordError, match=r"b\.parquet: not a Parquet file .*delete it"):
+    with pytest.raises(DamagedError, match=r"b\.parquet: .*not a Parquet file .*delete it"):
         read_table(tmp_path / "b.parquet", "pairs")
 
 

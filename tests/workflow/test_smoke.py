@@ -152,7 +152,7 @@ def test_every_model_is_trained_here_loaded_from_its_folder_and_judged(made):
 
 
 def test_nothing_is_left_lying_about(made):
-    left = [p for p in made.rglob("*") if p.name.endswith((".part", ".parts", ".new"))]
+    left = [p for p in made.rglob("*") if p.name.endswith(".tmp")]
     assert left == []
     assert not list((made / "world" / "checkpoints").glob("*"))
     for log in (made / "logs").rglob("*.log"):

@@ -12,6 +12,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "src"))
 
 from verbatim import configuration, decisions, sources
+from verbatim.io import atomic, locks
 from verbatim.config import code
 from verbatim.study import grid
 
@@ -69,6 +70,14 @@ def code_of(*scripts):
     # relative where it can be, so that a folder with its results can be moved without reruns
     library = os.path.relpath(top / "workflow" / "src" / "verbatim")
     return lambda wildcards: [f"{library}/{m}.py" for m in code.code_of(*files)]
+
+
+def hold_results():
+    """Keep every other run out of the results folder for as long as this one lasts."""
+    try:
+        locks.lock_results(RESULTS, workflow.basedir)
+    except (locks.LockedError, OSError) as err:
+        raise WorkflowError(str(err))
 
 
 def shards(n, size):

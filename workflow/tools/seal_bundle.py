@@ -8,7 +8,6 @@ authority sees a hash, and nothing else of the bundle.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -17,13 +16,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 from verbatim.evidence.folder import FileFault, printable, read_plain
 from verbatim.evidence.manifest import NAME, read_canonical
 from verbatim.evidence.origin import OriginError, ask_authority, sign, stamp_request
+from verbatim.io.atomic import write_bytes
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name first, then moved into place."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes(data)
-    os.replace(part, path)
+    """Write a file, whole or not at all."""
+    write_bytes(path, data)
     print(f"{printable(str(path))} written")
 
 

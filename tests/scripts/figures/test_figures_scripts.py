@@ -157,7 +157,7 @@ def test_each_figure_is_written_as_a_picture_and_as_a_page(run_script, tables, t
             assert image.width == 432, name  # 7.2 inches
             assert np.asarray(image.convert("L")).std() > 5, name
         assert png.with_suffix(".pdf").read_bytes().startswith(b"%PDF"), name
-    assert not list(tmp_path.rglob("*.part"))
+    assert not list(tmp_path.rglob("*.tmp"))
 
 
 def test_without_an_attacked_model_the_figures_are_there_and_say_so(run_script, tables, tmp_path):

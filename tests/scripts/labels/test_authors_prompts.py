@@ -9,8 +9,9 @@ from made_authors import write_labels
 from marked_images import addresses_in, files_under, mark_archive, marks_in
 
 from verbatim.authors import AuthorsError, read_labels
-from verbatim.images import ImageError, write_archive
+from verbatim.images import write_archive
 from verbatim.io.privacy import PrivacyError
+from verbatim.io.seals import DamagedError
 from verbatim.records import SCHEMAS, prompt_id, read_table, write_table
 
 CAPTIONS = ["a red heart", "a blue heart", "a rug, in red", "nothing of note"]
@@ -111,12 +112,12 @@ def test_a_release_has_its_tables_and_every_file_that_they_name(run_script, tmp_
     for file in (template["mask_file"], template["img_file"], retrieved["img_file"]):
         assert (folder / file).read_bytes()[:4] == b"\x89PNG"
     assert not (folder / "old").exists()
-    assert not folder.with_name("release.part").exists()
+    assert not list(folder.parent.glob("*.tmp"))
 
 
 def test_a_release_that_breaks_off_leaves_no_folder(run_script, tmp_path, finished):
     (tmp_path / "training").write_bytes(b"no archive")
-    with pytest.raises(ImageError):
+    with pytest.raises(DamagedError):
         release(run_script, finished, tmp_path / "release")
     assert not (tmp_path / "release").exists()
 

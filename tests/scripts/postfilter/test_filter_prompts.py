@@ -94,7 +94,7 @@ def test_scores_and_costs_are_those_of_the_pictures_in_the_archive(tmp_path, mod
     # one step, guided: two network rows a picture
     assert cost["unet_rows"] == scores["unet_rows"].sum() == 2 * scores["n_images"].sum()
     assert (cost["stage"], cost["model"], cost["prompts"]) == ("postfilter", "tiny", 5)
-    assert not list(tmp_path.rglob("*.part"))
+    assert not list(tmp_path.rglob("*.tmp"))
 
 
 def test_stopping_early_decides_the_same_with_fewer_pictures(tmp_path, model, run_script):

@@ -47,7 +47,7 @@ def test_a_trained_model_loads_as_a_public_checkpoint_and_draws(train, family, s
     folder = train("model", family, settings, tell=lambda step, *_: steps.append(step))
     assert steps == [0, 1]
     assert not list(folder.rglob("*.bin"))
-    assert not (folder.parent / "model.part").exists()
+    assert not list(folder.parent.glob(".model~*"))
     denoiser = load_denoiser(str(folder), family, "cpu")
     assert denoiser.size == 16
     ((_, _, picture),) = synthesize(denoiser, CAPTIONS[:1], [0], 2, 3.0, 4, "heun")

@@ -1,8 +1,6 @@
 """Put the evidence of one finding, or of all of a model, into a folder with a hash-chained manifest."""
 
-import os
 import platform
-import shutil
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,6 +8,7 @@ from verbatim.evidence.bundle import Archives, choose_findings, finding_files, r
 from verbatim.evidence.manifest import NAME, canonical, chain_files
 from verbatim.evidence.rules import FORMAT, read_rules
 from verbatim.images import ImageArchive
+from verbatim.io.atomic import new_folder
 from verbatim.io.privacy import read_privacy
 from verbatim.records import find_urls, read_table
 from verbatim.runtime import code_state, progress, script, weights_digest, write_text
@@ -53,12 +52,9 @@ def main(smk):
                 level = privacy.level_of(key)
                 yield from finding_files(label, of_prompt[key], archives, rules, level)
 
-        part = folder.with_name(folder.name + ".part")
-        shutil.rmtree(part, ignore_errors=True)
-        manifest, head = chain_files(write_files(part, files()))
-        (part / NAME).write_text(manifest, encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(part, folder)
+        with new_folder(folder) as part:
+            manifest, head = chain_files(write_files(part, files()))
+            (part / NAME).write_text(manifest, encoding="utf-8")
         write_text(smk.output.head, head + "\n")
         log.info("%d findings; keep the head elsewhere: %s", len(chosen), head)
 

@@ -1,7 +1,5 @@
 """Labels and scores against the truth, and what prompts that nobody picked draw."""
 
-import numpy as np
-
 from verbatim.figures.confusion import plot_confusion
 from verbatim.figures.histogram import plot_histogram
 from verbatim.figures.recall import plot_recall
@@ -9,8 +7,9 @@ from verbatim.figures.roc import choose_scores, plot_detector_recall, plot_roc
 from verbatim.figures.style import empty_figure, save_figure
 from verbatim.figures.unpicked import KINDS, Drawn, choose_prompts, plot_unpicked
 from verbatim.images import ImageArchive, synthesis_name
-from verbatim.io.spreadsheets import read_csv
 from verbatim.io.privacy import read_privacy
+from verbatim.io.seals import read_array
+from verbatim.io.spreadsheets import read_csv
 from verbatim.pictures import Pictures
 from verbatim.records import read_table
 from verbatim.runtime import script
@@ -37,7 +36,7 @@ def plot_scores(smk, column, recall):
     privacy = read_privacy(p.shown, p.only, smk.input.known_prompts)
     truth = read_table(smk.input.truth, "truth").drop_duplicates("caption")
     picture_of = truth.set_index("caption")["picture_id"]
-    pictures = np.load(smk.input.pictures, mmap_mode="r", allow_pickle=False)
+    pictures = read_array(smk.input.pictures)
     prompts = read_csv(smk.input.prompts, keep_default_na=False, na_values=[""])
     # full duplicates are shown beside their own negatives
     prompts = prompts[prompts["kind"].ne("held_out") | prompts["match_kind"].eq("full")]

@@ -1,6 +1,5 @@
 """Rule embed_pictures: an img2dataset archive -> CLIP embeddings of its table's rows, as clip-retrieval writes them."""
 
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from verbatim.inputs.archives import find_archives, key_ranges
 from verbatim.inputs.embedding import embed_members
 from verbatim.inputs.rows import outcome_problems, read_metadata
 from verbatim.io.missing import check_missing, kind_of_reason
+from verbatim.io.seals import write_array
 from verbatim.runtime import device, script
 
 
@@ -39,10 +39,7 @@ def main(smk):
             f"images that {smk.input.metadata} lists",
             f"Look whether {smk.input.archive} was written with that table, and is whole",
         )  # fmt: skip
-        part = f"{smk.output.embeddings}.part"
-        with open(part, "wb") as file:
-            np.save(file, embeddings.astype(np.float16))
-        os.replace(part, smk.output.embeddings)
+        write_array(smk.output.embeddings, embeddings.astype(np.float16))
 
 
 if __name__ == "__main__":

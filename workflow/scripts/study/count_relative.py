@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from verbatim.images import ImageArchive
+from verbatim.io.seals import read_array
 from verbatim.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import script
 from verbatim.study import relative
@@ -16,7 +16,7 @@ from verbatim.study.runs import read_generations
 def main(smk):
     with script(smk) as log:
         p = smk.params
-        world = np.load(smk.input.pictures, mmap_mode="r", allow_pickle=False)
+        world = read_array(smk.input.pictures)
         tables = [SCHEMAS["study_relative"].empty_table().to_pandas()]
         measures = [SCHEMAS["study_measures"].empty_table().to_pandas()]
         for i, (point, seed) in enumerate(p.runs):

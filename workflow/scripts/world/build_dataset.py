@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from verbatim.io.seals import read_array
 from verbatim.records import read_table, write_table
 from verbatim.runtime import script
 from verbatim.world.held_out import describe_shortage, hold_out
@@ -18,7 +19,7 @@ def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         table = read_table(smk.input.table, "pictures")
-        pictures = np.load(smk.input.pictures, allow_pickle=False)
+        pictures = read_array(smk.input.pictures)
         distinct = find_distinct(pictures, pd.factorize(table.family)[0])
         truth = plant(table, distinct, p.planted, p.finetune_pictures, p.seed)
         truth = hold_out(table, distinct, truth, p.planted.get("held_out_of", {}), p.seed)

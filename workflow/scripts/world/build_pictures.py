@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from verbatim.images import to_uint8
+from verbatim.io.seals import write_array
 from verbatim.records import write_table
-from verbatim.runtime import progress, script, write_array
+from verbatim.runtime import progress, script
 from verbatim.world.pictures import list_pictures, render
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from verbatim.io.atomic import new_folder
+from verbatim.io.seals import read_array, seal_folder
 from verbatim.runtime import TrainingReport, device, script
 from verbatim.world.autoencoder import reconstruction_rmse, train_autoencoder
 
@@ -12,7 +14,7 @@ from verbatim.world.autoencoder import reconstruction_rmse, train_autoencoder
 def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
-        pictures = np.load(smk.input.pictures, allow_pickle=False)
+        pictures = read_array(smk.input.pictures)
         report = TrainingReport("vae", p.settings["steps"])
         vae = train_autoencoder(
             pictures, p.settings, p.seed, device(), Path(p.checkpoint), p.checkpoint_every, report
@@ -21,7 +23,9 @@ def main(smk: Any) -> None:
         log.info(
             "reconstruction RMSE: median %.4f, 90 %% below %.4f", *np.quantile(rmse, [0.5, 0.9])
         )
-        vae.save_pretrained(Path(smk.output.config).parent)
+        with new_folder(Path(smk.output.config).parent) as folder:
+            vae.save_pretrained(folder)
+            seal_folder(folder)
         report.write(smk.output.training_log, p.checkpoint)
 
 

@@ -16,13 +16,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from verbatim.io.parquet_text import (
     TextColumn,
@@ -269,12 +267,3 @@ def find_rows(wanted: pd.DataFrame, shards: Iterable[pd.DataFrame]) -> pd.DataFr
 def prompt_ids(captions: Iterable[str]) -> list[int]:
     """Key of each caption."""
     return [prompt_id(caption) for caption in captions]
-
-
-def write_parquet(path: str | os.PathLike, table: pa.Table) -> None:
-    """Write an Arrow table, to a temporary name first, then moved into place."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    pq.write_table(table, part)
-    os.replace(part, path)

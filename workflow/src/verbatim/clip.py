@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from verbatim.io.seals import check_folder
+
 
 class ClipError(ValueError):
     """A CLIP model cannot be loaded; the message names the folder, the file and the cure."""
@@ -81,6 +83,7 @@ class ClipEmbedder:
                 raise ClipError(
                     f"{folder}: no {name}; a CLIP folder has open_clip's layout with safetensors weights"
                 )
+        check_folder(folder)
         from open_clip import CLIP
         from safetensors import SafetensorError
         from safetensors.torch import load_file

@@ -11,7 +11,6 @@ import os
 import re
 import warnings
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +18,8 @@ import numpy as np
 from PIL import Image
 
 from verbatim.io import formats
+from verbatim.io.atomic import new_file
+from verbatim.io.seals import ZIP_DAMAGE, DamagedError, check_zip, seal_zip
 
 MAX_PIXELS = 64_000_000  # ASSUME: four times a 16-megapixel photograph; above it a picture is refused as a bomb
 MAX_BYTES = 100_000_000
@@ -113,56 +114,65 @@ def resize(picture: np.ndarray, height: int, width: int, how: str = "bicubic") -
 
 
 def write_archive(path: str | os.PathLike, members: Iterable[tuple[str, np.ndarray | str]]) -> None:
-    """Write pictures as PNGs into an uncompressed zip: temporary name first, then moved.
+    """Write pictures as PNGs into an uncompressed zip, sealed (see `io.seals`); whole or not at all.
 
     Member names are made by us from keys (`{prompt_id}_{seed}.png`, `{row}.png`), never from data.
     The zip's dates are fixed, so that equal pictures give equal bytes.
 
     members : name, and the picture, or why there is none: whoever asks for it later is told that (`MissingImageError`).
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-        for name, picture in members:
-            if isinstance(picture, str):
-                archive.writestr(zipfile.ZipInfo(missing_name(name)), picture.encode())
-            else:
-                archive.writestr(zipfile.ZipInfo(name), encode_png(picture))
-    os.replace(part, path)
+    with new_file(path) as temporary:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            for name, picture in members:
+                if isinstance(picture, str):
+                    archive.writestr(zipfile.ZipInfo(missing_name(name)), picture.encode())
+                else:
+                    archive.writestr(zipfile.ZipInfo(name), encode_png(picture))
+        seal_zip(temporary)
 
 
 def merge_archives(path: str | os.PathLike, parts: Iterable[str | os.PathLike]) -> None:
-    """Put the members of several archives into one, byte for byte; temporary name first, then moved.
+    """Put the members of several archives into one, byte for byte; whole or not at all.
 
     Raises ImageError if a part is not an archive, or two hold the same member.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
     seen: set[str] = set()
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-        for source in parts:
-            with ImageArchive(source) as pictures:
-                for name in pictures.names():
-                    if name in seen:
-                        raise ImageError(
-                            f"{source}: {name} is in another part too; delete the parts"
-                        )
-                    seen.add(name)
-                    archive.writestr(zipfile.ZipInfo(name), pictures.read_bytes(name))
-    os.replace(part, path)
+    with new_file(path) as temporary:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            for source in parts:
+                with ImageArchive(source) as pictures:
+                    for name in pictures.names():
+                        if name in seen:
+                            raise ImageError(
+                                f"{source}: {name} is in another part too; delete the parts"
+                            )
+                        seen.add(name)
+                        archive.writestr(zipfile.ZipInfo(name), pictures.read_bytes(name))
+        seal_zip(temporary)
 
 
 class ImageArchive:
-    """Reads a zip of pictures by member name; each picture float32 (h, w, 3) in [0, 1]."""
+    """Reads a zip of ours by member name; each picture float32 (h, w, 3) in [0, 1].
+
+    Damage of a file of ours is never taken for a picture that is missing: it ends the job.
+
+    Raises
+    ------
+    DamagedError
+        If it is missing, is no zip, or its list of members is not what was written.
+    """
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
         try:
             self._zip = zipfile.ZipFile(self.path)
-        except (FileNotFoundError, zipfile.BadZipFile) as err:
-            raise ImageError(f"{path}: not a readable archive of pictures ({err})") from err
+            check_zip(self._zip, self.path)
+        except FileNotFoundError as err:
+            raise DamagedError(path, "no such file", "run the rule that makes it") from err
+        except DamagedError:
+            raise
+        except (*ZIP_DAMAGE, ValueError) as err:
+            raise DamagedError(path, f"not a readable archive of pictures: {err}") from err
 
     def names(self) -> list[str]:
         return self._zip.namelist()
@@ -171,20 +181,35 @@ class ImageArchive:
         return name in self._zip.NameToInfo
 
     def read(self, name: str) -> np.ndarray:
-        """Raises KeyError if there is no such member, ImageError if it cannot be used or was recorded as missing."""
+        """A picture.
+
+        Raises
+        ------
+        KeyError
+            If there is no such member: the archive was written without it.
+        DamagedError
+            If its bytes are not those that were written.
+        ImageError
+            If it was recorded as missing, or was written like this and cannot be used.
+        """
         return decode_image(self.read_bytes(name))
 
     def read_bytes(self, name: str) -> bytes:
         """A member as its file's bytes; raises as `read` does, but for what a picture has to be."""
         if name not in self and missing_name(name) in self:
-            raise MissingImageError(self._zip.read(missing_name(name)).decode())
+            raise MissingImageError(self.read_bytes(missing_name(name)).decode())
         info = self._zip.getinfo(name)
         if info.file_size > MAX_BYTES:
             raise ImageError(f"{self.path}: {name} unpacks to {info.file_size} bytes")
         try:
             return self._zip.read(info)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as err:
-            raise ImageError(f"{self.path}: {name} is damaged ({err})") from err
+        except ZIP_DAMAGE as err:
+            raise DamagedError(self.path, f"{name}: {err}") from err
+
+    def check(self) -> None:
+        """Read every member; raises DamagedError."""
+        for name in self.names():
+            self.read_bytes(name)
 
     def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
         for name in self.names():

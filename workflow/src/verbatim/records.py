@@ -10,6 +10,7 @@ is joined by position, and no file is named by a caption.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,9 +19,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from verbatim.io.keys import prompt_id as prompt_id
+from verbatim.io.parquet import iter_parquet, new_parquet, open_parquet, read_parquet, write_parquet
+from verbatim.io.seals import DamagedError, checked
 
 I8, I32, I64, F32, F64 = pa.int8(), pa.int32(), pa.int64(), pa.float32(), pa.float64()
 S, B = pa.string(), pa.bool_()
@@ -230,46 +232,35 @@ def to_table(kind: str, data: pd.DataFrame | dict[str, Any], where: str = "table
 
 
 def write_table(path: str | os.PathLike, kind: str, data: pd.DataFrame | dict[str, Any]) -> None:
-    """Write `data` as a `kind` table, to a temporary name first, then moved into place."""
-    table = to_table(kind, data, str(path))
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    pq.write_table(table, part, compression="zstd")
-    os.replace(part, path)
+    """Write `data` as a `kind` table, whole or not at all; see `io.parquet`."""
+    write_parquet(path, to_table(kind, data, str(path)))
 
 
 class TableWriter:
-    """Writes a `kind` table piece by piece, for one that need not fit in memory; then moved into place."""
+    """Writes a `kind` table piece by piece, for one that need not fit in memory; whole or not at all."""
 
     def __init__(self, path: str | os.PathLike, kind: str):
         self.path, self.kind = Path(path), kind
-        self._part = self.path.with_name(self.path.name + ".part")
 
     def __enter__(self) -> TableWriter:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = pq.ParquetWriter(self._part, SCHEMAS[self.kind], compression="zstd")
+        self._open = contextlib.ExitStack()
+        self._add = self._open.enter_context(new_parquet(self.path, SCHEMAS[self.kind]))
         return self
 
     def write(self, data: pd.DataFrame | dict[str, Any]) -> None:
-        self._writer.write_table(to_table(self.kind, data, str(self.path)))
+        self._add(to_table(self.kind, data, str(self.path)))
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        self._writer.close()
-        if kind is None:
-            os.replace(self._part, self.path)
-        else:
-            self._part.unlink()
+    def __exit__(self, *error: Any) -> None:
+        self._open.__exit__(*error)
 
 
 def _check_columns(path: str | os.PathLike, kind: str) -> None:
     schema = SCHEMAS[kind]
     try:
-        found = pq.read_schema(path)
+        with open_parquet(path) as file:
+            found = file.schema_arrow
     except FileNotFoundError as err:
         raise RecordError(f"{path}: no such file; run the rule that makes it") from err
-    except pa.ArrowInvalid as err:
-        raise RecordError(f"{path}: not a Parquet file ({err}); delete it and run again") from err
     for field in schema:
         if field.name not in found.names:
             raise RecordError(f"{path}: a {kind} table must have a column {field.name!r}")
@@ -290,15 +281,16 @@ def read_table(
 
     filters: as pyarrow takes them, e.g. [("row", ">=", 0), ("row", "<", 1000)].
 
-    Raises RecordError if the file is missing, is not Parquet, or breaks the contract.
+    Raises RecordError if the file is missing or breaks the contract, DamagedError if it is not what was written.
     """
     _check_columns(path, kind)
-    return pq.read_table(path, columns=columns or SCHEMAS[kind].names, filters=filters).to_pandas()
+    return read_parquet(path, columns or SCHEMAS[kind].names, filters).to_pandas()
 
 
 def count_rows(path: str | os.PathLike) -> int:
     """How many rows a table has, by its footer."""
-    return int(pq.read_metadata(path).num_rows)
+    with open_parquet(path) as file:
+        return int(file.metadata.num_rows)
 
 
 def iter_table(
@@ -306,9 +298,8 @@ def iter_table(
 ) -> Iterator[pd.DataFrame]:
     """Read a `kind` table in pieces, a row group each; checked as `read_table` does."""
     _check_columns(path, kind)
-    with pq.ParquetFile(path) as file:
-        for group in range(file.num_row_groups):
-            yield file.read_row_group(group, columns or SCHEMAS[kind].names).to_pandas()
+    for piece in iter_parquet(path, columns or SCHEMAS[kind].names):
+        yield piece.to_pandas()
 
 
 def find_rows(path: str | os.PathLike, kind: str, rows: np.ndarray) -> pd.DataFrame:
@@ -350,9 +341,11 @@ def read_manifest(path: str | os.PathLike) -> pd.DataFrame:
     Raises RecordError if it is missing or lacks a column.
     """
     try:
-        manifest = pd.read_csv(Path(path), sep="\t", dtype=str, keep_default_na=False)
+        manifest = pd.read_csv(checked(path), sep="\t", dtype=str, keep_default_na=False)
         return manifest[list(MANIFEST)].astype(MANIFEST)
     except FileNotFoundError as err:
         raise RecordError(f"{path}: no such file; run the rule check_inputs") from err
+    except DamagedError:
+        raise
     except (KeyError, ValueError) as err:
         raise RecordError(f"{path}: {err}; delete it and run the rule check_inputs") from err

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+from verbatim.io import atomic, seals
 
 if TYPE_CHECKING:
     from verbatim.diffusion.denoiser import Denoiser
@@ -36,16 +37,31 @@ class _Tee:
 
     def write(self, text: str) -> int:
         for stream in self.streams:
-            stream.write(text)
-            stream.flush()
+            with contextlib.suppress(
+                OSError
+            ):  # a full disk: what ends the job is the error of its output
+                stream.write(text)
+                stream.flush()
         return len(text)
 
     def flush(self) -> None:
         for stream in self.streams:
-            stream.flush()
+            with contextlib.suppress(OSError):
+                stream.flush()
 
     def isatty(self) -> bool:
         return False
+
+
+@contextlib.contextmanager
+def _log_file(path: Path) -> Iterator[TextIO]:
+    """A log that a full disk does not turn into the error of its job."""
+    file = open(path, "w", encoding="utf-8")  # noqa: SIM115
+    try:
+        yield file
+    finally:
+        with contextlib.suppress(OSError):
+            file.close()
 
 
 @contextlib.contextmanager
@@ -60,7 +76,7 @@ def script(smk: Any) -> Iterator[logging.Logger]:
     path = Path(str(smk.log[0]))
     path.parent.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    with open(path, "w", encoding="utf-8") as file:
+    with _log_file(path) as file:
         tee = _Tee(sys.stderr, file)
         handler = logging.StreamHandler(tee)
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
@@ -77,7 +93,8 @@ def script(smk: Any) -> Iterator[logging.Logger]:
             import traceback
 
             # the traceback into the log, where a developer looks; the message on the terminal
-            traceback.print_exc(file=file)
+            with contextlib.suppress(OSError):
+                traceback.print_exc(file=file)
             log.error("%s failed: %s", smk.rule, err)
             raise
         finally:
@@ -159,36 +176,18 @@ def progress(
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Write a text file, to a temporary name first, then moved into place."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
-
-
-def write_array(path: str | os.PathLike, array: Any) -> None:
-    """Write an .npy file without pickle, to a temporary name first."""
-    import numpy as np
-
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with open(part, "wb") as file:
-        np.save(file, array, allow_pickle=False)
-    os.replace(part, path)
+    """Write a text file, whole or not at all; a table (.csv, .tsv) gets a checksum, see `io.seals.checked`."""
+    if Path(path).suffix in (".csv", ".tsv"):
+        seals.write_table_text(path, text)
+    else:
+        atomic.write_text(path, text)
 
 
 @contextlib.contextmanager
 def scratch(output: str | os.PathLike) -> Iterator[Path]:
     """A folder for a job's intermediate files, beside its output; gone at the end, and so is a killed job's."""
-    folder = Path(f"{output}.scratch")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
+    with atomic.scratch_folder(f"{output}.scratch") as folder:
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class TrainingReport:

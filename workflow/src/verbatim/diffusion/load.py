@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from verbatim.diffusion import folders
 from verbatim.diffusion.folders import ModelFolderError, find_folder, read_json
+from verbatim.io import seals
 
 if TYPE_CHECKING:
     from verbatim.diffusion.denoiser import Denoiser
@@ -99,6 +100,7 @@ def load_denoiser(
     Raises
     ------
     ModelFolderError : see `check_folder`; also broken, missing or unfitting weights.
+    DamagedError : a file of a model that was trained here is not what was written.
     """
     for word, known in ((dtype, DTYPES), (memory, MEMORY)):
         if word not in known:
@@ -107,6 +109,7 @@ def load_denoiser(
                 f"{folder_or_id}: {name} {word!r} is unknown; {', '.join(known)}"
             )
     folder = find_folder(folder_or_id, revision)
+    seals.check_folder(folder)
     check_folder(folder, family)
 
     import torch

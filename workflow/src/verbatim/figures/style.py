@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import seaborn
 from matplotlib.figure import Figure
 
+from verbatim.io.atomic import new_file
 from verbatim.io.shown_text import BOX, one_line
 
 # Wong 2011, "Color blindness", Nature Methods 8:441; black is left for text and axes
@@ -62,16 +63,13 @@ def plain_text(text: str, most: int) -> str:
 
 
 def save_figure(figure: Figure, png: str | os.PathLike, dpi: int) -> None:
-    """Write a figure as PNG, and as PDF beside it, to temporary names first; no dates or versions
-    inside."""
+    """Write a figure as PNG, and as PDF beside it; no dates or versions inside."""
     nameless: dict[str, dict[str, Any]] = {
         "png": {"Software": None},
         "pdf": {"CreationDate": None, "ModDate": None, "Producer": None, "Creator": None},
     }
     for kind, target in (("png", Path(png)), ("pdf", Path(png).with_suffix(".pdf"))):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(target.name + ".part")
-        figure.savefig(part, format=kind, dpi=dpi, metadata=nameless[kind])
+        with new_file(target) as temporary:
+            figure.savefig(temporary, format=kind, dpi=dpi, metadata=nameless[kind])
         figure.set_layout_engine("none")  # laid out once; the second file keeps the places
-        os.replace(part, target)
     plt.close(figure)

@@ -28,6 +28,7 @@ from verbatim.inputs.pictures import TrainingPictures
 from verbatim.io.formats import IMAGES
 from verbatim.io.missing import check_missing
 from verbatim.io.parquet_text import UserTableError, read_texts
+from verbatim.io.seals import checked
 
 COLUMNS = ["archive", "first_key", "last_key"]
 LOOKED_AT = 3  # images at the start of an archive that are held against its table
@@ -220,4 +221,4 @@ def format_ranges(ranges: pd.DataFrame) -> str:
 
 def read_ranges(path: str | os.PathLike) -> pd.DataFrame:
     """Read archives.tsv."""
-    return pd.read_csv(Path(path), sep="\t", dtype={"archive": str})
+    return pd.read_csv(checked(path), sep="\t", dtype={"archive": str})

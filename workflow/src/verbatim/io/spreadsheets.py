@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from verbatim.io.seals import checked
+
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _ESCAPED = re.compile(r"''*[=+\-@\t\r]")
 
@@ -61,5 +63,5 @@ def csv_text(table: pd.DataFrame) -> str:
 
 
 def read_csv(path: str | os.PathLike, **options: Any) -> pd.DataFrame:
-    """A table that `csv_text` wrote; options as of pandas.read_csv."""
-    return _each_text(pd.read_csv(path, **options), plain_cell)
+    """A table that `csv_text` wrote; options as of pandas.read_csv. Raises DamagedError, see `seals.checked`."""
+    return _each_text(pd.read_csv(checked(path), **options), plain_cell)

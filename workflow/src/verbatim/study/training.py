@@ -179,7 +179,7 @@ def train_point(
     try:
         for state in trainer.run(loss_of):
             tell(*state)
-    except TrainingError as err:  # of a loss that is not finite: a broken checkpoint is met before
+    except TrainingError as err:  # of a loss that is not finite
         raise Diverged(str(err)) from err
     trainer.finish()
     text.to("cpu").eval()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,8 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from verbatim.io.atomic import new_folder
+from verbatim.io.seals import check_folder, seal_folder
 from verbatim.world import latent, pixel
 from verbatim.world.autoencoder import encode
 from verbatim.world.contrast import text_encoder
@@ -44,35 +44,34 @@ def train_model(
     init : a trained model of the same family to go on from (fine-tuning)
     """
     torch.manual_seed(seed)
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    common = (captions, settings, seed, device, checkpoint, every, tell)
-    if family == "sd":
-        assert vae is not None
-        autoencoder = AutoencoderKL.from_pretrained(vae, use_safetensors=True).eval()
-        latents = encode(autoencoder, pictures) * autoencoder.config.scaling_factor
-        tokenizer = CLIPTokenizer.from_pretrained(clip, local_files_only=True)
-        if init is None:
-            text = text_encoder(clip)
-            unet = latent.make_unet(
-                settings, latents.shape[1], latents.shape[2], text.config.hidden_size
+    for trained in filter(None, (clip, vae, init)):
+        check_folder(trained)
+    with new_folder(folder) as part:
+        common = (captions, settings, seed, device, checkpoint, every, tell)
+        if family == "sd":
+            assert vae is not None
+            autoencoder = AutoencoderKL.from_pretrained(vae, use_safetensors=True).eval()
+            latents = encode(autoencoder, pictures) * autoencoder.config.scaling_factor
+            tokenizer = CLIPTokenizer.from_pretrained(clip, local_files_only=True)
+            if init is None:
+                text = text_encoder(clip)
+                unet = latent.make_unet(
+                    settings, latents.shape[1], latents.shape[2], text.config.hidden_size
+                )
+            else:
+                text = CLIPTextModel.from_pretrained(init / "text_encoder", use_safetensors=True)
+                unet = UNet2DConditionModel.from_pretrained(init / "unet", use_safetensors=True)
+            latent.train_latent(unet, text, tokenizer, latents, *common)
+            latent.save_latent(part, unet, text, tokenizer, autoencoder)
+        elif family == "if":
+            known = CLIPTokenizer.from_pretrained(clip, local_files_only=True)
+            words = {w for w in (t.removesuffix("</w>") for t in known.get_vocab()) if w.isascii()}
+            tokenizer = build_t5_tokenizer(
+                sorted({*(c.lower().strip() for c in captions), *words}), part / "tokenizer", 16
             )
+            unet, text = pixel.make_networks(tokenizer, settings, pictures.shape[1])
+            pixel.train_pixel(unet, text, tokenizer, pictures, *common)
+            pixel.save_pixel(part, unet, text, tokenizer)
         else:
-            text = CLIPTextModel.from_pretrained(init / "text_encoder", use_safetensors=True)
-            unet = UNet2DConditionModel.from_pretrained(init / "unet", use_safetensors=True)
-        latent.train_latent(unet, text, tokenizer, latents, *common)
-        latent.save_latent(part, unet, text, tokenizer, autoencoder)
-    elif family == "if":
-        known = CLIPTokenizer.from_pretrained(clip, local_files_only=True)
-        words = {w for w in (t.removesuffix("</w>") for t in known.get_vocab()) if w.isascii()}
-        tokenizer = build_t5_tokenizer(
-            sorted({*(c.lower().strip() for c in captions), *words}), part / "tokenizer", 16
-        )
-        unet, text = pixel.make_networks(tokenizer, settings, pictures.shape[1])
-        pixel.train_pixel(unet, text, tokenizer, pictures, *common)
-        pixel.save_pixel(part, unet, text, tokenizer)
-    else:
-        raise ValueError(f"family {family!r} cannot be trained here; only 'sd' and 'if'")
-    # the folder appears whole or not at all
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(part, folder)
+            raise ValueError(f"family {family!r} cannot be trained here; only 'sd' and 'if'")
+        seal_folder(part)
