@@ -114,11 +114,17 @@ def model_files(smk: Any) -> list[str]:
 
 
 def _loaded(smk: Any) -> list[str]:
-    """Paths of the files that are loaded of the job's model."""
-    from verbatim.diffusion.load import find_model, list_files
+    """Paths of the files that are loaded of the job's model; its name alone where there is none to load.
+
+    A shard without prompts loads no model, so that a missing one is no reason to end it.
+    """
+    from verbatim.diffusion.load import ModelFolderError, find_model, list_files
 
     row = smk.params.model
-    folder = find_model(model_source(smk), row["family"], row.get("revision") or None)
+    try:
+        folder = find_model(model_source(smk), row["family"], row.get("revision") or None)
+    except ModelFolderError:
+        return [model_source(smk)]
     return [str(folder / name) for name in list_files(folder, row["family"])]
 
 
