@@ -64,15 +64,15 @@ rule check_model:
         "../scripts/inputs/check_model.py"
 
 
-rule list_clip:
+rule check_clip_files:
     input:
-        code=code_of("inputs/list_clip"),
+        code=code_of("inputs/check_clip_files"),
     output:
         files="<results>/inputs/clip_files.tsv",
     log:
-        "<results>/logs/inputs/list_clip.log",
+        "<results>/logs/inputs/check_clip_files.log",
     benchmark:
-        "<results>/benchmarks/inputs/list_clip.tsv"
+        "<results>/benchmarks/inputs/check_clip_files.tsv"
     priority: 999
     conda:
         "../../envs/gpu.yaml"
@@ -84,7 +84,7 @@ rule list_clip:
         folder=CLIP,
         loaded=clip_state(),
     script:
-        "../scripts/inputs/list_clip.py"
+        "../scripts/inputs/check_clip_files.py"
 
 
 rule check_clip:

@@ -1,4 +1,4 @@
-"""Rule list_clip: a CLIP folder of the user -> what is loaded of it, or an error with the cure."""
+"""Rule check_clip_files: a CLIP folder of the user -> what is loaded of it, or an error with the cure."""
 
 from pathlib import Path
 
