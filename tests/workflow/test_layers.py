@@ -49,10 +49,8 @@ EXCEPTIONS = {
 # the study stands on the attacks: it may import earlier stages, and nothing imports it
 STUDY_IMPORTS = {"world", "whitebox", "blackbox", "postfilter", "labels", "tables", "figures"}
 TORCH = {"torch", "diffusers", "transformers", "open_clip", "safetensors"}
-LIGHT = {
-    "check_clip",
-    "check_model",
-}  # networks without numbers, though their modules can load them too
+# networks without numbers, though their modules can load them too
+LIGHT = {"check_clip_files", "check_model"}
 LOCAL = {"all", "attacks", "labels", "evaluation", "templates", "study"}
 # rules of a stage may be spread over several files, a part of it each
 PARTS = {
