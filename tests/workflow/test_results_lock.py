@@ -21,6 +21,8 @@ def test_a_second_run_is_refused_until_the_first_has_ended_and_a_dry_run_never(t
     assert not (tree.folder / TARGET).exists()
     assert tree.plan(TARGET, results=RESULTS).rules == {"build_pictures"}
     os.close(locks._held.pop((tree.folder / RESULTS / locks.NAME).resolve()))
-    done = tree.run(TARGET, results=RESULTS)  # its jobs are processes of their own, and take no lock
+    done = tree.run(
+        TARGET, results=RESULTS
+    )  # its jobs are processes of their own, and take no lock
     assert done.code == 0, done.text[-3000:]
     assert (tree.folder / TARGET).exists()

@@ -130,6 +130,7 @@ rule build_bundle:
         known_prompts=known_prompts(),
         model=model_folder,
         weights=model_weights,
+        checked=checked_model,
         computed=code_of(
             "labels/generate_candidates",
             "labels/label_candidates",

@@ -139,6 +139,7 @@ rule build_syntheses:
         runtime=grow(240),
     params:
         most_missing=config["inputs"]["most_missing"],
+        beside=lambda wildcards, input: sources.images_state(input.manifest),
     script:
         "../scripts/labels/build_syntheses.py"
 

@@ -13,6 +13,7 @@ rule embed_pool:
         pictures=rules.build_pictures.output.pictures,
         clip=clip_file("open_clip_config.json"),
         clip_weights=clip_file("open_clip_model.safetensors"),
+        clip_files=listed_clip(),
         detectors=detector_files,
         code=code_of("study/embed_pool"),
     output:
@@ -30,6 +31,7 @@ rule embed_pool:
         runtime=grow(30),
     params:
         descriptors=config["study"]["measures"]["descriptors"],
+        detectors_state=lambda wildcards, input: sources.files_state(input.detectors),
         inception=config["study"]["measures"]["inception"],
     script:
         "../scripts/study/embed_pool.py"
@@ -46,6 +48,7 @@ rule count_similarity:
         features=rules.embed_pool.output.features,
         clip=clip_file("open_clip_config.json"),
         clip_weights=clip_file("open_clip_model.safetensors"),
+        clip_files=listed_clip(),
         detectors=detector_files,
         code=code_of("study/count_similarity"),
     output:
@@ -65,6 +68,7 @@ rule count_similarity:
         runtime=grow(30),
     params:
         descriptors=config["study"]["measures"]["descriptors"],
+        detectors_state=lambda wildcards, input: sources.files_state(input.detectors),
         first=config["study"]["measures"]["descriptor"],
         inception=config["study"]["measures"]["inception"],
         threshold=config["study"]["measures"]["threshold"],
@@ -82,6 +86,7 @@ rule count_dataset:
         features=rules.embed_pool.output.features,
         clip=clip_file("open_clip_config.json"),
         clip_weights=clip_file("open_clip_model.safetensors"),
+        clip_files=listed_clip(),
         states=of_dataset_points("<results>/study/points/{point}/{seed}/state.parquet"),
         similarities=of_dataset_points(
             "<results>/study/runs/{point}/{seed}/none/similarities.parquet"
@@ -180,6 +185,7 @@ rule count_users:
         features=rules.embed_pool.output.features,
         clip=clip_file("open_clip_config.json"),
         clip_weights=clip_file("open_clip_model.safetensors"),
+        clip_files=listed_clip(),
         detectors=detector_files,
         code=code_of("study/count_users"),
     output:
@@ -198,6 +204,7 @@ rule count_users:
         runtime=grow(30),
     params:
         descriptors=config["study"]["measures"]["descriptors"],
+        detectors_state=lambda wildcards, input: sources.files_state(input.detectors),
         first=config["study"]["measures"]["descriptor"],
         threshold=config["study"]["measures"]["threshold"],
         describes=config["study"]["users"]["describes"],

@@ -355,7 +355,7 @@ def read_lists(array: pa.Array, where: str) -> list[Any]:
         lengths = pc.list_value_length(array).fill_null(0).to_numpy(zero_copy_only=False)
         flat = read_lists(array.flatten(), where)
         ends = np.cumsum(lengths, dtype=np.int64).tolist()
-        starts = [0, *ends[:-1]]
+        starts = [0, *ends][: len(ends)]
         return [flat[start:end] for start, end in zip(starts, ends, strict=True)]
     if pa.types.is_dictionary(kind) or is_text(kind) or is_bytes(kind):
         column = TextColumn(where)
