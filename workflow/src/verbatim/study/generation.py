@@ -86,7 +86,7 @@ def draw_pictures(
         bare = not any(part)
         noise = noise_of_seeds(chosen, denoiser.shape)
         x0 = sample(
-            denoiser.denoiser, cond, None if bare else denoiser.encode([""]), noise, steps,
+            denoiser.denoiser, cond, None if bare else denoiser.encode_empty(chosen), noise, steps,
             1.0 if bare else guidance, sampler,
         )  # fmt: skip
         yield from to_pictures(denoiser.denoiser, x0)
