@@ -24,7 +24,7 @@ STAGES = [
     "study",
 ]
 SHARED = {
-    "archives", "authors", "clip", "compare", "config", "configuration", "decisions", "diffusion", "guards", "images", "io", "parts",
+    "archives", "authors", "clip", "compare", "config", "configuration", "decisions", "diffusion", "guards", "images", "io", "metrics", "parts",
     "pictures", "ranking", "records", "search", "templates",
 }  # fmt: skip
 # file -> the other stage's module that it may import, and why

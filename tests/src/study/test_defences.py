@@ -101,7 +101,7 @@ def test_the_norm_is_that_of_the_white_box_scores(denoiser):
     """Beside `whitebox.dcs`, which works it out without gradients, seed by seed."""
     found = change_norms(denoiser, denoiser.encode(["red heart", "man cook"]))
     total = sum(
-        torch.tensor(part.scores["wen_norm"])
+        torch.tensor(part.scores["wen_first_step"])
         for part in score_captions(denoiser, ["red heart", "man cook"], defences.WEN_SEEDS, 7.5, 8)
     )
     assert (total / len(defences.WEN_SEEDS)).tolist() == pytest.approx(found.tolist(), rel=1e-4)
