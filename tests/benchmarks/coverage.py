@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.stats import norm
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow/src"))
-from verbatim.metrics.intervals import (  # noqa: E402
+from verbatim.metrics.intervals import (
     newcombe,
     percentile_interval,
     rank_correlation,
@@ -22,8 +22,8 @@ from verbatim.metrics.intervals import (  # noqa: E402
     t_interval,
     wilson,
 )
-from verbatim.metrics.roc import Attack, auc_interval  # noqa: E402
-from verbatim.study.contrasts import Values, estimate  # noqa: E402
+from verbatim.metrics.roc import Attack, auc_interval
+from verbatim.study.contrasts import Values, estimate
 
 NOMINAL, RESAMPLES = 0.95, 400
 Ends = tuple[float, float]
