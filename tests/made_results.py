@@ -95,8 +95,8 @@ def make_scores(prompts: pd.DataFrame, dcs: np.ndarray) -> dict[str, pd.DataFram
     rank = pd.Series(-dcs).rank(method="first").astype(int).to_numpy() - 1
     share = (dcs - dcs.min()) / (np.ptp(dcs) or 1)
     whitebox = pd.DataFrame(
-        {"prompt_id": ids, "dcs": dcs, "dcs_reference": dcs, "dcs_paper": 2 * dcs, "wen_norm": dcs**0.5,
-         "anisotropy": share - 0.5, "n_seeds": 2, "preset": "reference", "rank": rank}
+        {"prompt_id": ids, "dcs": dcs, "dcs_reference": dcs, "dcs_paper": 2 * dcs, "wen_first_step": dcs**0.5,
+         "guidance_cosine": share - 0.5, "n_seeds": 2, "preset": "reference", "rank": rank}
     )  # fmt: skip
     blackbox = pd.DataFrame(
         {"prompt_id": ids, "ecs": share, "ecs_reference": share, "ecs_paper": share, "ecs_world": share,

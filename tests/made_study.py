@@ -25,8 +25,7 @@ TRAINING = {
 }  # fmt: skip
 MITIGATIONS = {"gn": 0.1, "rc": 0.4, "rt": 0.1, "cwr": 0.4, "passes": 2}
 INFERENCE = {
-    "gni": 0.1, "rt": 0.1, "cwr": 0.4, "rna": 0.4, "rna_high": 1_000_000, "passes": 4, "wen_steps": 5,
-    "wen_rate": 0.05, "wen_target": 1.0,
+    "gni": 0.1, "rna_high": 100_000, "passes": 4, "wen_steps": 5, "wen_rate": 0.05, "wen_target": 1.0,
 }  # fmt: skip
 
 

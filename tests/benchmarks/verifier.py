@@ -35,8 +35,8 @@ from verbatim.evidence.null import empirical_p, relative_null, relative_residual
 from verbatim.evidence.pairing import choose_null, thumbnails  # noqa: E402
 from verbatim.evidence.placements import SearchSettings  # noqa: E402
 from verbatim.images import resize, to_uint8  # noqa: E402
+from verbatim.metrics.intervals import share_interval, wilson  # noqa: E402
 from verbatim.records import read_table  # noqa: E402
-from verbatim.tables.statistics import share_interval, wilson  # noqa: E402
 from verbatim.world.pictures import list_pictures, render  # noqa: E402
 
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]

@@ -112,7 +112,7 @@ def test_every_prompt_has_one_confidence_score_of_at_least_zero_or_is_known_to_h
     scores = table("whitebox", f"whitebox/{model}/scores.parquet")
     name = f"whitebox/{model}/scores.parquet"
     faults = checks.unique_keys(name, scores, ["prompt_id"]) + checks.ranks_complete(name, scores)
-    for column in ("dcs", "dcs_reference", "dcs_paper", "wen_norm"):
+    for column in ("dcs", "dcs_reference", "dcs_paper", "wen_first_step"):
         faults += checks.values_between(name, scores, column, 0, may_lack=True)
     faults += checks.unscored_without_seeds(name, scores, "dcs")
     asked = set(table("prompts", "dedup/prompts.parquet")["prompt_id"])

@@ -9,6 +9,7 @@ import pytest
 from verbatim.io.seals import DamagedError
 from verbatim.records import (
     MANIFEST,
+    OLD_COLUMNS,
     SCHEMAS,
     RecordError,
     TableWriter,
@@ -112,6 +113,19 @@ def test_a_broken_manifest_is_named_with_its_cure(tmp_path, change):
         read_manifest(tmp_path / "m.tsv")
     with pytest.raises(RecordError, match=r"x\.tsv: no such file"):
         read_manifest(tmp_path / "x.tsv")
+
+
+@pytest.mark.parametrize(("new", "old"), OLD_COLUMNS.items())
+def test_a_column_under_its_earlier_name_is_refused_with_the_word_of_today(tmp_path, new, old):
+    kind = "whitebox_seeds"
+    table = (
+        SCHEMAS[kind]
+        .empty_table()
+        .rename_columns([old if name == new else name for name in SCHEMAS[kind].names])
+    )
+    pq.write_table(table, tmp_path / "old.parquet")
+    with pytest.raises(RecordError, match=f"column '{new}'; its '{old}' is an earlier name of it"):
+        read_table(tmp_path / "old.parquet", kind)
 
 
 def test_a_table_is_written_and_read_in_pieces(tmp_path):

@@ -25,7 +25,7 @@ STAGES = [
 ]
 SHARED = {
     "archives", "authors", "clip", "compare", "config", "configuration", "decisions", "diffusion", "guards", "images", "io",
-    "models", "parts", "pictures", "ranking", "records", "search", "templates",
+    "metrics", "models", "parts", "pictures", "ranking", "records", "search", "templates",
 }  # fmt: skip
 # file -> the other stage's module that it may import, and why
 EXCEPTIONS = {

@@ -82,7 +82,7 @@ def assert_same_scores(
             # - an ECS is a share of the pixels of pictures that are stored as bytes: where a byte tips,
             #   the edges beside it may move; likewise the SSIM of such pictures
             of_bytes = column.startswith("ecs") or column == "seed_ssim"
-            least = {"anisotropy": TOLERANCE}.get(column, 1e-3 if of_bytes else 1e-7)
+            least = {"guidance_cosine": TOLERANCE}.get(column, 1e-3 if of_bytes else 1e-7)
             np.testing.assert_allclose(
                 b.loc[a.index, column], a[column], TOLERANCE, least, err_msg=f"{stage}.{column}"
             )

@@ -80,6 +80,7 @@ rule generate_candidates:
         last=is_last_shard("labels"),
         kept=kept_folder("labels"),
         sampler=config["sampling"]["sampler"],
+        spacing=config["sampling"]["spacing"],
         steps=config["sampling"]["steps"],
         guidance=config["sampling"]["guidance"],
         batch=config["sampling"]["batch"],

@@ -68,6 +68,7 @@ rule filter_prompts:
         last=is_last_shard("postfilter"),
         kept=kept_folder("postfilter"),
         sampler=config["sampling"]["sampler"],
+        spacing=config["sampling"]["spacing"],
         steps=config["sampling"]["steps"],
         guidance=config["sampling"]["guidance"],
         batch=config["sampling"]["batch"],

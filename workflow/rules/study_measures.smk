@@ -168,6 +168,7 @@ rule generate_users:
         n=config["study"]["users"]["n"],
         seed=config["world"]["seed"],
         sampler=config["sampling"]["sampler"],
+        spacing=config["sampling"]["spacing"],
         steps=config["sampling"]["steps"],
         guidance=config["sampling"]["guidance"],
         batch=config["sampling"]["batch"],

@@ -38,7 +38,12 @@ def selection(run_script, tmp_path):
     )  # fmt: skip
     scores = pd.DataFrame({"prompt_id": IDS, "dcs": np.arange(10.0)[::-1], "rank": range(10)})
     scores = scores.assign(
-        dcs_reference=0.0, dcs_paper=0.0, wen_norm=0.0, anisotropy=0.0, n_seeds=1, preset="paper"
+        dcs_reference=0.0,
+        dcs_paper=0.0,
+        wen_first_step=0.0,
+        guidance_cosine=0.0,
+        n_seeds=1,
+        preset="paper",
     )
     write_table(tmp_path / "prompts.parquet", "prompts", prompts)
     write_table(tmp_path / "dcs.parquet", "whitebox", scores)

@@ -48,7 +48,7 @@ def run(folder, model, run_script, n=3, size=100):
             output={"images": images[i], "cost": costs[i]},
             params={
                 "model": {"family": "sd", "source": "train"}, "seeds": [0, 5], "prompts_a_shard": size,
-                "prompts_a_part": 2, "sampler": "heun", "steps": 2, "guidance": 3.0, "batch": 4,
+                "prompts_a_part": 2, "sampler": "heun", "spacing": "karras", "steps": 2, "guidance": 3.0, "batch": 4,
                 "last": shard == shards[-1], "kept": folder / "kept",
             },
             wildcards={"model": "tiny", "shard": shard},

@@ -37,7 +37,7 @@ def run(folder, model, run_script, n=5, size=100, **changes):
     params = {
         "model": {"family": "sd", "source": "train"}, "preset": "tiny", "thresholds": THRESHOLDS,
         "n_images": 6, "first_round": 2, "stop_early": True, "futility": 0.0, "max_nodes": 1000,
-        "prompts_a_part": 2, "sampler": "heun", "steps": 1, "guidance": 2.0, "batch": 3,
+        "prompts_a_part": 2, "sampler": "heun", "spacing": "karras", "steps": 1, "guidance": 2.0, "batch": 3,
     }  # fmt: skip
     params |= {"kept": folder / "kept", "prompts_a_shard": size}
     shards = [f"{i:05d}" for i in range(max(1, -(-n // size)))]

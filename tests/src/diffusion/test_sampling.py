@@ -123,6 +123,32 @@ def test_ddim_levels_are_those_of_evenly_spaced_timesteps():
         noise_levels(d, 4, "plms")
 
 
+def test_even_spacing_has_k_diffusions_levels_for_lms_with_any_sampler():
+    """k-diffusion's get_sigmas: t = linspace(T - 1, 0, n), sigma between two trained ones in the logarithm, then 0."""
+    d = GaussianDenoiser()
+    t = np.linspace(999, 0, 16)
+    logs = np.log(d.sigmas.numpy())
+    expected = [*np.exp(np.interp(t, np.arange(1000), logs)), 0.0]
+    for sampler in ("heun", "euler", "ddim"):
+        np.testing.assert_allclose(noise_levels(d, 16, sampler, "even"), expected, rtol=1e-6)
+    for sampler in ("heun", "euler"):
+        assert noise_levels(d, 16, sampler, "karras")[1] != pytest.approx(expected[1], rel=0.01)
+    assert noise_levels(d, 1, "heun", "even").tolist() == noise_levels(d, 1, "heun").tolist()
+    with pytest.raises(ValueError, match="spacing 'lms' is unknown; known: karras, even"):
+        noise_levels(d, 4, "heun", "lms")
+
+
+def test_spacing_reaches_the_generations_and_costs_no_row(tiny_sd):
+    d = load_denoiser(tiny_sd, "sd", "cpu")
+    found, rows = {}, {}
+    for spacing in ("karras", "even"):
+        before = d.rows
+        ((_, _, found[spacing]),) = synthesize(d, CAPTIONS[:1], [0], 3, 3.0, 4, spacing=spacing)
+        rows[spacing] = d.rows - before
+    assert rows["karras"] == rows["even"]
+    assert not np.allclose(found["karras"], found["even"], atol=1e-3)
+
+
 def test_a_cosine_schedule_is_sampled_from_80_but_scored_at_its_end(tiny_if):
     d = load_denoiser(tiny_if, "if", "cpu")
     assert d.sigma_max == pytest.approx(20291, rel=1e-3)

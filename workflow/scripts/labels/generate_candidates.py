@@ -13,7 +13,12 @@ def main(smk):
         p = smk.params
         selection = read_table(smk.input.selection, "selection")
         prompts = take_shard(selection, smk.wildcards.shard, p.prompts_a_shard, p.last)
-        sampling = {"steps": p.steps, "guidance": p.guidance, "sampler": p.sampler}
+        sampling = {
+            "steps": p.steps,
+            "guidance": p.guidance,
+            "sampler": p.sampler,
+            "spacing": p.spacing,
+        }
         kept = Kept(
             p.kept, prompts, **sampling, seeds=list(p.seeds), model=p.model,
             files=fingerprint(model_files(smk)),

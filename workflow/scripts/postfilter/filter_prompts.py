@@ -17,7 +17,12 @@ def main(smk):
         p = smk.params
         selection = read_table(smk.input.selection, "selection")
         prompts = take_shard(selection, smk.wildcards.shard, p.prompts_a_shard, p.last)
-        sampling = {"steps": p.steps, "guidance": p.guidance, "sampler": p.sampler}
+        sampling = {
+            "steps": p.steps,
+            "guidance": p.guidance,
+            "sampler": p.sampler,
+            "spacing": p.spacing,
+        }
         preset = Preset(**p.thresholds)
         rounds = Rounds(p.n_images, p.first_round, p.stop_early, p.futility, p.max_nodes)
         kept = Kept(

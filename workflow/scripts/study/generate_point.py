@@ -31,8 +31,9 @@ def main(smk: Any) -> None:
             for caption, seed in zip(plan.caption, plan.gen_seed.tolist(), strict=True)
         ]
         pictures = draw_pictures(
-            defended, prompts, plan.gen_seed.tolist(), p.steps, p.guidance, p.batch, p.sampler
-        )
+            defended, prompts, plan.gen_seed.tolist(), p.steps, p.guidance, p.batch, p.sampler,
+            p.spacing,
+        )  # fmt: skip
         missing = []
         pictures = progress(pictures, "pictures", len(plan))
         named = name_pictures(pictures, len(plan), denoiser.dtype, missing)

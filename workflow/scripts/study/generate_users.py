@@ -26,7 +26,7 @@ def main(smk):
         denoiser = Defended(load_denoiser(Path(smk.input.model), "sd", device()), "none", {}, 0)
         pictures = draw_pictures(
             denoiser, prompts["prompt"].tolist(), prompts["seed"].tolist(), p.steps, p.guidance,
-            p.batch, p.sampler,
+            p.batch, p.sampler, p.spacing,
         )  # fmt: skip
         missing = []
         pictures = progress(pictures, "pictures", len(prompts))

@@ -40,7 +40,8 @@ def main(smk):
             found = np.stack(errors)
             names = [p.points[i] for i in good]
             table = shadows.inpainting_table(names, ids, found, member)
-            shadows.inpainting_measures(ids, found, member, p.resamples, p.confidence, 0, out)
+            draws = (p.resamples, p.confidence, 0)
+            shadows.inpainting_measures(ids, found, member, p.variance, draws, out)
         write_table(smk.output.errors, "study_inpainting", table)
         write_table(smk.output.measures, "study_measures", out.table)
 

@@ -25,6 +25,12 @@ MOVED = {
 }  # key -> where it is
 RANKINGS = 3  # DCS, ECS, cliques: each gives a model with candidates `own` its best prompts
 
+INSERTS = (
+    "every prompt gets study.inference.passes edits, with no chance involved: take the key away"
+)
+# keys that earlier versions read -> what to write instead
+OLD_KEYS = {f"study.inference.{name}": INSERTS for name in ("rt", "cwr", "rna")}
+
 
 class ConfigError(ValueError):
     """The experiment that is asked for cannot be run as written."""
@@ -41,17 +47,24 @@ def _explain(err: Any, where: str) -> str:
     if err.validator == "additionalProperties":
         known = sorted(err.schema.get("properties", {}))
         unknown = sorted(k for k in map(str, err.instance) if k not in known)
-        hints = [difflib.get_close_matches(k, known, 1) for k in unknown]
         parts = [
-            f"{'.'.join(filter(None, (key, k)))!r} is no known key"
-            + (f" (did you mean {hint[0]!r}?)" if hint else f"; known: {', '.join(known)}")
-            for k, hint in zip(unknown, hints, strict=True)
+            f"{name!r} is no known key{_cure(name, k, known)}"
+            for k in unknown
+            for name in [".".join(filter(None, (key, k)))]
         ]
         return f"{where}: " + "; ".join(parts)
     if err.validator == "required":
         return f"{where}: {key or 'top level'}: {err.message}"
     what = err.schema.get("description", "")
     return f"{where}: {key} is {err.instance!r}: {err.message}" + (f" [{what}]" if what else "")
+
+
+def _cure(name: str, key: str, known: list[str]) -> str:
+    """What to write instead of an unknown key, `key` in its block and `name` in full."""
+    if name in OLD_KEYS:
+        return f"; {OLD_KEYS[name]}"
+    near = difflib.get_close_matches(key, known, 1)
+    return f" (did you mean {near[0]!r}?)" if near else f"; known: {', '.join(known)}"
 
 
 def read_numbers(config: dict[str, Any], base: str | Path) -> None:

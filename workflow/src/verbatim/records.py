@@ -26,6 +26,8 @@ from verbatim.io.seals import DamagedError, checked
 
 I8, I32, I64, F32, F64 = pa.int8(), pa.int32(), pa.int64(), pa.float32(), pa.float64()
 S, B = pa.string(), pa.bool_()
+# column -> the name that earlier versions wrote it under
+OLD_COLUMNS = {"wen_first_step": "wen_norm", "guidance_cosine": "anisotropy"}
 
 
 class RecordError(ValueError):
@@ -89,11 +91,11 @@ SCHEMAS: dict[str, pa.Schema] = {
     ),
     # whitebox: one row a prompt and seed
     "whitebox_seeds": _schema(
-        prompt_id=I64, seed=I32, dcs_reference=F64, dcs_paper=F64, wen_norm=F64, anisotropy=F64
+        prompt_id=I64, seed=I32, dcs_reference=F64, dcs_paper=F64, wen_first_step=F64, guidance_cosine=F64
     ),
     # whitebox: means over seeds; rank 0 is the highest `dcs` (the configured preset) of all prompts
     "whitebox": _schema(
-        prompt_id=I64, dcs=F64, dcs_reference=F64, dcs_paper=F64, wen_norm=F64, anisotropy=F64,
+        prompt_id=I64, dcs=F64, dcs_reference=F64, dcs_paper=F64, wen_first_step=F64, guidance_cosine=F64,
         n_seeds=I32, preset=S, rank=I32,
     ),
     # which prompts a stage takes, and why (comma-separated words)
@@ -263,7 +265,12 @@ def _check_columns(path: str | os.PathLike, kind: str) -> None:
         raise RecordError(f"{path}: no such file; run the rule that makes it") from err
     for field in schema:
         if field.name not in found.names:
-            raise RecordError(f"{path}: a {kind} table must have a column {field.name!r}")
+            old = OLD_COLUMNS.get(field.name, "")
+            hint = f"; its {old!r} is an earlier name of it: delete the file and run again"
+            raise RecordError(
+                f"{path}: a {kind} table must have a column {field.name!r}"
+                + (hint if old and old in found.names else "")
+            )
         if found.field(field.name).type != field.type:
             raise RecordError(
                 f"{path}: column {field.name!r} is {found.field(field.name).type}, "

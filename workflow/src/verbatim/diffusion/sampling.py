@@ -17,6 +17,7 @@ from verbatim.diffusion.denoiser import Condition, Denoiser, check_unconditional
 from verbatim.diffusion.noise import noise_of_seeds, unit_noise
 
 SAMPLERS = ("heun", "euler", "ddim")
+SPACINGS = ("karras", "even")
 
 # ASSUME: sampling of several steps starts at most here, as in Karras et al. 2022, table 1. A cosine
 # schedule (DeepFloyd IF) ends near sigma 20,000, where most of a Karras schedule's steps would be
@@ -39,16 +40,24 @@ def karras_sigmas(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) 
     return torch.cat([levels, torch.zeros(1, dtype=torch.float64)])
 
 
-def noise_levels(denoiser: Denoiser, steps: int, sampler: str) -> torch.Tensor:
+def noise_levels(
+    denoiser: Denoiser, steps: int, sampler: str, spacing: str = "karras"
+) -> torch.Tensor:
     """Falling noise levels of a sampler's steps with a last 0, (steps + 1,) float64.
 
-    heun, euler: Karras's. ddim: evenly spaced timesteps (Song et al. 2021; k-diffusion's spacing:
-    from the last trained one to 0).
+    karras: Karras et al. 2022, eq. 5. even: evenly spaced timesteps from the last trained one to 0, the levels that
+    k-diffusion gives its LMS sampler (`get_sigmas`) and Webster's reference its full generations. ddim always has
+    these (Song et al. 2021).
+
+    Raises
+    ------
+    ValueError : the sampler or the spacing is unknown.
     """
-    if sampler not in SAMPLERS:
-        raise ValueError(f"sampler {sampler!r} is unknown; known: {', '.join(SAMPLERS)}")
+    for what, value, known in (("sampler", sampler, SAMPLERS), ("spacing", spacing, SPACINGS)):
+        if value not in known:
+            raise ValueError(f"{what} {value!r} is unknown; known: {', '.join(known)}")
     start = denoiser.sigma_max if steps == 1 else min(denoiser.sigma_max, SIGMA_START)
-    if sampler != "ddim" or steps == 1:
+    if steps == 1 or (sampler != "ddim" and spacing == "karras"):
         return karras_sigmas(steps, denoiser.sigma_min, start)
     first = float(denoiser.sigma_to_t(torch.tensor([start], dtype=torch.float64))[0])
     levels = denoiser.t_to_sigma(torch.linspace(first, 0, steps, dtype=torch.float64))
@@ -109,6 +118,7 @@ def sample(
     guidance: float,
     sampler: str = "heun",
     threshold: bool = True,
+    spacing: str = "karras",
 ) -> torch.Tensor:
     """x0 (n, *shape) from unit noise (n, *shape), without any further noise.
 
@@ -117,7 +127,7 @@ def sample(
 
     Network rows a sample: heun 2 * steps - 1, the others `steps`; twice that when guided.
     """
-    levels = noise_levels(denoiser, steps, sampler).tolist()
+    levels = noise_levels(denoiser, steps, sampler, spacing).tolist()
     x = noise.to(denoiser.device, torch.float32) * levels[0]
     for now, after in pairwise(levels):
         x0 = denoise(denoiser, x, now, cond, uncond, guidance, threshold)
@@ -201,6 +211,7 @@ def synthesize(
     batch: int,
     sampler: str = "heun",
     threshold: bool = True,
+    spacing: str = "karras",
 ) -> Iterator[tuple[int, int, np.ndarray]]:
     """Pictures of every caption with every seed: (index of the caption, seed, (h, w, 3) in [0, 1]).
 
@@ -219,7 +230,7 @@ def synthesize(
         cond = codes[[wanted.index(index) for index, _ in jobs]]
         chosen = [seeds[position] for _, position in jobs]
         noise = noise_of_seeds(chosen, denoiser.shape)
-        x0 = sample(denoiser, cond, uncond, noise, steps, guidance, sampler, threshold)
+        x0 = sample(denoiser, cond, uncond, noise, steps, guidance, sampler, threshold, spacing)
         for (index, _), seed, picture in zip(jobs, chosen, to_pictures(denoiser, x0), strict=True):
             if np.isfinite(picture).all():
                 yield index, seed, picture

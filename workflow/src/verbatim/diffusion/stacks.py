@@ -19,6 +19,7 @@ def synthesize_stack(
     guidance: float,
     batch: int,
     sampler: str,
+    spacing: str = "karras",
 ) -> tuple[list[list[np.ndarray | None]], int]:
     """`sampling.synthesize` of every caption with every seed, all kept.
 
@@ -34,7 +35,7 @@ def synthesize_stack(
     place = {seed: i for i, seed in enumerate(seeds)}
     before = denoiser.rows
     for caption, seed, picture in synthesize(
-        denoiser, captions, seeds, steps, guidance, batch, sampler
+        denoiser, captions, seeds, steps, guidance, batch, sampler, spacing=spacing
     ):
         pictures[caption][place[seed]] = to_uint8(picture)
     return pictures, denoiser.rows - before

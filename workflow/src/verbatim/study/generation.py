@@ -75,6 +75,7 @@ def draw_pictures(
     guidance: float,
     batch: int,
     sampler: str,
+    spacing: str = "karras",
 ) -> Iterator[np.ndarray]:
     """One picture (h, w, 3) in [0, 1] of each prompt with its seed, `batch` at a time; NaN where it is not finite.
 
@@ -86,8 +87,8 @@ def draw_pictures(
         bare = not any(part)
         noise = noise_of_seeds(chosen, denoiser.shape)
         x0 = sample(
-            denoiser.denoiser, cond, None if bare else denoiser.encode([""]), noise, steps,
-            1.0 if bare else guidance, sampler,
+            denoiser.denoiser, cond, None if bare else denoiser.encode_empty(chosen), noise, steps,
+            1.0 if bare else guidance, sampler, spacing=spacing,
         )  # fmt: skip
         yield from to_pictures(denoiser.denoiser, x0)
 

@@ -29,8 +29,8 @@ NO_DEFENCE = "none"
 MITIGATION_CONSTANTS = {
     "mitigations": {"gn": ("gn",), "rc": ("rc",), "rt": ("rt", "passes"), "cwr": ("cwr", "passes")},
     "inference": {
-        "gni": ("gni",), "rt": ("rt", "passes"), "cwr": ("cwr", "passes"),
-        "rna": ("rna", "rna_high", "passes"), "wen": ("wen_steps", "wen_rate", "wen_target"),
+        "gni": ("gni",), "rt": ("passes",), "cwr": ("passes",),
+        "rna": ("rna_high", "passes"), "wen": ("wen_steps", "wen_rate", "wen_target"),
     },
 }  # fmt: skip
 

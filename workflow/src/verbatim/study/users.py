@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from verbatim.compare import pair_rmse
 from verbatim.io.user_tables import (
     UserTable,
     UserTableError,
@@ -21,11 +22,10 @@ from verbatim.io.user_tables import (
     read_user_table,
     whole_number,
 )
-from verbatim.study.copies import pair_rmse
+from verbatim.metrics.intervals import newcombe
 from verbatim.study.dataset import jaccard, words
 from verbatim.study.measures import PAPER_THRESHOLD, Measures
 from verbatim.study.similarity import nearest
-from verbatim.tables.statistics import wilson
 
 # DiffusionDB's metadata.parquet, as published
 LAYOUT = pa.schema(
@@ -196,19 +196,6 @@ def match_users(
     return users.assign(described=described, describes=described >= describes_from)
 
 
-def share_difference(a: np.ndarray, b: np.ndarray, confidence: float) -> tuple[float, float, float]:
-    """Share of a minus share of b, both bool (n,) and (m,), and its interval; NaN where either is empty.
-
-    Newcombe 1998, "Interval estimation for the difference between independent proportions", Statistics in Medicine
-    17:873, method 10: from Wilson's interval of each.
-    """
-    p, q = (float(x.mean()) if len(x) else float("nan") for x in (a, b))
-    (p_low, p_high), (q_low, q_high) = (wilson(x.sum(), len(x), confidence) for x in (a, b))
-    low = p - q - np.hypot(p - p_low, q_high - q)
-    high = p - q + np.hypot(p_high - p, q - q_low)
-    return p - q, float(low), float(high)
-
-
 def add_users(
     out: Measures,
     users: pd.DataFrame,
@@ -241,7 +228,7 @@ def add_users(
     )
     unseen = held_out > threshold
     out.add_share("users_above:held_out", unseen, confidence, "pictures that were never trained on")
-    value, low, high = share_difference(above, unseen, confidence)
+    value, low, high = newcombe(above, unseen, confidence)
     note = f"{len(above)} generations, {len(unseen)} pictures that were never trained on"
     out.add("users_above:over_held_out", value, len(above), low, high, note)
     out.add_share("users_described:above", told[above], confidence, "of generations above it")
