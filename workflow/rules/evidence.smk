@@ -128,6 +128,7 @@ rule build_bundle:
         rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
         model=model_folder,
         weights=model_weights,
+        checked=checked_model,
         computed=code_of(
             "labels/generate_candidates",
             "labels/label_candidates",

@@ -5,7 +5,7 @@
 # INPUTS   <results>/world/embeddings and <results>/world/data, or the folder inputs.source
 # OUTPUTS  <results>/inputs/manifest.tsv           one row a shard: files, rows, first row, dimensions, digests
 #          <results>/inputs/archives.tsv           one row an archive: the keys that it holds
-#          <results>/inputs/models/{model}.tsv       the files of a model that is not trained here, once it has passed
+#          <results>/inputs/models/{model}.tsv       what is loaded of a model that is not trained here, with digests
 #          <results>/inputs/img_emb/img_emb_{shard}.npy   embeddings of img2dataset's pictures
 #          <results>/inputs/rows/{shard}.parquet   one row a training row: url, caption, where its picture is, status
 #          <results>/inputs/sha256.txt             on demand: sha256 of every byte of the source, for sha256sum -c
@@ -56,6 +56,7 @@ rule check_model:
         runtime=grow(10),
     params:
         model=loading_row,
+        loaded=loaded_state,
     script:
         "../scripts/inputs/check_model.py"
 

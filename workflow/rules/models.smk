@@ -1,4 +1,6 @@
 # What the model sheet says of a model: files, candidates, training, name; no rules.
+from verbatim.diffusion import load
+
 CLOSED = configuration.closed_models(ALL_MODELS)
 # patterns of the wildcard {model}: models that are run here, and those that only their pictures are known of
 RUN_HERE = (
@@ -26,15 +28,21 @@ def model_folder(wildcards):
     return str(index) if index.is_file() else []  # a hub id, in the local cache
 
 
+def loaded_state(wildcards):
+    """Which files would be loaded of a model now: weights that were exchanged are checked and used anew."""
+    row = ALL_MODELS.loc[wildcards.model]
+    return load.model_state(row["source"], row["family"], row["revision"] or None)
+
+
 def model_weights(wildcards):
     """What tells one state of a trained model from another: the digests of its weights."""
     if ALL_MODELS.loc[wildcards.model, "source"] == "train":
         return f"<results>/world/models/{wildcards.model}/weights.sha256"
-    return []  # a public checkpoint is told by its folder or revision
+    return []  # of a public checkpoint `checked_model` has them
 
 
 def checked_model(wildcards):
-    """What is known of a model that is not made here before any work is done for it."""
+    """What is loaded of a model that is not made here, with digests, known before any work is done for it."""
     made_here = ALL_MODELS.loc[wildcards.model, "source"] == "train"
     return [] if made_here else f"<results>/inputs/models/{wildcards.model}.tsv"
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from verbatim.diffusion.denoiser import Denoiser
 
 # read by the libraries as they load, and scripts import this module before any of them
-os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is fetched without being asked for
+# nothing is fetched without being asked for, whatever the user's own environment says
+os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # in a log a bar is a screenful
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -104,26 +105,37 @@ def model_source(smk: Any) -> str:
 def model_files(smk: Any) -> list[str]:
     """What decides the numbers that a job's model gives: its weights and the code, for a fingerprint.
 
-    The digests of a model that was trained here, the folder of another one, or its hub id.
+    The digests of what is loaded: of a model that was trained here, or as `check_model` wrote them of
+    another one; the files themselves where nobody did.
     """
-    named = [smk.input.get("weights") or model_source(smk)]
-    named += [smk.input.get(name) or [] for name in ("checked", "code")]
+    named = [smk.input.get("weights") or smk.input.get("checked") or _loaded(smk)]
+    named += [smk.input.get("code") or []]
     return [str(file) for one in named for file in ([one] if isinstance(one, str) else one)]
 
 
-def load_model(smk: Any) -> Denoiser:
-    """The denoiser of the job's model, from `input.model` and the sheet row in `params.model`."""
-    from verbatim.diffusion.load import load_denoiser
+def _loaded(smk: Any) -> list[str]:
+    """Paths of the files that are loaded of the job's model."""
+    from verbatim.diffusion.load import find_model, list_files
 
     row = smk.params.model
+    folder = find_model(model_source(smk), row["family"], row.get("revision") or None)
+    return [str(folder / name) for name in list_files(folder, row["family"])]
+
+
+def load_model(smk: Any) -> Denoiser:
+    """The denoiser of the job's model, from `input.model` and the sheet row in `params.model`.
+
+    Raises ModelFolderError where its files are not those whose digests `weights` or `checked` has.
+    """
+    from verbatim.diffusion.load import check_digests, find_model, load_denoiser
+
+    row = smk.params.model
+    folder = find_model(model_source(smk), row["family"], row.get("revision") or None)
+    check_digests(folder, row["family"], weights_digest(smk))
     return load_denoiser(
-        model_source(smk),
-        row["family"],
-        device(),
-        row.get("dtype") or "float32",
-        row.get("revision") or None,
-        row.get("memory") or "full",
-    )
+        folder, row["family"], device(), row.get("dtype") or "float32",
+        memory=row.get("memory") or "full",
+    )  # fmt: skip
 
 
 def progress(
@@ -240,21 +252,18 @@ def write_digest(path: str | os.PathLike, folder: str | os.PathLike) -> None:
 
 
 def weights_digest(smk: Any) -> dict[str, str]:
-    """SHA-256 of each safetensors file of the job's model: from `input.weights`, or of its folder.
+    """SHA-256 of each file that is loaded of the job's model, by its path in the model's folder.
 
-    Empty for a hub id that is no folder: its revision in the sheet says which state it is.
+    From `input.weights` (weights of a model that was trained here) or `input.checked` (all files of
+    another one); empty for a job that has neither.
     """
-    import hashlib
-
     if file := smk.input.get("weights"):
         lines = Path(str(file)).read_text("utf-8").splitlines()
         return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    found = {}
-    folder = Path(model_source(smk))
-    for path in sorted(folder.rglob("*.safetensors")) if folder.is_dir() else []:
-        with open(path, "rb") as data:
-            found[str(path.relative_to(folder))] = hashlib.file_digest(data, "sha256").hexdigest()
-    return found
+    if file := smk.input.get("checked"):
+        rows = [line.split("\t") for line in Path(str(file)).read_text("utf-8").splitlines()[1:]]
+        return {name: digest for name, _, digest in rows}
+    return {}
 
 
 def code_state(files: Sequence[str | os.PathLike], home: str | os.PathLike) -> dict[str, Any]:
