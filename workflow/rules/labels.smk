@@ -137,6 +137,8 @@ rule build_syntheses:
     resources:
         mem_mb=grow(2000),
         runtime=grow(240),
+    params:
+        beside=lambda wildcards, input: sources.images_state(input.manifest),
     script:
         "../scripts/labels/build_syntheses.py"
 

@@ -13,6 +13,7 @@ rule embed_pool:
         pictures=rules.build_pictures.output.pictures,
         clip=clip_file("open_clip_config.json"),
         clip_weights=clip_file("open_clip_model.safetensors"),
+        clip_checked=checked_clip(),
         detectors=detector_files,
         code=code_of("study/embed_pool"),
     output:
@@ -46,6 +47,7 @@ rule count_similarity:
         features=rules.embed_pool.output.features,
         clip=clip_file("open_clip_config.json"),
         clip_weights=clip_file("open_clip_model.safetensors"),
+        clip_checked=checked_clip(),
         detectors=detector_files,
         code=code_of("study/count_similarity"),
     output:
@@ -82,6 +84,7 @@ rule count_dataset:
         features=rules.embed_pool.output.features,
         clip=clip_file("open_clip_config.json"),
         clip_weights=clip_file("open_clip_model.safetensors"),
+        clip_checked=checked_clip(),
         states=of_dataset_points("<results>/study/points/{point}/{seed}/state.parquet"),
         similarities=of_dataset_points(
             "<results>/study/runs/{point}/{seed}/none/similarities.parquet"
@@ -180,6 +183,7 @@ rule count_users:
         features=rules.embed_pool.output.features,
         clip=clip_file("open_clip_config.json"),
         clip_weights=clip_file("open_clip_model.safetensors"),
+        clip_checked=checked_clip(),
         detectors=detector_files,
         code=code_of("study/count_users"),
     output:

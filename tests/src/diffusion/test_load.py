@@ -101,7 +101,9 @@ def test_pickles_beside_safetensors_are_ignored_and_never_opened(sd, name):
 def test_pickled_weights_alone_are_never_opened(sd):
     weights = sd / "unet/diffusion_pytorch_model.safetensors"
     weights.rename(weights.with_suffix(".bin"))
-    with pytest.raises(ModelFolderError, match=r"pickled weights alone.*diffusion_pytorch_model\.bin"):
+    with pytest.raises(
+        ModelFolderError, match=r"pickled weights alone.*diffusion_pytorch_model\.bin"
+    ):
         load_denoiser(sd, "sd", "cpu")
 
 
@@ -146,7 +148,9 @@ def test_a_missing_part_of_sharded_weights_is_named(sd):
 def test_a_cut_off_weights_file_is_refused(sd):
     file = sd / "unet/diffusion_pytorch_model.safetensors"
     file.write_bytes(file.read_bytes()[:5000])
-    with pytest.raises(ModelFolderError, match=r"unet/diffusion_pytorch_model\.safetensors is broken"):
+    with pytest.raises(
+        ModelFolderError, match=r"unet/diffusion_pytorch_model\.safetensors is broken"
+    ):
         load_denoiser(sd, "sd", "cpu")
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hub_server import COMMIT, HubServer
@@ -21,6 +22,7 @@ from verbatim.diffusion.load import (
 from verbatim.models.hub import cache_folder, find_snapshot
 
 NAME = "someone/tiny"
+ROOT = Path(__file__).resolve().parents[3]
 PICKLES = ("unet/diffusion_pytorch_model.bin", "text_encoder/pytorch_model.bin", "v1-pruned.ckpt")
 
 
@@ -84,12 +86,16 @@ def test_the_printed_command_fetches_what_is_loaded_and_nothing_else(fetched, mo
 
 
 def test_a_cache_without_the_clients_newer_list_of_files_is_read_as_well(copy):
-    assert (repo(copy) / "trees").is_dir(), "the locked client writes it; clients before 1.22 did not"
+    assert (repo(copy) / "trees").is_dir(), (
+        "the locked client writes it; clients before 1.22 did not"
+    )
     shutil.rmtree(repo(copy) / "trees")
     assert load_denoiser(NAME, "sd", "cpu", revision=COMMIT).shape == (4, 8, 8)
 
 
-def test_a_whole_snapshot_with_pickles_beside_safetensors_is_loaded_without_them(hub, cache, tmp_path):
+def test_a_whole_snapshot_with_pickles_beside_safetensors_is_loaded_without_them(
+    hub, cache, tmp_path
+):
     done = hub.run(printed().split(" --include")[0], tmp_path / "home")
     assert done.returncode == 0, done.stderr
     folder = find_model(NAME, "sd", COMMIT)
@@ -141,7 +147,9 @@ def test_a_cache_that_may_not_be_read_is_not_called_empty(tmp_path, monkeypatch)
     assert "hf download" not in str(err.value)
 
 
-def test_the_state_of_a_cached_model_does_not_depend_on_where_the_cache_is(fetched, copy, monkeypatch):
+def test_the_state_of_a_cached_model_does_not_depend_on_where_the_cache_is(
+    fetched, copy, monkeypatch
+):
     here = model_state(NAME, "sd", COMMIT)
     monkeypatch.setenv("HF_HUB_CACHE", str(fetched))
     assert model_state(NAME, "sd", COMMIT) == here
@@ -177,6 +185,6 @@ def test_a_job_asks_no_network_whatever_the_users_environment_says():
     )
     env = os.environ | {"HF_HUB_OFFLINE": "0", "TRANSFORMERS_OFFLINE": "0"}
     said = subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True
     )
     assert said.stdout.strip() == "True"

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from verbatim.configuration import ConfigError, needed_models
+from verbatim.models import hub
+from verbatim.models.files import CLIP_CONFIG, CLIP_WEIGHTS, TOKENIZER, file_state, listing_state
+from verbatim.models.hub import COMMIT, HUB_ID
 
-HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
-COMMIT = re.compile(r"[0-9a-f]{40}")
+CLIP_FILES = ("*.json", "*.txt", CLIP_WEIGHTS)  # what is loaded of a CLIP
 
 
 def hub_folder(config: dict[str, Any]) -> Path:
     """Where hub ids are looked up: `hub_cache`, or what the hub library would take."""
-    if config["hub_cache"]:
-        return Path(config["hub_cache"])
-    home = os.environ.get("HF_HOME") or str(Path.home() / ".cache" / "huggingface")
-    return Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub")
+    return Path(config["hub_cache"]) if config["hub_cache"] else hub.cache_folder()
 
 
 def use_cache(config: dict[str, Any]) -> None:
@@ -70,15 +68,24 @@ def clip_folder(config: dict[str, Any]) -> str:
             f"config: inputs.clip is {folder!r}: after @ a commit of 40 hexadecimal digits is needed; "
             f"git ls-remote https://huggingface.co/{name} HEAD"
         )
-    cache = hub_folder(config)
-    snapshot = cache / f"models--{name.replace('/', '--')}" / "snapshots" / commit
-    if not snapshot.is_dir():
+    try:
+        return str(hub.find_snapshot(name, commit, hub_folder(config), CLIP_FILES))
+    except hub.ModelFolderError as err:
         raise ConfigError(
-            f"config: inputs.clip is {folder!r}, which is not in the hub cache {cache}; name a folder, or "
-            f'fetch it: hf download {name} --revision {commit} --cache-dir {cache} --include "*.json" '
-            '"*.txt" "open_clip_model.safetensors"'
-        )
-    return str(snapshot)
+            f"config: inputs.clip is {folder!r}, which is not in the hub cache: name a folder, or {err}"
+        ) from err
+
+
+def clip_state(folder: str | Path) -> str:
+    """Which files of a CLIP folder would be loaded now, its tokenizer's among them: see `file_state`."""
+    folder = Path(folder)
+    names = (CLIP_CONFIG, CLIP_WEIGHTS, *TOKENIZER)
+    return file_state(folder, [name for name in names if (folder / name).is_file()])
+
+
+def images_state(manifest: str | Path) -> str:
+    """Names, sizes and times of all images of a closed system, which lie beside its manifest."""
+    return listing_state(Path(manifest).parent)
 
 
 def check_lists(config: dict[str, Any], sheet: pd.DataFrame) -> None:

@@ -6,6 +6,7 @@ Only safetensors are read: no pickle, no code that comes with a model. Whatever 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -26,6 +27,10 @@ TOKENIZER = (
     "added_tokens.json", "merges.txt", "special_tokens_map.json", "spiece.model", "tokenizer.json",
     "tokenizer_config.json", "vocab.json",
 )  # fmt: skip
+CLIP_CONFIG, CLIP_WEIGHTS = (
+    "open_clip_config.json",
+    "open_clip_model.safetensors",
+)  # open_clip's names
 MAX_JSON = 100_000_000  # bytes; the largest published ones are tokenizers of some 20 MB
 
 
@@ -112,12 +117,14 @@ def is_pickle(name: str) -> bool:
 
 
 def _variants(folder: Path, stem: str) -> list[str]:
-    """"" and the known variants; behind them those that are named by nobody but this folder."""
+    """ "" and the known variants; behind them those that are named by nobody but this folder."""
     found = set()
     for file in folder.iterdir():
         name = file.name
         if name.startswith(f"{stem}.safetensors.index.") and name.endswith(".json"):
-            found.add(name.removeprefix(f"{stem}.safetensors.index.").removesuffix("json").strip("."))
+            found.add(
+                name.removeprefix(f"{stem}.safetensors.index.").removesuffix("json").strip(".")
+            )
         elif name.startswith(f"{stem}.") and name.endswith(".safetensors"):
             found.add(name.removeprefix(f"{stem}.").removesuffix("safetensors").strip("."))
     # shards carry their number behind the variant: model.fp16-00001-of-00002.safetensors
@@ -199,6 +206,29 @@ def file_state(folder: Path, names: Iterable[str]) -> str:
     return state.hexdigest()
 
 
+def walk_files(folder: Path) -> list[str]:
+    """Every file under a folder, as sorted paths in it; links to folders are followed, each place once."""
+    found, seen = [], set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        found += [os.path.relpath(os.path.join(place, name), folder) for name in names]
+    return sorted(found)
+
+
+def listing_state(folder: Path) -> str:
+    """Digest of the names, sizes and times of all files under a folder, links followed."""
+    state = hashlib.sha256()
+    for name in walk_files(folder):
+        with contextlib.suppress(OSError):  # a link that leads to nothing
+            stat = os.stat(folder / name)
+            state.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+    return state.hexdigest()
+
+
 def link_part(folder: Path, part: str, files: Mapping[str, str], to: Path) -> Path:
     """A folder that holds links to these files alone, so that a library can find no other.
 
@@ -208,9 +238,3 @@ def link_part(folder: Path, part: str, files: Mapping[str, str], to: Path) -> Pa
     for name, file in files.items():
         os.symlink(os.path.realpath(folder / part / file), to / name)
     return to
-
-
-__all__ = [
-    "CONFIGS", "STEMS", "ModelFolderError", "check_file", "check_folder_of", "digest",
-    "file_state", "is_pickle", "link_part", "loaded_files", "part_files", "read_json", "weights_files",
-]  # fmt: skip

@@ -90,7 +90,9 @@ def find_snapshot(
     except (FileNotFoundError, NotADirectoryError):
         commits, commit = [], None
     except OSError as err:
-        raise ModelFolderError(f"{name}: the hub cache {cache} cannot be read ({err.strerror})") from err
+        raise ModelFolderError(
+            f"{name}: the hub cache {cache} cannot be read ({err.strerror})"
+        ) from err
     if commit in commits:
         return repo / "snapshots" / str(commit)
     asked = f"revision {revision}" if revision else "branch main"
@@ -98,7 +100,9 @@ def find_snapshot(
         what = f"the local hub cache {cache} has {', '.join(commits)} of it, but not {asked}"
     else:
         what = f"neither a folder here nor a model in the local hub cache {cache}"
-    raise ModelFolderError(f"{name}: {what}; fetch it first: {fetch_command(name, revision, cache, includes)}")
+    raise ModelFolderError(
+        f"{name}: {what}; fetch it first: {fetch_command(name, revision, cache, includes)}"
+    )
 
 
 def _commit(repo: Path, revision: str | None) -> str | None:

@@ -87,7 +87,9 @@ def read_betas(folder: Path, config: dict[str, Any]) -> Any:
             f"{folder}: {NAME} is a flow-matching one, which has no betas; "
             "use a model of Stable Diffusion 1 or 2, or DeepFloyd IF"
         )
-    given: dict[str, Any] = {"rescale_betas_zero_snr": config.get("rescale_betas_zero_snr") or False}
+    given: dict[str, Any] = {
+        "rescale_betas_zero_snr": config.get("rescale_betas_zero_snr") or False
+    }
     if config.get("trained_betas") is not None:
         given["trained_betas"] = config["trained_betas"]
     else:

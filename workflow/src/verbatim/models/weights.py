@@ -54,7 +54,7 @@ def read_headers(
     for file in (f for f in files.values() if f.endswith(".safetensors")):
         try:
             with safe_open(str(folder / part / file), "pt") as weights:
-                for key in weights.keys():  # noqa: SIM118: no dict
+                for key in weights.keys():  # noqa: SIM118
                     piece = weights.get_slice(key)
                     if key in shapes:
                         raise ModelFolderError(
