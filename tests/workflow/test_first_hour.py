@@ -24,7 +24,7 @@ def user(tmp_path_factory) -> dict:
     """Local shards, a hub cache with their CLIP alone, and a sheet with one model of the hub."""
     base = tmp_path_factory.mktemp("first")
     tree = Tree(base / "tree", OVERLAYS)
-    captions, images = draw(20, 4)
+    captions, images = draw(104)
     clip_id, clip_commit = "someone/clip", "0" * 39 + "2"
     clip = make_clip(snapshot(base / "hub", clip_id, clip_commit), captions)
     make_laion(base / "laion", clip, captions, images)

@@ -47,7 +47,7 @@ def test_an_index_beside_a_whole_file_and_what_it_names_are_never_opened(sd):
     assert torch.equal(first_weight(sd), before)
     assert model_state(str(sd), "sd") == state
     assert f"unet/{UNET}.safetensors" in list_files(sd, "sd")
-    assert not [name for name in list_files(sd, "sd") if "index" in name or name.endswith(".dat")]
+    assert not [name for name in list_files(sd, "sd") if ".index." in name or name.endswith(".dat")]
 
 
 @pytest.mark.parametrize("target", ["model.PT", "../unet.safetensors", "weights.bin"])

@@ -109,6 +109,7 @@ class Denoiser(ABC):
     sigmas : noise level of each trained timestep, (T,) float64, rising.
     shape : (channels, height, width) of what is denoised: a latent, or a picture itself.
     size : height and width of a decoded picture, pixels.
+    tokens : to which captions are padded or cut before they are encoded.
     rows : network rows spent so far by `predict`, both halves of a guided step counted.
     device : where the network is.
     """
@@ -116,6 +117,7 @@ class Denoiser(ABC):
     sigmas: torch.Tensor
     shape: tuple[int, int, int]
     size: int
+    tokens: int
     rows: int
     device: torch.device
 

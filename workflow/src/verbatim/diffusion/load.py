@@ -59,9 +59,9 @@ class Family:
     @property
     def includes(self) -> tuple[str, ...]:
         """Patterns of the files that are needed, for the command that fetches them."""
-        kinds = dict.fromkeys(self.networks, ("json", "safetensors"))
-        kinds |= dict.fromkeys(self.tokenizer, ("json", "txt", "model"))
-        kinds |= {"scheduler": ("json",)}
+        kinds: dict[str, tuple[str, ...]] = dict.fromkeys(self.networks, ("json", "safetensors"))
+        kinds |= {part: ("json", "txt", "model") for part in self.tokenizer}
+        kinds["scheduler"] = ("json",)
         return (
             "model_index.json",
             *(f"{part}/*.{kind}" for part, some in sorted(kinds.items()) for kind in some),
