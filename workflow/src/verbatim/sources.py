@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,11 @@ def clip_state(folder: str | Path) -> str:
     folder = Path(folder)
     names = (CLIP_CONFIG, CLIP_WEIGHTS, *TOKENIZER)
     return file_state(folder, [name for name in names if (folder / name).is_file()])
+
+
+def files_state(files: Iterable[str | Path]) -> str:
+    """Which files these are now, links followed: see `file_state`."""
+    return file_state(Path(), [str(file) for file in files])
 
 
 def images_state(manifest: str | Path) -> str:
