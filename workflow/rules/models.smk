@@ -103,22 +103,24 @@ def world_seed(name):
 
 
 def training_set(wildcards):
-    """Rows tables, and what filters them, by the `training` column of the sheet."""
-    row = ALL_MODELS.loc[wildcards.model]
-    if row["training"].startswith("style:"):
-        style = row["training"].removeprefix("style:")
+    """Rows tables, and what filters them, by what a model is trained on."""
+    training = configuration.training_row(ALL_MODELS, wildcards.model)["training"]
+    if training.startswith("style:"):
+        style = training.removeprefix("style:")
         return {"rows": [f"<results>/world/styles/{style}/rows.parquet"]}
     inputs = {
         "rows": expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards())
     }
-    if row["training"] == "deduplicated":
+    if training == "deduplicated":
         inputs["kept_rows"] = "<results>/dedup/kept_rows.parquet"
+    if training == "single":
+        inputs["kept_rows"] = "<results>/world/single_rows.parquet"
     return inputs
 
 
 def training_start(wildcards):
-    """What a training starts from: the shared VAE for a latent model, another model for a fine-tune."""
-    row = ALL_MODELS.loc[wildcards.model]
+    """What a training starts from: the shared VAE for a latent model, another model for one that goes on."""
+    row = configuration.training_row(ALL_MODELS, wildcards.model)
     inputs = {}
     if row["family"] == "sd":
         inputs["vae"] = "<results>/world/vae/config.json"
@@ -132,13 +134,14 @@ def training_start(wildcards):
 
 
 def training_settings(wildcards):
-    """The config block of a training: the family's, or `finetune` on top of it."""
-    row = ALL_MODELS.loc[wildcards.model]
-    settings = dict(config["world"][row["family"]])
-    if row["init"]:
-        settings |= {
-            k: v for k, v in config["world"]["finetune"].items() if k != "pictures"
-        }
+    """The config block of a training: the family's, with what `base` or `finetune` changes."""
+    world = config["world"]
+    row = configuration.training_row(ALL_MODELS, wildcards.model)
+    settings = dict(world[row["family"]])
+    if wildcards.model == configuration.BASE:
+        settings |= world["base"]
+    elif row["init"] not in ("", configuration.BASE):
+        settings |= {k: v for k, v in world["finetune"].items() if k != "images"}
     return settings
 
 

