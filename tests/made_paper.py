@@ -42,11 +42,11 @@ def draw(n: int, variants: int = COPIES, size: int = 64) -> tuple[list[str], np.
     Behind them, of the first `variants`, one with a patch in another colour: a template of two.
     """
     from verbatim.images import to_uint8
-    from verbatim.world.pictures import list_pictures, render
+    from verbatim.world.drawings import list_drawings, render_on_white
 
-    listed = list_pictures()
+    listed = list_drawings(skin_tones=True)
     chosen = listed.iloc[np.linspace(0, len(listed) - 1, n).astype(int)]
-    pictures = np.stack([to_uint8(picture) for picture in render(chosen["code"].tolist(), size)])
+    pictures = np.stack([to_uint8(picture) for picture in render_on_white(chosen["code"].tolist(), size)])
     changed = pictures[:variants].copy()
     changed[:, 4:12, 4:12] = (40, 160, 90)
     names = chosen["caption"].tolist()

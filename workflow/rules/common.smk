@@ -133,6 +133,7 @@ def all_tables():
     names += ["precision"] if attacked_models() else []
     names += ["recall", "confusion"] if WORLD else []
     names += ["evaluation", "kinds", "depths"] if WORLD and attacked_models() else []
+    names += ["findings"] if WORLD and finding_roles()["duplicated"] else []
     names += ["agreement"] if authors_models() else []
     tables = [f"<results>/tables/{name}.csv" for name in names]
     return ["<results>/table1.csv", *tables, "<results>/tables/tables.html"]

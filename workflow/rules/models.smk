@@ -102,6 +102,11 @@ def world_seed(name):
     return zlib.crc32(f"{config['world']['seed']}/{name}".encode())
 
 
+def trained_models():
+    """Models of the sheet that are trained here."""
+    return list(ALL_MODELS.index[ALL_MODELS["source"] == "train"])
+
+
 def training_set(wildcards):
     """Rows tables, and what filters them, by what a model is trained on."""
     training = configuration.training_row(ALL_MODELS, wildcards.model)["training"]
@@ -143,6 +148,20 @@ def training_settings(wildcards):
     elif row["init"] not in ("", configuration.BASE):
         settings |= {k: v for k, v in world["finetune"].items() if k != "images"}
     return settings
+
+
+def finding_roles():
+    """What each selected model stands for in the findings that `check_world` lists."""
+    dedup = [m for m in attacked_models() if MODELS.loc[m, "deduplicated"] == "yes"]
+    full = [m for m in attacked_models() if m not in dedup]
+    rest = [m for m in MODELS.index if m not in full[:1] + dedup[:1]]
+    tuned = [m for m in rest if MODELS.loc[m, "deduplicated"] == "no"]
+    return {
+        "duplicated": full[0] if full else "",
+        "deduplicated": dedup[0] if dedup else "",
+        "tuned": tuple(tuned),
+        "others": tuple(m for m in rest if m not in tuned),
+    }
 
 
 def sheet_columns(*columns):

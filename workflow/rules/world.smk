@@ -200,3 +200,99 @@ rule train_model:
         checkpoint_every=config["world"]["checkpoint_every"],
     script:
         "../scripts/world/train_model.py"
+
+
+rule generate_closed:
+    input:
+        index=f"<results>/world/models/{configuration.CLOSED}/model_index.json",
+        weights=f"<results>/world/models/{configuration.CLOSED}/weights.sha256",
+        truth=rules.build_dataset.output.truth,
+        code=code(
+            "diffusion/denoiser",
+            "diffusion/folders",
+            "diffusion/latent",
+            "diffusion/load",
+            "diffusion/noise",
+            "diffusion/sampling",
+            "diffusion/stacks",
+            "images",
+            "world/closed",
+        ),
+    output:
+        manifest="<results>/world/closed/manifest.csv",
+    log:
+        "<results>/logs/world/generate_closed.log",
+    benchmark:
+        "<results>/benchmarks/world/generate_closed.tsv"
+    conda:
+        "../../envs/world.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=grow(2000),
+        runtime=grow(30),
+    params:
+        prompts=config["world"]["closed"]["prompts"],
+        seeds=config["world"]["closed"]["seeds"],
+        seed=config["world"]["seed"],
+        sampler=config["sampling"]["sampler"],
+        steps=config["sampling"]["steps"],
+        guidance=config["sampling"]["guidance"],
+        batch=config["sampling"]["batch"],
+    script:
+        "../scripts/world/generate_closed.py"
+
+
+rule release_world:
+    input:
+        models=expand(
+            "<results>/world/models/{model}/model_index.json", model=trained_models()
+        ),
+        weights=expand(
+            "<results>/world/models/{model}/weights.sha256", model=trained_models()
+        ),
+        clip=rules.train_clip.output.config,
+        vae=rules.train_vae.output.config,
+        closed=rules.generate_closed.output.manifest,
+        logs=expand(
+            "<results>/world/training/{part}/log.parquet",
+            part=["clip", "vae", *configuration.WORLD_MODELS, *trained_models()],
+        ),
+        rows=expand(
+            "<results>/world/training/{model}/rows.parquet",
+            model=[*configuration.WORLD_MODELS, *trained_models()],
+        ),
+        code=code(
+            "world/autoencoder",
+            "world/captions",
+            "world/closed",
+            "world/contrast",
+            "world/drawings",
+            "world/latent",
+            "world/models",
+            "world/pixel",
+            "world/plan",
+            "world/release",
+            "world/scenes",
+            "world/tokenizers",
+            "world/training",
+        ),
+    output:
+        provenance="<results>/world/release/provenance.json",
+    log:
+        "<results>/logs/world/release_world.log",
+    benchmark:
+        "<results>/benchmarks/world/release_world.tsv"
+    conda:
+        "../../envs/world.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(2000),
+        runtime=grow(10),
+    params:
+        models=trained_models(),
+        trained=[*configuration.WORLD_MODELS, *trained_models()],
+        closed="midjourney",
+        config=config["world"],
+    script:
+        "../scripts/world/release_world.py"

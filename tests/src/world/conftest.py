@@ -42,4 +42,7 @@ def tiny_vae(tmp_path_factory: pytest.TempPathFactory, made_pictures) -> Path:
     return folder
 
 
-VAE = {"steps": 2, "batch": 4, "learning_rate": 1e-3, "channels": [8, 16], "latent_channels": 4}
+VAE = {
+    "steps": 2, "batch": 4, "learning_rate": 1e-3, "channels": [8, 16], "latent_channels": 4,
+    "crop": 8, "whole_steps": 1, "whole_learning_rate": 1e-3,
+}  # fmt: skip

@@ -1,15 +1,23 @@
 """The drawings of the embedded world: which there are, and how they are rendered and restyled."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from verbatim.records import to_table
-from verbatim.world.pictures import list_pictures, render, restyle
+from verbatim.world.drawings import (
+    SIDE,
+    fill_share,
+    list_drawings,
+    render_drawings,
+    render_on_white,
+    template_share,
+)
 
 
 @pytest.fixture(scope="module")
 def table():
-    return list_pictures()
+    return list_drawings(skin_tones=True)
 
 
 def test_thousands_of_pictures_have_a_caption_of_their_own(table):
@@ -35,8 +43,8 @@ def test_skin_tones_of_one_drawing_are_a_family(table):
 def test_a_drawing_is_rendered_on_white_in_the_order_asked_for(table):
     heart = table.code[table.caption == "red heart"].iloc[0]
     cat = table.code[table.caption == "cat face"].iloc[0]
-    first, second = render([heart, cat], 16)
-    again = next(iter(render([cat], 16)))
+    first, second = render_on_white([heart, cat], 16)
+    again = next(iter(render_on_white([cat], 16)))
     assert first.shape == (16, 16, 3)
     assert first.dtype == np.float32
     assert first[0, 0].min() > 0.99  # the corner is paper
@@ -45,15 +53,37 @@ def test_a_drawing_is_rendered_on_white_in_the_order_asked_for(table):
     np.testing.assert_array_equal(second, again)
 
 
-def test_styles_change_colours_and_nothing_else():
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3), dtype=np.uint8)
-    hue = restyle(pictures, "hue")
-    np.testing.assert_array_equal(hue[..., 2], pictures[..., 0])
-    soft = restyle(pictures, "soft").astype(int)
-    grey = pictures.mean(axis=3, keepdims=True)
-    assert np.abs(soft - (pictures + grey) / 2).max() <= 0.5 + 1e-4
+def test_of_a_family_with_skin_tones_one_drawing_is_listed_unless_all_are_asked_for(table):
+    lone = list_drawings()
+    to_table("pictures", lone)
+    assert lone.family.is_unique
+    assert set(lone.family) == set(table.family)
+    assert list(lone.picture_id) == list(range(len(lone)))
+    assert set(lone.caption) < set(table.caption)
 
 
-def test_an_unknown_style_is_named():
-    with pytest.raises(ValueError, match=r"'pastel'.*'hue', 'soft'"):
-        restyle(np.zeros((1, 2, 2, 3), np.uint8), "pastel")
+def test_a_drawing_keeps_its_transparency(table):
+    heart = table.code[table.caption == "red heart"].iloc[0]
+    (drawing,) = render_drawings([heart])
+    assert drawing.shape == (SIDE, SIDE, 4)
+    assert drawing.dtype == np.uint8
+    assert drawing[0, 0, 3] == 0  # the corner is see-through
+    middle = drawing[SIDE // 2, SIDE // 2].astype(int)
+    assert middle[3] == 255
+    assert middle[0] > 150 > middle[1]
+
+
+def test_what_a_filling_colours_is_bright_and_opaque():
+    drawings = np.zeros((4, 4, 4, 4), np.uint8)
+    drawings[1, ..., 3] = 255  # black
+    drawings[2, ..., :3] = 255  # white, but see-through
+    drawings[3, :2] = 255  # half of it white
+    np.testing.assert_allclose(fill_share(drawings), [0, 0, 0, 0.5])
+
+
+def test_no_flag_is_fit_for_a_template_family(table):
+    flags = table[table.group == "1F1"].head(2)
+    others = table[table.group != "1F1"].head(2)
+    drawings = np.full((4, 2, 2, 4), 255, np.uint8)
+    both = pd.concat([flags, others])
+    assert list(template_share(both, drawings)) == [0, 0, 1, 1]
