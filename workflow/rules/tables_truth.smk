@@ -123,13 +123,7 @@ rule check_world:
         kinds="<results>/tables/kinds.csv",
         precision="<results>/tables/precision.csv",
         recall="<results>/tables/recall.csv",
-        code=code(
-            "tables/findings",
-            "tables/statistics",
-            "tables/table1",
-            "tables/text",
-            "tables/truth",
-        ),
+        code=code_of("tables/check_world"),
     output:
         table="<results>/tables/findings.csv",
     log:

@@ -207,17 +207,7 @@ rule generate_closed:
         index=f"<results>/world/models/{configuration.CLOSED}/model_index.json",
         weights=f"<results>/world/models/{configuration.CLOSED}/weights.sha256",
         truth=rules.build_dataset.output.truth,
-        code=code(
-            "diffusion/denoiser",
-            "diffusion/folders",
-            "diffusion/latent",
-            "diffusion/load",
-            "diffusion/noise",
-            "diffusion/sampling",
-            "diffusion/stacks",
-            "images",
-            "world/closed",
-        ),
+        code=code_of("world/generate_closed"),
     output:
         manifest="<results>/world/closed/manifest.csv",
     log:
@@ -262,21 +252,7 @@ rule release_world:
             "<results>/world/training/{model}/rows.parquet",
             model=[*configuration.WORLD_MODELS, *trained_models()],
         ),
-        code=code(
-            "world/autoencoder",
-            "world/captions",
-            "world/closed",
-            "world/contrast",
-            "world/drawings",
-            "world/latent",
-            "world/models",
-            "world/pixel",
-            "world/plan",
-            "world/release",
-            "world/scenes",
-            "world/tokenizers",
-            "world/training",
-        ),
+        code=code_of("world/release_world"),
     output:
         provenance="<results>/world/release/provenance.json",
     log:
