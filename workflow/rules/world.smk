@@ -177,6 +177,8 @@ rule train_model:
         weights="<results>/world/models/{model}/weights.sha256",
         rows="<results>/world/training/{model}/rows.parquet",
         training_log="<results>/world/training/{model}/log.parquet",
+    wildcard_constraints:
+        model="|".join([*configuration.WORLD_MODELS, *trained_models()]),
     log:
         "<results>/logs/world/train_model/{model}.log",
     benchmark:
@@ -251,6 +253,12 @@ rule release_world:
         rows=expand(
             "<results>/world/training/{model}/rows.parquet",
             model=[*configuration.WORLD_MODELS, *trained_models()],
+        ),
+        trainers=code_of(
+            "world/build_dataset",
+            "world/train_clip",
+            "world/train_vae",
+            "world/train_model",
         ),
         code=code_of("world/release_world"),
     output:

@@ -70,8 +70,9 @@ def summarize_training(log: pd.DataFrame) -> dict[str, float]:
 
 
 def describe_code(files: Iterable[str | Path]) -> dict[str, str]:
-    """SHA-256 of the modules that trained the models, by name."""
-    return {Path(file).name: hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files}
+    """SHA-256 of the modules that trained the models, by their path in the library."""
+    name = {file: Path(file).as_posix().rpartition("verbatim/")[2] for file in files}
+    return {name[file]: hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in name}
 
 
 def write_provenance(folder: Path, facts: dict[str, Any]) -> None:
