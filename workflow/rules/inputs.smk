@@ -6,6 +6,7 @@
 # OUTPUTS  <results>/inputs/manifest.tsv           one row a shard: files, rows, first row, dimensions, digests
 #          <results>/inputs/archives.tsv           one row an archive: the keys that it holds
 #          <results>/inputs/models/{model}.tsv       what is loaded of a model that is not trained here, with digests
+#          <results>/inputs/upscalers/{model}.tsv    the same of its second stage, if it has one
 #          <results>/inputs/clip.tsv               the same of a CLIP that is not trained here
 #          <results>/inputs/img_emb/img_emb_{shard}.npy   embeddings of img2dataset's pictures
 #          <results>/inputs/rows/{shard}.parquet   one row a training row: url, caption, where its picture is, status
@@ -60,6 +61,33 @@ rule check_model:
         loaded=loaded_state,
     script:
         "../scripts/inputs/check_model.py"
+
+
+rule check_upscaler:
+    input:
+        model=model_folder,
+        upscaler=upscaler_folder,
+        checked=checked_model,
+        code=code_of("inputs/check_upscaler"),
+    output:
+        files="<results>/inputs/upscalers/{model}.tsv",
+    log:
+        "<results>/logs/inputs/check_upscaler/{model}.log",
+    benchmark:
+        "<results>/benchmarks/inputs/check_upscaler/{model}.tsv"
+    priority: 1000
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(4000),
+        runtime=grow(60),
+    params:
+        model=loading_row,
+        upscaler=upscaler_settings,
+        loaded=upscaler_state,
+    script:
+        "../scripts/inputs/check_upscaler.py"
 
 
 rule check_clip:

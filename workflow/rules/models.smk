@@ -1,5 +1,5 @@
 # What the model sheet says of a model: files, candidates, training, name; no rules.
-from verbatim.diffusion import load
+from verbatim.diffusion import load, load_upscaler
 
 CLOSED = configuration.closed_models(ALL_MODELS)
 # patterns of the wildcard {model}: models that are run here, and those that only their pictures are known of
@@ -39,6 +39,41 @@ def model_weights(wildcards):
     if ALL_MODELS.loc[wildcards.model, "source"] == "train":
         return f"<results>/world/models/{wildcards.model}/weights.sha256"
     return []  # of a public checkpoint `checked_model` has them
+
+
+def upscaler_settings(wildcards):
+    """Source and settings of a model's second stage, as a dict; empty for a model of one stage."""
+    return configuration.upscaler_row(ALL_MODELS, wildcards.model, config["sampling"])
+
+
+def upscaler_folder(wildcards):
+    """What must exist before a model's second stage can be loaded, as `model_folder`; nothing without one."""
+    source = ALL_MODELS.loc[wildcards.model, "upscaler"]
+    if source == "train":
+        return f"<results>/world/upscalers/{wildcards.model}/model_index.json"
+    index = Path(source) / "model_index.json"
+    return str(index) if source and index.is_file() else []
+
+
+def upscaler_weights(wildcards):
+    """The digests of the weights of a second stage that is trained here, as `model_weights`."""
+    if ALL_MODELS.loc[wildcards.model, "upscaler"] == "train":
+        return f"<results>/world/upscalers/{wildcards.model}/weights.sha256"
+    return []
+
+
+def checked_upscaler(wildcards):
+    """What is loaded of a second stage that is not made here, with digests, as `checked_model`."""
+    made_here = ALL_MODELS.loc[wildcards.model, "upscaler"] in ("", "train")
+    return [] if made_here else f"<results>/inputs/upscalers/{wildcards.model}.tsv"
+
+
+def upscaler_state(wildcards):
+    """Which files would be loaded of a second stage now, as `loaded_state`."""
+    row = ALL_MODELS.loc[wildcards.model]
+    return load_upscaler.upscaler_state(
+        row["upscaler"], row["family"], row["upscaler_revision"] or None
+    )
 
 
 def checked_model(wildcards):
@@ -133,6 +168,9 @@ def training_start(wildcards):
         inputs["vae_weights"] = (
             "<results>/world/vae/diffusion_pytorch_model.safetensors"
         )
+    if row["family"] == "if":
+        inputs["text"] = "<results>/world/t5/text_encoder/config.json"
+        inputs["text_weights"] = "<results>/world/t5/weights.sha256"
     if row["init"]:
         inputs["init"] = f"<results>/world/models/{row['init']}/model_index.json"
         inputs["init_weights"] = f"<results>/world/models/{row['init']}/weights.sha256"
