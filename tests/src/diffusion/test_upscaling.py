@@ -7,15 +7,22 @@ import numpy as np
 import pytest
 import torch
 
-from tiny_models import CAPTIONS
+from tiny_models import CAPTIONS, make_if_upscaler
 from verbatim.diffusion import sampling
-from verbatim.diffusion.folders import ModelFolderError
 from verbatim.diffusion.load import load_denoiser
-from verbatim.diffusion.load_upscaler import check_upscaler, load_upscaler
+from verbatim.diffusion.load_upscaler import (
+    check_upscaler,
+    check_upscaler_digests,
+    list_upscaler_files,
+    load_upscaler,
+    upscaler_state,
+)
 from verbatim.diffusion.noise import noise_of_seeds, unit_noise
 from verbatim.diffusion.sampling import synthesize, synthesize_one_step
 from verbatim.diffusion.stacks import Meter, synthesize_stack
 from verbatim.diffusion.upscaling import AUGMENTATION, START, UpscalerSettings
+from verbatim.models.files import digest
+from verbatim.models.hub import ModelFolderError
 
 SEEDS = [0, 5]
 HOW = UpscalerSettings(steps=3)
@@ -189,13 +196,29 @@ def test_thresholding_is_what_its_own_scheduler_says(tiny_if, second):
     assert both_stages(tiny_if, second).upscaler.thresholding == "none"
 
 
-def test_stage_one_in_the_place_of_stage_two_is_named(tiny_if, tiny_sd):
-    with pytest.raises(
-        ModelFolderError, match=r"says IFPipeline, the upscaler of family 'if' is a IFSuperRes"
+def refused(tiny_if, folder, words, how=HOW):
+    """The check before any work and the loading both refuse a folder, in the same words."""
+    for attempt in (
+        lambda: check_upscaler(folder, tiny_if, "if", how),
+        lambda: both_stages(tiny_if, folder, how),
     ):
-        check_upscaler(tiny_if, "if")
+        with pytest.raises(ModelFolderError, match=words):
+            attempt()
+
+
+def test_a_good_stage_two_passes_the_check_without_its_weights_being_read(
+    tiny_if, tiny_upscaler, monkeypatch
+):
+    from verbatim.models import weights
+
+    monkeypatch.setattr(weights, "load_network", None)
+    check_upscaler(tiny_upscaler, tiny_if, "if", HOW)
+
+
+def test_stage_one_in_the_place_of_stage_two_is_named(tiny_if, tiny_sd):
+    refused(tiny_if, tiny_if, "says IFPipeline, the upscaler of family 'if' is a IFSuperRes")
     with pytest.raises(ModelFolderError, match="family 'sd' has no second stage"):
-        check_upscaler(tiny_sd, "sd")
+        check_upscaler(tiny_sd, tiny_sd, "sd", HOW)
 
 
 @pytest.mark.parametrize(
@@ -207,8 +230,7 @@ def test_stage_one_in_the_place_of_stage_two_is_named(tiny_if, tiny_sd):
 )  # fmt: skip
 def test_a_missing_file_is_named(tiny_if, second, name):
     (second / name).unlink()
-    with pytest.raises(ModelFolderError, match=name.replace(".", r"\.")):
-        both_stages(tiny_if, second)
+    refused(tiny_if, second, name.replace(".", r"\."))
 
 
 @pytest.mark.parametrize(
@@ -220,27 +242,51 @@ def test_a_missing_file_is_named(tiny_if, second, name):
         ({"sample_size": 8}, "sample_size is 8, stage I's images are 16 pixels"),
     ],
 )
-def test_a_network_that_does_not_fit_stage_one_is_refused(tiny_if, tmp_path, changes, words):
+def test_a_network_that_does_not_fit_stage_one_is_refused(tiny_if, second, changes, words):
     from diffusers import UNet2DConditionModel
 
-    from tiny_models import make_if_upscaler
-
-    folder = make_if_upscaler(tmp_path / "second")
-    config = UNet2DConditionModel.load_config(folder / "unet") | changes
-    UNet2DConditionModel.from_config(config).save_pretrained(folder / "unet")
-    with pytest.raises(ModelFolderError, match=words):
-        both_stages(tiny_if, folder)
+    config = UNet2DConditionModel.load_config(second / "unet") | changes
+    UNet2DConditionModel.from_config(config).save_pretrained(second / "unet")
+    refused(tiny_if, second, words)
 
 
 def test_a_noise_level_that_the_schedule_lacks_is_refused(tiny_if, tiny_upscaler):
-    with pytest.raises(ModelFolderError, match=r"noise level of 1000.*sampling\.upscaler"):
-        both_stages(tiny_if, tiny_upscaler, UpscalerSettings(noise_level=1000))
+    how = UpscalerSettings(noise_level=1000)
+    refused(tiny_if, tiny_upscaler, r"noise level of 1000.*sampling\.upscaler", how)
 
 
-def test_a_stage_two_that_is_not_in_the_hub_cache_says_how_to_fetch_it(
+def test_a_noise_schedule_that_is_not_stated_is_refused_by_its_own_file(tiny_if, second):
+    file = second / "image_noising_scheduler/scheduler_config.json"
+    edit(file, beta_schedule=None)
+    refused(
+        tiny_if, second, r"image_noising_scheduler/scheduler_config\.json states no beta_schedule"
+    )
+
+
+def test_exchanged_weights_are_noticed(tiny_if, second):
+    names = list_upscaler_files(second, "if")
+    assert "image_noising_scheduler/scheduler_config.json" in names
+    assert not [name for name in names if name.startswith(("text_encoder", "tokenizer"))]
+    before = upscaler_state(str(second), "if")
+    digests = {name: digest(second / name) for name in names}
+    check_upscaler_digests(second, "if", digests)
+    other = make_if_upscaler(second.parent / "other", seed=9)
+    weights = "unet/diffusion_pytorch_model.safetensors"
+    shutil.copy(other / weights, second / weights)
+    assert upscaler_state(str(second), "if") != before
+    with pytest.raises(ModelFolderError, match=f"{weights} is not the file"):
+        check_upscaler_digests(second, "if", digests)
+
+
+def test_a_stage_two_that_is_not_in_the_hub_cache_says_how_to_fetch_all_that_it_needs(
     tiny_if, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    denoiser = load_denoiser(tiny_if, "if", "cpu")
-    with pytest.raises(ModelFolderError, match=r"hf download no-one/second --revision abc"):
-        load_upscaler(denoiser, "no-one/second", HOW, revision="abc")
+    denoiser, commit = load_denoiser(tiny_if, "if", "cpu"), "0" * 40
+    with pytest.raises(ModelFolderError) as err:
+        load_upscaler(denoiser, "no-one/second", HOW, revision=commit)
+    for word in [
+        "hf download no-one/second", commit, "image_noising_scheduler/*.json", "unet/*.safetensors"
+    ]:  # fmt: skip
+        assert word in str(err.value)
+    assert "text_encoder" not in str(err.value)
