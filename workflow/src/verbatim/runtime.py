@@ -122,10 +122,14 @@ def model_files(smk: Any) -> list[str]:
 def _loaded(smk: Any) -> list[str]:
     """Paths of the files that are loaded of the job's model."""
     from verbatim.diffusion.load import find_model, list_files
+    from verbatim.models.hub import ModelFolderError
 
     row = smk.params.model
-    folder = find_model(model_source(smk), row["family"], row.get("revision") or None)
-    return [str(folder / name) for name in list_files(folder, row["family"])]
+    try:
+        folder = find_model(model_source(smk), row["family"], row.get("revision") or None)
+        return [str(folder / name) for name in list_files(folder, row["family"])]
+    except ModelFolderError:
+        return [model_source(smk)]  # a job without a prompt needs none; loading says what is wrong
 
 
 def split_upscaler(row: Any) -> tuple[str, str | None, dict[str, Any]]:
