@@ -11,6 +11,13 @@ PROFILE ?= default
 ARGS ?=
 # some images set it, and then every job compiles every import anew
 export PYTHONDONTWRITEBYTECODE =
+# Snakemake keeps a cache in the user's; where that may not be written, in the checkout (models stay where they were)
+ifneq ($(shell d="$${XDG_CACHE_HOME:-$$HOME/.cache}/snakemake"; mkdir -p "$$d" 2> /dev/null && test -w "$$d" && echo yes),yes)
+ifndef HF_HOME
+export HF_HOME := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/huggingface
+endif
+export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
+endif
 SNAKEMAKE = .venv/bin/snakemake --workflow-profile workflow/profiles/$(PROFILE) $(HERE) --rerun-incomplete $(ARGS)
 HERE = $(if $(filter default,$(PROFILE)),--cores $(CORES))
 SET = $(if $(strip $(CONFIG)),--config $(CONFIG))

@@ -83,13 +83,14 @@ def snapshot(cache: Path, name: str, commit: str) -> Path:
 
 def make_cache(cache: Path, sheet: pd.DataFrame, captions: list[str]) -> None:
     """A tiny model of the right family at every pinned commit of the sheet."""
-    for seed, one in enumerate(sheet.to_dict("records")):
+    for seed, one in enumerate(sheet.fillna("").to_dict("records")):
         folder = snapshot(cache, one["source"], one["revision"])
         if one["family"] == "sd":
             prediction = "v_prediction" if one["model"] == "sd2" else "epsilon"
             make_sd(folder, 32, prediction, seed=10 * seed, captions=captions)
         elif one["family"] == "if":
-            make_if(folder, 16, seed=10 * seed, captions=captions)
+            second = snapshot(cache, one["upscaler"], one["upscaler_revision"])
+            make_if(folder, 16, seed=10 * seed, captions=captions, upscaler=second)
 
 
 def make_closed(folder: Path, captions: list[str], pictures: np.ndarray) -> Path:

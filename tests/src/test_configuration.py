@@ -19,6 +19,7 @@ from verbatim.configuration import (
     read_models,
     read_numbers,
     select_models,
+    upscaler_row,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -185,6 +186,11 @@ def test_the_default_sheet_is_sound_and_a_job_is_told_what_it_loads_and_no_more(
         (("sd1", "dtype", "float8"), ["row 2", "dtype", "'float8'"]),
         (("sd1", "whitebox", "YES"), ["row 2", "whitebox", "'YES'"]),
         (("if", "candidates", "manifest"), ["if has the candidates 'manifest'", "'images'"]),
+        (("if", "upscaler", ""), ["if has the family 'if'", "no upscaler", "e.g. train"]),
+        (("if", "upscaler_revision", "abc"), ["if has the upscaler_revision 'abc'", "empty"]),
+        (("if", "source", "a/b"), ["if has the upscaler 'train'", "'a/b'", "a hub id"]),
+        (("sd1", "upscaler", "a/b"), ["sd1 has the upscaler 'a/b'", "only family if"]),
+        (("sd2", "upscaler_revision", "abc"), ["sd2 has the upscaler_revision 'abc'"]),
         (("if", "family", "images"), ["if has the family 'images'", "source", "give the folder"]),
     ],
     ids=lambda value: "-".join(value)[:30],
@@ -198,7 +204,7 @@ def test_a_wrong_cell_is_named_with_its_file_row_and_column(sheet, cell, words):
 
 def closed(sheet, source, *cells):
     """A sheet whose row `if` is a folder of pictures."""
-    changed = [("family", "images"), ("source", str(source)), ("training", "")]
+    changed = [("family", "images"), ("source", str(source)), ("training", ""), ("upscaler", "")]
     return sheet(*(("if", column, value) for column, value in changed), *cells)
 
 
@@ -225,6 +231,23 @@ def test_a_sheet_may_say_how_to_save_memory(sheet):
     assert loading_row(models, "sd2")["memory"] == "full"
     with pytest.raises(ConfigError, match=r"row 2: memory is 'less'"):
         read_models(sheet(("sd1", "memory", "less")), ROOT)
+
+
+def test_a_job_is_told_of_a_second_stage_and_how_it_generates(sheet, config):
+    models, sampling = read_models(sheet(), ROOT), config["sampling"]
+    assert upscaler_row(models, "sd1", sampling) == {}
+    assert upscaler_row(models, "if", sampling) == {
+        "source": "train", "revision": "", **sampling["upscaler"]
+    }  # fmt: skip
+    assert set(sampling["upscaler"]) == {"sampler", "steps", "guidance", "noise_level"}
+
+
+def test_a_sheet_without_the_columns_of_a_second_stage_has_none(sheet, tmp_path):
+    path = sheet()
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    table = table[table.family == "sd"].drop(columns=["upscaler", "upscaler_revision"])
+    table.to_csv(path, sep="\t", index=False)
+    assert read_models(path, ROOT)["upscaler"].tolist() == [""] * 4
 
 
 def test_a_mistyped_column_is_named_with_its_near_match(sheet):
@@ -325,7 +348,9 @@ def test_the_world_has_all_that_it_asks_for_and_own_data_with_own_models_too(
 ):
     models = read_models(sheet(), ROOT)
     check_sources(config, models, models)
-    models = read_models(sheet(("sd1", "source", "a"), ("if", "source", "b")), ROOT)
+    models = read_models(
+        sheet(("sd1", "source", "a"), ("if", "source", "b"), ("if", "upscaler", "c")), ROOT
+    )
     check_sources(own_data, models, select_models(models, ["sd1", "if"]))
 
 
@@ -340,7 +365,9 @@ def test_the_worlds_clip_and_captions_are_refused_beside_own_data(own_data, shee
 
 
 def test_models_to_train_are_refused_beside_own_data_also_where_another_needs_them(own_data, sheet):
-    models = read_models(sheet(("sd1", "source", "a"), ("if", "source", "b")), ROOT)
+    models = read_models(
+        sheet(("sd1", "source", "a"), ("if", "source", "b"), ("if", "upscaler", "c")), ROOT
+    )
     with pytest.raises(ConfigError) as err:
         check_sources(own_data, models, models)
     lines = str(err.value).split("\n")
@@ -348,7 +375,12 @@ def test_models_to_train_are_refused_beside_own_data_also_where_another_needs_th
     assert all("'train'" in line and "give it a folder or a hub id" in line for line in lines)
 
     # candidates from a model that is trained, and that one's start
-    cells = [("if", "source", "b"), ("if", "candidates", "top:sd2"), ("sd2", "init", "sd1")]
+    cells = [
+        ("if", "source", "b"),
+        ("if", "upscaler", "c"),
+        ("if", "candidates", "top:sd2"),
+        ("sd2", "init", "sd1"),
+    ]
     models = read_models(sheet(*cells), ROOT)
     with pytest.raises(ConfigError) as err:
         check_sources(own_data, models, select_models(models, ["if"]))

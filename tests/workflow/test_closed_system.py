@@ -26,7 +26,7 @@ def tree(tmp_path_factory) -> Tree:
     )
     sheet = sheet[sheet.model.isin(["sd1", "if"])].copy()
     changes = {
-        "model": "midjourney", "name": "Midjourney v4", "family": "images", "training": "",
+        "model": "midjourney", "name": "Midjourney v4", "family": "images", "training": "", "upscaler": "",
         "source": str(folder), "deduplicated": "unknown", "candidates": "manifest", "reference": "",
     }  # fmt: skip
     sheet.loc[sheet.model == "if", list(changes)] = list(changes.values())

@@ -99,3 +99,27 @@ def test_the_study_is_asked_for_by_its_target_and_in_short_with_its_overlay():
         "config/study_quick.yaml",
     ]
     assert quick[-2:] == ["--", "study"]
+
+
+def test_where_the_home_may_not_be_written_snakemake_keeps_its_cache_in_the_checkout(tmp_path):
+    """And models are looked for where they were."""
+    more = tmp_path / "more.mk"
+    more.write_text("show:\n\t@echo $$XDG_CACHE_HOME; echo $$HF_HOME\n")
+
+    def shown(**env):
+        keep = {k: v for k, v in PLAIN.items() if k not in ("XDG_CACHE_HOME", "HF_HOME")}
+        done = subprocess.run(
+            ["make", "--no-print-directory", "-f", "Makefile", "-f", str(more), "show"],
+            cwd=ROOT, env=keep | env, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return done.stdout.split("\n")[:2]
+
+    assert shown(HOME=str(tmp_path)) == ["", ""]
+    nowhere = "/dev/null/home"  # no folder can be made there, not even by root
+    assert shown(HOME=nowhere) == [
+        f"{ROOT}/.snakemake/cache", f"{nowhere}/.cache/huggingface",
+    ]  # fmt: skip
+    assert shown(HOME=nowhere, XDG_CACHE_HOME="/dev/null/c") == [
+        f"{ROOT}/.snakemake/cache", "/dev/null/c/huggingface",
+    ]  # fmt: skip
+    assert shown(HOME=nowhere, HF_HOME="/data/hf") == [f"{ROOT}/.snakemake/cache", "/data/hf"]

@@ -169,7 +169,8 @@ def bundle_settings(wildcards):
     """What a bundle says of how its finding was computed, and what replays it."""
     labels, sampling = config["labels"], config["sampling"]
     return {
-        "sampling": {key: sampling[key] for key in ("sampler", "steps", "guidance")},
+        "sampling": {key: sampling[key] for key in ("sampler", "steps", "guidance")}
+        | {"upscaler": upscaler_settings(wildcards)},
         "labels": {
             key: labels[key] for key in ("preset", "size", "order", "mask", "guards")
         }

@@ -128,6 +128,10 @@ rule build_bundle:
         rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
         model=model_folder,
         weights=model_weights,
+        checked=checked_model,
+        upscaler=upscaler_folder,
+        upscaler_weights=upscaler_weights,
+        upscaler_checked=checked_upscaler,
         computed=code_of(
             "labels/generate_candidates",
             "labels/label_candidates",
@@ -149,6 +153,7 @@ rule build_bundle:
         runtime=grow(60),
     params:
         model=loading_row,
+        upscaler=upscaler_settings,
         seeds=label_seeds,
         settings=bundle_settings,
         home=str(workflow.basedir),

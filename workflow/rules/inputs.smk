@@ -5,7 +5,9 @@
 # INPUTS   <results>/world/embeddings and <results>/world/data, or the folder inputs.source
 # OUTPUTS  <results>/inputs/manifest.tsv           one row a shard: files, rows, first row, dimensions, digests
 #          <results>/inputs/archives.tsv           one row an archive: the keys that it holds
-#          <results>/inputs/models/{model}.tsv       the files of a model that is not trained here, once it has passed
+#          <results>/inputs/models/{model}.tsv       what is loaded of a model that is not trained here, with digests
+#          <results>/inputs/upscalers/{model}.tsv    the same of its second stage, if it has one
+#          <results>/inputs/clip.tsv               the same of a CLIP that is not trained here
 #          <results>/inputs/img_emb/img_emb_{shard}.npy   embeddings of img2dataset's pictures
 #          <results>/inputs/rows/{shard}.parquet   one row a training row: url, caption, where its picture is, status
 #          <results>/inputs/sha256.txt             on demand: sha256 of every byte of the source, for sha256sum -c
@@ -52,12 +54,63 @@ rule check_model:
         "../../envs/gpu.yaml"
     threads: 1
     resources:
-        mem_mb=grow(1000),
-        runtime=grow(10),
+        mem_mb=grow(4000),
+        runtime=grow(60),
     params:
         model=loading_row,
+        loaded=loaded_state,
     script:
         "../scripts/inputs/check_model.py"
+
+
+rule check_upscaler:
+    input:
+        model=model_folder,
+        upscaler=upscaler_folder,
+        checked=checked_model,
+        code=code_of("inputs/check_upscaler"),
+    output:
+        files="<results>/inputs/upscalers/{model}.tsv",
+    log:
+        "<results>/logs/inputs/check_upscaler/{model}.log",
+    benchmark:
+        "<results>/benchmarks/inputs/check_upscaler/{model}.tsv"
+    priority: 1000
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(4000),
+        runtime=grow(60),
+    params:
+        model=loading_row,
+        upscaler=upscaler_settings,
+        loaded=upscaler_state,
+    script:
+        "../scripts/inputs/check_upscaler.py"
+
+
+rule check_clip:
+    input:
+        code=code_of("inputs/check_clip"),
+    output:
+        files="<results>/inputs/clip.tsv",
+    log:
+        "<results>/logs/inputs/check_clip.log",
+    benchmark:
+        "<results>/benchmarks/inputs/check_clip.tsv"
+    priority: 1000
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(4000),
+        runtime=grow(30),
+    params:
+        folder=CLIP,
+        loaded=clip_state(),
+    script:
+        "../scripts/inputs/check_clip.py"
 
 
 rule embed_pictures:
@@ -66,6 +119,7 @@ rule embed_pictures:
         metadata=lambda wildcards: source_file("metadata", wildcards.shard),
         clip=clip_file("open_clip_config.json"),
         clip_weights=clip_file("open_clip_model.safetensors"),
+        clip_checked=checked_clip(),
         code=code_of("inputs/embed_pictures"),
     output:
         embeddings="<results>/inputs/img_emb/img_emb_{shard}.npy",

@@ -8,6 +8,7 @@ rule search_neighbours:
         index=index_parts(),
         clip=clip_file("open_clip_config.json"),
         clip_weights=clip_file("open_clip_model.safetensors"),
+        clip_checked=checked_clip(),
         code=code_of("labels/search_neighbours"),
     output:
         neighbours="<results>/labels/{model}/neighbours.parquet",

@@ -1,4 +1,6 @@
 # What the model sheet says of a model: files, candidates, training, name; no rules.
+from verbatim.diffusion import load, load_upscaler
+
 CLOSED = configuration.closed_models(ALL_MODELS)
 # patterns of the wildcard {model}: models that are run here, and those that only their pictures are known of
 RUN_HERE = (
@@ -26,15 +28,56 @@ def model_folder(wildcards):
     return str(index) if index.is_file() else []  # a hub id, in the local cache
 
 
+def loaded_state(wildcards):
+    """Which files would be loaded of a model now: weights that were exchanged are checked and used anew."""
+    row = ALL_MODELS.loc[wildcards.model]
+    return load.model_state(row["source"], row["family"], row["revision"] or None)
+
+
 def model_weights(wildcards):
     """What tells one state of a trained model from another: the digests of its weights."""
     if ALL_MODELS.loc[wildcards.model, "source"] == "train":
         return f"<results>/world/models/{wildcards.model}/weights.sha256"
-    return []  # a public checkpoint is told by its folder or revision
+    return []  # of a public checkpoint `checked_model` has them
+
+
+def upscaler_settings(wildcards):
+    """Source and settings of a model's second stage, as a dict; empty for a model of one stage."""
+    return configuration.upscaler_row(ALL_MODELS, wildcards.model, config["sampling"])
+
+
+def upscaler_folder(wildcards):
+    """What must exist before a model's second stage can be loaded, as `model_folder`; nothing without one."""
+    source = ALL_MODELS.loc[wildcards.model, "upscaler"]
+    if source == "train":
+        return f"<results>/world/upscalers/{wildcards.model}/model_index.json"
+    index = Path(source) / "model_index.json"
+    return str(index) if source and index.is_file() else []
+
+
+def upscaler_weights(wildcards):
+    """The digests of the weights of a second stage that is trained here, as `model_weights`."""
+    if ALL_MODELS.loc[wildcards.model, "upscaler"] == "train":
+        return f"<results>/world/upscalers/{wildcards.model}/weights.sha256"
+    return []
+
+
+def checked_upscaler(wildcards):
+    """What is loaded of a second stage that is not made here, with digests, as `checked_model`."""
+    made_here = ALL_MODELS.loc[wildcards.model, "upscaler"] in ("", "train")
+    return [] if made_here else f"<results>/inputs/upscalers/{wildcards.model}.tsv"
+
+
+def upscaler_state(wildcards):
+    """Which files would be loaded of a second stage now, as `loaded_state`."""
+    row = ALL_MODELS.loc[wildcards.model]
+    return load_upscaler.upscaler_state(
+        row["upscaler"], row["family"], row["upscaler_revision"] or None
+    )
 
 
 def checked_model(wildcards):
-    """What is known of a model that is not made here before any work is done for it."""
+    """What is loaded of a model that is not made here, with digests, known before any work is done for it."""
     made_here = ALL_MODELS.loc[wildcards.model, "source"] == "train"
     return [] if made_here else f"<results>/inputs/models/{wildcards.model}.tsv"
 
@@ -107,6 +150,11 @@ def trained_models():
     return list(ALL_MODELS.index[ALL_MODELS["source"] == "train"])
 
 
+def trained_upscalers():
+    """Models of the sheet whose second stage is trained here."""
+    return list(ALL_MODELS.index[ALL_MODELS["upscaler"] == "train"])
+
+
 def training_set(wildcards):
     """Rows tables, and what filters them, by what a model is trained on."""
     training = configuration.training_row(ALL_MODELS, wildcards.model)["training"]
@@ -132,6 +180,9 @@ def training_start(wildcards):
         inputs["vae_weights"] = (
             "<results>/world/vae/diffusion_pytorch_model.safetensors"
         )
+    if row["family"] == "if":
+        inputs["text"] = "<results>/world/t5/text_encoder/config.json"
+        inputs["text_weights"] = "<results>/world/t5/weights.sha256"
     if row["init"]:
         inputs["init"] = f"<results>/world/models/{row['init']}/model_index.json"
         inputs["init_weights"] = f"<results>/world/models/{row['init']}/weights.sha256"

@@ -131,3 +131,13 @@ def prompt_list():
 def clip_file(name):
     """A file of the CLIP model that made the embeddings."""
     return f"<results>/world/clip/{name}" if CLIP == "world" else f"{CLIP}/{name}"
+
+
+def checked_clip():
+    """What is loaded of a CLIP that is not trained here, with digests, known before any work is done with it."""
+    return [] if CLIP == "world" else "<results>/inputs/clip.tsv"
+
+
+def clip_state():
+    """Which files would be loaded of the CLIP now; its tokenizer is part of it."""
+    return "" if CLIP == "world" else sources.clip_state(CLIP)

@@ -30,6 +30,7 @@ rule embed_pool:
         runtime=grow(30),
     params:
         descriptors=config["study"]["measures"]["descriptors"],
+        detectors_state=lambda wildcards, input: sources.files_state(input.detectors),
         inception=config["study"]["measures"]["inception"],
     script:
         "../scripts/study/embed_pool.py"
@@ -65,6 +66,7 @@ rule count_similarity:
         runtime=grow(30),
     params:
         descriptors=config["study"]["measures"]["descriptors"],
+        detectors_state=lambda wildcards, input: sources.files_state(input.detectors),
         first=config["study"]["measures"]["descriptor"],
         inception=config["study"]["measures"]["inception"],
         threshold=config["study"]["measures"]["threshold"],
@@ -198,6 +200,7 @@ rule count_users:
         runtime=grow(30),
     params:
         descriptors=config["study"]["measures"]["descriptors"],
+        detectors_state=lambda wildcards, input: sources.files_state(input.detectors),
         first=config["study"]["measures"]["descriptor"],
         threshold=config["study"]["measures"]["threshold"],
         describes=config["study"]["users"]["describes"],

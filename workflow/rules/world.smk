@@ -5,7 +5,9 @@
 #          which are loaded as public checkpoints are; a sheet with the source `train` trains them anew
 # OUTPUTS  <results>/world/data        the training set as img2dataset lays it out
 #          <results>/world/embeddings  its CLIP embeddings as clip-retrieval lays them out
+#          <results>/world/t5          the frozen text encoder of the pixel models, and its tokenizer
 #          <results>/world/models      one diffusers folder a model that is trained here
+#          <results>/world/upscalers   one a second stage (column `upscaler`) that is trained here
 #          <results>/world/release     those models as they are released
 #          <results>/world/truth.parquet  what was planted; only tables, figures, trainings and checks may read it
 #          <results>/world/images.npy  each unique image of it, by picture_id
@@ -165,6 +167,39 @@ rule train_vae:
         "../scripts/world/train_vae.py"
 
 
+# IF reads captions through a language model that is trained before and frozen
+rule train_text_encoder:
+    input:
+        truth=rules.build_dataset.output.truth,
+        clip=rules.train_clip.output.config,
+        clip_weights=rules.train_clip.output.weights,
+        code=code_of("world/train_text_encoder"),
+    output:
+        config="<results>/world/t5/text_encoder/config.json",
+        weights="<results>/world/t5/weights.sha256",
+        training_log="<results>/world/training/t5/log.parquet",
+    log:
+        "<results>/logs/world/train_text_encoder.log",
+    benchmark:
+        "<results>/benchmarks/world/train_text_encoder.tsv"
+    priority: 90
+    conda:
+        "../../envs/world.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=grow(2000),
+        runtime=grow(60),
+    params:
+        settings=config["world"]["text"],
+        context=config["world"]["context"],
+        seed=world_seed("t5"),
+        checkpoint=f"{RESULTS}/world/checkpoints/t5.safetensors",
+        checkpoint_every=config["world"]["checkpoint_every"],
+    script:
+        "../scripts/world/train_text_encoder.py"
+
+
 rule train_model:
     input:
         unpack(training_set),
@@ -202,6 +237,39 @@ rule train_model:
         checkpoint_every=config["world"]["checkpoint_every"],
     script:
         "../scripts/world/train_model.py"
+
+
+# stage II of a model of family `if`, on the rows of its stage I
+rule train_upscaler:
+    input:
+        unpack(training_set),
+        text=rules.train_text_encoder.output.config,
+        text_weights=rules.train_text_encoder.output.weights,
+        code=code_of("world/train_upscaler"),
+    output:
+        index="<results>/world/upscalers/{model}/model_index.json",
+        weights="<results>/world/upscalers/{model}/weights.sha256",
+        training_log="<results>/world/training/{model}_upscaler/log.parquet",
+    log:
+        "<results>/logs/world/train_upscaler/{model}.log",
+    benchmark:
+        "<results>/benchmarks/world/train_upscaler/{model}.tsv"
+    priority: 80
+    conda:
+        "../../envs/world.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=grow(4000),
+        runtime=grow(120),
+    params:
+        settings=config["world"]["upscaler"],
+        reduction=config["world"]["if"]["reduction"],
+        seed=lambda wildcards: world_seed(f"{wildcards.model}_upscaler"),
+        checkpoint=lambda wildcards: f"{RESULTS}/world/checkpoints/{wildcards.model}_upscaler.safetensors",
+        checkpoint_every=config["world"]["checkpoint_every"],
+    script:
+        "../scripts/world/train_upscaler.py"
 
 
 rule generate_closed:
@@ -243,12 +311,22 @@ rule release_world:
         weights=expand(
             "<results>/world/models/{model}/weights.sha256", model=trained_models()
         ),
+        upscalers=expand(
+            "<results>/world/upscalers/{model}/model_index.json",
+            model=trained_upscalers(),
+        ),
         clip=rules.train_clip.output.config,
         vae=rules.train_vae.output.config,
         closed=rules.generate_closed.output.manifest,
         logs=expand(
             "<results>/world/training/{part}/log.parquet",
-            part=["clip", "vae", *configuration.WORLD_MODELS, *trained_models()],
+            part=[
+                "clip",
+                "vae",
+                *configuration.WORLD_MODELS,
+                *trained_models(),
+                *[f"{model}_upscaler" for model in trained_upscalers()],
+            ],
         ),
         rows=expand(
             "<results>/world/training/{model}/rows.parquet",
@@ -258,7 +336,9 @@ rule release_world:
             "world/build_dataset",
             "world/train_clip",
             "world/train_vae",
+            "world/train_text_encoder",
             "world/train_model",
+            "world/train_upscaler",
         ),
         code=code_of("world/release_world"),
     output:
@@ -274,7 +354,10 @@ rule release_world:
         mem_mb=grow(2000),
         runtime=grow(10),
     params:
-        models=trained_models(),
+        models=[
+            *trained_models(),
+            *[f"{model}_upscaler" for model in trained_upscalers()],
+        ],
         trained=[*configuration.WORLD_MODELS, *trained_models()],
         closed="midjourney",
         config=config["world"],

@@ -18,7 +18,8 @@ from verbatim.world.release import (
 def main(smk: Any) -> None:
     with script(smk) as log:
         p, folder = smk.params, Path(smk.output.provenance).parent
-        for name, index in zip(p.models, smk.input.models, strict=True):
+        indices = [*smk.input.models, *smk.input.upscalers]
+        for name, index in zip(p.models, indices, strict=True):
             copy_half(Path(index).parent, folder / name)
         copy_half(Path(smk.input.clip).parent, folder / "clip")
         copy_half(Path(smk.input.vae).parent, folder / "vae")

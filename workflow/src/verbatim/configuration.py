@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 
 # columns that decide what is loaded, and how
 LOADING = ("model", "family", "source", "revision", "dtype", "memory")
+UPSCALER = ("upscaler", "upscaler_revision")  # columns that name a second stage
+TWO_STAGES = {"if": "DeepFloyd/IF-II-L-v1.0"}  # families that have one, and a hub id of it
 # models that a world trains and that are no rows of a sheet; see `training_row`
 BASE, CLOSED = "base", "closed"
 WORLD_MODELS = {
@@ -119,9 +121,11 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
         raise ConfigError(f"{path}: no such models sheet; correct `models` in the config") from err
     except pd.errors.ParserError as err:
         raise ConfigError(f"{path}: not a tab-separated table: {err}") from err
-    # asked for only where a model is too large for its device
-    asked = sheet["memory"] if "memory" in sheet.columns else pd.Series("", index=sheet.index)
-    sheet["memory"] = asked.replace("", "full")
+    # asked for only where a model is too large for its device, or has two stages
+    for column in ("memory", *UPSCALER):
+        if column not in sheet.columns:
+            sheet[column] = ""
+    sheet["memory"] = sheet["memory"].replace("", "full")
     schema = _schema("models.schema.json", base)
     missing = [c for c in schema["required"] if c not in sheet.columns]
     if missing:
@@ -147,7 +151,8 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
         ]
         if row["source"] == "train" and not row["training"]:
             problems.append(f"{path}: {row['model']} is trained here, so `training` must be given")
-        problems += [f"{path}: {row['model']} {problem}" for problem in _closed_problems(row)]
+        wrong = _closed_problems(row) + _upscaler_problems(row)
+        problems += [f"{path}: {row['model']} {problem}" for problem in wrong]
     if problems:
         raise ConfigError("\n".join(problems))
     return sheet.set_index("model", drop=False)
@@ -171,6 +176,35 @@ def _closed_problems(row: dict[Any, str]) -> list[str]:
         for column, (wrong, cure) in cures.items()
         if wrong
     ]
+
+
+def _upscaler_problems(row: dict[Any, str]) -> list[str]:
+    """What is wrong with how a row names, or fails to name, the second stage of its model."""
+    upscaler, revision, family = row["upscaler"], row["upscaler_revision"], row["family"]
+    if family not in TWO_STAGES:
+        return [
+            f"has the {column} {row[column]!r}, which only family {' or '.join(TWO_STAGES)} has; "
+            "empty the cell"
+            for column in UPSCALER
+            if row[column]
+        ]
+    problems = []
+    if not upscaler:
+        cure = "train" if row["source"] == "train" else TWO_STAGES[family]
+        problems.append(
+            f"has the family {family!r}, whose generations are made in two stages, but no upscaler; "
+            f"name its second stage there, e.g. {cure}"
+        )
+    if upscaler == "train" and row["source"] != "train":
+        problems.append(
+            f"has the upscaler 'train', but its source is {row['source']!r}: only beside a stage I that "
+            "is trained here; give a folder or a hub id"
+        )
+    if revision and (not upscaler or upscaler == "train"):
+        problems.append(
+            f"has the upscaler_revision {revision!r}, which only a hub id has; empty the cell"
+        )
+    return problems
 
 
 def closed_models(sheet: pd.DataFrame) -> list[str]:
@@ -213,6 +247,17 @@ def training_row(sheet: pd.DataFrame, model: str) -> dict[str, str]:
 def loading_row(sheet: pd.DataFrame, model: str) -> dict[str, str]:
     """What a job needs to load a model, and nothing else: another cell of the row must not rerun it."""
     return {name: str(sheet.loc[model, name]) for name in LOADING}
+
+
+def upscaler_row(
+    sheet: pd.DataFrame, model: str, sampling: dict[str, Any]
+) -> dict[str, str | int | float]:
+    """What a job needs to load and run a model's second stage; empty for a model of one stage.
+
+    sampling : the config's block, whose key `upscaler` says how the second stage generates.
+    """
+    source, revision = (str(sheet.loc[model, column]) for column in UPSCALER)
+    return {"source": source, "revision": revision, **sampling["upscaler"]} if source else {}
 
 
 def needed_models(sheet: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:

@@ -28,6 +28,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from verbatim.images import write_archive
+from verbatim.models.files import walk_files
 from verbatim.pictures import write_archive_table
 from verbatim.records import SCHEMAS, RecordError, read_table, read_tables, write_table
 
@@ -36,11 +37,11 @@ _UNFINISHED = ".part"
 
 
 def fingerprint(paths: Iterable[str | os.PathLike]) -> str:
-    """Digest of files and folders: small files by content, large ones (weights) by size and time."""
+    """Digest of files and folders, links followed: small files by content, large ones by size and time."""
     digest = hashlib.sha256()
     for path in paths:
         root = Path(path)
-        files = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
+        files = [root / name for name in walk_files(root)] if root.is_dir() else [root]
         for file in files:
             if not file.exists():  # a hub id
                 digest.update(f"{path} is no file\0".encode())
