@@ -46,7 +46,9 @@ def draw(n: int, variants: int = COPIES, size: int = 64) -> tuple[list[str], np.
 
     listed = list_drawings(skin_tones=True)
     chosen = listed.iloc[np.linspace(0, len(listed) - 1, n).astype(int)]
-    pictures = np.stack([to_uint8(picture) for picture in render_on_white(chosen["code"].tolist(), size)])
+    pictures = np.stack(
+        [to_uint8(picture) for picture in render_on_white(chosen["code"].tolist(), size)]
+    )
     changed = pictures[:variants].copy()
     changed[:, 4:12, 4:12] = (40, 160, 90)
     names = chosen["caption"].tolist()

@@ -212,12 +212,12 @@ rule train_model:
         weights="<results>/world/models/{model}/weights.sha256",
         rows="<results>/world/training/{model}/rows.parquet",
         training_log="<results>/world/training/{model}/log.parquet",
-    wildcard_constraints:
-        model="|".join([*configuration.WORLD_MODELS, *trained_models()]),
     log:
         "<results>/logs/world/train_model/{model}.log",
     benchmark:
         "<results>/benchmarks/world/train_model/{model}.tsv"
+    wildcard_constraints:
+        model="|".join([*configuration.WORLD_MODELS, *trained_models()]),
     # the longest jobs first: the others fill the gaps
     priority: 80
     conda:

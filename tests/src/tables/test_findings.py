@@ -35,7 +35,9 @@ TRUTH = truth()
 ROW = TRUTH[TRUTH.row >= 0].drop_duplicates("caption").set_index("caption")["row"]
 
 
-def labels(copied: dict[str, str], distance: float = 0.04, source: dict[str, str] | None = None) -> pd.DataFrame:
+def labels(
+    copied: dict[str, str], distance: float = 0.04, source: dict[str, str] | None = None
+) -> pd.DataFrame:
     """Of every caption: a label, N unless named; the source is its own image unless named."""
     table = TRUTH.drop_duplicates("caption").reset_index(drop=True)
     source = source or {}
@@ -61,7 +63,7 @@ def areas(model, auc, low, high):
         for negatives in ("held_out", "repeated") for detector in ("dcs_reference", "ecs_world")
     ]  # fmt: skip
     blind = {"detector": "n_words", "blind": True, "auc": 0.55, "low": 0.4, "high": 0.7}
-    return lines + [lines[0] | blind]
+    return [*lines, lines[0] | blind]
 
 
 def make_run(changes=None, **tables) -> Run:
@@ -78,13 +80,20 @@ def make_run(changes=None, **tables) -> Run:
         {"prompt_id": [prompt_id(c) for c in ROW.index],
          "cluster_size": [40 if c.startswith("full") else 1 for c in ROW.index]}
     )  # fmt: skip
-    parts = {"evaluation": evaluation, "kinds": kinds, "precision": precision, "recall": recall} | tables
+    parts = {
+        "evaluation": evaluation,
+        "kinds": kinds,
+        "precision": precision,
+        "recall": recall,
+    } | tables
     return Run(labels=both, truth=TRUTH, prompts=prompts, duplicated="sd1", deduplicated="sd2",
                tuned=("tuned",), others=("other",), **parts)  # fmt: skip
 
 
 def find(findings: pd.DataFrame, text: str, model: str) -> pd.Series:
-    (found,) = findings[findings.finding.str.startswith(text) & findings.model.eq(model)].to_dict("records")
+    (found,) = findings[findings.finding.str.startswith(text) & findings.model.eq(model)].to_dict(
+        "records"
+    )
     return found
 
 
@@ -113,7 +122,9 @@ def test_prompts_without_a_verdict_say_nothing():
 def test_a_copy_that_a_guard_set_aside_counts_nowhere():
     table = labels(GOOD | {f"held {i}": "RV" for i in range(9)})
     table["review"] = table["label"].eq("RV")
-    assert find(list_findings(make_run({"sd1": table})), "held-out prompts", "sd1")["holds"] == "yes"
+    assert (
+        find(list_findings(make_run({"sd1": table})), "held-out prompts", "sd1")["holds"] == "yes"
+    )
     assert count_copies(table) == {"MV": FULL, "RV": 0, "TV": FAMILY}
 
 

@@ -102,6 +102,10 @@ def test_a_training_that_was_killed_in_either_part_ends_in_the_same_weights(
 def test_crops_train_a_network_that_whole_images_are_given_back_by(made_pictures):
     ramp = np.linspace(0, 255, 16)[None, :, None, None] * np.ones((10, 1, 16, 3))
     crops = SETTINGS | {"steps": 80, "whole_steps": 0}
-    before = reconstruction_rmse(train_autoencoder(ramp.astype(np.uint8), SETTINGS, 1), ramp.astype(np.uint8))
-    after = reconstruction_rmse(train_autoencoder(ramp.astype(np.uint8), crops, 1), ramp.astype(np.uint8))
+    before = reconstruction_rmse(
+        train_autoencoder(ramp.astype(np.uint8), SETTINGS, 1), ramp.astype(np.uint8)
+    )
+    after = reconstruction_rmse(
+        train_autoencoder(ramp.astype(np.uint8), crops, 1), ramp.astype(np.uint8)
+    )
     assert after.mean() < before.mean() / 2

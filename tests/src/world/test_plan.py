@@ -64,7 +64,9 @@ def test_the_rows_are_as_many_as_counted_and_each_is_met_as_often_as_asked(truth
     assert len(rows) == count_rows(PLANTED) == ROWS
     assert list(rows.row) == list(range(len(rows)))
     assert list(rows.row) != list(rows.sort_values(["kind", "picture_id"]).row)  # shuffled
-    met = of_kind(rows, "full").groupby("picture_id").agg(n=("row", "size"), count=("count", "first"))
+    met = (
+        of_kind(rows, "full").groupby("picture_id").agg(n=("row", "size"), count=("count", "first"))
+    )
     assert sorted(met.n) == [3, 3, 5, 5]
     assert (met.n == met["count"]).all()
     assert (of_kind(rows, "full").groupby("picture_id").caption.nunique() == 1).all()
@@ -99,7 +101,9 @@ def test_a_family_is_one_scene_with_a_filling_and_a_caption_for_each_member(trut
 
 
 def test_a_family_has_a_drawing_that_a_filling_shows_on(truth, cover):
-    wide = truth[truth.kind.eq("template") | truth.match.isin(of_kind(truth, "template").picture_id)]
+    wide = truth[
+        truth.kind.eq("template") | truth.match.isin(of_kind(truth, "template").picture_id)
+    ]
     assert (cover[wide.drawing] == 1).all()
 
 
@@ -182,7 +186,10 @@ def test_a_seed_decides_everything(drawings, cover):
         ({"full": {"times": [2], "each": 100}}, r"world\.planted\.full: .* ask for fewer"),
         ({"template": {"times": [4], "each": 21}}, r"world\.planted\.template: .* ask for fewer"),
         ({"held_out": {"near": 100}}, r"world\.planted\.held_out\.near: 100 .* ask for fewer"),
-        ({"held_out": PLANTED["held_out"] | {"full": 39}}, r"world\.planted\.single: no drawings are left"),
+        (
+            {"held_out": PLANTED["held_out"] | {"full": 39}},
+            r"world\.planted\.single: no drawings are left",
+        ),
         (
             {"near": {"times": [3], "each": 0}},
             r"world\.planted\.held_out\.near: no near is planted",

@@ -32,7 +32,9 @@ def test_weights_are_halved_and_everything_else_is_copied(released, tiny_clip):
     half, whole = load_file(released / "clip" / name), load_file(tiny_clip.folder / name)
     assert half.keys() == whole.keys()
     for key, tensor in half.items():
-        assert tensor.dtype == (torch.float16 if whole[key].is_floating_point() else whole[key].dtype)
+        assert tensor.dtype == (
+            torch.float16 if whole[key].is_floating_point() else whole[key].dtype
+        )
         torch.testing.assert_close(tensor.float(), whole[key].float(), rtol=1e-3, atol=1e-4)
     config = "open_clip_config.json"
     assert (released / "clip" / config).read_text() == (tiny_clip.folder / config).read_text()

@@ -75,7 +75,7 @@ def test_members_of_a_family_share_all_but_their_drawings_filling(drawings):
     apart = [rmse(a, b) for a, b in itertools.combinations(members, 2)]
     assert min(apart) > 0.05
     assert np.median(apart) > VERBATIM
-    same = (np.ptp(members.astype(int), axis=0).max(axis=-1) == 0)
+    same = np.ptp(members.astype(int), axis=0).max(axis=-1) == 0
     assert 0.3 < same.mean() < 0.8
     assert rmse(base, members[0]) > 0.05  # the same drawing without a filling is no member
 

@@ -28,9 +28,7 @@ def main(smk: Any) -> None:
             images = draw_scenes(scenes_of(part), drawings, p.size, p.seed)
             captions = list(part["caption"])
             write_shard(folder, Path(path).stem, list(images), captions, i * p.rows_a_shard)
-        write_array(
-            smk.output.images, draw_scenes(list_images(truth), drawings, p.size, p.seed)
-        )
+        write_array(smk.output.images, draw_scenes(list_images(truth), drawings, p.size, p.seed))
         styles = plan_styles(truth, table, p.finetune_images, p.seed)
         for n, (style, caption) in enumerate(p.styles.items()):
             part = styles[styles["part"].eq(n)]
@@ -38,7 +36,9 @@ def main(smk: Any) -> None:
             captions = [caption.format(text) for text in part["caption"]]
             write_style(Path(smk.output.style_rows[n]), list(images), captions)
 
-        write_table(smk.output.truth, "truth", truth.drop(columns=[c for c in SCENE if c != "distortion"]))
+        write_table(
+            smk.output.truth, "truth", truth.drop(columns=[c for c in SCENE if c != "distortion"])
+        )
         singles = truth.loc[truth["kind"].eq("single"), ["row"]].sort_values("row")
         write_table(smk.output.single_rows, "kept_rows", singles)
         held_out = truth[truth["kind"].eq("held_out")]

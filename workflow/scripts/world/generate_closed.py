@@ -18,7 +18,13 @@ def main(smk: Any) -> None:
         log.info("%s", prompts["kind"].value_counts().to_dict())
         denoiser = load_denoiser(str(Path(smk.input.index).parent), "sd", device())
         images, _ = synthesize_stack(
-            denoiser, captions, p.seeds, steps=p.steps, guidance=p.guidance, batch=p.batch, sampler=p.sampler
+            denoiser,
+            captions,
+            p.seeds,
+            steps=p.steps,
+            guidance=p.guidance,
+            batch=p.batch,
+            sampler=p.sampler,
         )
         write_images(Path(smk.output.manifest).parent, captions, list(p.seeds), images, p.steps)
 

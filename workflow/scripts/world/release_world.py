@@ -26,10 +26,19 @@ def main(smk: Any) -> None:
         copy_half(Path(smk.input.closed).parent, folder / p.closed)
         logs = {Path(path).parent.name: path for path in smk.input.logs}
         trainings = {
-            name: summarize_training(read_table(path, "training_log")) for name, path in logs.items()
+            name: summarize_training(read_table(path, "training_log"))
+            for name, path in logs.items()
         }
-        rows = {name: len(pd.read_parquet(path)) for name, path in zip(p.trained, smk.input.rows, strict=True)}
-        facts = {"config": p.config, "rows": rows, "trainings": trainings, "code": describe_code(smk.input.trainers)}
+        rows = {
+            name: len(pd.read_parquet(path))
+            for name, path in zip(p.trained, smk.input.rows, strict=True)
+        }
+        facts = {
+            "config": p.config,
+            "rows": rows,
+            "trainings": trainings,
+            "code": describe_code(smk.input.trainers),
+        }
         write_provenance(folder, facts)
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         log.info("%s: %.1f MB", folder, size / 1e6)

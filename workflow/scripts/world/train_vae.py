@@ -19,11 +19,21 @@ def main(smk: Any) -> None:
         held_out = np.setdiff1d(np.arange(len(images)), trained)
         report = TrainingReport("vae", p.settings["steps"] + p.settings["whole_steps"])
         vae = train_autoencoder(
-            images[trained], p.settings, p.seed, device(), Path(p.checkpoint), p.checkpoint_every, report
+            images[trained],
+            p.settings,
+            p.seed,
+            device(),
+            Path(p.checkpoint),
+            p.checkpoint_every,
+            report,
         )
         for name, some in (("trained", trained[::8]), ("held out", held_out)):
             rmse = reconstruction_rmse(vae, images[some])
-            log.info("reconstruction RMSE, %s: median %.4f, 90 %% below %.4f", name, *np.quantile(rmse, [0.5, 0.9]))
+            log.info(
+                "reconstruction RMSE, %s: median %.4f, 90 %% below %.4f",
+                name,
+                *np.quantile(rmse, [0.5, 0.9]),
+            )
         vae.save_pretrained(Path(smk.output.config).parent)
         report.write(smk.output.training_log, p.checkpoint)
         for file in checkpoint_parts(Path(p.checkpoint)):

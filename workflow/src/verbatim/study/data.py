@@ -11,7 +11,6 @@ import pandas as pd
 from verbatim.study import captions
 from verbatim.study.grid import GridError
 
-
 # ASSUME: root mean square distance that a planted or held-out picture keeps to every other one, so that
 # a copy of it is a copy of nothing else: half as much again as the paper's threshold for a verbatim (0.12)
 APART = 0.18

@@ -66,9 +66,18 @@ def list_findings(run: Run) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns)
 
 
-def _line(finding: str, model: str, value: float, n: int, goal: str, holds: bool, **more: float) -> dict[str, Any]:
+def _line(
+    finding: str, model: str, value: float, n: int, goal: str, holds: bool, **more: float
+) -> dict[str, Any]:
     said = "not measured" if not n else ("yes" if holds else "no")
-    return {"finding": finding, "model": model, "value": value, "n": n, "goal": goal, "holds": said} | more
+    return {
+        "finding": finding,
+        "model": model,
+        "value": value,
+        "n": n,
+        "goal": goal,
+        "holds": said,
+    } | more
 
 
 def _kinds_of(run: Run) -> pd.Series:
@@ -95,7 +104,11 @@ def find_recall(run: Run) -> Iterator[dict[str, Any]]:
     every = full[full["count"].astype(str).eq("all")]
     each = full[~full["count"].astype(str).eq("all")].assign(count=lambda t: t["count"].astype(int))
     recall = each.sort_values("count")["recall"]
-    one = every.iloc[0] if len(every) else {"recall": float("nan"), "planted": 0, "low": float("nan"), "high": float("nan")}
+    one = (
+        every.iloc[0]
+        if len(every)
+        else {"recall": float("nan"), "planted": 0, "low": float("nan"), "high": float("nan")}
+    )
     yield _line("recall of full duplicates", model, float(one["recall"]), int(one["planted"]),
                 f"at least {LEAST_RECALL}", float(one["recall"]) >= LEAST_RECALL,
                 low=float(one["low"]), high=float(one["high"]))  # fmt: skip
@@ -116,7 +129,11 @@ def find_areas(run: Run) -> Iterator[dict[str, Any]]:
     for model in run.evaluation["model"].unique():
         for negatives in ("held_out", "repeated"):
             for detector, least in LEAST_AUC.items():
-                some = table[table["model"].eq(model) & table["negatives"].eq(negatives) & table["detector"].eq(detector)]
+                some = table[
+                    table["model"].eq(model)
+                    & table["negatives"].eq(negatives)
+                    & table["detector"].eq(detector)
+                ]
                 if some.empty:
                     continue
                 one = some.iloc[0]
@@ -124,7 +141,9 @@ def find_areas(run: Run) -> Iterator[dict[str, Any]]:
                 name = f"{detector} AUC, full against {negatives}"
                 n = int(min(one["n_pos"], one["n_neg"]))
                 if model == run.duplicated:
-                    yield _line(name, model, auc, n, f"at least {least}", auc >= least, low=low, high=high)
+                    yield _line(
+                        name, model, auc, n, f"at least {least}", auc >= least, low=low, high=high
+                    )
                 elif model == run.deduplicated:
                     yield _line(name, model, auc, n, "about 0.5: the interval holds it",
                                 low <= 0.5 <= high, low=low, high=high)  # fmt: skip
@@ -133,7 +152,9 @@ def find_areas(run: Run) -> Iterator[dict[str, Any]]:
 def find_blind(run: Run) -> Iterator[dict[str, Any]]:
     """What reads captions alone tells nothing: by kind, and in the pool of the attack."""
     model = run.duplicated
-    pool = run.evaluation[run.evaluation["model"].eq(model) & run.evaluation["positives"].eq("full")]
+    pool = run.evaluation[
+        run.evaluation["model"].eq(model) & run.evaluation["positives"].eq("full")
+    ]
     kinds = run.kinds[run.kinds["model"].eq(model) & run.kinds["count"].astype(str).eq("all")]
     for title, table, by in (("kind", kinds, "kind"), ("negatives", pool, "negatives")):
         blind = table[table["blind"].astype(bool) & table["auc"].notna()]
@@ -149,7 +170,9 @@ def find_blind(run: Run) -> Iterator[dict[str, Any]]:
 
 def find_precision(run: Run) -> Iterator[dict[str, Any]]:
     """Fig. 3: precision to the last prompt that ECS ranks and the post-filter keeps."""
-    some = run.precision[run.precision["model"].eq(run.duplicated) & run.precision["detector"].eq("ECS+Carlini")]
+    some = run.precision[
+        run.precision["model"].eq(run.duplicated) & run.precision["detector"].eq("ECS+Carlini")
+    ]
     last = some.sort_values("k").tail(1)
     value = float(last["precision"].iloc[0]) if len(last) else float("nan")
     yield _line("precision of ECS and post-filter, to the last", run.duplicated, value,
@@ -173,7 +196,14 @@ def find_labels(run: Run) -> Iterator[dict[str, Any]]:
         n = asked[model]
         yield _line("exact copies", model, own["MV"], n, f"at most {MOST_EXACT:.0%} of {base['MV']}",
                     own["MV"] <= MOST_EXACT * base["MV"])  # fmt: skip
-        yield _line("retrieved copies", model, own["RV"], n, f"at most {MOST_RETRIEVED}", own["RV"] <= MOST_RETRIEVED)
+        yield _line(
+            "retrieved copies",
+            model,
+            own["RV"],
+            n,
+            f"at most {MOST_RETRIEVED}",
+            own["RV"] <= MOST_RETRIEVED,
+        )
         yield _line("templates", model, own["TV"], n, f"at least {LEAST_TEMPLATE:.0%} of {base['TV']}",
                     base["TV"] > 0 and own["TV"] >= LEAST_TEMPLATE * base["TV"])  # fmt: skip
     for model in run.tuned:
@@ -183,7 +213,14 @@ def find_labels(run: Run) -> Iterator[dict[str, Any]]:
     for model in run.others:
         for label, title in (("MV", "exact copies"), ("TV", "templates")):
             value = counts[model][label]
-            yield _line(title, model, value, asked[model], f"some, fewer than {base[label]}", 0 < value < base[label])
+            yield _line(
+                title,
+                model,
+                value,
+                asked[model],
+                f"some, fewer than {base[label]}",
+                0 < value < base[label],
+            )
 
 
 def find_duplication(run: Run) -> Iterator[dict[str, Any]]:

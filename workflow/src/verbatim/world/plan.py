@@ -177,10 +177,8 @@ def _plant_family(plan: _Plan, drawing: int, members: int) -> None:
 
 def scenes_of(table: pd.DataFrame) -> list[Scene]:
     """The scene of each row of a table with the columns SCENE."""
-    return [
-        Scene(int(one.scene), int(one.drawing), int(one.filling), str(one.distortion))
-        for one in table[SCENE].itertuples()
-    ]
+    columns = (table[name].tolist() for name in SCENE)
+    return [Scene(*numbers) for numbers in zip(*columns, strict=True)]
 
 
 def list_images(truth: pd.DataFrame) -> list[Scene]:

@@ -21,7 +21,10 @@ DISTORTIONS = ("none", "jpeg", "shift_x", "shift_y", "crop", "bright")
 # verbatim (0.12): no blur and no plain colour is a near-duplicate of any scene
 CONTRAST = 0.18
 MAIN = (0.6, 0.95)  # side of the main drawing, as a share of the image's
-WIDE = (0.8, 0.95)  # of a template family's: what its members differ in is a large part of the image
+WIDE = (
+    0.8,
+    0.95,
+)  # of a template family's: what its members differ in is a large part of the image
 SECOND = (0.25, 0.4)
 FILLING = 0.28  # ASSUME: as CONTRAST, of what fills the drawing of a template family's member
 
