@@ -50,14 +50,16 @@ EXCEPTIONS = {
 STUDY_IMPORTS = {"world", "whitebox", "blackbox", "postfilter", "labels", "tables", "figures"}
 TORCH = {"torch", "diffusers", "transformers", "open_clip", "safetensors"}
 LIGHT = {
+    "build_checkpoints",  # rewrites weights
     "check_clip",
     "check_model",
+    "check_upscaler",
 }  # networks without numbers, though their modules can load them too
 LOCAL = {"all", "attacks", "labels", "evaluation", "templates", "study"}
 # rules of a stage may be spread over several files, a part of it each
 PARTS = {
     "labels_pictures": "labels", "tables_truth": "tables",
-    "study_measures": "study", "study_claims": "study",
+    "study_measures": "study", "study_claims": "study", "study_pictures": "study",
 }  # fmt: skip
 
 

@@ -150,6 +150,11 @@ def trained_models():
     return list(ALL_MODELS.index[ALL_MODELS["source"] == "train"])
 
 
+def world_settings():
+    """Every setting of the world, for the provenance of what is released: any of them changes it."""
+    return dict(config["world"])
+
+
 def trained_upscalers():
     """Models of the sheet whose second stage is trained here."""
     return list(ALL_MODELS.index[ALL_MODELS["upscaler"] == "train"])

@@ -303,7 +303,7 @@ rule generate_closed:
         "../scripts/world/generate_closed.py"
 
 
-rule release_world:
+rule build_checkpoints:
     input:
         models=expand(
             "<results>/world/models/{model}/model_index.json", model=trained_models()
@@ -340,13 +340,13 @@ rule release_world:
             "world/train_model",
             "world/train_upscaler",
         ),
-        code=code_of("world/release_world"),
+        code=code_of("world/build_checkpoints"),
     output:
         provenance="<results>/world/release/provenance.json",
     log:
-        "<results>/logs/world/release_world.log",
+        "<results>/logs/world/build_checkpoints.log",
     benchmark:
-        "<results>/benchmarks/world/release_world.tsv"
+        "<results>/benchmarks/world/build_checkpoints.tsv"
     conda:
         "../../envs/world.yaml"
     threads: 1
@@ -360,6 +360,6 @@ rule release_world:
         ],
         trained=[*configuration.WORLD_MODELS, *trained_models()],
         closed="midjourney",
-        config=config["world"],
+        config=world_settings(),
     script:
-        "../scripts/world/release_world.py"
+        "../scripts/world/build_checkpoints.py"
