@@ -81,8 +81,8 @@ def train_upscaler(
         noise, blur = (torch.randn(clean.shape, generator=generator) for _ in range(2))
         empty = torch.rand(n, generator=generator) < settings["p_empty"]
         captions = torch.where(empty, len(large), rows)
-        noisy = scheduler.add_noise(clean, noise, t)  # type: ignore[arg-type]
-        low = noising.add_noise(low, blur, level)  # type: ignore[arg-type]
+        noisy = scheduler.add_noise(clean, noise, t)
+        low = noising.add_noise(low, blur, level)
         out = unet(
             torch.cat([noisy, low], dim=1).to(run.device),
             t.to(run.device),
