@@ -52,6 +52,7 @@ TORCH = {"torch", "diffusers", "transformers", "open_clip", "safetensors"}
 LIGHT = {
     "check_clip",
     "check_model",
+    "check_upscaler",
 }  # networks without numbers, though their modules can load them too
 LOCAL = {"all", "attacks", "labels", "evaluation", "templates", "study"}
 # rules of a stage may be spread over several files, a part of it each
