@@ -88,6 +88,7 @@ def test_its_folder_is_diffusers_own_and_has_no_text_encoder(made_pictures, tmp_
     assert loaded.tokenizer is None
     assert loaded.scheduler.config.beta_schedule == "squaredcos_cap_v2"
     assert loaded.scheduler.config.sample_max_value == 1.0
+    assert loaded.scheduler.config.prediction_type == "v_prediction"
     assert loaded.image_noising_scheduler.config.beta_schedule == "squaredcos_cap_v2"
     assert loaded.unet.config.in_channels == 6
 

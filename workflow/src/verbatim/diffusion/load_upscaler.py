@@ -175,7 +175,7 @@ def check_upscaler(folder: Path, first: Path, family: str, settings: UpscalerSet
 
     one, (text, *_) = load.assemble(first, family, None, "meta")
     two = _assemble(folder, family, one, settings, None)
-    states = torch.empty(1, one.tokens, text.config.hidden_size, device="meta")  # type: ignore[attr-defined]
+    states = torch.empty(1, one.tokens, text.config.hidden_size, device="meta")
     try:
         with torch.no_grad():
             x = torch.empty(1, *two.shape, device="meta")

@@ -14,17 +14,20 @@ from verbatim.world.autoencoder import to_model
 from verbatim.world.training import TrainingRun, draw_noised, high_noise_weight
 
 
-def make_scheduler(sample_max_value: float = 1.5) -> DDPMScheduler:
-    """IF's noise: squared-cosine betas, epsilon prediction, learned range of variances, thresholding.
+def make_scheduler(
+    sample_max_value: float = 1.5, prediction_type: str = "epsilon"
+) -> DDPMScheduler:
+    """IF's noise: squared-cosine betas, learned range of variances, dynamic thresholding.
 
     sample_max_value : bound of dynamic thresholding; 1.5 in stage I and 1.0 in stage II (diffusers,
         scripts/convert_if.py).
+    prediction_type : IF predicts epsilon in both stages.
     """
     return DDPMScheduler(
         num_train_timesteps=1000,
         beta_schedule="squaredcos_cap_v2",
         variance_type="learned_range",
-        prediction_type="epsilon",
+        prediction_type=prediction_type,
         thresholding=True,
         dynamic_thresholding_ratio=0.95,
         sample_max_value=sample_max_value,

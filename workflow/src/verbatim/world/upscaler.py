@@ -14,6 +14,10 @@ from verbatim.world.autoencoder import to_model
 from verbatim.world.pixel import Variance, make_scheduler, make_unet
 from verbatim.world.training import TrainingRun
 
+# ASSUME: stage II predicts v (Salimans and Ho 2022) where IF predicts epsilon. At high noise the error of the image
+# is sigma times that of epsilon, more than a training of minutes can make good; on a trial the images of an epsilon
+# model were worse than the enlarged ones that it is given
+PREDICTION = "v_prediction"
 SAMPLE_MAX_VALUE = 1.0  # diffusers, scripts/convert_if.py, stage II
 
 
@@ -63,7 +67,7 @@ def train_upscaler(
     settings : steps, batch, learning_rate, ema, p_empty; crop, side of a crop in pixels; levels, noise
         levels of the augmentation are drawn below it, of 1,000.
     """
-    scheduler, noising = make_scheduler(SAMPLE_MAX_VALUE), make_noising_scheduler()
+    scheduler, noising = make_scheduler(SAMPLE_MAX_VALUE, PREDICTION), make_noising_scheduler()
     abar, variance = scheduler.alphas_cumprod, Variance(scheduler, run.device)
     large, small = (to_model(one) for one in images)
     size, crop = large.shape[-1], min(settings["crop"], large.shape[-1])
@@ -81,17 +85,19 @@ def train_upscaler(
         noise, blur = (torch.randn(clean.shape, generator=generator) for _ in range(2))
         empty = torch.rand(n, generator=generator) < settings["p_empty"]
         captions = torch.where(empty, len(large), rows)
-        noisy = scheduler.add_noise(clean, noise, t)  # type: ignore[arg-type]
-        low = noising.add_noise(low, blur, level)  # type: ignore[arg-type]
+        noisy = scheduler.add_noise(clean, noise, t)
+        low = noising.add_noise(low, blur, level)
         out = unet(
             torch.cat([noisy, low], dim=1).to(run.device),
             t.to(run.device),
             states[captions].to(run.device),
             class_labels=level.to(run.device),
         ).sample
-        eps, fraction = out.chunk(2, dim=1)
-        error = noise.to(run.device) - eps
-        return error.square().mean() + variance.loss(t, error.detach(), fraction)
+        v, fraction = out.chunk(2, dim=1)
+        error = scheduler.get_velocity(clean, noise, t).to(run.device) - v
+        # the error of epsilon, which the variance is learned from, is sqrt(abar) times that of v
+        signal = abar[t].sqrt().view(-1, 1, 1, 1).to(run.device)
+        return error.square().mean() + variance.loss(t, (signal * error).detach(), fraction)
 
     for state in trainer.run(loss_of):
         run.tell(*state)
@@ -104,7 +110,7 @@ def save_upscaler(folder: Path, unet: UNet2DConditionModel) -> None:
         tokenizer=None,
         text_encoder=None,
         unet=unet,
-        scheduler=make_scheduler(SAMPLE_MAX_VALUE),
+        scheduler=make_scheduler(SAMPLE_MAX_VALUE, PREDICTION),
         image_noising_scheduler=make_noising_scheduler(),
         safety_checker=None,
         feature_extractor=None,
