@@ -153,7 +153,7 @@ def sheet(tmp_path):
 
     def write(*cells: tuple[str, str, str]) -> Path:
         table = pd.read_csv(
-            ROOT / "config" / "models.tsv", sep="\t", dtype=str, keep_default_na=False
+            ROOT / "config" / "models_train.tsv", sep="\t", dtype=str, keep_default_na=False
         )
         for model, column, value in cells:
             table.loc[table.model == model, column] = value
@@ -286,12 +286,10 @@ def test_the_models_behind_a_word_for_candidates():
 def test_prompts_are_planned_for_the_selected_and_the_held_out(config):
     n = config["dedup"]["n_prompts"]
     planted = config["world"]["planted"]
-    of = planted["held_out_of"]
-    held_out = planted["held_out"] + of["near"] + of["picture_only"] + of["template"]
+    held_out = sum(planted["held_out"].values())
+    assert held_out >= 300
     assert planned_prompts(config) == n + held_out
-    del planted["held_out_of"]  # may be left out
-    assert planned_prompts(config) == n + planted["held_out"]
-    for own, beside in (("", 0), ("captions.txt", planted["held_out"])):
+    for own, beside in (("", 0), ("captions.txt", held_out)):
         assert planned_prompts(change(config, "inputs.extra_prompts", own)) == n + beside
 
 
@@ -313,7 +311,7 @@ def test_each_stage_plans_for_what_the_one_before_can_hand_it(config, sheet):
     few = change(config, "dedup.n_prompts", 100)
     assert planned("labels", "openjourney", few) == planned("blackbox", config=few) == 100
     planted = config["world"]["planted"]
-    held_out = planted["held_out"] + sum(planted["held_out_of"].values())
+    held_out = sum(planted["held_out"].values())
     world = change(config, "inputs.extra_prompts", "world")
     assert planned("labels", "if", world) == 70 + held_out
 
@@ -326,7 +324,7 @@ def test_models_that_name_each_other_for_candidates_can_be_planned(config, sheet
 
 def test_a_users_own_prompts_are_planned_for_by_the_lines_of_their_file(config, tmp_path):
     n, planted = config["dedup"]["n_prompts"], config["world"]["planted"]
-    held_out = planted["held_out"] + sum(planted["held_out_of"].values())
+    held_out = sum(planted["held_out"].values())
     (tmp_path / "mine.csv").write_text("caption\na cat\na dog\n")
     pd.DataFrame({"caption": ["a", "b"]}).to_parquet(tmp_path / "mine.parquet")
     (tmp_path / "broken.parquet").write_text("no")
@@ -354,14 +352,31 @@ def test_the_world_has_all_that_it_asks_for_and_own_data_with_own_models_too(
     check_sources(own_data, models, select_models(models, ["sd1", "if"]))
 
 
-@pytest.mark.parametrize("key", ["clip", "extra_prompts"])
-def test_the_worlds_clip_and_captions_are_refused_beside_own_data(own_data, sheet, key):
+RELEASED_CLIP = "workflow/resources/world/clip"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("clip", "world"), ("clip", RELEASED_CLIP), ("extra_prompts", "world")],
+)
+def test_the_worlds_clip_and_captions_are_refused_beside_own_data(own_data, sheet, key, value):
     models = read_models(sheet(("sd1", "source", "a")), ROOT)
-    wrong = change(own_data, f"inputs.{key}", "world")
+    wrong = change(own_data, f"inputs.{key}", value)
     with pytest.raises(
-        ConfigError, match=rf"^config: inputs\.{key} is 'world', but .*'laion'; name"
+        ConfigError, match=rf"^config: inputs\.{key} is '{value}', which .*'laion'; name"
     ):
         check_sources(wrong, models, select_models(models, ["sd1"]))
+
+
+def test_the_worlds_released_models_are_refused_beside_own_data(own_data, config):
+    """They would draw nothing that a user asks for, and no file would be missing."""
+    models = read_models(ROOT / config["models"], ROOT)
+    chosen = select_models(models, ["sd1"])
+    check_sources(config, models, chosen)
+    with pytest.raises(
+        ConfigError, match=r"sd1 has the source 'workflow/resources/world/sd1'.*'laion'"
+    ):
+        check_sources(own_data, models, chosen)
 
 
 def test_models_to_train_are_refused_beside_own_data_also_where_another_needs_them(own_data, sheet):

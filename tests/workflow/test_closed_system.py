@@ -22,7 +22,7 @@ def tree(tmp_path_factory) -> Tree:
         lines.append(f"{i}.png,caption {i},{i}")
     (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
     sheet = pd.read_csv(
-        tree.folder / "config/models.tsv", sep="\t", dtype=str, keep_default_na=False
+        tree.folder / "config/models_train.tsv", sep="\t", dtype=str, keep_default_na=False
     )
     sheet = sheet[sheet.model.isin(["sd1", "if"])].copy()
     changes = {

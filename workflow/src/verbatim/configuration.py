@@ -21,6 +21,7 @@ WORLD_MODELS = {
     BASE: {"family": "sd", "init": "", "training": "single"},
     CLOSED: {"family": "sd", "init": BASE, "training": "deduplicated"},
 }
+RELEASED = "workflow/resources/world"  # the embedded world's checkpoints
 RANKINGS = 3  # DCS, ECS, cliques: each gives a model with candidates `own` its best prompts
 
 
@@ -275,6 +276,11 @@ def needed_models(sheet: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:
     return sheet[sheet.index.isin(needed)]
 
 
+def is_released(path: str) -> bool:
+    """Whether a path of the config or the sheet lies in the embedded world's released folder."""
+    return Path(path).as_posix().rstrip("/").startswith(RELEASED)
+
+
 def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.DataFrame) -> None:
     """Refuse what only the world can give (its CLIP, captions, trainings) beside a user's own data,
     and a closed system without its manifest.
@@ -304,9 +310,17 @@ def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.Data
         "extra_prompts": "name a file of captions, or leave it empty",
     }
     problems = [
-        f"config: inputs.{key} is 'world', but inputs.source is {source!r}; {cure}"
+        f"config: inputs.{key} is {config['inputs'][key]!r}, which is the embedded world's, but inputs.source is "
+        f"{source!r}; {cure}"
         for key, cure in cures.items()
-        if config["inputs"][key] == "world"
+        if config["inputs"][key] == "world" or is_released(config["inputs"][key])
+    ]
+    problems += [
+        f"{config['models']}: {model} has the source {needed.source[model]!r}, which knows the embedded world alone, "
+        f"but inputs.source is {source!r}; give it a folder or a hub id as source, or select other models "
+        "(select_models, or another sheet in `models`)"
+        for model in needed.index
+        if is_released(needed.source[model])
     ]
     for model in needed.index[needed["source"] == "train"]:
         why = "is selected" if model in selected.index else "is needed by a selected model"
