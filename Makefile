@@ -25,7 +25,7 @@ empty :=
 comma := ,
 SEED_LIST = [$(subst $(empty) $(empty),$(comma),$(strip $(SEEDS)))]
 
-.PHONY: help table1 unlock all study study-quick test test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
+.PHONY: help table1 unlock all world world-check study study-quick test test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
 
 help:            ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 20
@@ -42,6 +42,12 @@ unlock: setup    ## after a killed run: end its SLURM jobs (PROFILE=slurm), take
 
 all: setup       ## everything: tables, figures, checks
 	$(SNAKEMAKE) $(SET) -- all
+
+world: setup     ## train the embedded world's models anew, in hours; results/trained/world/release
+	nice -n 10 $(SNAKEMAKE) --configfile config/config.yaml config/train.yaml $(SET) -- results/trained/world/release/provenance.json
+
+world-check: setup ## whether they show what the released ones show; results/trained/tables/findings.csv
+	$(SNAKEMAKE) --configfile config/config.yaml config/train.yaml $(SET) -- results/trained/tables/findings.csv
 
 study: setup     ## the copying study: what drives copies, what stops them; results/study
 	$(SNAKEMAKE) $(SET) -- study

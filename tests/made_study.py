@@ -79,6 +79,9 @@ def make_vae(folder: Path) -> Path:
         "learning_rate": 1e-3,
         "channels": [8, 16],
         "latent_channels": 4,
+        "crop": 16,
+        "whole_steps": 0,
+        "whole_learning_rate": 1e-3,
     }
     train_autoencoder(pictures(), settings, seed=1).save_pretrained(folder)
     return folder

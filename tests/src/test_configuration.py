@@ -19,6 +19,7 @@ from verbatim.configuration import (
     read_models,
     read_numbers,
     select_models,
+    upscaler_row,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,7 +159,7 @@ def sheet(tmp_path):
 
     def write(*cells: tuple[str, str, str]) -> Path:
         table = pd.read_csv(
-            ROOT / "config" / "models.tsv", sep="\t", dtype=str, keep_default_na=False
+            ROOT / "config" / "models_train.tsv", sep="\t", dtype=str, keep_default_na=False
         )
         for model, column, value in cells:
             table.loc[table.model == model, column] = value
@@ -191,6 +192,11 @@ def test_the_default_sheet_is_sound_and_a_job_is_told_what_it_loads_and_no_more(
         (("sd1", "dtype", "float8"), ["line 2", "dtype", "'float8'"]),
         (("sd1", "whitebox", "YES"), ["line 2", "whitebox", "'YES'"]),
         (("if", "candidates", "manifest"), ["if has the candidates 'manifest'", "'images'"]),
+        (("if", "upscaler", ""), ["if has the family 'if'", "no upscaler", "e.g. train"]),
+        (("if", "upscaler_revision", "abc"), ["if has the upscaler_revision 'abc'", "empty"]),
+        (("if", "source", "a/b"), ["if has the upscaler 'train'", "'a/b'", "a hub id"]),
+        (("sd1", "upscaler", "a/b"), ["sd1 has the upscaler 'a/b'", "only family if"]),
+        (("sd2", "upscaler_revision", "abc"), ["sd2 has the upscaler_revision 'abc'"]),
         (("if", "family", "images"), ["if has the family 'images'", "source", "give the folder"]),
     ],
     ids=lambda value: "-".join(value)[:30],
@@ -204,7 +210,7 @@ def test_a_wrong_cell_is_named_with_its_file_row_and_column(sheet, cell, words):
 
 def closed(sheet, source, *cells):
     """A sheet whose row `if` is a folder of pictures."""
-    changed = [("family", "images"), ("source", str(source)), ("training", "")]
+    changed = [("family", "images"), ("source", str(source)), ("training", ""), ("upscaler", "")]
     return sheet(*(("if", column, value) for column, value in changed), *cells)
 
 
@@ -234,6 +240,23 @@ def test_a_sheet_may_say_how_to_save_memory(sheet):
     assert loading_row(models, "sd2")["memory"] == "full"
     with pytest.raises(ConfigError, match=r"line 2: memory is 'less'"):
         read_models(sheet(("sd1", "memory", "less")), ROOT)
+
+
+def test_a_job_is_told_of_a_second_stage_and_how_it_generates(sheet, config):
+    models, sampling = read_models(sheet(), ROOT), config["sampling"]
+    assert upscaler_row(models, "sd1", sampling) == {}
+    assert upscaler_row(models, "if", sampling) == {
+        "source": "train", "revision": "", **sampling["upscaler"]
+    }  # fmt: skip
+    assert set(sampling["upscaler"]) == {"sampler", "steps", "guidance", "noise_level"}
+
+
+def test_a_sheet_without_the_columns_of_a_second_stage_has_none(sheet, tmp_path):
+    path = sheet()
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    table = table[table.family == "sd"].drop(columns=["upscaler", "upscaler_revision"])
+    table.to_csv(path, sep="\t", index=False)
+    assert read_models(path, ROOT)["upscaler"].tolist() == [""] * 4
 
 
 def test_a_mistyped_column_is_named_with_its_near_match(sheet):
@@ -319,12 +342,10 @@ def test_the_models_behind_a_word_for_candidates():
 def test_prompts_are_planned_for_the_selected_and_the_held_out(config):
     n = config["dedup"]["n_prompts"]
     planted = config["world"]["planted"]
-    of = planted["held_out_of"]
-    held_out = planted["held_out"] + of["near"] + of["picture_only"] + of["template"]
+    held_out = sum(planted["held_out"].values())
+    assert held_out >= 300
     assert planned_prompts(config) == n + held_out
-    del planted["held_out_of"]  # may be left out
-    assert planned_prompts(config) == n + planted["held_out"]
-    for own, beside in (("", 0), ("captions.txt", planted["held_out"])):
+    for own, beside in (("", 0), ("captions.txt", held_out)):
         assert planned_prompts(change(config, "inputs.extra_prompts", own)) == n + beside
 
 
@@ -346,7 +367,7 @@ def test_each_stage_plans_for_what_the_one_before_can_hand_it(config, sheet):
     few = change(config, "dedup.n_prompts", 100)
     assert planned("labels", "openjourney", few) == planned("blackbox", config=few) == 100
     planted = config["world"]["planted"]
-    held_out = planted["held_out"] + sum(planted["held_out_of"].values())
+    held_out = sum(planted["held_out"].values())
     world = change(config, "inputs.extra_prompts", "world")
     assert planned("labels", "if", world) == 70 + held_out
 
@@ -359,7 +380,7 @@ def test_models_that_name_each_other_for_candidates_can_be_planned(config, sheet
 
 def test_a_users_own_prompts_are_planned_for_by_the_lines_of_their_file(config, tmp_path):
     n, planted = config["dedup"]["n_prompts"], config["world"]["planted"]
-    held_out = planted["held_out"] + sum(planted["held_out_of"].values())
+    held_out = sum(planted["held_out"].values())
     (tmp_path / "mine.csv").write_text("caption\na cat\na dog\n")
     pd.DataFrame({"caption": ["a", "b"]}).to_parquet(tmp_path / "mine.parquet")
     (tmp_path / "broken.parquet").write_text("no")
@@ -381,22 +402,43 @@ def test_the_world_has_all_that_it_asks_for_and_own_data_with_own_models_too(
 ):
     models = read_models(sheet(), ROOT)
     check_sources(config, models, models)
-    models = read_models(sheet(("sd1", "source", "a"), ("if", "source", "b")), ROOT)
+    models = read_models(
+        sheet(("sd1", "source", "a"), ("if", "source", "b"), ("if", "upscaler", "c")), ROOT
+    )
     check_sources(own_data, models, select_models(models, ["sd1", "if"]))
 
 
-@pytest.mark.parametrize("key", ["clip", "extra_prompts"])
-def test_the_worlds_clip_and_captions_are_refused_beside_own_data(own_data, sheet, key):
+RELEASED_CLIP = "workflow/resources/world/clip"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("clip", "world"), ("clip", RELEASED_CLIP), ("extra_prompts", "world")],
+)
+def test_the_worlds_clip_and_captions_are_refused_beside_own_data(own_data, sheet, key, value):
     models = read_models(sheet(("sd1", "source", "a")), ROOT)
-    wrong = change(own_data, f"inputs.{key}", "world")
+    wrong = change(own_data, f"inputs.{key}", value)
     with pytest.raises(
-        ConfigError, match=rf"^config: inputs\.{key} is 'world', but .*'laion'; name"
+        ConfigError, match=rf"^config: inputs\.{key} is '{value}', which .*'laion'; name"
     ):
         check_sources(wrong, models, select_models(models, ["sd1"]))
 
 
+def test_the_worlds_released_models_are_refused_beside_own_data(own_data, config):
+    """They would draw nothing that a user asks for, and no file would be missing."""
+    models = read_models(ROOT / config["models"], ROOT)
+    chosen = select_models(models, ["sd1"])
+    check_sources(config, models, chosen)
+    with pytest.raises(
+        ConfigError, match=r"sd1 has the source 'workflow/resources/world/sd1'.*'laion'"
+    ):
+        check_sources(own_data, models, chosen)
+
+
 def test_models_to_train_are_refused_beside_own_data_also_where_another_needs_them(own_data, sheet):
-    models = read_models(sheet(("sd1", "source", "a"), ("if", "source", "b")), ROOT)
+    models = read_models(
+        sheet(("sd1", "source", "a"), ("if", "source", "b"), ("if", "upscaler", "c")), ROOT
+    )
     with pytest.raises(ConfigError) as err:
         check_sources(own_data, models, models)
     lines = str(err.value).split("\n")
@@ -404,7 +446,12 @@ def test_models_to_train_are_refused_beside_own_data_also_where_another_needs_th
     assert all("'train'" in line and "give it a folder or a hub id" in line for line in lines)
 
     # candidates from a model that is trained, and that one's start
-    cells = [("if", "source", "b"), ("if", "candidates", "top:sd2"), ("sd2", "init", "sd1")]
+    cells = [
+        ("if", "source", "b"),
+        ("if", "upscaler", "c"),
+        ("if", "candidates", "top:sd2"),
+        ("sd2", "init", "sd1"),
+    ]
     models = read_models(sheet(*cells), ROOT)
     with pytest.raises(ConfigError) as err:
         check_sources(own_data, models, select_models(models, ["if"]))

@@ -60,6 +60,22 @@ def test_a_branch_is_no_pin_and_a_folder_needs_none(config, sheet, tmp_path, mon
     check_revisions(config, sheet, some)
 
 
+def test_a_second_stage_is_pinned_as_its_first(config, sheet):
+    some = select_models(sheet, ["if"])
+    for said in ("", "main"):
+        sheet.loc["if", "upscaler_revision"] = said
+        with pytest.raises(ConfigError) as err:
+            check_revisions(config, sheet, some)
+        assert len(str(err.value).splitlines()) == 1
+        upscaler = sheet.loc["if", "upscaler"]
+        for word in [
+            f"if: {upscaler!r}",
+            "upscaler_revision",
+            f"https://huggingface.co/{upscaler}",
+        ]:
+            assert word in str(err.value)
+
+
 def test_the_clip_is_the_folder_or_the_snapshot_in_the_cache(config, tmp_path):
     for folder in ("world", str(tmp_path), "a/relative/folder", "owner/name"):
         config["inputs"]["clip"] = folder

@@ -96,8 +96,10 @@ def test_a_missing_shard_is_named_before_anything_is_planned(tree, source):
 
 
 def test_what_only_the_world_has_is_refused_beside_a_users_folder(tree, source, tmp_path):
-    done, results = run(tree, source, "table1.csv", models="config/models.tsv")
-    assert_refused(done, "config/models.tsv: sd1 is selected and has the source 'train'", "sd2")
+    done, results = run(tree, source, "table1.csv", models="config/models_train.tsv")
+    assert_refused(
+        done, "config/models_train.tsv: sd1 is selected and has the source 'train'", "sd2"
+    )
     assert "Traceback" not in done.text
     assert not results.exists()
 

@@ -30,6 +30,7 @@ def commands(target: str, *variables: str) -> list[list[str]]:
     # a shell does the loops and the quoting; in place of snakemake it prints what it was given
     lines = [line for line in shown.splitlines() if "setup.sh" not in line]
     told = "\n".join(lines).replace(".venv/bin/snakemake", "printf '%q '")
+    told = told.replace("nice -n 10 printf", "printf")
     told = told.replace("|| exit 1", "; echo") + "\n"
     out = subprocess.run(["bash", "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
     return [shlex.split(line) for line in out.stdout.splitlines()]
@@ -52,6 +53,17 @@ def test_table_1_is_made_of_the_default_config_or_with_changes():
     assert settings(changed) == ["select_models=[sd2]", "world={seed: 4}"]
     assert "-n" in changed[: changed.index("--config")]
     assert changed[-2:] == ["--", "results/table1.csv"]
+
+
+def test_the_world_is_trained_and_checked_with_the_overlay_and_the_changes_of_the_user():
+    (world,) = commands("world", "CONFIG=world='{seed: 1}'")
+    (check,) = commands("world-check", "CONFIG=world='{seed: 1}'")
+    for command in (world, check):
+        assert "config/train.yaml" in command
+        assert settings(command) == ["world={seed: 1}"]
+    overlay = yaml.safe_load((ROOT / "config" / "train.yaml").read_text("utf-8"))
+    assert world[-1] == f"{overlay['results']}/world/release/provenance.json"
+    assert check[-1] == f"{overlay['results']}/tables/findings.csv"
 
 
 def test_each_seed_is_a_world_with_the_changes_of_the_user():

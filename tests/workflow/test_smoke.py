@@ -23,9 +23,11 @@ from verbatim.records import read_table, write_table
 TOLERANCE = 1e-4  # relative, float32: what a batch or a shard may change in a score
 MODELS = ["sd1", "sd2", "if", "openjourney", "realisticvision"]
 TRAININGS = {
-    "build_pictures",
+    "build_drawings",
     "build_dataset",
     "train_clip",
+    "train_text_encoder",
+    "train_upscaler",
     "train_vae",
     "train_model",
     "embed_rows",
@@ -165,7 +167,7 @@ def test_a_second_run_does_nothing(tree, made):
 
 def changed_sheet(tree: Tree, model: str, column: str, value: str) -> str:
     table = pd.read_csv(
-        tree.folder / "config/models.tsv", sep="\t", dtype=str, keep_default_na=False
+        tree.folder / "config/models_train.tsv", sep="\t", dtype=str, keep_default_na=False
     )
     table.loc[table.model == model, column] = value
     path = tree.folder / f"models-{model}-{column}.tsv"

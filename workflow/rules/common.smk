@@ -142,6 +142,7 @@ def all_tables():
     names += ["precision"] if attacked_models() else []
     names += ["recall", "confusion"] if WORLD else []
     names += ["evaluation", "kinds", "depths"] if WORLD and attacked_models() else []
+    names += ["findings"] if WORLD and finding_roles()["duplicated"] else []
     names += ["agreement"] if authors_models() else []
     tables = [f"<results>/tables/{name}.csv" for name in names]
     return ["<results>/table1.csv", *tables, "<results>/tables/tables.html"]
@@ -191,7 +192,10 @@ def bundle_settings(wildcards):
     """What a bundle says of how its finding was computed, and what replays it."""
     labels, sampling = config["labels"], config["sampling"]
     return {
-        "sampling": {key: sampling[key] for key in ("sampler", "spacing", "steps", "guidance")},
+        "sampling": {
+            key: sampling[key] for key in ("sampler", "spacing", "steps", "guidance")
+        }
+        | {"upscaler": upscaler_settings(wildcards)},
         "labels": {
             key: labels[key] for key in ("preset", "size", "order", "mask", "guards")
         }

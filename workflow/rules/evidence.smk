@@ -131,6 +131,9 @@ rule build_bundle:
         model=model_folder,
         weights=model_weights,
         checked=checked_model,
+        upscaler=upscaler_folder,
+        upscaler_weights=upscaler_weights,
+        upscaler_checked=checked_upscaler,
         computed=code_of(
             "labels/generate_candidates",
             "labels/label_candidates",
@@ -152,6 +155,7 @@ rule build_bundle:
         runtime=grow(60),
     params:
         model=loading_row,
+        upscaler=upscaler_settings,
         settings=bundle_settings,
         home=str(workflow.basedir),
         images=config["privacy"]["images"],

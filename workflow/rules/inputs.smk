@@ -8,6 +8,7 @@
 #          <results>/inputs/models/{model}.tsv       what is loaded of a model that is not trained here, with digests
 #          <results>/inputs/clip.tsv               how well inputs.clip meets the source's own embeddings
 #          <results>/inputs/clip_files.tsv         what is loaded of a CLIP that is not trained here, with digests
+#          <results>/inputs/upscalers/{model}.tsv    the same of its second stage, if it has one
 #          <results>/inputs/img_emb/img_emb_{shard}.npy   embeddings of img2dataset's pictures
 #          <results>/inputs/rows/{shard}.parquet   one row a training row: url, caption, where its picture is, status
 #          <results>/inputs/sha256.txt             on demand: sha256 of every byte of the source, for sha256sum -c
@@ -62,6 +63,33 @@ rule check_model:
         loaded=loaded_state,
     script:
         "../scripts/inputs/check_model.py"
+
+
+rule check_upscaler:
+    input:
+        model=model_folder,
+        upscaler=upscaler_folder,
+        checked=checked_model,
+        code=code_of("inputs/check_upscaler"),
+    output:
+        files="<results>/inputs/upscalers/{model}.tsv",
+    log:
+        "<results>/logs/inputs/check_upscaler/{model}.log",
+    benchmark:
+        "<results>/benchmarks/inputs/check_upscaler/{model}.tsv"
+    priority: 1000
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(4000),
+        runtime=grow(60),
+    params:
+        model=loading_row,
+        upscaler=upscaler_settings,
+        loaded=upscaler_state,
+    script:
+        "../scripts/inputs/check_upscaler.py"
 
 
 rule check_clip_files:

@@ -54,6 +54,9 @@ rule generate_candidates:
         selection="<results>/labels/{model}/selection.parquet",
         model=model_folder,
         weights=model_weights,
+        upscaler=upscaler_folder,
+        upscaler_weights=upscaler_weights,
+        upscaler_checked=checked_upscaler,
         checked=checked_model,
         code=code_of("labels/generate_candidates"),
     output:
@@ -74,6 +77,7 @@ rule generate_candidates:
         runtime=grow(480),
     params:
         model=loading_row,
+        upscaler=upscaler_settings,
         seeds=config["labels"]["seeds"],
         prompts_a_shard=config["labels"]["prompts_a_shard"],
         prompts_a_part=config["labels"]["prompts_a_part"],

@@ -13,10 +13,10 @@ if not WORLD:
 def input_shards():
     """Names of the embedding shards: known at parse time, planned for the world, listed for a folder."""
     if WORLD:
-        from verbatim.world import planting
+        from verbatim.world import plan
 
         return shards(
-            planting.count_rows(config["world"]["planted"]),
+            plan.count_rows(config["world"]["planted"]),
             config["world"]["rows_a_shard"],
         )
     return list(SOURCE.shards)

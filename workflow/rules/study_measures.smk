@@ -11,9 +11,8 @@ rule embed_pool:
     input:
         pool=rules.select_pool.output.pool,
         pictures=rules.build_pictures.output.pictures,
-        clip=clip_file("open_clip_config.json"),
-        clip_weights=clip_file("open_clip_model.safetensors"),
-        clip_files=listed_clip(),
+        clip=rules.train_study_clip.output.config,
+        clip_weights=rules.train_study_clip.output.weights,
         detectors=detector_files,
         code=code_of("study/embed_pool"),
     output:
@@ -46,9 +45,8 @@ rule count_similarity:
         pictures=rules.generate_point.output.pictures,
         generations=rules.generate_point.output.generations,
         features=rules.embed_pool.output.features,
-        clip=clip_file("open_clip_config.json"),
-        clip_weights=clip_file("open_clip_model.safetensors"),
-        clip_files=listed_clip(),
+        clip=rules.train_study_clip.output.config,
+        clip_weights=rules.train_study_clip.output.weights,
         detectors=detector_files,
         code=code_of("study/count_similarity"),
     output:
@@ -84,9 +82,8 @@ rule count_dataset:
         pool=rules.select_pool.output.pool,
         table=rules.build_pictures.output.table,
         features=rules.embed_pool.output.features,
-        clip=clip_file("open_clip_config.json"),
-        clip_weights=clip_file("open_clip_model.safetensors"),
-        clip_files=listed_clip(),
+        clip=rules.train_study_clip.output.config,
+        clip_weights=rules.train_study_clip.output.weights,
         states=of_dataset_points("<results>/study/points/{point}/{seed}/state.parquet"),
         similarities=of_dataset_points(
             "<results>/study/runs/{point}/{seed}/none/similarities.parquet"
@@ -184,9 +181,8 @@ rule count_users:
         pictures=rules.generate_users.output.pictures,
         generations=rules.generate_users.output.generations,
         features=rules.embed_pool.output.features,
-        clip=clip_file("open_clip_config.json"),
-        clip_weights=clip_file("open_clip_model.safetensors"),
-        clip_files=listed_clip(),
+        clip=rules.train_study_clip.output.config,
+        clip_weights=rules.train_study_clip.output.weights,
         detectors=detector_files,
         code=code_of("study/count_users"),
     output:

@@ -20,13 +20,15 @@ from verbatim.images import (
 )
 from verbatim.records import prompt_id, read_table, write_table
 
+HOW = {"sampler": "ddim", "steps": 2, "guidance": 4.0, "noise_level": 250}
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return make_sd(tmp_path_factory.mktemp("model"), size=16)
 
 
-def run(folder, model, run_script, n=3, size=100):
+def run(folder, model, run_script, n=3, size=100, family="sd", **second):
     folder.mkdir(exist_ok=True)
     captions = CAPTIONS[:n]
     selection = pd.DataFrame(
@@ -44,10 +46,11 @@ def run(folder, model, run_script, n=3, size=100):
     for i, shard in enumerate(shards):
         run_script(
             "labels/generate_candidates.py",
-            input={"selection": folder / "selection.parquet", "model": model / "model_index.json"},
+            input={"selection": folder / "selection.parquet", "model": model / "model_index.json", **second},
             output={"images": images[i], "cost": costs[i]},
             params={
-                "model": {"family": "sd", "source": "train"}, "seeds": [0, 5], "prompts_a_shard": size,
+                "model": {"family": family, "source": "train"}, "seeds": [0, 5], "prompts_a_shard": size,
+                "upscaler": {"source": "train", "revision": "", **HOW} if second else {},
                 "prompts_a_part": 2, "sampler": "heun", "spacing": "karras", "steps": 2, "guidance": 3.0, "batch": 4,
                 "last": shard == shards[-1], "kept": folder / "kept",
             },
@@ -177,3 +180,42 @@ def test_no_candidate_makes_an_empty_archive_without_loading_the_model(tmp_path,
     assert cost["unet_rows"] == 0
     with ImageArchive(tmp_path / "images.zip") as archive:
         assert archive.names() == []
+
+
+def test_the_pictures_of_a_model_of_two_stages_are_stage_twos_and_each_stage_is_counted(
+    tmp_path, run_script, tiny_if, tiny_upscaler
+):
+    index = tiny_upscaler / "model_index.json"
+    run(tmp_path / "whole", tiny_if, run_script, family="if", upscaler=index)
+    run(tmp_path / "cut", tiny_if, run_script, size=2, family="if", upscaler=index)
+    with (
+        ImageArchive(tmp_path / "whole/images.zip") as whole,
+        ImageArchive(tmp_path / "cut/images.zip") as cut,
+    ):
+        assert len(whole.names()) == 6
+        for name in whole.names():
+            assert whole.read(name).shape == (32, 32, 3)
+            assert np.abs(whole.read(name) - cut.read(name)).max() <= 1.01 / 255
+    costs = read_table(tmp_path / "cut/cost.parquet", "costs").set_index("stage")
+    assert costs["unet_rows"].to_dict() == {"labels": 6 * 3 * 2, "labels_upscaler": 6 * 2 * 2}
+    assert (costs["prompts"] == 3).all()
+
+
+def test_another_second_stage_makes_the_pictures_anew(
+    tmp_path, run_script, tiny_if, tiny_upscaler, monkeypatch
+):
+    from tiny_models import make_if_upscaler
+
+    other = make_if_upscaler(tmp_path / "other", seed=9)
+    real, made = stacks.synthesize_stack, []
+    monkeypatch.setattr(
+        stacks, "synthesize_stack", lambda d, c, *r, **k: made.append(c) or real(d, c, *r, **k)
+    )
+    kept = []
+    for folder in (tiny_upscaler, tiny_upscaler, other):
+        index = folder / "model_index.json"
+        run(tmp_path / "run", tiny_if, run_script, n=2, family="if", upscaler=index)
+        with ImageArchive(tmp_path / "run/images.zip") as archive:
+            kept.append(archive.read(archive.names()[0]))
+    assert len(made) == 2
+    assert np.abs(kept[0] - kept[2]).max() > 0.01

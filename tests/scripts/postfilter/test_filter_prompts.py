@@ -35,7 +35,7 @@ def run(folder, model, run_script, n=5, size=100, **changes):
     )  # fmt: skip
     write_table(folder / "selection.parquet", "selection", selection)
     params = {
-        "model": {"family": "sd", "source": "train"}, "preset": "tiny", "thresholds": THRESHOLDS,
+        "model": {"family": "sd", "source": "train"}, "upscaler": {}, "preset": "tiny", "thresholds": THRESHOLDS,
         "n_images": 6, "first_round": 2, "stop_early": True, "futility": 0.0, "max_nodes": 1000,
         "prompts_a_part": 2, "sampler": "heun", "spacing": "karras", "steps": 1, "guidance": 2.0, "batch": 3,
     }  # fmt: skip

@@ -1,6 +1,5 @@
 """Synthesise each prompt of a shard in rounds until it is known whether its pictures repeat; score cliques."""
 
-import time
 from functools import partial
 
 import pandas as pd
@@ -26,20 +25,20 @@ def main(smk):
         preset = Preset(**p.thresholds)
         rounds = Rounds(p.n_images, p.first_round, p.stop_early, p.futility, p.max_nodes)
         kept = Kept(
-            p.kept, prompts, **sampling, model=p.model, rounds=rounds, preset=preset,
+            p.kept, prompts, **sampling, model=p.model, upscaler=p.upscaler, rounds=rounds, preset=preset,
             name=p.preset, files=fingerprint(model_files(smk)),
         )  # fmt: skip
         lots = kept.lots(p.prompts_a_part)
         log.info("%d prompts; %d to do, %d parts", len(prompts), sum(map(len, lots)), len(lots))
         if lots:
             from verbatim.diffusion.denoiser import NOT_FINITE, check_broken
-            from verbatim.diffusion.stacks import synthesize_stack
+            from verbatim.diffusion.stacks import Meter, synthesize_stack
 
             denoiser = load_model(smk)
             generate = partial(synthesize_stack, denoiser, batch=p.batch, **sampling)
         broken = len(kept.missing_pictures())
         for lot in progress(lots, "parts"):
-            start = time.monotonic()
+            meter = Meter(denoiser)
             done = filter_captions(lot["caption"].tolist(), generate, preset, rounds)
             scores = pd.DataFrame([one.scores for one in done])
             scores = scores.assign(prompt_id=lot["prompt_id"].values, preset=p.preset, rank=-1)
@@ -53,7 +52,7 @@ def main(smk):
                     *((seed, NOT_FINITE) for seed in one.missing),
                 )
             )
-            spent = {"postfilter": (scores["unet_rows"], time.monotonic() - start)}
+            spent = meter.spent("postfilter", scores["unet_rows"])
             kept.write(lot, spent, {"postfilter": scores}, pictures)
         scores, cost = (
             kept.table("postfilter"),

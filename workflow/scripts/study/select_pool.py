@@ -5,8 +5,7 @@ from typing import Any
 from verbatim.io.seals import read_array
 from verbatim.records import read_table, write_table
 from verbatim.runtime import script
-from verbatim.study.data import select_pool
-from verbatim.world.planting import find_distinct
+from verbatim.study.data import find_distinct, select_pool
 
 
 def main(smk: Any) -> None:

@@ -3,30 +3,25 @@
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from verbatim.io.atomic import new_folder
-from verbatim.io.parquet import read_parquet
 from verbatim.io.seals import read_array, seal_folder
 from verbatim.records import read_table
 from verbatim.runtime import TrainingReport, device, script
 from verbatim.world.contrast import save_clip, train_clip
+from verbatim.world.plan import list_captions
 from verbatim.world.tokenizers import build_clip_tokenizer
 
 
 def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
-        table = read_table(smk.input.table, "pictures")
-        pictures = read_array(smk.input.pictures)
-        met = pd.concat(
-            [read_parquet(path, ["caption"]).to_pandas().caption for path in smk.input.metadata]
-        )
+        truth = read_table(smk.input.truth, "truth")
+        images = read_array(smk.input.images)
         report = TrainingReport("clip", p.settings["steps"])
         with new_folder(Path(smk.output.config).parent) as folder:
-            tokenizer = build_clip_tokenizer(sorted({*table.caption, *met}), folder, p.context)
+            tokenizer = build_clip_tokenizer(sorted(set(truth["caption"])), folder, p.context)
             model, config = train_clip(
-                pictures, list(table.caption), tokenizer, p.settings, p.seed,
+                images, list_captions(truth), tokenizer, p.settings, p.seed,
                 device(), Path(p.checkpoint), p.checkpoint_every, report,
             )  # fmt: skip
             save_clip(folder, model, config, folder)

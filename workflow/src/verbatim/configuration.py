@@ -23,6 +23,15 @@ LOADING = ("model", "family", "source", "revision", "dtype", "memory")
 MOVED = {
     "evidence.bundle": "privacy (images: full, blurred or none; only: prompt_ids)"
 }  # key -> where it is
+UPSCALER = ("upscaler", "upscaler_revision")  # columns that name a second stage
+TWO_STAGES = {"if": "DeepFloyd/IF-II-L-v1.0"}  # families that have one, and a hub id of it
+# models that a world trains and that are no rows of a sheet; see `training_row`
+BASE, CLOSED = "base", "closed"
+WORLD_MODELS = {
+    BASE: {"family": "sd", "init": "", "training": "single"},
+    CLOSED: {"family": "sd", "init": BASE, "training": "deduplicated"},
+}
+RELEASED = "workflow/resources/world"  # the embedded world's checkpoints
 RANKINGS = 3  # DCS, ECS, cliques: each gives a model with candidates `own` its best prompts
 
 INSERTS = (
@@ -145,9 +154,11 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
     except UserTableError as err:
         raise ConfigError(f"{err}. It is the models sheet (`models` in the config)") from err
     sheet = table.frame.fillna("").astype(str)
-    # asked for only where a model is too large for its device
-    asked = sheet["memory"] if "memory" in sheet.columns else pd.Series("", index=sheet.index)
-    sheet["memory"] = asked.replace("", "full")
+    # asked for only where a model is too large for its device, or has two stages
+    for column in ("memory", *UPSCALER):
+        if column not in sheet.columns:
+            sheet[column] = ""
+    sheet["memory"] = sheet["memory"].replace("", "full")
     schema = _schema("models.schema.json", base)
     missing = [c for c in schema["required"] if c not in sheet.columns]
     if missing:
@@ -171,7 +182,9 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
         problems.append(f"{path}: {twice} stand twice; a model's key is used once")
     known = set(sheet.model)
     for row in sheet.to_dict("records"):
-        named = candidate_models(row["candidates"]) + ([row["init"]] if row["init"] else [])
+        named = candidate_models(row["candidates"]) + (
+            [row["init"]] if row["init"] not in ("", BASE) else []
+        )
         problems += [
             f"{path}: {row['model']} refers to {other!r}, which is no row of the sheet"
             for other in named
@@ -179,7 +192,8 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
         ]
         if row["source"] == "train" and not row["training"]:
             problems.append(f"{path}: {row['model']} is trained here, so `training` must be given")
-        problems += [f"{path}: {row['model']} {problem}" for problem in _closed_problems(row)]
+        wrong = _closed_problems(row) + _upscaler_problems(row)
+        problems += [f"{path}: {row['model']} {problem}" for problem in wrong]
     if problems:
         raise ConfigError("\n".join(problems))
     return sheet.set_index("model", drop=False)
@@ -203,6 +217,35 @@ def _closed_problems(row: dict[Any, str]) -> list[str]:
         for column, (wrong, cure) in cures.items()
         if wrong
     ]
+
+
+def _upscaler_problems(row: dict[Any, str]) -> list[str]:
+    """What is wrong with how a row names, or fails to name, the second stage of its model."""
+    upscaler, revision, family = row["upscaler"], row["upscaler_revision"], row["family"]
+    if family not in TWO_STAGES:
+        return [
+            f"has the {column} {row[column]!r}, which only family {' or '.join(TWO_STAGES)} has; "
+            "empty the cell"
+            for column in UPSCALER
+            if row[column]
+        ]
+    problems = []
+    if not upscaler:
+        cure = "train" if row["source"] == "train" else TWO_STAGES[family]
+        problems.append(
+            f"has the family {family!r}, whose generations are made in two stages, but no upscaler; "
+            f"name its second stage there, e.g. {cure}"
+        )
+    if upscaler == "train" and row["source"] != "train":
+        problems.append(
+            f"has the upscaler 'train', but its source is {row['source']!r}: only beside a stage I that "
+            "is trained here; give a folder or a hub id"
+        )
+    if revision and (not upscaler or upscaler == "train"):
+        problems.append(
+            f"has the upscaler_revision {revision!r}, which only a hub id has; empty the cell"
+        )
+    return problems
 
 
 def closed_models(sheet: pd.DataFrame) -> list[str]:
@@ -231,9 +274,31 @@ def select_models(sheet: pd.DataFrame, wanted: list[str]) -> pd.DataFrame:
     return sheet[sheet.index.isin(wanted)] if wanted else sheet
 
 
+def training_row(sheet: pd.DataFrame, model: str) -> dict[str, str]:
+    """What a model that is trained here is trained on: family, init and training.
+
+    A world trains two models that are no rows of the sheet: BASE, and CLOSED, which draws the images
+    that the world's closed system is known by.
+    """
+    if model in WORLD_MODELS:
+        return WORLD_MODELS[model]
+    return {name: str(sheet.loc[model, name]) for name in ("family", "init", "training")}
+
+
 def loading_row(sheet: pd.DataFrame, model: str) -> dict[str, str]:
     """What a job needs to load a model, and nothing else: another cell of the row must not rerun it."""
     return {name: str(sheet.loc[model, name]) for name in LOADING}
+
+
+def upscaler_row(
+    sheet: pd.DataFrame, model: str, sampling: dict[str, Any]
+) -> dict[str, str | int | float]:
+    """What a job needs to load and run a model's second stage; empty for a model of one stage.
+
+    sampling : the config's block, whose key `upscaler` says how the second stage generates.
+    """
+    source, revision = (str(sheet.loc[model, column]) for column in UPSCALER)
+    return {"source": source, "revision": revision, **sampling["upscaler"]} if source else {}
 
 
 def needed_models(sheet: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:
@@ -246,8 +311,14 @@ def needed_models(sheet: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:
             needed.add(model)
             row = sheet.loc[model]
             left += candidate_models(row["candidates"])
-            left += [row["init"]] if row["source"] == "train" and row["init"] else []
+            goes_on = row["source"] == "train" and row["init"] not in ("", BASE)
+            left += [row["init"]] if goes_on else []
     return sheet[sheet.index.isin(needed)]
+
+
+def is_released(path: str) -> bool:
+    """Whether a path of the config or the sheet lies in the embedded world's released folder."""
+    return Path(path).as_posix().rstrip("/").startswith(RELEASED)
 
 
 def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.DataFrame) -> None:
@@ -284,9 +355,17 @@ def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.Data
         "extra_prompts": "name a file of captions, or leave it empty",
     }
     problems = [
-        f"config: inputs.{key} is 'world', but inputs.source is {source!r}; {cure}"
+        f"config: inputs.{key} is {config['inputs'][key]!r}, which is the embedded world's, but inputs.source is "
+        f"{source!r}; {cure}"
         for key, cure in cures.items()
-        if config["inputs"][key] == "world"
+        if config["inputs"][key] == "world" or is_released(config["inputs"][key])
+    ]
+    problems += [
+        f"{config['models']}: {model} has the source {needed.source[model]!r}, which knows the embedded world alone, "
+        f"but inputs.source is {source!r}; give it a folder or a hub id as source, or select other models "
+        "(select_models, or another sheet in `models`)"
+        for model in needed.index
+        if is_released(needed.source[model])
     ]
     for model in needed.index[needed["source"] == "train"]:
         why = "is selected" if model in selected.index else "is needed by a selected model"
@@ -310,7 +389,7 @@ def planned_extra(config: dict[str, Any]) -> int:
     held_out = 0
     if file and config["inputs"]["source"] == "world":
         planted = config["world"]["planted"]
-        held_out = int(planted["held_out"] + sum(planted.get("held_out_of", {}).values()))
+        held_out = int(sum(planted["held_out"].values()))
     if file in ("", "world"):
         return held_out
     try:

@@ -123,9 +123,15 @@ def model_files(smk: Any) -> list[str]:
     """What decides the numbers that a job's model gives: its weights and the code, for a fingerprint.
 
     The digests of what is loaded: of a model that was trained here, or as `check_model` wrote them of
-    another one; the files themselves where nobody did.
+    another one; the files themselves where nobody did. The same of its second stage, if it has one.
     """
     named = [smk.input.get("weights") or smk.input.get("checked") or _loaded(smk)]
+    if smk.params.get("upscaler"):
+        named.append(
+            smk.input.get("upscaler_weights")
+            or smk.input.get("upscaler_checked")
+            or _loaded_upscaler(smk)
+        )
     named += [smk.input.get("code") or []]
     return [str(file) for one in named for file in ([one] if isinstance(one, str) else one)]
 
@@ -135,7 +141,8 @@ def _loaded(smk: Any) -> list[str]:
 
     A shard without prompts loads no model, so that a missing one is no reason to end it.
     """
-    from verbatim.diffusion.load import ModelFolderError, find_model, list_files
+    from verbatim.diffusion.load import find_model, list_files
+    from verbatim.models.hub import ModelFolderError
 
     row = smk.params.model
     try:
@@ -145,20 +152,63 @@ def _loaded(smk: Any) -> list[str]:
     return [str(folder / name) for name in list_files(folder, row["family"])]
 
 
+def split_upscaler(row: Any) -> tuple[str, str | None, dict[str, Any]]:
+    """Source, revision and settings of a second stage, from `params.upscaler`."""
+    how = dict(row)
+    return str(how.pop("source")), how.pop("revision") or None, how
+
+
+def _find_upscaler(smk: Any) -> Path:
+    """The folder of the second stage of the job's model."""
+    from verbatim.diffusion.load_upscaler import find_upscaler
+
+    file, (source, revision, _) = smk.input.get("upscaler"), split_upscaler(smk.params.upscaler)
+    return find_upscaler(
+        str(Path(str(file)).parent) if file else source, smk.params.model["family"], revision
+    )
+
+
+def _loaded_upscaler(smk: Any) -> list[str]:
+    """Paths of the files that are loaded of the second stage of the job's model."""
+    from verbatim.diffusion.load_upscaler import list_upscaler_files
+
+    folder = _find_upscaler(smk)
+    names = list_upscaler_files(folder, smk.params.model["family"])
+    return [str(folder / name) for name in names]
+
+
+def _load_upscaler(smk: Any, denoiser: Denoiser) -> None:
+    """Give the job's model the second stage that `params.upscaler` says."""
+    from verbatim.diffusion.load_upscaler import check_upscaler_digests, load_upscaler
+    from verbatim.diffusion.upscaling import UpscalerSettings
+
+    row, folder = smk.params.model, _find_upscaler(smk)
+    check_upscaler_digests(folder, row["family"], _digests(smk, "upscaler_"))
+    _, _, how = split_upscaler(smk.params.upscaler)
+    load_upscaler(
+        denoiser, folder, UpscalerSettings(**how), row["family"],
+        memory=row.get("memory") or "full",
+    )  # fmt: skip
+
+
 def load_model(smk: Any) -> Denoiser:
     """The denoiser of the job's model, from `input.model` and the sheet row in `params.model`.
 
+    With its second stage where `params.upscaler` says one: for full generations, not for scores.
     Raises ModelFolderError where its files are not those whose digests `weights` or `checked` has.
     """
     from verbatim.diffusion.load import check_digests, find_model, load_denoiser
 
     row = smk.params.model
     folder = find_model(model_source(smk), row["family"], row.get("revision") or None)
-    check_digests(folder, row["family"], weights_digest(smk))
-    return load_denoiser(
+    check_digests(folder, row["family"], _digests(smk))
+    denoiser = load_denoiser(
         folder, row["family"], device(), row.get("dtype") or "float32",
         memory=row.get("memory") or "full",
     )  # fmt: skip
+    if smk.params.get("upscaler"):
+        _load_upscaler(smk, denoiser)
+    return denoiser
 
 
 def progress(
@@ -260,12 +310,18 @@ def weights_digest(smk: Any) -> dict[str, str]:
     """SHA-256 of each file that is loaded of the job's model, by its path in the model's folder.
 
     From `input.weights` (weights of a model that was trained here) or `input.checked` (all files of
-    another one); empty for a job that has neither.
+    another one); empty for a job that has neither. Those of a second stage are named upscaler/...
     """
-    if file := smk.input.get("weights"):
+    second = _digests(smk, "upscaler_") if smk.params.get("upscaler") else {}
+    return _digests(smk) | {f"upscaler/{name}": digest for name, digest in second.items()}
+
+
+def _digests(smk: Any, stage: str = "") -> dict[str, str]:
+    """`weights_digest` of one stage; `stage`: what the names of the inputs begin with."""
+    if file := smk.input.get(f"{stage}weights"):
         lines = Path(str(file)).read_text("utf-8").splitlines()
         return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    if file := smk.input.get("checked"):
+    if file := smk.input.get(f"{stage}checked"):
         rows = [line.split("\t") for line in Path(str(file)).read_text("utf-8").splitlines()[1:]]
         return {name: digest for name, _, digest in rows}
     return {}

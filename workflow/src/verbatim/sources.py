@@ -37,17 +37,17 @@ def use_cache(config: dict[str, Any]) -> None:
 def check_revisions(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.DataFrame) -> None:
     """Refuse a hub id without its commit: a name alone is another model tomorrow.
 
-    Only for models that the selected ones need. A source that is a folder here needs none.
+    Only for models that the selected ones need, and their upscalers. A folder here needs none.
     Raises ConfigError naming every row, and the command that says the commit.
     """
     problems = []
-    for row in needed_models(sheet, selected).to_dict("records"):
-        source, revision = row["source"], row["revision"]
-        hub_id = (
-            HUB_ID.fullmatch(source) and not Path(source).is_dir() and row["family"] != "images"
-        )
-        if hub_id and not COMMIT.fullmatch(revision):
-            found = f"has the revision {revision!r}" if revision else "has no revision"
+    needed = needed_models(sheet, selected)
+    for row in needed[needed["family"] != "images"].to_dict("records"):
+        for column, where in (("source", "revision"), ("upscaler", "upscaler_revision")):
+            source, revision = row[column], row[where]
+            if not HUB_ID.fullmatch(source) or Path(source).is_dir() or COMMIT.fullmatch(revision):
+                continue
+            found = f"has the {where} {revision!r}" if revision else f"has no {where}"
             problems.append(
                 f"{config['models']}: {row['model']}: {source!r} is no folder here, and as a hub id it "
                 f"{found}; write its commit (40 hexadecimal digits) there: git ls-remote "

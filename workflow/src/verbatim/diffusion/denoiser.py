@@ -12,9 +12,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
+
+if TYPE_CHECKING:
+    from verbatim.diffusion.upscaling import Upscaler
 
 Network = TypeVar("Network", bound=Any)
 
@@ -115,6 +118,8 @@ class Denoiser(ABC):
     shape : (channels, height, width) of what is denoised: a latent, or a picture itself.
     size : height and width of a decoded picture, pixels.
     tokens : to which captions are padded or cut before they are encoded.
+    upscaler : what enlarges full generations, of a family with a second stage; None for others.
+        One-step scores and pictures are of this model alone.
     rows : network rows spent so far by `predict`, both halves of a guided step counted.
     device : where the network is.
     """
@@ -125,6 +130,7 @@ class Denoiser(ABC):
     tokens: int
     rows: int
     device: torch.device
+    upscaler: Upscaler | None = None
 
     def __init__(
         self,
@@ -157,6 +163,11 @@ class Denoiser(ABC):
         for network in self._networks:
             network.to("cpu" if offload else self.device)
 
+    @property
+    def networks(self) -> list[Any]:
+        """The networks that `place` was given."""
+        return list(self._networks)
+
     def here(self, network: Network) -> Network:
         """`network`, on the device; an adapter calls each network through it.
 
@@ -167,6 +178,16 @@ class Denoiser(ABC):
             for other in self._networks:
                 other.to(self.device if other is network else "cpu")
         return network
+
+    @property
+    def full_size(self) -> int:
+        """Height and width of a full generation, pixels: the upscaler's, where there is one."""
+        return self.upscaler.size if self.upscaler else self.size
+
+    @property
+    def full_rows(self) -> int:
+        """Network rows spent so far, the upscaler's counted."""
+        return self.rows + (self.upscaler.rows if self.upscaler else 0)
 
     @property
     def sigma_max(self) -> float:

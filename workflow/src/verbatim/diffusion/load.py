@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,7 @@ class Family:
     vocabulary : files of a tokenizer, one of which must be there.
     build : (folder, the loaded networks and tokenizers, settings that every Denoiser takes, the
         scheduler's config) -> Denoiser. It raises ModelFolderError where parts do not fit.
+    schedulers : components that are schedulers, of which the config alone is read.
     """
 
     pipeline: str
@@ -47,10 +48,11 @@ class Family:
     networks: Mapping[str, str]
     vocabulary: tuple[str, ...]
     build: Callable[[Path, dict[str, Any], dict[str, Any], dict[str, Any]], Denoiser]
+    schedulers: tuple[str, ...] = ("scheduler",)
 
     @property
     def components(self) -> list[str]:
-        return [*self.tokenizer, *self.networks, "scheduler"]
+        return [*self.tokenizer, *self.networks, *self.schedulers]
 
     @property
     def weights(self) -> dict[str, str]:
@@ -62,7 +64,7 @@ class Family:
         """Patterns of the files that are needed, for the command that fetches them."""
         kinds: dict[str, tuple[str, ...]] = dict.fromkeys(self.networks, ("json", "safetensors"))
         kinds |= {part: ("json", "txt", "model") for part in self.tokenizer}
-        kinds["scheduler"] = ("json",)
+        kinds |= {part: ("json",) for part in self.schedulers}
         return (
             "model_index.json",
             *(f"{part}/*.{kind}" for part, some in sorted(kinds.items()) for kind in some),
@@ -111,7 +113,12 @@ def check_digests(folder: Path, family: str, digests: Mapping[str, str]) -> None
     digests : path in the folder -> SHA-256, as `check_model` wrote them of all files, or as a training
         wrote them of its weights. Empty: nothing is known, and nothing is checked.
     """
-    known = [name for name in list_files(folder, family) if name.endswith(".safetensors")]
+    check_names(folder, list_files(folder, family) if digests else [], digests)
+
+
+def check_names(folder: Path, names: Iterable[str], digests: Mapping[str, str]) -> None:
+    """`check_digests` of these files of a folder: of all that have a digest, and of all weights."""
+    known = [name for name in names if name.endswith(".safetensors")]
     known = sorted({*digests, *known}) if digests else []
     for name in known:
         path = folder / name
@@ -138,7 +145,7 @@ def check_folder(folder: Path, family: str) -> None:
 
     from verbatim.diffusion.denoiser import Condition
 
-    denoiser, (text, *_) = _assemble(folder, family, None, "meta")
+    denoiser, (text, *_) = assemble(folder, family, None, "meta")
     states = torch.empty(1, denoiser.tokens, text.config.hidden_size, device="meta")
     # shapes alone: what a forward pass refuses (a network that wants a class, a size, another width)
     try:
@@ -204,15 +211,15 @@ def load_denoiser(
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
 
-    denoiser, networks = _assemble(folder, family, getattr(torch, dtype), device)
+    denoiser, networks = assemble(folder, family, getattr(torch, dtype), device)
     if memory != "full":
         for network in networks:
-            _slice(network)
+            slice_attention(network)
     denoiser.place(networks, offload=memory == "offload")
     return denoiser
 
 
-def _assemble(
+def assemble(
     folder: Path, family: str, dtype: Any, device: str = "cpu"
 ) -> tuple[Denoiser, list[Any]]:
     """The denoiser and its networks, not yet placed; with dtype None on "meta", without weights."""
@@ -242,7 +249,7 @@ def _assemble(
     return denoiser, [parts[part] for part in kind.networks]
 
 
-def _slice(model: Any) -> None:
+def slice_attention(model: Any) -> None:
     """Attention in slices, pictures decoded one at a time: slower, in less memory, the same answer."""
     for name in ("set_attention_slice", "enable_slicing"):
         if hasattr(model, name):

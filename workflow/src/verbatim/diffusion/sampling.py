@@ -218,6 +218,7 @@ def synthesize(
     Batches of `batch` pictures run across captions and seeds alike, in the order captions, then
     seeds; a guided forward holds 2 * `batch` rows, and nothing grows with the count of captions. A picture that is
     not finite is left out: see `denoiser.check_broken`.
+    Where the family has a second stage the pictures are its, as its own settings say.
     """
     if batch < 1:
         raise ValueError(f"synthesize: a batch of {batch}; at least 1 is needed")
@@ -231,7 +232,11 @@ def synthesize(
         chosen = [seeds[position] for _, position in jobs]
         noise = noise_of_seeds(chosen, denoiser.shape)
         x0 = sample(denoiser, cond, uncond, noise, steps, guidance, sampler, threshold, spacing)
-        for (index, _), seed, picture in zip(jobs, chosen, to_pictures(denoiser, x0), strict=True):
+        if denoiser.upscaler is None:
+            pictures = to_pictures(denoiser, x0)
+        else:
+            pictures = denoiser.upscaler.generate(x0, cond, chosen)
+        for (index, _), seed, picture in zip(jobs, chosen, pictures, strict=True):
             if np.isfinite(picture).all():
                 yield index, seed, picture
 

@@ -33,7 +33,7 @@ _TAIL = struct.Struct(
     "<IQI"
 )  # bytes of a block, bytes of the file, CRC-32 of the checksums and the two
 _COMMENT = b"verbatim.crc32:"
-_LIST = ".sha256"
+LIST = ".sha256"
 # what zipfile raises for a zip that is cut or has flipped bits
 ZIP_DAMAGE = (
     zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, struct.error,
@@ -254,7 +254,7 @@ def check_zip(archive: zipfile.ZipFile, path: str | os.PathLike) -> None:
 def write_table_text(path: str | os.PathLike, text: str) -> None:
     """Write a CSV or TSV file, and its checksum beside it."""
     path = Path(path)
-    beside = path.with_name(f".{path.name}{_LIST}")
+    beside = path.with_name(f".{path.name}{LIST}")
     beside.unlink(
         missing_ok=True
     )  # a kill between the two leaves a table without a checksum, not a false one
@@ -271,7 +271,7 @@ def checked(path: str | os.PathLike) -> Path:
         If the file is not what was written.
     """
     path = Path(path)
-    beside = path.with_name(f".{path.name}{_LIST}")
+    beside = path.with_name(f".{path.name}{LIST}")
     with contextlib.suppress(FileNotFoundError):
         digest = beside.read_bytes().split(b"  ")[0].decode("ascii", "replace")
         with open(path, "rb") as file:
@@ -291,14 +291,14 @@ def _digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
 def seal_folder(folder: str | os.PathLike) -> None:
     """Write the SHA-256 of every file under `folder` into it."""
     folder = Path(folder)
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != _LIST)
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != LIST)
     digests = _digests(folder, (p.relative_to(folder).as_posix() for p in files))
-    write_text(folder / _LIST, "".join(f"{digest}  {name}\n" for name, digest in digests.items()))
+    write_text(folder / LIST, "".join(f"{digest}  {name}\n" for name, digest in digests.items()))
 
 
 def is_sealed(folder: str | os.PathLike) -> bool:
     """Whether a folder has the list that `seal_folder` writes."""
-    return (Path(folder) / _LIST).is_file()
+    return (Path(folder) / LIST).is_file()
 
 
 def check_folder(folder: str | os.PathLike) -> None:
@@ -311,13 +311,13 @@ def check_folder(folder: str | os.PathLike) -> None:
     """
     folder = Path(folder)
     try:
-        lines = (folder / _LIST).read_bytes().decode("utf-8", "replace").splitlines()
+        lines = (folder / LIST).read_bytes().decode("utf-8", "replace").splitlines()
     except (FileNotFoundError, NotADirectoryError):
         return
     listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     cure = f"delete the folder {folder} and run the same command again: it is made anew"
     for name, digest in listed.items():
         if not (folder / name).is_file():
-            raise DamagedError(folder / name, f"missing, though {folder / _LIST} lists it", cure)
+            raise DamagedError(folder / name, f"missing, though {folder / LIST} lists it", cure)
         if _digests(folder, [name])[name] != digest:
-            raise DamagedError(folder / name, f"not the file that {folder / _LIST} lists", cure)
+            raise DamagedError(folder / name, f"not the file that {folder / LIST} lists", cure)

@@ -17,7 +17,11 @@ from typing import Any
 from verbatim.models.hub import ModelFolderError, cure_of
 
 # the file that says what a component is; a network's is config.json
-CONFIGS = {"tokenizer": "tokenizer_config.json", "scheduler": "scheduler_config.json"}
+CONFIGS = {
+    "tokenizer": "tokenizer_config.json",
+    "scheduler": "scheduler_config.json",
+    "image_noising_scheduler": "scheduler_config.json",
+}
 STEMS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}  # of weights, by library
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle", ".msgpack", ".h5")
 # variants that checkpoints are published in; the first that is there is loaded where no plain file is

@@ -68,8 +68,10 @@ def read_prediction_type(folder: Path, config: dict[str, Any]) -> str:
     return str(kind)
 
 
-def read_betas(folder: Path, config: dict[str, Any]) -> Any:
+def read_betas(folder: Path, config: dict[str, Any], name: str = NAME) -> Any:
     """Noise schedule of a scheduler's config, whichever of diffusers' samplers wrote it.
+
+    name : of the config, for the messages.
 
     Returns
     -------
@@ -84,7 +86,7 @@ def read_betas(folder: Path, config: dict[str, Any]) -> Any:
 
     if "FlowMatch" in str(config.get("_class_name", "")):
         raise ModelFolderError(
-            f"{folder}: {NAME} is a flow-matching one, which has no betas; "
+            f"{folder}: {name} is a flow-matching one, which has no betas; "
             "use a model of Stable Diffusion 1 or 2, or DeepFloyd IF"
         )
     given: dict[str, Any] = {
@@ -93,25 +95,25 @@ def read_betas(folder: Path, config: dict[str, Any]) -> Any:
     if config.get("trained_betas") is not None:
         given["trained_betas"] = config["trained_betas"]
     else:
-        schedule = _stated(folder, config, "beta_schedule")
+        schedule = _stated(folder, config, "beta_schedule", name)
         # the cosine has no ends to state
         keys = BETAS[:1] if schedule == "squaredcos_cap_v2" else BETAS[:3]
-        given |= {"beta_schedule": schedule} | {k: _stated(folder, config, k) for k in keys}
+        given |= {"beta_schedule": schedule} | {k: _stated(folder, config, k, name) for k in keys}
         steps = given["num_train_timesteps"]
         if not isinstance(steps, int) or not 2 <= steps <= MAX_STEPS:
             raise ModelFolderError(
-                f"{folder}: {NAME} has num_train_timesteps {steps!r}, not a whole number from 2 to {MAX_STEPS}"
+                f"{folder}: {name} has num_train_timesteps {steps!r}, not a whole number from 2 to {MAX_STEPS}"
             )
     try:
         betas = DDPMScheduler(**given).betas
     except (NotImplementedError, TypeError, ValueError, RuntimeError) as err:
         raise ModelFolderError(
-            f"{folder}: {NAME} has no noise schedule known here ({err}); "
+            f"{folder}: {name} has no noise schedule known here ({err}); "
             f"known: {', '.join(SCHEDULES)}, trained_betas"
         ) from err
     if betas.ndim != 1 or not len(betas) or not bool(torch.all((betas > 0) & (betas <= 1))):
         raise ModelFolderError(
-            f"{folder}: {NAME} gives betas that are not all in (0, 1]: {betas.flatten()[:3].tolist()} ..."
+            f"{folder}: {name} gives betas that are not all in (0, 1]: {betas.flatten()[:3].tolist()} ..."
         )
     return betas
 

@@ -12,6 +12,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,6 +93,40 @@ def draw_noised(
     a = abar[t].view(-1, 1, 1, 1)
     noisy = a.sqrt() * x[rows] + (1 - a).sqrt() * noise
     return Noised(torch.where(empty, len(x), rows), t, noisy, noise)
+
+
+def high_noise_weight(abar: torch.Tensor, low: float = 1.0, high: float = 5.0) -> torch.Tensor:
+    """Weight of the squared error of epsilon at each timestep, (timesteps,): sigma, between two bounds.
+
+    ASSUME: a small model learns what a whole image looks like late, as an even weight spends the
+    training on the last fine steps. Chosen on a trial world, seed 0.
+    """
+    return ((1 - abar) / abar).sqrt().clamp(low, high)
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """How a training runs, whatever it trains.
+
+    seed : decides batches and noise. device : "cpu" or "cuda".
+    checkpoint : file to keep the state in, None for none; every : steps between two.
+    tell : called with (step, loss, learning rate, seconds) after each step.
+    """
+
+    seed: int
+    device: str = "cpu"
+    checkpoint: Path | None = None
+    every: int = 200
+    tell: Callable[[int, float, float, float], None] = lambda *_: None
+
+    def trainer(
+        self, modules: dict[str, nn.Module], settings: dict[str, Any], data: Any
+    ) -> Trainer:
+        """A `Trainer` of these modules; settings: steps, learning_rate, ema."""
+        return Trainer(
+            modules, settings["steps"], settings["learning_rate"], self.seed,
+            settings.get("ema", 0.0), self.device, self.checkpoint, self.every, data,
+        )  # fmt: skip
 
 
 class Trainer:
