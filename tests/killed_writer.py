@@ -27,7 +27,7 @@ from verbatim.io.seals import (  # noqa: E402
     write_table_text,
 )
 from verbatim.parts import Kept, prune  # noqa: E402
-from verbatim.records import read_table, write_table  # noqa: E402
+from verbatim.records import SCHEMAS, read_table, write_table  # noqa: E402
 
 PROMPTS = pd.DataFrame({"prompt_id": np.arange(24)})
 VERSIONS = 3
@@ -43,9 +43,8 @@ def images(ids: list[int]) -> list[tuple[str, np.ndarray]]:
 
 def scores(version: int) -> pd.DataFrame:
     frame = pd.DataFrame({"prompt_id": PROMPTS["prompt_id"], "seed": np.int32(version)})
-    return frame.assign(
-        **dict.fromkeys(("dcs_reference", "dcs_paper", "wen_norm", "anisotropy"), float(version))
-    )
+    names = [field.name for field in SCHEMAS["whitebox_seeds"] if field.type == "double"]
+    return frame.assign(**dict.fromkeys(names, float(version)))
 
 
 def work(folder: Path) -> None:

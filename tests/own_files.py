@@ -32,6 +32,7 @@ from verbatim.io.seals import (
 from verbatim.parts import Kept
 from verbatim.records import (
     MANIFEST,
+    SCHEMAS,
     TableWriter,
     iter_table,
     read_manifest,
@@ -57,10 +58,8 @@ class Kind:
 
 def _scores(n: int = 200) -> pd.DataFrame:
     rng = np.random.default_rng(0)
-    numbers = {
-        name: rng.normal(size=n)
-        for name in ("dcs_reference", "dcs_paper", "wen_norm", "anisotropy")
-    }
+    names = [field.name for field in SCHEMAS["whitebox_seeds"] if field.type == "double"]
+    numbers = {name: rng.normal(size=n) for name in names}
     return pd.DataFrame(
         {"prompt_id": rng.integers(0, 2**62, n), "seed": np.arange(n, dtype=np.int32), **numbers}
     )
