@@ -1,5 +1,7 @@
 """Findings of a run: each is counted as a loop would, and says whether its goal is reached."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -111,6 +113,18 @@ def test_one_in_a_hundred_held_out_prompts_may_be_called_a_copy(false, holds):
     assert line["value"] == pytest.approx(false / HELD)
     assert line["low"] < line["value"] < line["high"]
     assert line["holds"] == holds
+
+
+def test_paraphrases_are_counted_apart_and_have_no_goal():
+    truth = TRUTH.assign(
+        kind=TRUTH.kind.mask(TRUTH.caption.isin(["held 0", "held 1"]), "paraphrase")
+    )
+    copied = GOOD | {f"held {i}": "RV" for i in range(2)}
+    run = replace(make_run({"sd1": labels(copied)}), truth=truth)
+    findings = list_findings(run)
+    assert find(findings, "held-out prompts", "sd1")["value"] == 0
+    line = find(findings, "paraphrases", "sd1")
+    assert (line["value"], line["n"], line["holds"]) == (1, 2, "yes")
 
 
 def test_prompts_without_a_verdict_say_nothing():

@@ -85,10 +85,14 @@ def _kinds_of(run: Run) -> pd.Series:
 
 
 def find_false_copies(run: Run) -> Iterator[dict[str, Any]]:
-    """Of the prompts that no model was trained on, how many are labelled a copy."""
+    """Of the prompts that no model was trained on, how many are labelled a copy; paraphrases apart, without a goal."""
     kind = _kinds_of(run)
     for model, labels in run.labels.items():
-        held = labels[labels["prompt_id"].map(kind).eq("held_out") & labels["label"].ne("missing")]
+        kinds = labels["prompt_id"].map(kind).where(labels["label"].ne("missing"))
+        held, near = labels[kinds.eq("held_out")], labels[kinds.eq("paraphrase")]
+        if len(near):
+            yield _line("paraphrases of a duplicate's caption labelled a copy", model, float(is_copy(near).mean()),
+                        len(near), "none: the model may know them", True)  # fmt: skip
         n, found = len(held), int(is_copy(held).sum())
         low, high = (float(x[0]) for x in wilson([found], [max(n, 1)], CONFIDENCE))
         # a model that was asked few prompts cannot be held to one in a hundred: its interval must reach below
