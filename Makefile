@@ -11,6 +11,13 @@ PROFILE ?= default
 ARGS ?=
 # some images set it, and then every job compiles every import anew
 export PYTHONDONTWRITEBYTECODE =
+# Snakemake keeps a cache in the user's; where that may not be written, in the checkout (models stay where they were)
+ifneq ($(shell d="$${XDG_CACHE_HOME:-$$HOME/.cache}/snakemake"; mkdir -p "$$d" 2> /dev/null && test -w "$$d" && echo yes),yes)
+ifndef HF_HOME
+export HF_HOME := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/huggingface
+endif
+export XDG_CACHE_HOME := $(CURDIR)/.snakemake/cache
+endif
 SNAKEMAKE = .venv/bin/snakemake --workflow-profile workflow/profiles/$(PROFILE) $(HERE) --rerun-incomplete $(ARGS)
 HERE = $(if $(filter default,$(PROFILE)),--cores $(CORES))
 SET = $(if $(strip $(CONFIG)),--config $(CONFIG))
@@ -18,7 +25,11 @@ empty :=
 comma := ,
 SEED_LIST = [$(subst $(empty) $(empty),$(comma),$(strip $(SEEDS)))]
 
+<<<<<<< HEAD
 .PHONY: help table1 unlock all smoke study study-quick test test-quick test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
+=======
+.PHONY: help table1 unlock all world world-check study study-quick test test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
+>>>>>>> next
 
 help:            ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 20
@@ -35,6 +46,12 @@ unlock: setup    ## after a killed run: end its SLURM jobs (PROFILE=slurm), take
 
 all: setup       ## everything: tables, figures, checks
 	$(SNAKEMAKE) $(SET) -- all
+
+world: setup     ## train the embedded world's models anew, in hours; results/trained/world/release
+	nice -n 10 $(SNAKEMAKE) --configfile config/config.yaml config/train.yaml $(SET) -- results/trained/world/release/provenance.json
+
+world-check: setup ## whether they show what the released ones show; results/trained/tables/findings.csv
+	$(SNAKEMAKE) --configfile config/config.yaml config/train.yaml $(SET) -- results/trained/tables/findings.csv
 
 study: setup     ## the copying study: what drives copies, what stops them; results/study
 	$(SNAKEMAKE) $(SET) -- study

@@ -35,6 +35,7 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/tables_truth.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/evidence.smk"
+include: "workflow/rules/study_pictures.smk"
 include: "workflow/rules/study.smk"
 include: "workflow/rules/study_measures.smk"
 include: "workflow/rules/study_claims.smk"
@@ -47,6 +48,19 @@ localrules:
     labels,
     study,
     templates,
+
+
+# one run at a time in a results folder; what killed jobs left there goes when the run ends
+onstart:
+    hold_results()
+
+
+onsuccess:
+    atomic.remove_stale(RESULTS)
+
+
+onerror:
+    atomic.remove_stale(RESULTS)
 
 
 rule all:

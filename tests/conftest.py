@@ -93,3 +93,11 @@ def tiny_if(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tiny_models import make_if
 
     return make_if(tmp_path_factory.mktemp("tiny") / "if")
+
+
+@pytest.fixture(scope="session")
+def tiny_upscaler(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stage II for `tiny_if`, 16 to 32 pixels, with random weights; not to be written to."""
+    from tiny_models import make_if_upscaler
+
+    return make_if_upscaler(tmp_path_factory.mktemp("tiny") / "if_upscaler")

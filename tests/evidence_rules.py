@@ -6,15 +6,19 @@ import runpy
 from pathlib import Path
 from types import SimpleNamespace
 
-from made_evidence import GUARDS, SEARCH, SEEDS, SIZE, TEST, files_of
+from made_evidence import GUARDS, MASK, ORDER, SEARCH, SEEDS, SIZE, TEST, files_of
 from script_files import Files
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = [ROOT / f"workflow/report/review/page.{kind}" for kind in ("html", "css", "js")]
 SETTINGS = {
-    "labels": {"preset": "paper", "size": SIZE, "seeds": SEEDS, "thresholds": {"mv": 0.12}},
+    "labels": {
+        "preset": "paper", "size": SIZE, "seeds": SEEDS, "thresholds": {"mv": 0.12, "rv": 0.12, "tv": 0.12},
+        "order": ORDER, "mask": MASK, "guards": GUARDS,
+    },
     "evidence": {"size": SIZE, **SEARCH},
-}
+    "test": TEST,
+}  # fmt: skip
 
 
 class Wildcards(dict):
@@ -47,7 +51,7 @@ def check_copies(root, model="sd1", **changes):
     return path
 
 
-def build_review(root, decisions, models=("sd1",)):
+def build_review(root, decisions, models=("sd1",), images="full", only=()):
     of_models = {name: [files_of(root, m)[name] for m in models] for name in ("labels", "images", "training", "masks")}  # fmt: skip
     review = root / "evidence/review"
     run_rule(
@@ -58,20 +62,22 @@ def build_review(root, decisions, models=("sd1",)):
             "whitebox": [root / "whitebox/sd1/scores.parquet"],
             "blackbox": [root / "blackbox/sd1/scores.parquet"],
             "rows": [root / "inputs/rows/00000.parquet"], "decisions": decisions, "parts": PARTS,
+            "known_prompts": [root / "labels/sd1/labels.parquet"],
         },
         {"page": review / "index.html", "pictures": review / "pictures"},
         {
             "names": {m: f"Model {m}" for m in models}, "known": list(models), "attacked": ["sd1"],
-            "size": SIZE, "alpha": TEST["alpha"],
+            "size": SIZE, "alpha": TEST["alpha"], "images": images, "only": list(only),
         },
     )  # fmt: skip
     return review
 
 
-def build_bundle(root, finding="all", pictures="full", only=(), name=None, seeds=SEEDS):
+def build_bundle(root, finding="all", images="full", only=(), name=None, known=None):
     folder = root / "evidence/bundles/sd1" / (name or finding)
     (root / "weights.sha256").write_text("a" * 64 + "  unet/model.safetensors\n")
     inputs = files_of(root) | {
+        "known_prompts": known or [root / "labels/sd1/labels.parquet"],
         "verification": root / "evidence/sd1/verification.parquet",
         "rows": [root / "inputs/rows/00000.parquet"],
         "weights": root / "weights.sha256",
@@ -81,8 +87,8 @@ def build_bundle(root, finding="all", pictures="full", only=(), name=None, seeds
     run_rule(
         "build_bundle", root, inputs, {"bundle": folder, "head": folder.with_name(folder.name + ".head")},
         {
-            "model": {"model": "sd1", "family": "sd", "source": "train"}, "seeds": seeds,
-            "settings": SETTINGS, "home": str(ROOT), "pictures": pictures, "only": list(only),
+            "model": {"model": "sd1", "family": "sd", "source": "train"},
+            "settings": SETTINGS, "home": str(ROOT), "images": images, "only": list(only),
         },
         {"model": "sd1", "finding": finding},
     )  # fmt: skip

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from verbatim.compare import masked_rmse, rmse
+from verbatim.guards import GuardSettings
 from verbatim.images import resize, row_name, synthesis_name, to_uint8, write_archive
+from verbatim.labels.label import LabelSettings, Verdict, label_prompts
+from verbatim.labels.masks import MaskSettings
+from verbatim.labels.training import FetchedPictures
 from verbatim.records import SCHEMAS, prompt_id, read_table, write_table
 
 SIZE, SEEDS, N = 32, [0, 1], 24
+PARTNER = N  # row of the template's other image
+ORDER = [
+    "TV",
+    "MV",
+    "RV",
+]  # of the reference: prompt 3 is near enough to its own image without a mask too
+MASK = {
+    "low": 0.02255, "high": 0.2, "difference": 0.03, "erode": 1, "dilate": 1, "min_area": 0.3,
+    "partners": 1, "sources": 10,
+}  # fmt: skip
 SEARCH = {
     "coarse": 16, "scales": [0.71, 0.84, 1.0, 1.19, 1.41], "shift": 0.25, "flip": True, "visible": 0.5,
     "share": 0.9, "background": 0.1, "least_area": 0.05, "blur": 1,
@@ -52,32 +66,58 @@ def template_mask() -> np.ndarray:
     return mask
 
 
+def template_partner() -> np.ndarray:
+    """Another image of the template that prompt 3's own image is of: their last two rows differ."""
+    return np.concatenate([picture(3)[:30], picture(902)[30:]])
+
+
+def training_images() -> dict[int, np.ndarray]:
+    """Row -> training image: a prompt's own has its index, the template's partner comes last."""
+    return {i: picture(i) for i in range(N)} | {PARTNER: template_partner()}
+
+
+def make_neighbours() -> pd.DataFrame:
+    """Of every generation the next prompt's image."""
+    near = [(IDS[i], seed, 0, (i + 1) % N, 0.5) for i in range(N) for seed in SEEDS]
+    return pd.DataFrame(near, columns=SCHEMAS["neighbours"].names)
+
+
+def make_relatives() -> pd.DataFrame:
+    """Of prompt 3's own image the template's partner."""
+    columns = {"row": [0, 3], "relative": [1, PARTNER], "similarity": 0.9, "order": 0}
+    return pd.DataFrame(columns)
+
+
+def make_fetched() -> pd.DataFrame:
+    rows = [*range(N), PARTNER]
+    return pd.DataFrame(
+        {"row": rows, "caption": [*CAPTIONS, "another of the template"], "member": [row_name(i) for i in rows],
+         "status": "ok", "reason": ""}
+    )  # fmt: skip
+
+
 def make_labels() -> pd.DataFrame:
-    """Labels with the distances that labelling would have stored."""
-    rows = []
-    for i, caption in enumerate(CAPTIONS):
-        made = np.stack([synthesis(i, seed) for seed in SEEDS])
-        own, other = (
-            rmse(made, picture(i)[None])[:, 0],
-            rmse(made, picture((i + 1) % N)[None])[:, 0],
-        )
-        label = {"exact": "MV", "template": "TV"}.get(KINDS.get(i, ""), "N")
-        under = masked_rmse(made, picture(i), template_mask()) if label == "TV" else [np.nan]
-        nearest = under if label == "TV" else own
-        source = i if nearest.min() <= other.min() else (i + 1) % N
-        distance = float(min(nearest.min(), other.min()))
-        seed = int(np.argmin(nearest if source == i else other))
-        rows.append(
-            {
-                "prompt_id": IDS[i], "caption": caption, "row": i, "extra": False, "why": "dcs", "label": label,
-                "seed": seed, "source_row": source, "distance": distance, "distance_mv": own.min(),
-                "distance_rv": other.min(), "distance_tv": float(np.min(under)),
-                "mask_file": f"{IDS[i]}.png" if label == "TV" else "",
-                "mask_area": 0.9375 if label == "TV" else np.nan, "crop": "whole", "review": i == 5,
-                "review_reason": "training picture: flat" if i == 5 else "", "status": "ok", "preset": "paper",
-            }
-        )  # fmt: skip
-    return pd.DataFrame(rows)
+    """Labels as labelling gives them; prompt 5 is set aside by hand."""
+    labels = pd.DataFrame([one.record for one in make_verdicts()])[SCHEMAS["labels"].names]
+    labels.loc[5, ["review", "review_reason"]] = [True, "training picture: flat"]
+    return labels
+
+
+@functools.cache
+def make_verdicts() -> list[Verdict]:
+    """What labelling says of every prompt, with its mask."""
+    selection = pd.DataFrame(
+        {"prompt_id": IDS, "caption": CAPTIONS, "row": range(N), "extra": False, "why": "dcs"}
+    )
+    made = {synthesis_name(IDS[i], seed): synthesis(i, seed) for i in range(N) for seed in SEEDS}
+    training = {row_name(row): image for row, image in training_images().items()}
+    settings = LabelSettings(
+        "paper", {"MV": 0.12, "RV": 0.12, "TV": 0.12}, ORDER, MaskSettings(**MASK), GuardSettings(**GUARDS)
+    )  # fmt: skip
+    return list(label_prompts(
+        selection, SEEDS, made.__getitem__, FetchedPictures(training.__getitem__, make_fetched(), SIZE),
+        make_neighbours(), make_relatives(), SIZE, settings,
+    ))  # fmt: skip
 
 
 def write_labels(root: Path, model: str = "sd1") -> Path:
@@ -86,15 +126,15 @@ def write_labels(root: Path, model: str = "sd1") -> Path:
     write_table(folder / "labels.parquet", "labels", make_labels())
     names = [(synthesis_name(IDS[i], seed), synthesis(i, seed)) for i in range(N) for seed in SEEDS]
     write_archive(folder / "images.zip", names)
-    write_archive(folder / "training.zip", [(row_name(i), picture(i)) for i in range(N)])
-    write_archive(folder / "masks.zip", [(f"{IDS[3]}.png", template_mask())])
-    near = [(IDS[i], seed, 0, (i + 1) % N, 0.5) for i in range(N) for seed in SEEDS]
+    write_archive(
+        folder / "training.zip", [(row_name(i), image) for i, image in training_images().items()]
+    )
+    masks = [(one.record["mask_file"], one.mask) for one in make_verdicts() if one.mask is not None]
+    write_archive(folder / "masks.zip", masks)
     tables = {
-        "neighbours": pd.DataFrame(near, columns=SCHEMAS["neighbours"].names),
-        "relatives": pd.DataFrame({"row": [0], "relative": [1], "similarity": [0.9], "order": [0]}),
-        "fetched": pd.DataFrame(
-            {"row": range(N), "caption": CAPTIONS, "member": [row_name(i) for i in range(N)], "status": "ok", "reason": ""}
-        ),
+        "neighbours": make_neighbours(),
+        "relatives": make_relatives(),
+        "fetched": make_fetched(),
     }  # fmt: skip
     for name, table in tables.items():
         write_table(folder / f"{name}.parquet", name, table)
@@ -103,7 +143,8 @@ def write_labels(root: Path, model: str = "sd1") -> Path:
     stats = {"cluster": [22], "size": [2], "n_captions": [2], "share_equal_captions": [0.0], "caption": ["thing 22"], "row": [22]}  # fmt: skip
     write_table(root / "dedup/cluster_stats.parquet", "cluster_stats", pd.DataFrame(stats))
     rows = pd.DataFrame(
-        {"row": range(N), "url": [f"https://pictures.example/{i}?a=<b>" for i in range(N)], "caption": CAPTIONS,
+        {"row": range(N + 1), "url": [f"https://pictures.example/{i}?a=<b>" for i in range(N + 1)],
+         "caption": [*CAPTIONS, "another of the template"],
          "width": SIZE, "height": SIZE, "archive": "a.tar", "member": "m", "status": "ok", "reason": ""}
     )  # fmt: skip
     write_table(root / "inputs/rows/00000.parquet", "rows", rows)
@@ -125,7 +166,9 @@ def close_system(folder: Path) -> dict[int, list[int]]:
     index = {key: i for i, key in enumerate(IDS)}
     for kind in ("labels", "neighbours"):
         table = read_table(folder / f"{kind}.parquet", kind)
-        table["seed"] += 4711 + 10 * table["prompt_id"].map(index)
+        more = 4711 + 10 * table["prompt_id"].map(index)
+        for name in [name for name in table if name.startswith("seed")]:
+            table[name] = table[name].where(table[name].lt(0), table[name] + more)
         write_table(folder / f"{kind}.parquet", kind, table)
     return own
 

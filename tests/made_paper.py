@@ -42,11 +42,13 @@ def draw(n: int, variants: int = COPIES, size: int = 64) -> tuple[list[str], np.
     Behind them, of the first `variants`, one with a patch in another colour: a template of two.
     """
     from verbatim.images import to_uint8
-    from verbatim.world.pictures import list_pictures, render
+    from verbatim.world.drawings import list_drawings, render_on_white
 
-    listed = list_pictures()
+    listed = list_drawings(skin_tones=True)
     chosen = listed.iloc[np.linspace(0, len(listed) - 1, n).astype(int)]
-    pictures = np.stack([to_uint8(picture) for picture in render(chosen["code"].tolist(), size)])
+    pictures = np.stack(
+        [to_uint8(picture) for picture in render_on_white(chosen["code"].tolist(), size)]
+    )
     changed = pictures[:variants].copy()
     changed[:, 4:12, 4:12] = (40, 160, 90)
     names = chosen["caption"].tolist()
@@ -83,13 +85,14 @@ def snapshot(cache: Path, name: str, commit: str) -> Path:
 
 def make_cache(cache: Path, sheet: pd.DataFrame, captions: list[str]) -> None:
     """A tiny model of the right family at every pinned commit of the sheet."""
-    for seed, one in enumerate(sheet.to_dict("records")):
+    for seed, one in enumerate(sheet.fillna("").to_dict("records")):
         folder = snapshot(cache, one["source"], one["revision"])
         if one["family"] == "sd":
             prediction = "v_prediction" if one["model"] == "sd2" else "epsilon"
             make_sd(folder, 32, prediction, seed=10 * seed, captions=captions)
         elif one["family"] == "if":
-            make_if(folder, 16, seed=10 * seed, captions=captions)
+            second = snapshot(cache, one["upscaler"], one["upscaler_revision"])
+            make_if(folder, 16, seed=10 * seed, captions=captions, upscaler=second)
 
 
 def make_closed(folder: Path, captions: list[str], pictures: np.ndarray) -> Path:

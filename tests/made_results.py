@@ -71,6 +71,8 @@ def make_labels(
             {"prompt_id": prompt_id(caption), "caption": caption, "row": own[0] if own else -1,
              "extra": not own, "why": "dcs", "label": label, "seed": 1, "source_row": source,
              "distance": close, "distance_mv": close, "distance_rv": close, "distance_tv": close,
+             **{f"seed_{kind}": 1 for kind in ("mv", "rv", "tv")}, **{f"row_{kind}": source for kind in ("mv", "rv", "tv")},
+             **{f"crop_{kind}": "squash" for kind in ("mv", "rv", "tv")}, "partner_tv": -1, "partner_crop_tv": "",
              "mask_file": f"{prompt_id(caption)}.png" if label == "TV" else "", "mask_area": 0.9,
              "crop": "squash", "review": caption in review, "review_reason": "", "status": "ok",
              "preset": preset}
@@ -93,8 +95,8 @@ def make_scores(prompts: pd.DataFrame, dcs: np.ndarray) -> dict[str, pd.DataFram
     rank = pd.Series(-dcs).rank(method="first").astype(int).to_numpy() - 1
     share = (dcs - dcs.min()) / (np.ptp(dcs) or 1)
     whitebox = pd.DataFrame(
-        {"prompt_id": ids, "dcs": dcs, "dcs_reference": dcs, "dcs_paper": 2 * dcs, "wen_norm": dcs**0.5,
-         "anisotropy": share - 0.5, "n_seeds": 2, "preset": "reference", "rank": rank}
+        {"prompt_id": ids, "dcs": dcs, "dcs_reference": dcs, "dcs_paper": 2 * dcs, "wen_first_step": dcs**0.5,
+         "guidance_cosine": share - 0.5, "n_seeds": 2, "preset": "reference", "rank": rank}
     )  # fmt: skip
     blackbox = pd.DataFrame(
         {"prompt_id": ids, "ecs": share, "ecs_reference": share, "ecs_paper": share, "ecs_world": share,

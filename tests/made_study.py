@@ -25,8 +25,7 @@ TRAINING = {
 }  # fmt: skip
 MITIGATIONS = {"gn": 0.1, "rc": 0.4, "rt": 0.1, "cwr": 0.4, "passes": 2}
 INFERENCE = {
-    "gni": 0.1, "rt": 0.1, "cwr": 0.4, "rna": 0.4, "rna_high": 1_000_000, "passes": 4, "wen_steps": 5,
-    "wen_rate": 0.05, "wen_target": 1.0,
+    "gni": 0.1, "rna_high": 100_000, "passes": 4, "wen_steps": 5, "wen_rate": 0.05, "wen_target": 1.0,
 }  # fmt: skip
 
 
@@ -80,6 +79,9 @@ def make_vae(folder: Path) -> Path:
         "learning_rate": 1e-3,
         "channels": [8, 16],
         "latent_channels": 4,
+        "crop": 16,
+        "whole_steps": 0,
+        "whole_learning_rate": 1e-3,
     }
     train_autoencoder(pictures(), settings, seed=1).save_pretrained(folder)
     return folder

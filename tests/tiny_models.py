@@ -103,8 +103,12 @@ def make_if(
     seed: int = 0,
     prediction_type: str = "epsilon",
     captions: list[str] | None = None,
+    upscaler: str | os.PathLike | None = None,
 ) -> Path:
-    """An IFPipeline folder (stage I): pictures of `size` pixels, six output channels."""
+    """An IFPipeline folder (stage I): pictures of `size` pixels, six output channels.
+
+    upscaler : folder to make a stage II of it in, see `make_if_upscaler`.
+    """
     from diffusers import DDPMScheduler, UNet2DConditionModel
     from transformers import T5Config, T5EncoderModel
 
@@ -144,7 +148,36 @@ def make_if(
         unet=("diffusers", "UNet2DConditionModel"),
         watermarker=(None, None),
     )
+    if upscaler is not None:
+        make_if_upscaler(upscaler, 2 * size, seed + 3)
     return folder
+
+
+def make_if_upscaler(folder: str | os.PathLike, size: int = 32, seed: int = 3) -> Path:
+    """A stage II for `make_if`, as published but for its text encoder: an IFSuperResolutionPipeline folder."""
+    from diffusers import DDPMScheduler, IFSuperResolutionPipeline, UNet2DConditionModel
+
+    unet = UNet2DConditionModel(
+        sample_size=size, in_channels=6, out_channels=6, block_out_channels=(8, 16),
+        layers_per_block=1, norm_num_groups=4, cross_attention_dim=16, attention_head_dim=4,
+        encoder_hid_dim=16, act_fn="gelu", class_embed_type="timestep",
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        addition_embed_type="text", addition_embed_type_num_heads=2,
+        resnet_time_scale_shift="scale_shift", cross_attention_norm="layer_norm",
+    )  # fmt: skip
+    schedule = {"beta_schedule": "squaredcos_cap_v2"}
+    scheduler = DDPMScheduler(
+        **schedule, thresholding=True, dynamic_thresholding_ratio=0.95, sample_max_value=1.0,
+        variance_type="learned_range", prediction_type="epsilon",
+    )  # fmt: skip
+    IFSuperResolutionPipeline(
+        tokenizer=None, text_encoder=None, unet=_randomize(unet, seed), scheduler=scheduler,
+        image_noising_scheduler=DDPMScheduler(**schedule), safety_checker=None,
+        feature_extractor=None, watermarker=None, requires_safety_checker=False,
+    ).save_pretrained(folder, safe_serialization=True)  # fmt: skip
+    return Path(folder)
 
 
 def with_prediction(folder: Path, to: Path, prediction_type: str) -> Path:

@@ -58,7 +58,9 @@ def plan_costs(
         out.append(dict(zip(COLUMNS, (stage, model, prompts, jobs, rows, pictures), strict=True)))
 
     s = config["sampling"]
-    each = rows_a_picture(s["sampler"], s["steps"], s["guidance"])
+    each, second = (
+        rows_a_picture(how["sampler"], how["steps"], how["guidance"]) for how in (s, s["upscaler"])
+    )
     for one in sheet.to_dict("records"):
         model, candidates = one["model"], one["candidates"]
         if one["whitebox"] == "yes":
@@ -77,6 +79,8 @@ def plan_costs(
                 add(name, model, n, rows, n * seeds)
             n, images = min(n, config["postfilter"]["n_prompts"]), config["postfilter"]["n_images"]
             add("postfilter", model, n, n * images * each, n * images)
+            if one["upscaler"]:
+                add("postfilter_upscaler", model, n, n * images * second, 0)
         if one["family"] == "images":
             continue
         if candidates.startswith("found:"):  # as many as are expected, not as many as there may be
@@ -85,4 +89,6 @@ def plan_costs(
             n = most_candidates(config, sheet, model)
         seeds = len(config["labels"]["seeds"])
         add("labels", model, n, n * seeds * each, n * seeds)
+        if one["upscaler"]:  # the pictures are its own, counted once
+            add("labels_upscaler", model, n, n * seeds * second, 0)
     return pd.DataFrame(out, columns=COLUMNS)

@@ -58,7 +58,7 @@ def scores_of(ids: np.ndarray) -> pd.DataFrame:
         {"prompt_id": np.repeat(ids, len(SEEDS)), "seed": np.tile(SEEDS, len(ids))}
     )
     rng = np.random.default_rng(len(ids))
-    names = ("dcs_reference", "dcs_paper", "wen_norm", "anisotropy")
+    names = ("dcs_reference", "dcs_paper", "wen_first_step", "guidance_cosine")
     return table.assign(**{name: rng.random(len(table)) for name in names})
 
 

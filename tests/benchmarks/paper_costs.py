@@ -4,7 +4,8 @@ Nothing is run. GPU hours are rows / (rows a second), and the rate is an assumpt
 own (whitebox writes rows and seconds to tables/costs.csv). The default: an A100 80 GB makes 31.19 guided
 iterations a second with Stable Diffusion 1.5 at 512 pixels in half precision, one picture at a time, end to
 end (github.com/fal-ai/stable-diffusion-benchmarks, diffusers with torch 2.1, SDPA): 62 rows a second.
-DeepFloyd IF's stage I has 4.3 billion parameters, five times as many: a fifth of the rate is ASSUMED.
+DeepFloyd IF's stage I has 4.3 billion parameters, five times as many: a fifth of the rate is ASSUMED. Its stage II
+has 1.2 billion, and 256 pixels: the same rate is ASSUMED.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from verbatim.configuration import overlay, read_models
 
 ROOT = Path(__file__).resolve().parents[2]
 PNG_BYTES = 1.6  # ASSUME: bytes a pixel of a photograph as PNG
-SIZES = {"sd": 512, "if": 64}
+SIZES = {"sd": 512, "if": 256}  # of full generations
 
 
 def arguments() -> argparse.Namespace:

@@ -51,11 +51,12 @@ def test_the_papers_run_by_hand(plan):
     assert rows["postfilter", "sd2"] == 500 * 500 * 62
     assert rows["labels", "sd1"] == 3 * 500 * 4 * 62
     assert rows["labels", "if"] == 500 * 4 * 62
+    assert rows["labels_upscaler", "if"] == 500 * 4 * 50 * 2
     assert rows["labels", "openjourney"] == (153 + 25) * 4 * 62
     assert plan.loc[("whitebox", "sd1"), "jobs"] == 40
 
 
 def test_a_closed_system_and_models_that_are_not_attacked_cost_no_search(plan):
     assert "midjourney" not in plan.index.get_level_values("model")
-    attacked = plan[plan.index.get_level_values("stage") != "labels"]
+    attacked = plan[~plan.index.get_level_values("stage").str.startswith("labels")]
     assert set(attacked.index.get_level_values("model")) == {"sd1", "sd2"}

@@ -35,9 +35,9 @@ from verbatim.evidence.null import empirical_p, relative_null, relative_residual
 from verbatim.evidence.pairing import choose_null, thumbnails  # noqa: E402
 from verbatim.evidence.placements import SearchSettings  # noqa: E402
 from verbatim.images import resize, to_uint8  # noqa: E402
+from verbatim.metrics.intervals import share_interval, wilson  # noqa: E402
 from verbatim.records import read_table  # noqa: E402
-from verbatim.tables.statistics import share_interval, wilson  # noqa: E402
-from verbatim.world.pictures import list_pictures, render  # noqa: E402
+from verbatim.world.drawings import list_drawings, render_on_white  # noqa: E402
 
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 NOISE = 0.02
@@ -121,24 +121,24 @@ CHANGES: dict[str, Change] = {
 
 def draw_pictures(size: int, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """OpenMoji drawings one a family, (m, size, size, 3): the first n stand for training pictures."""
-    table = list_pictures().drop_duplicates("family")
+    table = list_drawings()
     table = table.iloc[rng.permutation(len(table))]
-    return np.stack(list(render(table["code"].tolist(), size))), np.arange(n)
+    return np.stack(list(render_on_white(table["code"].tolist(), size))), np.arange(n)
 
 
 def read_pictures(
     world: Path, size: int, n: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The pictures of a world folder, one a family, enlarged; those planted and apart from all others first."""
-    table = read_table(world / "pictures.parquet", "pictures").set_index("picture_id")
+    """The images of a world folder, one a template family, enlarged; those planted first."""
     truth = read_table(world / "truth.parquet", "truth")
     planted = truth[truth["kind"].isin(["full", "picture_only", "near"])]["picture_id"].unique()
     planted = rng.permutation(planted)[:n]
     held_out = truth[truth["kind"].eq("held_out")]["picture_id"].unique()
-    rest = table.index.difference([*planted, *held_out]).to_numpy()
+    family = truth["family"].mask(truth["family"].eq(""), truth["picture_id"].astype(str))
+    lone = truth[~family.duplicated()]["picture_id"]
+    rest = np.setdiff1d(lone, [*planted, *held_out])
     order = np.concatenate([planted, rng.permutation(held_out), rng.permutation(rest)])
-    order = order[~table["family"].reindex(order).duplicated().to_numpy()]
-    pictures = np.load(world / "pictures.npy", mmap_mode="r", allow_pickle=False)
+    pictures = np.load(world / "images.npy", mmap_mode="r", allow_pickle=False)
     large = np.stack([resize(pictures[p] / np.float32(255), size, size) for p in order])
     return large, np.arange(len(planted))
 

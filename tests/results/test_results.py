@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "src")
 
 from verbatim.decisions import of_model, read_decisions
 from verbatim.images import ImageArchive
+from verbatim.io.seals import checked
 from verbatim.records import SCHEMAS, count_rows, read_table, rows_between
 from verbatim.tables import checks
 
@@ -105,11 +106,13 @@ def test_deduplicated_model_was_trained_on_the_kept_rows(model: str) -> None:
 
 
 @each_attacked
-def test_every_prompt_has_one_confidence_score_of_at_least_zero_or_is_known_to_have_none(model: str) -> None:
+def test_every_prompt_has_one_confidence_score_of_at_least_zero_or_is_known_to_have_none(
+    model: str,
+) -> None:
     scores = table("whitebox", f"whitebox/{model}/scores.parquet")
     name = f"whitebox/{model}/scores.parquet"
     faults = checks.unique_keys(name, scores, ["prompt_id"]) + checks.ranks_complete(name, scores)
-    for column in ("dcs", "dcs_reference", "dcs_paper", "wen_norm"):
+    for column in ("dcs", "dcs_reference", "dcs_paper", "wen_first_step"):
         faults += checks.values_between(name, scores, column, 0, may_lack=True)
     faults += checks.unscored_without_seeds(name, scores, "dcs")
     asked = set(table("prompts", "dedup/prompts.parquet")["prompt_id"])
@@ -178,7 +181,7 @@ def test_sources_and_masks_of_copies_are_kept(model: str) -> None:
 
 @pytest.mark.parametrize(("model", "name"), [(one["model"], one["name"]) for one in MODELS])
 def test_table1_adds_up(model: str, name: str) -> None:
-    table1 = pd.read_csv(ROOT / "table1.csv", keep_default_na=False)
+    table1 = pd.read_csv(checked(ROOT / "table1.csv"), keep_default_na=False)
     names = [one["name"] for one in MODELS]
     labels, path = labels_of(model), SETTINGS["decisions"]
     decided = read_decisions(path, SETTINGS["known"])
@@ -188,5 +191,7 @@ def test_table1_adds_up(model: str, name: str) -> None:
 
 def test_costs_are_positive() -> None:
     expect_none(
-        checks.costs_positive(pd.read_csv(ROOT / "tables/costs.csv", keep_default_na=False), CLOSED)
+        checks.costs_positive(
+            pd.read_csv(checked(ROOT / "tables/costs.csv"), keep_default_na=False), CLOSED
+        )
     )

@@ -123,7 +123,7 @@ def test_snakemake_killed_at_random_moments_ends_in_the_same_tables(tree, undist
     code = tree.start(*ARGS, results=results, **SELECTED).wait(timeout=1800)
     assert code == 0, tree.log(results)[-5000:]
     assert_same_tables(expected, copy)
-    left = [p for p in copy.rglob("*") if p.name.endswith((".part", ".parts", ".new"))]
+    left = [p for p in copy.rglob("*") if p.name.endswith(".tmp")]
     assert left == []
     tree.report(
         f"{KILLS} kills, then to the end", time.monotonic() - start, finished_between=finished

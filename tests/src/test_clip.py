@@ -8,7 +8,7 @@ import pytest
 from safetensors.torch import save_file
 
 from tiny_models import CAPTIONS
-from verbatim.clip import ClipEmbedder, ClipError
+from verbatim.clip import ClipEmbedder, ClipError, check_clip, clip_files
 
 MODEL = {
     "embed_dim": 8,
@@ -55,11 +55,22 @@ def test_a_sound_folder_is_loaded(folder):
     assert ClipEmbedder(folder).embed_texts(CAPTIONS[:2]).shape == (2, 8)
 
 
+def test_what_is_loaded_is_listed_and_nothing_beside_it_is_opened(folder):
+    (folder / "open_clip_pytorch_model.bin").write_bytes(b"\x80\x04.")
+    (folder / "tokenizer.py").write_text("raise SystemExit")
+    check_clip(folder)
+    assert clip_files(folder) == [
+        "open_clip_config.json", "open_clip_model.safetensors", "tokenizer.json", "tokenizer_config.json",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("text", ["", "{", "\udcff", "[]", "null"])
 def test_a_config_that_is_no_json_object_is_named(folder, text):
     path = folder / "open_clip_config.json"
     path.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(ClipError, match=f"{path}: (not JSON|'model_cfg.embed_dim' is missing)"):
+        check_clip(folder)
+    with pytest.raises(ClipError):
         ClipEmbedder(folder)
 
 
@@ -87,6 +98,8 @@ def test_a_config_that_is_not_for_us_is_named_with_its_key_and_a_cure(folder, ke
     write(folder, key, value)
     path = folder / "open_clip_config.json"
     with pytest.raises(ClipError, match=f"{path}: .*{words}.*; inputs.clip must be"):
+        check_clip(folder)
+    with pytest.raises(ClipError):
         ClipEmbedder(folder)
 
 
@@ -94,10 +107,14 @@ def test_weights_of_another_model_and_broken_ones_are_named(folder):
     weights = folder / "open_clip_model.safetensors"
     write(folder, "model_cfg.embed_dim", 16)
     with pytest.raises(ClipError, match=f"{weights}: not the weights of `model_cfg`"):
+        check_clip(folder)
+    with pytest.raises(ClipError):
         ClipEmbedder(folder)
     write(folder, "model_cfg.embed_dim", 8)
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(ClipError, match=f"{weights}: not the weights of `model_cfg`"):
+    with pytest.raises(ClipError, match=f"{weights}: broken"):
+        check_clip(folder)
+    with pytest.raises(ClipError):
         ClipEmbedder(folder)
 
 
@@ -106,8 +123,12 @@ def test_a_missing_and_a_broken_tokenizer_are_named(folder):
     for path in others:
         path.write_text("{}"[: path.stat().st_size // 2])
     with pytest.raises(ClipError, match=f"{folder}: its tokenizer cannot be read"):
+        check_clip(folder)
+    with pytest.raises(ClipError):
         ClipEmbedder(folder)
     for path in others:
         path.unlink()
-    with pytest.raises(ClipError, match=f"{folder}: no tokenizer; fetch"):
+    with pytest.raises(ClipError, match=f"{folder}: no tokenizer, neither tokenizer.json nor"):
+        check_clip(folder)
+    with pytest.raises(ClipError):
         ClipEmbedder(folder)

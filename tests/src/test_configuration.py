@@ -19,6 +19,7 @@ from verbatim.configuration import (
     read_models,
     read_numbers,
     select_models,
+    upscaler_row,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,6 +58,12 @@ def test_the_default_config_is_sound(config):
 def test_a_mistyped_key_is_named_with_its_near_match(config, key, near):
     with pytest.raises(ConfigError, match=f"{key!r} is no known key .did you mean {near!r}"):
         check_config(change(config, key, 1), ROOT)
+
+
+@pytest.mark.parametrize("name", ["rt", "cwr", "rna"])
+def test_a_chance_at_inference_is_refused_with_what_to_write_instead(config, name):
+    with pytest.raises(ConfigError, match=rf"study\.inference\.{name}' is no known key; .*passes"):
+        check_config(change(config, f"study.inference.{name}", 0.1), ROOT)
 
 
 def test_an_unknown_key_is_named_with_the_known_ones(config):
@@ -152,7 +159,7 @@ def sheet(tmp_path):
 
     def write(*cells: tuple[str, str, str]) -> Path:
         table = pd.read_csv(
-            ROOT / "config" / "models.tsv", sep="\t", dtype=str, keep_default_na=False
+            ROOT / "config" / "models_train.tsv", sep="\t", dtype=str, keep_default_na=False
         )
         for model, column, value in cells:
             table.loc[table.model == model, column] = value
@@ -174,17 +181,22 @@ def test_the_default_sheet_is_sound_and_a_job_is_told_what_it_loads_and_no_more(
 @pytest.mark.parametrize(
     ("cell", "words"),
     [
-        (("sd2", "family", "sdxl"), ["row 3", "family", "'sdxl'"]),
-        (("if", "model", "IF 1"), ["row 4", "model", "'IF 1'"]),
-        (("if", "candidates", "top sd1"), ["row 4", "candidates", "'top sd1'"]),
+        (("sd2", "family", "sdxl"), ["line 3", "family", "'sdxl'"]),
+        (("if", "model", "IF 1"), ["line 4", "model", "'IF 1'"]),
+        (("if", "candidates", "top sd1"), ["line 4", "candidates", "'top sd1'"]),
         (("if", "candidates", "top:sd9"), ["if refers to 'sd9'", "no row"]),
         (("openjourney", "init", "sd9"), ["openjourney refers to 'sd9'"]),
         (("openjourney", "candidates", "found:sd1,sd9"), ["'sd9'"]),
         (("sd2", "model", "sd1"), ["['sd1'] stand twice"]),
         (("sd1", "training", ""), ["sd1 is trained here", "`training`"]),
-        (("sd1", "dtype", "float8"), ["row 2", "dtype", "'float8'"]),
-        (("sd1", "whitebox", "YES"), ["row 2", "whitebox", "'YES'"]),
+        (("sd1", "dtype", "float8"), ["line 2", "dtype", "'float8'"]),
+        (("sd1", "whitebox", "YES"), ["line 2", "whitebox", "'YES'"]),
         (("if", "candidates", "manifest"), ["if has the candidates 'manifest'", "'images'"]),
+        (("if", "upscaler", ""), ["if has the family 'if'", "no upscaler", "e.g. train"]),
+        (("if", "upscaler_revision", "abc"), ["if has the upscaler_revision 'abc'", "empty"]),
+        (("if", "source", "a/b"), ["if has the upscaler 'train'", "'a/b'", "a hub id"]),
+        (("sd1", "upscaler", "a/b"), ["sd1 has the upscaler 'a/b'", "only family if"]),
+        (("sd2", "upscaler_revision", "abc"), ["sd2 has the upscaler_revision 'abc'"]),
         (("if", "family", "images"), ["if has the family 'images'", "source", "give the folder"]),
     ],
     ids=lambda value: "-".join(value)[:30],
@@ -198,7 +210,7 @@ def test_a_wrong_cell_is_named_with_its_file_row_and_column(sheet, cell, words):
 
 def closed(sheet, source, *cells):
     """A sheet whose row `if` is a folder of pictures."""
-    changed = [("family", "images"), ("source", str(source)), ("training", "")]
+    changed = [("family", "images"), ("source", str(source)), ("training", ""), ("upscaler", "")]
     return sheet(*(("if", column, value) for column, value in changed), *cells)
 
 
@@ -208,7 +220,10 @@ def test_a_closed_system_is_a_row_of_pictures_and_nothing_else(sheet, tmp_path, 
     with pytest.raises(ConfigError, match=r"if has the family 'images'.*no folder with a manifest"):
         check_sources(config, models, models)
     check_sources(config, models, select_models(models, ["sd1"]))
-    (tmp_path / "manifest.csv").touch()
+    (tmp_path / "manifest.csv").write_text("file,prompt\na.png,a red heart, blue\n")
+    with pytest.raises(ConfigError, match=r"if: .*manifest\.csv, line 2: 3 cells"):
+        check_sources(config, models, models)
+    (tmp_path / "manifest.csv").write_text("file,prompt\na.png,a red heart\n")
     check_sources(config, models, models)
     assert find_manifest(tmp_path).name == "manifest.csv"
     (tmp_path / "manifest.parquet").touch()
@@ -223,8 +238,25 @@ def test_a_sheet_may_say_how_to_save_memory(sheet):
     models = read_models(sheet(("sd1", "memory", "offload")), ROOT)
     assert loading_row(models, "sd1")["memory"] == "offload"
     assert loading_row(models, "sd2")["memory"] == "full"
-    with pytest.raises(ConfigError, match=r"row 2: memory is 'less'"):
+    with pytest.raises(ConfigError, match=r"line 2: memory is 'less'"):
         read_models(sheet(("sd1", "memory", "less")), ROOT)
+
+
+def test_a_job_is_told_of_a_second_stage_and_how_it_generates(sheet, config):
+    models, sampling = read_models(sheet(), ROOT), config["sampling"]
+    assert upscaler_row(models, "sd1", sampling) == {}
+    assert upscaler_row(models, "if", sampling) == {
+        "source": "train", "revision": "", **sampling["upscaler"]
+    }  # fmt: skip
+    assert set(sampling["upscaler"]) == {"sampler", "steps", "guidance", "noise_level"}
+
+
+def test_a_sheet_without_the_columns_of_a_second_stage_has_none(sheet, tmp_path):
+    path = sheet()
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    table = table[table.family == "sd"].drop(columns=["upscaler", "upscaler_revision"])
+    table.to_csv(path, sep="\t", index=False)
+    assert read_models(path, ROOT)["upscaler"].tolist() == [""] * 4
 
 
 def test_a_mistyped_column_is_named_with_its_near_match(sheet):
@@ -233,17 +265,64 @@ def test_a_mistyped_column_is_named_with_its_near_match(sheet):
     with pytest.raises(ConfigError, match=r"models\.tsv.*\['revision'\]"):
         read_models(path, ROOT)
     path.write_text(path.read_text().replace("\trevison\t", "\trevision\t").replace("\n", "\tx\n"))
-    with pytest.raises(ConfigError, match=r"models\.tsv, row 2: 'x' is no known key"):
+    with pytest.raises(ConfigError, match=r"models\.tsv, line 2: 'x' is no known key"):
         read_models(path, ROOT)
 
 
 def test_a_missing_sheet_and_one_with_commas_are_named(tmp_path, sheet):
-    with pytest.raises(ConfigError, match=r"none\.tsv: no such models sheet; correct `models`"):
+    with pytest.raises(
+        ConfigError, match=r"none\.tsv: no such file\. It is the models sheet \(`models`"
+    ):
         read_models(tmp_path / "none.tsv", ROOT)
     path = sheet()
     path.write_text(path.read_text().replace("\t", ","))
-    with pytest.raises(ConfigError, match="it must be tab-separated"):
+    with pytest.raises(
+        ConfigError, match=r"line 5: 13 cells .* the header has 12 .* comma-separated"
+    ):
         read_models(path, ROOT)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("name", "SD #2"),
+        ("source", "/data/models#1/sd"),
+        ("source", "/data/models #1"),
+        ("reference", "SD V1#"),
+    ],
+)
+def test_a_number_sign_in_a_cell_is_part_of_the_cell(sheet, column, value):
+    path = sheet(("sd1", column, value), ("sd1", "training", "all"))
+    if column == "source":
+        path = sheet(("sd1", "source", value), ("sd1", "training", ""))
+    path.write_text("# a comment\n" + path.read_text() + "#sd9\tleft out\n")
+    models = read_models(path, ROOT)
+    assert models.loc["sd1", column] == value
+    assert list(models.index) == MODELS
+
+
+def test_a_wrong_cell_is_named_by_its_line_whatever_is_commented_out_before_it(sheet):
+    path = sheet(("sd2", "family", "sdxl"), ("if", "name", "IF\u200b"))
+    lines = path.read_text().splitlines()
+    path.write_text(
+        "\n".join(["# first", lines[0], "#" + lines[1], "", lines[1], lines[2], "# x", *lines[3:]])
+    )
+    with pytest.raises(ConfigError) as err:
+        read_models(path, ROOT)
+    assert "models.tsv, line 6: family is 'sdxl'" in str(err.value)
+    assert (
+        "models.tsv, line 8: column name: 'IF\\u200b' holds a character that cannot be seen"
+        in str(err.value)
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("sep", ["\t", ";", ","])
+def test_a_sheet_that_a_spreadsheet_program_saved_is_the_same_sheet(sheet, sep, encoding):
+    path = sheet()
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    table.to_csv(path, sep=sep, index=False, encoding=encoding, lineterminator="\r\n")
+    assert read_models(path, ROOT)[table.columns].equals(table.set_index("model", drop=False))
 
 
 def test_models_are_selected_in_the_sheets_order_and_unknown_ones_named(sheet):
@@ -263,12 +342,10 @@ def test_the_models_behind_a_word_for_candidates():
 def test_prompts_are_planned_for_the_selected_and_the_held_out(config):
     n = config["dedup"]["n_prompts"]
     planted = config["world"]["planted"]
-    of = planted["held_out_of"]
-    held_out = planted["held_out"] + of["near"] + of["picture_only"] + of["template"]
+    held_out = sum(planted["held_out"].values())
+    assert held_out >= 300
     assert planned_prompts(config) == n + held_out
-    del planted["held_out_of"]  # may be left out
-    assert planned_prompts(config) == n + planted["held_out"]
-    for own, beside in (("", 0), ("captions.txt", planted["held_out"])):
+    for own, beside in (("", 0), ("captions.txt", held_out)):
         assert planned_prompts(change(config, "inputs.extra_prompts", own)) == n + beside
 
 
@@ -290,7 +367,7 @@ def test_each_stage_plans_for_what_the_one_before_can_hand_it(config, sheet):
     few = change(config, "dedup.n_prompts", 100)
     assert planned("labels", "openjourney", few) == planned("blackbox", config=few) == 100
     planted = config["world"]["planted"]
-    held_out = planted["held_out"] + sum(planted["held_out_of"].values())
+    held_out = sum(planted["held_out"].values())
     world = change(config, "inputs.extra_prompts", "world")
     assert planned("labels", "if", world) == 70 + held_out
 
@@ -303,7 +380,7 @@ def test_models_that_name_each_other_for_candidates_can_be_planned(config, sheet
 
 def test_a_users_own_prompts_are_planned_for_by_the_lines_of_their_file(config, tmp_path):
     n, planted = config["dedup"]["n_prompts"], config["world"]["planted"]
-    held_out = planted["held_out"] + sum(planted["held_out_of"].values())
+    held_out = sum(planted["held_out"].values())
     (tmp_path / "mine.csv").write_text("caption\na cat\na dog\n")
     pd.DataFrame({"caption": ["a", "b"]}).to_parquet(tmp_path / "mine.parquet")
     (tmp_path / "broken.parquet").write_text("no")
@@ -325,22 +402,43 @@ def test_the_world_has_all_that_it_asks_for_and_own_data_with_own_models_too(
 ):
     models = read_models(sheet(), ROOT)
     check_sources(config, models, models)
-    models = read_models(sheet(("sd1", "source", "a"), ("if", "source", "b")), ROOT)
+    models = read_models(
+        sheet(("sd1", "source", "a"), ("if", "source", "b"), ("if", "upscaler", "c")), ROOT
+    )
     check_sources(own_data, models, select_models(models, ["sd1", "if"]))
 
 
-@pytest.mark.parametrize("key", ["clip", "extra_prompts"])
-def test_the_worlds_clip_and_captions_are_refused_beside_own_data(own_data, sheet, key):
+RELEASED_CLIP = "workflow/resources/world/clip"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("clip", "world"), ("clip", RELEASED_CLIP), ("extra_prompts", "world")],
+)
+def test_the_worlds_clip_and_captions_are_refused_beside_own_data(own_data, sheet, key, value):
     models = read_models(sheet(("sd1", "source", "a")), ROOT)
-    wrong = change(own_data, f"inputs.{key}", "world")
+    wrong = change(own_data, f"inputs.{key}", value)
     with pytest.raises(
-        ConfigError, match=rf"^config: inputs\.{key} is 'world', but .*'laion'; name"
+        ConfigError, match=rf"^config: inputs\.{key} is '{value}', which .*'laion'; name"
     ):
         check_sources(wrong, models, select_models(models, ["sd1"]))
 
 
+def test_the_worlds_released_models_are_refused_beside_own_data(own_data, config):
+    """They would draw nothing that a user asks for, and no file would be missing."""
+    models = read_models(ROOT / config["models"], ROOT)
+    chosen = select_models(models, ["sd1"])
+    check_sources(config, models, chosen)
+    with pytest.raises(
+        ConfigError, match=r"sd1 has the source 'workflow/resources/world/sd1'.*'laion'"
+    ):
+        check_sources(own_data, models, chosen)
+
+
 def test_models_to_train_are_refused_beside_own_data_also_where_another_needs_them(own_data, sheet):
-    models = read_models(sheet(("sd1", "source", "a"), ("if", "source", "b")), ROOT)
+    models = read_models(
+        sheet(("sd1", "source", "a"), ("if", "source", "b"), ("if", "upscaler", "c")), ROOT
+    )
     with pytest.raises(ConfigError) as err:
         check_sources(own_data, models, models)
     lines = str(err.value).split("\n")
@@ -348,10 +446,34 @@ def test_models_to_train_are_refused_beside_own_data_also_where_another_needs_th
     assert all("'train'" in line and "give it a folder or a hub id" in line for line in lines)
 
     # candidates from a model that is trained, and that one's start
-    cells = [("if", "source", "b"), ("if", "candidates", "top:sd2"), ("sd2", "init", "sd1")]
+    cells = [
+        ("if", "source", "b"),
+        ("if", "upscaler", "c"),
+        ("if", "candidates", "top:sd2"),
+        ("sd2", "init", "sd1"),
+    ]
     models = read_models(sheet(*cells), ROOT)
     with pytest.raises(ConfigError) as err:
         check_sources(own_data, models, select_models(models, ["if"]))
     lines = str(err.value).split("\n")
     assert [line.split()[1] for line in lines] == ["sd1", "sd2"]
     assert all("is needed by a selected model" in line for line in lines)
+
+
+def test_the_old_key_of_a_bundles_pictures_names_the_new_one(config):
+    config["evidence"]["bundle"] = {"pictures": "blurred", "only": [1]}
+    with pytest.raises(ConfigError) as told:
+        check_config(config, ROOT)
+    assert "evidence.bundle.pictures, evidence.bundle.only is no key" in str(told.value)
+    assert "privacy (images: full, blurred or none; only: prompt_ids)" in str(told.value)
+
+
+def test_prompts_named_without_hiding_anything_are_refused(config):
+    config["privacy"]["only"] = [1]
+    with pytest.raises(ConfigError, match="nothing of them would be hidden"):
+        check_config(config, ROOT)
+    config["privacy"]["images"] = "blurred"
+    check_config(config, ROOT)
+    config["privacy"]["images"] = "partly"
+    with pytest.raises(ConfigError, match=r"privacy\.images is 'partly'"):
+        check_config(config, ROOT)

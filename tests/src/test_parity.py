@@ -91,8 +91,8 @@ def naive_dcs(d, caption, seed):
     return {
         "dcs_reference": d.sigma_max**2 * guided / len(values),
         "dcs_paper": d.sigma_max**2 * conditional,
-        "wen_norm": math.sqrt(change),
-        "anisotropy": dot / math.sqrt(change * length),
+        "wen_first_step": math.sqrt(change),
+        "guidance_cosine": dot / math.sqrt(change * length),
     }
 
 
@@ -111,7 +111,7 @@ def expected_scores(model):
     return {(p, s): naive_dcs(model, p, s) for p in PROMPTS for s in SEEDS[:2]}
 
 
-@pytest.mark.parametrize("score", [*DCS_PRESETS.values(), "wen_norm", "anisotropy"])
+@pytest.mark.parametrize("score", [*DCS_PRESETS.values(), "wen_first_step", "guidance_cosine"])
 def test_the_white_box_scores(scored, expected_scores, score):
     for (prompt, seed), scores in expected_scores.items():
         assert scored[prompt, seed, score] == pytest.approx(scores[score], rel=1e-4, abs=1e-4)

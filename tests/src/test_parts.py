@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from verbatim.io.atomic import is_temporary
 from verbatim.parts import Kept, check_prompts, fingerprint, merge_costs, prune, take_shard
 from verbatim.pictures import Pictures
 from verbatim.records import RecordError, read_table, write_table
@@ -62,18 +64,75 @@ def test_parts_of_other_settings_are_not_found(tmp_path, changed):
     assert len(Kept(tmp_path, table(1), **changed).lots(1)) == 1
 
 
-def test_only_the_stamp_used_last_is_left_by_pruning_and_nothing_half_made(tmp_path):
-    for steps in (4, 5):
-        kept = Kept(tmp_path, table(1), steps=steps)
-        write(kept, kept.lots(1)[0])
-        old = kept.folder / "stamp.json"
-        os.utime(old, (1000 + steps, 1000 + steps))
-    (kept.folder / "0123.host.1.part").mkdir()
-    Kept(tmp_path, table(1), steps=4)  # used again: it is the newest now
-    assert len(prune(tmp_path)) == 1
-    assert Kept(tmp_path, table(1), steps=4).lots(1) == []
-    assert len(Kept(tmp_path, table(1), steps=5).lots(1)) == 1
-    assert not list(tmp_path.rglob("*.part"))
+def make(folder, steps, ids=(1,)):
+    """A finished job with these settings; its `archives` table is beside the kept folder, as a stage has it."""
+    kept = Kept(folder / "kept", table(*ids), steps=steps)
+    for lot in kept.lots(1):
+        write(kept, lot)
+    return kept
+
+
+def test_pruning_leaves_the_stamp_used_last_and_what_tables_name(tmp_path):
+    old, named, shard, _ = (make(tmp_path, steps) for steps in (1, 2, 3, 4))
+    named.write_archives(tmp_path / "images.parquet")
+    shard.write_archives(tmp_path / "shards" / "00000.images.parquet")
+    assert prune(tmp_path / "kept") == [old.folder.name]
+    assert prune(tmp_path / "kept") == []
+    for steps in (2, 3, 4):
+        assert Kept(tmp_path / "kept", table(1), steps=steps).lots(1) == []
+
+
+@pytest.mark.parametrize("shift", [-86400, 86400])
+def test_a_clock_that_was_set_to_another_day_changes_nothing_that_is_kept(tmp_path, shift):
+    make(tmp_path, 1)
+    for path in tmp_path.rglob("*"):  # all that is there is from tomorrow, or from yesterday
+        then = path.stat().st_mtime + shift
+        os.utime(path, (then, then))
+    used = make(tmp_path, 2)
+    used.write_archives(tmp_path / "images.parquet")
+    assert len(prune(tmp_path / "kept")) == 1
+    assert Kept(tmp_path / "kept", table(1), steps=2).lots(1) == []
+    with Pictures(tmp_path / "images.parquet") as pictures:
+        assert pictures.read("1_0.png").shape == (1, 1, 3)
+
+
+def test_nothing_is_pruned_where_it_is_not_known_what_was_used_last(tmp_path):
+    for steps in (1, 2):
+        make(tmp_path, steps)
+    (tmp_path / "kept" / "in_use").unlink()  # as of an earlier version
+    assert prune(tmp_path / "kept") == []
+
+
+@pytest.mark.parametrize("name", ["prompts.npy", "images.zip", "archives.parquet", "spent.parquet"])
+@pytest.mark.parametrize("damage", ["emptied", "cut", "lost"])
+def test_a_damaged_part_is_made_anew_with_the_same_tables_and_the_log_says_so(
+    tmp_path, caplog, name, damage
+):
+    kept = make(tmp_path, 4, ids=(5, 3))
+    before = kept.table("archives"), kept.table("spent")
+    file = kept.folder / hashlib.sha256(np.int64(3).tobytes()).hexdigest()[:16] / name
+    if damage == "lost":
+        file.unlink()
+    else:
+        os.truncate(file, 0 if damage == "emptied" else file.stat().st_size - 9)
+    again = Kept(tmp_path / "kept", table(5, 3), steps=4)
+    assert [lot["prompt_id"].tolist() for lot in again.lots(9)] == [[3]]
+    assert f"{file.parent}: damaged ({name}: " in caplog.text
+    again = make(tmp_path, 4, ids=(5, 3))
+    for was, now in zip(before, (again.table("archives"), again.table("spent")), strict=True):
+        pd.testing.assert_frame_equal(was, now)
+
+
+def test_a_part_of_an_earlier_version_is_read_and_checked_too(tmp_path):
+    kept = make(tmp_path, 4, ids=(5, 3))
+    for file in kept.folder.glob("*/.sha256"):
+        file.unlink()
+    assert Kept(tmp_path / "kept", table(5, 3), steps=4).lots(9) == []
+    archive = next(kept.folder.glob("*/images.zip"))
+    data = bytearray(archive.read_bytes())
+    data[60] ^= 1
+    archive.write_bytes(data)
+    assert len(Kept(tmp_path / "kept", table(5, 3), steps=4).lots(9)) == 1
 
 
 def test_a_part_that_was_not_finished_is_none(tmp_path):
@@ -90,8 +149,7 @@ def test_a_part_that_was_not_finished_is_none(tmp_path):
     write(kept, table(1, 2))
     write(other, table(1, 2))  # another job made the same meanwhile: no harm
     assert other.table("archives")["prompt_id"].tolist() == [1, 2]
-    prune(tmp_path)
-    assert not list(tmp_path.rglob("*.part"))
+    assert not [path for path in tmp_path.rglob("*") if is_temporary(path.name)]
 
 
 def test_no_prompt_makes_empty_tables_and_a_cost_of_nothing(tmp_path):

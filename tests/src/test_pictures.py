@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 import shutil
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from verbatim import pictures as module
 from verbatim.images import ImageArchive, ImageError, merge_archives, write_archive
+from verbatim.io.seals import DamagedError
+from verbatim.parts import Kept
 from verbatim.pictures import (
     Pictures,
     merge_archive_tables,
@@ -92,8 +98,31 @@ def test_however_many_archives_there_are_few_are_open(run, monkeypatch):
 
 def test_an_archive_that_was_deleted_is_named(run):
     (run / "kept/b.zip").unlink()
-    with Pictures(run / "shards/0.parquet") as pictures, pytest.raises(ImageError, match=r"b\.zip"):
-        pictures.read("5_0.png")
+    with Pictures(run / "shards/0.parquet") as pictures:
+        with pytest.raises(DamagedError, match=r"b\.zip: damaged \(no such file\); run `rm -rf "):
+            pictures.read("5_0.png")
+        assert pictures.read("7_0.png").shape == (2, 2, 3)
+
+
+def test_the_cure_of_a_damaged_part_names_it_and_the_shards_that_use_it_and_no_others(tmp_path):
+    ids = pd.DataFrame({"prompt_id": [5, 7]})
+    kept = Kept(tmp_path / "a model/kept", ids)
+    for lot in kept.lots(1):
+        kept.write(lot, {"s": (1, 1.0)}, pictures=squares(f"{lot['prompt_id'].iloc[0]}_0.png"))
+    shards = [tmp_path / f"a model/shards/{i}.images.parquet" for i in range(2)]
+    for shard, some in zip(shards, (ids[:1], ids[1:]), strict=True):
+        Kept(tmp_path / "a model/kept", some).write_archives(shard)
+    merged = tmp_path / "a model/images.parquet"
+    merge_archive_tables(merged, shards)
+    part = read_archive_tables(shards)[7].parent
+    os.truncate(part / "images.zip", 50)
+    with Pictures(merged) as pictures:
+        assert pictures.read("5_0.png").shape == (2, 2, 3)
+        with pytest.raises(DamagedError) as caught:
+            pictures.read("7_0.png")
+    command = re.search("run `(rm -rf .*)` and the same command", str(caught.value))
+    assert command
+    assert shlex.split(command[1]) == ["rm", "-rf", *map(str, (part, merged, shards[1]))]
 
 
 def test_merged_members_are_the_parts_bytes_and_a_member_met_twice_is_refused(tmp_path):
@@ -106,12 +135,12 @@ def test_merged_members_are_the_parts_bytes_and_a_member_met_twice_is_refused(tm
         merge_archives(tmp_path / "aa.zip", [tmp_path / "a.zip", tmp_path / "a.zip"])
 
 
-def test_a_damaged_member_is_an_image_error_and_the_others_can_be_read(tmp_path):
+def test_a_damaged_member_is_named_and_the_others_can_be_read(tmp_path):
     write_archive(tmp_path / "a.zip", squares("a.png", "b.png"))
     data = bytearray((tmp_path / "a.zip").read_bytes())
     data[60] ^= 255  # inside the first picture: its checksum no longer holds
     (tmp_path / "a.zip").write_bytes(data)
     with ImageArchive(tmp_path / "a.zip") as archive:
-        with pytest.raises(ImageError, match=r"a\.png is damaged"):
+        with pytest.raises(DamagedError, match=r"a\.zip: damaged \(a\.png: "):
             archive.read("a.png")
         assert archive.read("b.png").shape == (2, 2, 3)

@@ -6,8 +6,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from verbatim.io.seals import DamagedError
 from verbatim.records import (
     MANIFEST,
+    OLD_COLUMNS,
     SCHEMAS,
     RecordError,
     TableWriter,
@@ -35,7 +37,7 @@ def test_a_table_comes_back_with_its_types_and_order(tmp_path):
     assert got.to_dict("list") == PAIRS
     assert list(read_table(path, "pairs", ["row_b"]).row_b) == [1, 5]
     assert list(read_table(path, "pairs", filters=[("row_a", ">", 0)]).row_b) == [5]
-    assert not list(tmp_path.rglob("*.part"))
+    assert not list(tmp_path.rglob("*.tmp"))
 
 
 @pytest.mark.parametrize("kind", SCHEMAS)
@@ -72,7 +74,7 @@ def test_a_missing_file_and_one_that_is_no_parquet_are_named(tmp_path):
     with pytest.raises(RecordError, match=r"a\.parquet: no such file; run the rule"):
         read_table(tmp_path / "a.parquet", "pairs")
     (tmp_path / "b.parquet").write_text("row_a,row_b")
-    with pytest.raises(RecordError, match=r"b\.parquet: not a Parquet file .*delete it"):
+    with pytest.raises(DamagedError, match=r"b\.parquet: .*not a Parquet file .*delete it"):
         read_table(tmp_path / "b.parquet", "pairs")
 
 
@@ -111,6 +113,19 @@ def test_a_broken_manifest_is_named_with_its_cure(tmp_path, change):
         read_manifest(tmp_path / "m.tsv")
     with pytest.raises(RecordError, match=r"x\.tsv: no such file"):
         read_manifest(tmp_path / "x.tsv")
+
+
+@pytest.mark.parametrize(("new", "old"), OLD_COLUMNS.items())
+def test_a_column_under_its_earlier_name_is_refused_with_the_word_of_today(tmp_path, new, old):
+    kind = "whitebox_seeds"
+    table = (
+        SCHEMAS[kind]
+        .empty_table()
+        .rename_columns([old if name == new else name for name in SCHEMAS[kind].names])
+    )
+    pq.write_table(table, tmp_path / "old.parquet")
+    with pytest.raises(RecordError, match=f"column '{new}'; its '{old}' is an earlier name of it"):
+        read_table(tmp_path / "old.parquet", kind)
 
 
 def test_a_table_is_written_and_read_in_pieces(tmp_path):

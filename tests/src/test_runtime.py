@@ -4,17 +4,16 @@ import logging
 import os
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from verbatim import runtime
+from verbatim.io.seals import DamagedError, checked
 from verbatim.records import read_table
 from verbatim.runtime import (
     TrainingReport,
     model_source,
     progress,
     script,
-    write_array,
     write_digest,
     write_text,
 )
@@ -61,12 +60,31 @@ def test_a_job_leaves_no_handler_behind(smk):
 
 def test_a_file_is_whole_or_not_there(tmp_path):
     write_text(tmp_path / "a" / "t.txt", "é\n")
-    write_array(tmp_path / "t.npy", np.arange(3))
     assert (tmp_path / "a" / "t.txt").read_text(encoding="utf-8") == "é\n"
-    np.testing.assert_array_equal(np.load(tmp_path / "t.npy"), np.arange(3))
-    with pytest.raises(ValueError, match="allow_pickle"):
-        write_array(tmp_path / "t.npy", np.array([{}], dtype=object))
-    np.testing.assert_array_equal(np.load(tmp_path / "t.npy"), np.arange(3))
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["t.txt"]
+
+
+def test_a_table_of_text_has_a_checksum_and_is_not_read_once_it_was_changed(tmp_path):
+    write_text(tmp_path / "t.csv", "a\n0.25\n")
+    assert checked(tmp_path / "t.csv").read_text() == "a\n0.25\n"
+    (tmp_path / "t.csv").write_text("a\n0.35\n")
+    with pytest.raises(DamagedError, match=r"t\.csv: damaged"):
+        checked(tmp_path / "t.csv")
+    write_text(tmp_path / "t.csv", "a\n0.35\n")
+    assert checked(tmp_path / "t.csv").read_text() == "a\n0.35\n"
+
+
+def test_a_job_whose_log_cannot_be_written_still_says_what_is_wrong(smk, capsys):
+    """As on a full disk: the error is that of the output, not that of the log."""
+
+    def fill_the_disk(log):
+        file = log.handlers[-1].stream.streams[1]
+        os.dup2(os.open("/dev/full", os.O_WRONLY), file.fileno())
+        raise OSError("no room for a.zip")
+
+    with pytest.raises(OSError, match="no room"), script(smk) as log:
+        fill_the_disk(log)
+    assert "score_x failed: no room for a.zip" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("items", [range(4), iter(range(4))], ids=["counted", "stream"])

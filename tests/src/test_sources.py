@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
+from made_authors import write_labels
 
 from verbatim.authors import VALUES
 from verbatim.configuration import ConfigError, overlay, read_models, select_models
@@ -58,6 +60,22 @@ def test_a_branch_is_no_pin_and_a_folder_needs_none(config, sheet, tmp_path, mon
     check_revisions(config, sheet, some)
 
 
+def test_a_second_stage_is_pinned_as_its_first(config, sheet):
+    some = select_models(sheet, ["if"])
+    for said in ("", "main"):
+        sheet.loc["if", "upscaler_revision"] = said
+        with pytest.raises(ConfigError) as err:
+            check_revisions(config, sheet, some)
+        assert len(str(err.value).splitlines()) == 1
+        upscaler = sheet.loc["if", "upscaler"]
+        for word in [
+            f"if: {upscaler!r}",
+            "upscaler_revision",
+            f"https://huggingface.co/{upscaler}",
+        ]:
+            assert word in str(err.value)
+
+
 def test_the_clip_is_the_folder_or_the_snapshot_in_the_cache(config, tmp_path):
     for folder in ("world", str(tmp_path), "a/relative/folder", "owner/name"):
         config["inputs"]["clip"] = folder
@@ -88,7 +106,7 @@ def test_without_the_key_the_hub_librarys_own_cache_is_meant(config, monkeypatch
 
 def test_lists_that_are_not_there_are_named_all_at_once(config, sheet, tmp_path):
     check_lists(config, sheet)
-    (tmp_path / "a.parquet").touch()
+    write_labels(tmp_path / "a.parquet")
     config["dedup"]["prompt_list"] = "none.parquet"
     config["labels"]["authors"] = {"sd1": "gone.parquet", "sd9": str(tmp_path / "a.parquet")}
     sheet.loc["if", "candidates"] = "authors"
@@ -102,6 +120,27 @@ def test_lists_that_are_not_there_are_named_all_at_once(config, sheet, tmp_path)
         strict=True,
     ):
         assert word in line
+
+
+def test_a_list_that_cannot_be_read_is_refused_before_any_work(config, sheet, tmp_path):
+    (tmp_path / "list.csv").write_text("caption,url\na red heart, blue,https://x.invalid/1\n")
+    pd.DataFrame({"title": ["a"]}).to_parquet(tmp_path / "extra.parquet")
+    write_labels(tmp_path / "labels.parquet", drop="gen_seeds")
+    config["dedup"]["prompt_list"] = str(tmp_path / "list.csv")
+    config["inputs"]["extra_prompts"] = str(tmp_path / "extra.parquet")
+    config["labels"]["authors"] = {"sd1": str(tmp_path / "labels.parquet")}
+    with pytest.raises(ConfigError) as err:
+        check_lists(config, sheet)
+    for line, words in zip(
+        str(err.value).splitlines(),
+        [
+            "dedup.prompt_list is .*list.csv, line 2: 3 cells",
+            "inputs.extra_prompts is .*extra.parquet: no column caption .*it has title",
+            r"labels.authors.sd1 is .*labels.parquet: the columns \['gen_seeds'\] are missing",
+        ],
+        strict=True,
+    ):
+        assert re.search(words, line), line
 
 
 def test_the_papers_six_systems_are_fed_as_in_the_paper(sheet):

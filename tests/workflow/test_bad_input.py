@@ -96,8 +96,10 @@ def test_a_missing_shard_is_named_before_anything_is_planned(tree, source):
 
 
 def test_what_only_the_world_has_is_refused_beside_a_users_folder(tree, source, tmp_path):
-    done, results = run(tree, source, "table1.csv", models="config/models.tsv")
-    assert_refused(done, "config/models.tsv: sd1 is selected and has the source 'train'", "sd2")
+    done, results = run(tree, source, "table1.csv", models="config/models_train.tsv")
+    assert_refused(
+        done, "config/models_train.tsv: sd1 is selected and has the source 'train'", "sd2"
+    )
     assert "Traceback" not in done.text
     assert not results.exists()
 
@@ -120,7 +122,7 @@ def test_an_archive_that_is_added_later_is_noticed(tree, source):
         ("missing", ["no such folder; correct the models sheet"]),
         ("incomplete", ["unet/diffusion_pytorch_model.safetensors is missing", "fetch"]),
         ("no index", ["model_index.json is missing"]),
-        ("pickle", ["text_encoder/pytorch_model.bin is not safetensors", "a pickle can run code"]),
+        ("pickle", ["text_encoder/ has pickled weights alone", "a pickle can run code"]),
     ],
 )
 def test_a_model_that_cannot_be_loaded_stops_the_run_before_any_search(
@@ -134,7 +136,8 @@ def test_a_model_that_cannot_be_loaded_stops_the_run_before_any_search(
     elif harm == "no index":
         (model / "model_index.json").unlink()
     else:
-        (model / "text_encoder" / "pytorch_model.bin").write_bytes(b"\x80\x04")
+        weights = model / "text_encoder" / "model.safetensors"
+        weights.rename(weights.with_name("pytorch_model.bin"))
     sheet = write_sheet(tree, tmp_path / "models.tsv", model)
     (source / "open_clip_config.json").touch()
     (source / "open_clip_model.safetensors").touch()

@@ -22,11 +22,11 @@ def tree(tmp_path_factory) -> Tree:
         lines.append(f"{i}.png,caption {i},{i}")
     (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
     sheet = pd.read_csv(
-        tree.folder / "config/models.tsv", sep="\t", dtype=str, keep_default_na=False
+        tree.folder / "config/models_train.tsv", sep="\t", dtype=str, keep_default_na=False
     )
     sheet = sheet[sheet.model.isin(["sd1", "if"])].copy()
     changes = {
-        "model": "midjourney", "name": "Midjourney v4", "family": "images", "training": "",
+        "model": "midjourney", "name": "Midjourney v4", "family": "images", "training": "", "upscaler": "",
         "source": str(folder), "deduplicated": "unknown", "candidates": "manifest", "reference": "",
     }  # fmt: skip
     sheet.loc[sheet.model == "if", list(changes)] = list(changes.values())

@@ -24,8 +24,8 @@ STAGES = [
     "study",
 ]
 SHARED = {
-    "archives", "authors", "clip", "compare", "config", "configuration", "decisions", "diffusion", "guards", "images", "parts",
-    "pictures", "ranking", "records", "search", "templates",
+    "archives", "authors", "clip", "compare", "config", "configuration", "decisions", "diffusion", "guards", "images", "io",
+    "metrics", "models", "parts", "pictures", "ranking", "records", "search", "templates",
 }  # fmt: skip
 # file -> the other stage's module that it may import, and why
 EXCEPTIONS = {
@@ -49,12 +49,17 @@ EXCEPTIONS = {
 # the study stands on the attacks: it may import earlier stages, and nothing imports it
 STUDY_IMPORTS = {"world", "whitebox", "blackbox", "postfilter", "labels", "tables", "figures"}
 TORCH = {"torch", "diffusers", "transformers", "open_clip", "safetensors"}
-LIGHT = {"check_model"}  # reads names and JSON, though its module can load a model too
+LIGHT = {
+    "build_checkpoints",  # rewrites weights
+    "check_clip_files",
+    "check_model",
+    "check_upscaler",
+}  # networks without numbers, though their modules can load them too
 LOCAL = {"all", "attacks", "labels", "evaluation", "templates", "study"}
 # rules of a stage may be spread over several files, a part of it each
 PARTS = {
     "labels_pictures": "labels", "tables_truth": "tables",
-    "study_measures": "study", "study_claims": "study",
+    "study_measures": "study", "study_claims": "study", "study_pictures": "study",
 }  # fmt: skip
 
 

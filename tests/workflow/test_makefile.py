@@ -30,6 +30,7 @@ def commands(target: str, *variables: str) -> list[list[str]]:
     # a shell does the loops and the quoting; in place of snakemake it prints what it was given
     lines = [line for line in shown.splitlines() if "setup.sh" not in line]
     told = "\n".join(lines).replace(".venv/bin/snakemake", "printf '%q '")
+    told = told.replace("nice -n 10 printf", "printf")
     told = told.replace("|| exit 1", "; echo") + "\n"
     out = subprocess.run(["bash", "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
     return [shlex.split(line) for line in out.stdout.splitlines()]
@@ -52,6 +53,17 @@ def test_table_1_is_made_of_the_default_config_or_with_changes():
     assert settings(changed) == ["select_models=[sd2]", "world={seed: 4}"]
     assert "-n" in changed[: changed.index("--config")]
     assert changed[-2:] == ["--", "results/table1.csv"]
+
+
+def test_the_world_is_trained_and_checked_with_the_overlay_and_the_changes_of_the_user():
+    (world,) = commands("world", "CONFIG=world='{seed: 1}'")
+    (check,) = commands("world-check", "CONFIG=world='{seed: 1}'")
+    for command in (world, check):
+        assert "config/train.yaml" in command
+        assert settings(command) == ["world={seed: 1}"]
+    overlay = yaml.safe_load((ROOT / "config" / "train.yaml").read_text("utf-8"))
+    assert world[-1] == f"{overlay['results']}/world/release/provenance.json"
+    assert check[-1] == f"{overlay['results']}/tables/findings.csv"
 
 
 def test_each_seed_is_a_world_with_the_changes_of_the_user():
@@ -87,3 +99,27 @@ def test_the_study_is_asked_for_by_its_target_and_in_short_with_its_overlay():
         "config/study_quick.yaml",
     ]
     assert quick[-2:] == ["--", "study"]
+
+
+def test_where_the_home_may_not_be_written_snakemake_keeps_its_cache_in_the_checkout(tmp_path):
+    """And models are looked for where they were."""
+    more = tmp_path / "more.mk"
+    more.write_text("show:\n\t@echo $$XDG_CACHE_HOME; echo $$HF_HOME\n")
+
+    def shown(**env):
+        keep = {k: v for k, v in PLAIN.items() if k not in ("XDG_CACHE_HOME", "HF_HOME")}
+        done = subprocess.run(
+            ["make", "--no-print-directory", "-f", "Makefile", "-f", str(more), "show"],
+            cwd=ROOT, env=keep | env, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return done.stdout.split("\n")[:2]
+
+    assert shown(HOME=str(tmp_path)) == ["", ""]
+    nowhere = "/dev/null/home"  # no folder can be made there, not even by root
+    assert shown(HOME=nowhere) == [
+        f"{ROOT}/.snakemake/cache", f"{nowhere}/.cache/huggingface",
+    ]  # fmt: skip
+    assert shown(HOME=nowhere, XDG_CACHE_HOME="/dev/null/c") == [
+        f"{ROOT}/.snakemake/cache", "/dev/null/c/huggingface",
+    ]  # fmt: skip
+    assert shown(HOME=nowhere, HF_HOME="/data/hf") == [f"{ROOT}/.snakemake/cache", "/data/hf"]

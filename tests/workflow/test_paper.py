@@ -33,6 +33,8 @@ WORLD_RULES = {
     "build_pictures",
     "build_dataset",
     "train_clip",
+    "train_text_encoder",
+    "train_upscaler",
     "train_vae",
     "train_model",
     "embed_rows",

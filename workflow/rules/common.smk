@@ -12,6 +12,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "src"))
 
 from verbatim import configuration, decisions, sources
+from verbatim.io import atomic, locks
 from verbatim.config import code
 from verbatim.study import grid
 
@@ -69,6 +70,14 @@ def code_of(*scripts):
     # relative where it can be, so that a folder with its results can be moved without reruns
     library = os.path.relpath(top / "workflow" / "src" / "verbatim")
     return lambda wildcards: [f"{library}/{m}.py" for m in code.code_of(*files)]
+
+
+def hold_results():
+    """Keep every other run out of the results folder for as long as this one lasts."""
+    try:
+        locks.lock_results(RESULTS, workflow.basedir)
+    except (locks.LockedError, OSError) as err:
+        raise WorkflowError(str(err))
 
 
 def shards(n, size):
@@ -133,6 +142,7 @@ def all_tables():
     names += ["precision"] if attacked_models() else []
     names += ["recall", "confusion"] if WORLD else []
     names += ["evaluation", "kinds", "depths"] if WORLD and attacked_models() else []
+    names += ["findings"] if WORLD and finding_roles()["duplicated"] else []
     names += ["agreement"] if authors_models() else []
     tables = [f"<results>/tables/{name}.csv" for name in names]
     return ["<results>/table1.csv", *tables, "<results>/tables/tables.html"]
@@ -164,11 +174,28 @@ def all_evidence():
     return ["<results>/evidence/verified.csv", "<results>/evidence/review/index.html"]
 
 
+def known_prompts():
+    """Tables that name every prompt of the run; needed only where privacy.only names some of them."""
+    if not config["privacy"]["only"]:
+        return []
+    # a closed system's prompts, and those that the authors labelled, need not be among the selected ones
+    closed = [model for model in MODELS.index if model in CLOSED]
+    theirs = MODELS.index[MODELS["candidates"] == "authors"]
+    return [
+        "<results>/dedup/prompts.parquet",
+        *(f"<results>/labels/{model}/syntheses.parquet" for model in closed),
+        *(f"<results>/labels/{model}/selection.parquet" for model in theirs),
+    ]
+
+
 def bundle_settings(wildcards):
     """What a bundle says of how its finding was computed, and what replays it."""
     labels, sampling = config["labels"], config["sampling"]
     return {
-        "sampling": {key: sampling[key] for key in ("sampler", "steps", "guidance")},
+        "sampling": {
+            key: sampling[key] for key in ("sampler", "spacing", "steps", "guidance")
+        }
+        | {"upscaler": upscaler_settings(wildcards)},
         "labels": {
             key: labels[key] for key in ("preset", "size", "order", "mask", "guards")
         }

@@ -72,6 +72,7 @@ rule train_index:
         rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
         embeddings=source_files("embeddings"),
         copies="<results>/dedup/copies.parquet",
+        clip=checked_clip(),
         code=code_of("dedup/train_index"),
     output:
         index="<results>/dedup/trained.faiss",
@@ -347,5 +348,6 @@ rule compare_pairs:
         rows=f"{RESULTS}/inputs/rows",
         settings=config["dedup"]["templates"],
         keep=4096,
+        most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/dedup/compare_pairs.py"

@@ -87,6 +87,7 @@ rule build_review:
         blackbox=of_attacked("<results>/blackbox/{model}/scores.parquet"),
         rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
         decisions=config["labels"]["decisions"] or [],
+        known_prompts=known_prompts(),
         parts=[
             workflow.source_path(f"../report/review/page.{kind}")
             for kind in ("html", "css", "js")
@@ -110,6 +111,8 @@ rule build_review:
         known=list(ALL_MODELS.index),
         attacked=attacked_models(),
         size=config["labels"]["size"],
+        images=config["privacy"]["images"],
+        only=config["privacy"]["only"],
         alpha=config["evidence"]["test"]["alpha"],
     script:
         "../scripts/evidence/build_review.py"
@@ -119,15 +122,18 @@ rule build_bundle:
     input:
         labels="<results>/labels/{model}/labels.parquet",
         verification="<results>/evidence/{model}/verification.parquet",
-        neighbours="<results>/labels/{model}/neighbours.parquet",
-        relatives="<results>/labels/{model}/relatives.parquet",
         fetched="<results>/labels/{model}/fetched.parquet",
         images="<results>/labels/{model}/images.zip",
         training="<results>/labels/{model}/training.zip",
         masks="<results>/labels/{model}/masks.zip",
         rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
+        known_prompts=known_prompts(),
         model=model_folder,
         weights=model_weights,
+        checked=checked_model,
+        upscaler=upscaler_folder,
+        upscaler_weights=upscaler_weights,
+        upscaler_checked=checked_upscaler,
         computed=code_of(
             "labels/generate_candidates",
             "labels/label_candidates",
@@ -149,10 +155,10 @@ rule build_bundle:
         runtime=grow(60),
     params:
         model=loading_row,
-        seeds=label_seeds,
+        upscaler=upscaler_settings,
         settings=bundle_settings,
         home=str(workflow.basedir),
-        pictures=config["evidence"]["bundle"]["pictures"],
-        only=config["evidence"]["bundle"]["only"],
+        images=config["privacy"]["images"],
+        only=config["privacy"]["only"],
     script:
         "../scripts/evidence/build_bundle.py"

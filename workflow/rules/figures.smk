@@ -30,6 +30,7 @@ rule plot_pictures:
         ],
         scores=of_attacked("<results>/blackbox/{model}/scores.parquet"),
         one_step=of_attacked("<results>/blackbox/{model}/images.parquet"),
+        known_prompts=known_prompts(),
         code=code_of("figures/plot_pictures"),
     output:
         fig1=report(
@@ -76,6 +77,8 @@ rule plot_pictures:
         one_step_seeds=config["blackbox"]["seeds"][: config["figures"]["seeds"]],
         full_seeds=config["labels"]["seeds"][: config["figures"]["seeds"]],
         examples=config["figures"]["examples"],
+        images=config["privacy"]["images"],
+        only=config["privacy"]["only"],
         near_misses=config["figures"]["near_misses"],
         threshold=max(config["labels"]["presets"][config["labels"]["preset"]].values()),
         dpi=config["figures"]["dpi"],
@@ -138,7 +141,7 @@ rule plot_curves:
 rule plot_truth:
     input:
         truth="<results>/world/truth.parquet",
-        pictures="<results>/world/pictures.npy",
+        pictures="<results>/world/images.npy",
         recall="<results>/tables/recall.csv",
         confusion="<results>/tables/confusion.csv",
         prompts=detector_table("detectors"),
@@ -147,6 +150,7 @@ rule plot_truth:
         roc=detector_table("roc"),
         images=of_attacked("<results>/labels/{model}/images.zip"),
         one_step=of_attacked("<results>/blackbox/{model}/images.parquet"),
+        known_prompts=known_prompts(),
         code=code_of("figures/plot_truth"),
     output:
         recall=report(
@@ -215,6 +219,8 @@ rule plot_truth:
         one_step_seed=config["blackbox"]["seeds"][0],
         seeds=config["labels"]["seeds"][: config["figures"]["unpicked_seeds"]],
         examples=config["figures"]["unpicked"],
+        shown=config["privacy"]["images"],
+        only=config["privacy"]["only"],
         dpi=config["figures"]["dpi"],
     script:
         "../scripts/figures/plot_truth.py"

@@ -5,7 +5,10 @@
 # INPUTS   <results>/world/embeddings and <results>/world/data, or the folder inputs.source
 # OUTPUTS  <results>/inputs/manifest.tsv           one row a shard: files, rows, first row, dimensions, digests
 #          <results>/inputs/archives.tsv           one row an archive: the keys that it holds
-#          <results>/inputs/models/{model}.tsv       the files of a model that is not trained here, once it has passed
+#          <results>/inputs/models/{model}.tsv       what is loaded of a model that is not trained here, with digests
+#          <results>/inputs/clip.tsv               how well inputs.clip meets the source's own embeddings
+#          <results>/inputs/clip_files.tsv         what is loaded of a CLIP that is not trained here, with digests
+#          <results>/inputs/upscalers/{model}.tsv    the same of its second stage, if it has one
 #          <results>/inputs/img_emb/img_emb_{shard}.npy   embeddings of img2dataset's pictures
 #          <results>/inputs/rows/{shard}.parquet   one row a training row: url, caption, where its picture is, status
 #          <results>/inputs/sha256.txt             on demand: sha256 of every byte of the source, for sha256sum -c
@@ -32,6 +35,7 @@ rule check_inputs:
         runtime=grow(30),
     params:
         pictures=lambda wildcards: picture_folder(),
+        most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/inputs/check_inputs.py"
 
@@ -52,12 +56,94 @@ rule check_model:
         "../../envs/gpu.yaml"
     threads: 1
     resources:
-        mem_mb=grow(1000),
-        runtime=grow(10),
+        mem_mb=grow(4000),
+        runtime=grow(60),
     params:
         model=loading_row,
+        loaded=loaded_state,
     script:
         "../scripts/inputs/check_model.py"
+
+
+rule check_upscaler:
+    input:
+        model=model_folder,
+        upscaler=upscaler_folder,
+        checked=checked_model,
+        code=code_of("inputs/check_upscaler"),
+    output:
+        files="<results>/inputs/upscalers/{model}.tsv",
+    log:
+        "<results>/logs/inputs/check_upscaler/{model}.log",
+    benchmark:
+        "<results>/benchmarks/inputs/check_upscaler/{model}.tsv"
+    priority: 1000
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(4000),
+        runtime=grow(60),
+    params:
+        model=loading_row,
+        upscaler=upscaler_settings,
+        loaded=upscaler_state,
+    script:
+        "../scripts/inputs/check_upscaler.py"
+
+
+rule check_clip_files:
+    input:
+        code=code_of("inputs/check_clip_files"),
+    output:
+        files="<results>/inputs/clip_files.tsv",
+    log:
+        "<results>/logs/inputs/check_clip_files.log",
+    benchmark:
+        "<results>/benchmarks/inputs/check_clip_files.tsv"
+    priority: 999
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(4000),
+        runtime=grow(30),
+    params:
+        folder=CLIP,
+        loaded=clip_state(),
+    script:
+        "../scripts/inputs/check_clip_files.py"
+
+
+rule check_clip:
+    input:
+        manifest="<results>/inputs/manifest.tsv",
+        archives="<results>/inputs/archives.tsv",
+        clip=clip_file("open_clip_config.json"),
+        clip_weights=clip_file("open_clip_model.safetensors"),
+        clip_files=listed_clip(),
+        code=code_of("inputs/check_clip"),
+    output:
+        agreement="<results>/inputs/clip.tsv",
+    log:
+        "<results>/logs/inputs/check_clip.log",
+    benchmark:
+        "<results>/benchmarks/inputs/check_clip.tsv"
+    # before the search of all embeddings, which another CLIP's would make meaningless
+    priority: 1000
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=grow(8000),
+        runtime=grow(30),
+    params:
+        images=config["inputs"]["clip_images"],
+        least=config["inputs"]["clip_cosine"],
+        batch=config["inputs"]["embed_batch"],
+    script:
+        "../scripts/inputs/check_clip.py"
 
 
 rule embed_pictures:
@@ -66,6 +152,7 @@ rule embed_pictures:
         metadata=lambda wildcards: source_file("metadata", wildcards.shard),
         clip=clip_file("open_clip_config.json"),
         clip_weights=clip_file("open_clip_model.safetensors"),
+        clip_files=listed_clip(),
         code=code_of("inputs/embed_pictures"),
     output:
         embeddings="<results>/inputs/img_emb/img_emb_{shard}.npy",
@@ -82,6 +169,7 @@ rule embed_pictures:
         runtime=grow(120),
     params:
         batch=config["inputs"]["embed_batch"],
+        most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/inputs/embed_pictures.py"
 

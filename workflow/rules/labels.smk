@@ -54,6 +54,9 @@ rule generate_candidates:
         selection="<results>/labels/{model}/selection.parquet",
         model=model_folder,
         weights=model_weights,
+        upscaler=upscaler_folder,
+        upscaler_weights=upscaler_weights,
+        upscaler_checked=checked_upscaler,
         checked=checked_model,
         code=code_of("labels/generate_candidates"),
     output:
@@ -74,12 +77,14 @@ rule generate_candidates:
         runtime=grow(480),
     params:
         model=loading_row,
+        upscaler=upscaler_settings,
         seeds=config["labels"]["seeds"],
         prompts_a_shard=config["labels"]["prompts_a_shard"],
         prompts_a_part=config["labels"]["prompts_a_part"],
         last=is_last_shard("labels"),
         kept=kept_folder("labels"),
         sampler=config["sampling"]["sampler"],
+        spacing=config["sampling"]["spacing"],
         steps=config["sampling"]["steps"],
         guidance=config["sampling"]["guidance"],
         batch=config["sampling"]["batch"],
@@ -137,6 +142,9 @@ rule build_syntheses:
     resources:
         mem_mb=grow(2000),
         runtime=grow(240),
+    params:
+        most_missing=config["inputs"]["most_missing"],
+        beside=lambda wildcards, input: sources.images_state(input.manifest),
     script:
         "../scripts/labels/build_syntheses.py"
 
@@ -224,6 +232,8 @@ rule merge_labels:
     resources:
         mem_mb=grow(1000),
         runtime=grow(10),
+    params:
+        most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/labels/merge_labels.py"
 
@@ -234,6 +244,7 @@ rule build_release:
         training="<results>/labels/{model}/training.zip",
         masks="<results>/labels/{model}/masks.zip",
         rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
+        known_prompts=known_prompts(),
         code=code_of("labels/build_release"),
     output:
         release=directory("<results>/labels/{model}/release"),
@@ -247,5 +258,8 @@ rule build_release:
     resources:
         mem_mb=grow(2000),
         runtime=grow(240),
+    params:
+        images=config["privacy"]["images"],
+        only=config["privacy"]["only"],
     script:
         "../scripts/labels/build_release.py"

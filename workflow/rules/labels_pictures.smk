@@ -8,6 +8,7 @@ rule search_neighbours:
         index=index_parts(),
         clip=clip_file("open_clip_config.json"),
         clip_weights=clip_file("open_clip_model.safetensors"),
+        clip_files=listed_clip(),
         code=code_of("labels/search_neighbours"),
     output:
         neighbours="<results>/labels/{model}/neighbours.parquet",
@@ -95,6 +96,7 @@ rule fetch_urls:
         max_bytes=config["inputs"]["download"]["max_bytes"],
         max_redirects=config["inputs"]["download"]["max_redirects"],
         disallowed=config["inputs"]["download"]["disallowed"],
+        most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/labels/fetch_urls.py"
 
@@ -124,5 +126,6 @@ rule fetch_pictures:
         runtime=grow(240),
     params:
         cache=url_cache(),
+        most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/labels/fetch_pictures.py"

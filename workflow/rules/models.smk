@@ -1,4 +1,6 @@
 # What the model sheet says of a model: files, candidates, training, name; no rules.
+from verbatim.diffusion import load, load_upscaler
+
 CLOSED = configuration.closed_models(ALL_MODELS)
 # patterns of the wildcard {model}: models that are run here, and those that only their pictures are known of
 RUN_HERE = (
@@ -26,15 +28,56 @@ def model_folder(wildcards):
     return str(index) if index.is_file() else []  # a hub id, in the local cache
 
 
+def loaded_state(wildcards):
+    """Which files would be loaded of a model now: weights that were exchanged are checked and used anew."""
+    row = ALL_MODELS.loc[wildcards.model]
+    return load.model_state(row["source"], row["family"], row["revision"] or None)
+
+
 def model_weights(wildcards):
     """What tells one state of a trained model from another: the digests of its weights."""
     if ALL_MODELS.loc[wildcards.model, "source"] == "train":
         return f"<results>/world/models/{wildcards.model}/weights.sha256"
-    return []  # a public checkpoint is told by its folder or revision
+    return []  # of a public checkpoint `checked_model` has them
+
+
+def upscaler_settings(wildcards):
+    """Source and settings of a model's second stage, as a dict; empty for a model of one stage."""
+    return configuration.upscaler_row(ALL_MODELS, wildcards.model, config["sampling"])
+
+
+def upscaler_folder(wildcards):
+    """What must exist before a model's second stage can be loaded, as `model_folder`; nothing without one."""
+    source = ALL_MODELS.loc[wildcards.model, "upscaler"]
+    if source == "train":
+        return f"<results>/world/upscalers/{wildcards.model}/model_index.json"
+    index = Path(source) / "model_index.json"
+    return str(index) if source and index.is_file() else []
+
+
+def upscaler_weights(wildcards):
+    """The digests of the weights of a second stage that is trained here, as `model_weights`."""
+    if ALL_MODELS.loc[wildcards.model, "upscaler"] == "train":
+        return f"<results>/world/upscalers/{wildcards.model}/weights.sha256"
+    return []
+
+
+def checked_upscaler(wildcards):
+    """What is loaded of a second stage that is not made here, with digests, as `checked_model`."""
+    made_here = ALL_MODELS.loc[wildcards.model, "upscaler"] in ("", "train")
+    return [] if made_here else f"<results>/inputs/upscalers/{wildcards.model}.tsv"
+
+
+def upscaler_state(wildcards):
+    """Which files would be loaded of a second stage now, as `loaded_state`."""
+    row = ALL_MODELS.loc[wildcards.model]
+    return load_upscaler.upscaler_state(
+        row["upscaler"], row["family"], row["upscaler_revision"] or None
+    )
 
 
 def checked_model(wildcards):
-    """What is known of a model that is not made here before any work is done for it."""
+    """What is loaded of a model that is not made here, with digests, known before any work is done for it."""
     made_here = ALL_MODELS.loc[wildcards.model, "source"] == "train"
     return [] if made_here else f"<results>/inputs/models/{wildcards.model}.tsv"
 
@@ -102,29 +145,49 @@ def world_seed(name):
     return zlib.crc32(f"{config['world']['seed']}/{name}".encode())
 
 
+def trained_models():
+    """Models of the sheet that are trained here."""
+    return list(ALL_MODELS.index[ALL_MODELS["source"] == "train"])
+
+
+def world_settings():
+    """Every setting of the world, for the provenance of what is released: any of them changes it."""
+    return dict(config["world"])
+
+
+def trained_upscalers():
+    """Models of the sheet whose second stage is trained here."""
+    return list(ALL_MODELS.index[ALL_MODELS["upscaler"] == "train"])
+
+
 def training_set(wildcards):
-    """Rows tables, and what filters them, by the `training` column of the sheet."""
-    row = ALL_MODELS.loc[wildcards.model]
-    if row["training"].startswith("style:"):
-        style = row["training"].removeprefix("style:")
+    """Rows tables, and what filters them, by what a model is trained on."""
+    training = configuration.training_row(ALL_MODELS, wildcards.model)["training"]
+    if training.startswith("style:"):
+        style = training.removeprefix("style:")
         return {"rows": [f"<results>/world/styles/{style}/rows.parquet"]}
     inputs = {
         "rows": expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards())
     }
-    if row["training"] == "deduplicated":
+    if training == "deduplicated":
         inputs["kept_rows"] = "<results>/dedup/kept_rows.parquet"
+    if training == "single":
+        inputs["kept_rows"] = "<results>/world/single_rows.parquet"
     return inputs
 
 
 def training_start(wildcards):
-    """What a training starts from: the shared VAE for a latent model, another model for a fine-tune."""
-    row = ALL_MODELS.loc[wildcards.model]
+    """What a training starts from: the shared VAE for a latent model, another model for one that goes on."""
+    row = configuration.training_row(ALL_MODELS, wildcards.model)
     inputs = {}
     if row["family"] == "sd":
         inputs["vae"] = "<results>/world/vae/config.json"
         inputs["vae_weights"] = (
             "<results>/world/vae/diffusion_pytorch_model.safetensors"
         )
+    if row["family"] == "if":
+        inputs["text"] = "<results>/world/t5/text_encoder/config.json"
+        inputs["text_weights"] = "<results>/world/t5/weights.sha256"
     if row["init"]:
         inputs["init"] = f"<results>/world/models/{row['init']}/model_index.json"
         inputs["init_weights"] = f"<results>/world/models/{row['init']}/weights.sha256"
@@ -132,14 +195,29 @@ def training_start(wildcards):
 
 
 def training_settings(wildcards):
-    """The config block of a training: the family's, or `finetune` on top of it."""
-    row = ALL_MODELS.loc[wildcards.model]
-    settings = dict(config["world"][row["family"]])
-    if row["init"]:
-        settings |= {
-            k: v for k, v in config["world"]["finetune"].items() if k != "pictures"
-        }
+    """The config block of a training: the family's, with what `base` or `finetune` changes."""
+    world = config["world"]
+    row = configuration.training_row(ALL_MODELS, wildcards.model)
+    settings = dict(world[row["family"]])
+    if wildcards.model == configuration.BASE:
+        settings |= world["base"]
+    elif row["init"] not in ("", configuration.BASE):
+        settings |= {k: v for k, v in world["finetune"].items() if k != "images"}
     return settings
+
+
+def finding_roles():
+    """What each selected model stands for in the findings that `check_world` lists."""
+    dedup = [m for m in attacked_models() if MODELS.loc[m, "deduplicated"] == "yes"]
+    full = [m for m in attacked_models() if m not in dedup]
+    rest = [m for m in MODELS.index if m not in full[:1] + dedup[:1]]
+    tuned = [m for m in rest if MODELS.loc[m, "deduplicated"] == "no"]
+    return {
+        "duplicated": full[0] if full else "",
+        "deduplicated": dedup[0] if dedup else "",
+        "tuned": tuple(tuned),
+        "others": tuple(m for m in rest if m not in tuned),
+    }
 
 
 def sheet_columns(*columns):

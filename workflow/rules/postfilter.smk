@@ -37,6 +37,9 @@ rule filter_prompts:
         selection="<results>/postfilter/{model}/selection.parquet",
         model=model_folder,
         weights=model_weights,
+        upscaler=upscaler_folder,
+        upscaler_weights=upscaler_weights,
+        upscaler_checked=checked_upscaler,
         checked=checked_model,
         code=code_of("postfilter/filter_prompts"),
     output:
@@ -56,6 +59,7 @@ rule filter_prompts:
         runtime=grow(720),
     params:
         model=loading_row,
+        upscaler=upscaler_settings,
         preset=config["postfilter"]["preset"],
         thresholds=config["postfilter"]["presets"][config["postfilter"]["preset"]],
         n_images=config["postfilter"]["n_images"],
@@ -68,6 +72,7 @@ rule filter_prompts:
         last=is_last_shard("postfilter"),
         kept=kept_folder("postfilter"),
         sampler=config["sampling"]["sampler"],
+        spacing=config["sampling"]["spacing"],
         steps=config["sampling"]["steps"],
         guidance=config["sampling"]["guidance"],
         batch=config["sampling"]["batch"],

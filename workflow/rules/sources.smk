@@ -13,10 +13,10 @@ if not WORLD:
 def input_shards():
     """Names of the embedding shards: known at parse time, planned for the world, listed for a folder."""
     if WORLD:
-        from verbatim.world import planting
+        from verbatim.world import plan
 
         return shards(
-            planting.count_rows(config["world"]["planted"]),
+            plan.count_rows(config["world"]["planted"]),
             config["world"]["rows_a_shard"],
         )
     return list(SOURCE.shards)
@@ -128,6 +128,23 @@ def prompt_list():
     return config["dedup"]["prompt_list"] or []
 
 
+def checked_clip():
+    """The file that says that inputs.clip made the embeddings; of those that a run does not make itself."""
+    if WORLD or not SOURCE.embeddings or not config["inputs"]["clip_images"]:
+        return []
+    return "<results>/inputs/clip.tsv"
+
+
 def clip_file(name):
     """A file of the CLIP model that made the embeddings."""
     return f"<results>/world/clip/{name}" if CLIP == "world" else f"{CLIP}/{name}"
+
+
+def listed_clip():
+    """What is loaded of a CLIP that is not trained here, with digests, known before any work is done with it."""
+    return [] if CLIP == "world" else "<results>/inputs/clip_files.tsv"
+
+
+def clip_state():
+    """Which files would be loaded of the CLIP now; its tokenizer is part of it."""
+    return "" if CLIP == "world" else sources.clip_state(CLIP)

@@ -1,7 +1,7 @@
 # study: small models trained under control, their pictures, and what the attacks make of them.
 # Somepalli 2022 (arXiv 2212.03860) and 2023 (arXiv 2305.20086), Carlini 2023 (arXiv 2301.13188), Wen 2024.
 #
-# INPUTS   <results>/world/pictures.npy, pictures.parquet, clip, vae; the sheet study.points
+# INPUTS   <results>/study/world/pictures.npy, pictures.parquet, clip, vae (study_pictures.smk); the sheet study.points
 # OUTPUTS  <results>/study/pool.parquet                   pictures that points train on, and those that none does
 #          <results>/study/points/{point}/{seed}/         one trained model: model/, rows, state, training_log
 #          <results>/study/runs/{point}/{seed}/{defence}/ its pictures with a defence: pictures.zip, generations, scores
@@ -41,10 +41,10 @@ rule train_point:
         pool=rules.select_pool.output.pool,
         pictures=rules.build_pictures.output.pictures,
         table=rules.build_pictures.output.table,
-        clip=rules.train_clip.output.config,
-        clip_weights=rules.train_clip.output.weights,
-        vae=rules.train_vae.output.config,
-        vae_weights=rules.train_vae.output.weights,
+        clip=rules.train_study_clip.output.config,
+        clip_weights=rules.train_study_clip.output.weights,
+        vae=rules.train_study_vae.output.config,
+        vae_weights=rules.train_study_vae.output.weights,
         code=code_of("study/train_point"),
     output:
         rows="<results>/study/points/{point}/{seed}/rows.parquet",
@@ -104,6 +104,7 @@ rule generate_point:
         runtime=grow(30),
     params:
         sampler=config["sampling"]["sampler"],
+        spacing=config["sampling"]["spacing"],
         steps=config["sampling"]["steps"],
         guidance=config["sampling"]["guidance"],
         batch=config["sampling"]["batch"],

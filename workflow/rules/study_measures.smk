@@ -11,8 +11,8 @@ rule embed_pool:
     input:
         pool=rules.select_pool.output.pool,
         pictures=rules.build_pictures.output.pictures,
-        clip=clip_file("open_clip_config.json"),
-        clip_weights=clip_file("open_clip_model.safetensors"),
+        clip=rules.train_study_clip.output.config,
+        clip_weights=rules.train_study_clip.output.weights,
         detectors=detector_files,
         code=code_of("study/embed_pool"),
     output:
@@ -30,6 +30,7 @@ rule embed_pool:
         runtime=grow(30),
     params:
         descriptors=config["study"]["measures"]["descriptors"],
+        detectors_state=lambda wildcards, input: sources.files_state(input.detectors),
         inception=config["study"]["measures"]["inception"],
     script:
         "../scripts/study/embed_pool.py"
@@ -44,8 +45,8 @@ rule count_similarity:
         pictures=rules.generate_point.output.pictures,
         generations=rules.generate_point.output.generations,
         features=rules.embed_pool.output.features,
-        clip=clip_file("open_clip_config.json"),
-        clip_weights=clip_file("open_clip_model.safetensors"),
+        clip=rules.train_study_clip.output.config,
+        clip_weights=rules.train_study_clip.output.weights,
         detectors=detector_files,
         code=code_of("study/count_similarity"),
     output:
@@ -65,6 +66,7 @@ rule count_similarity:
         runtime=grow(30),
     params:
         descriptors=config["study"]["measures"]["descriptors"],
+        detectors_state=lambda wildcards, input: sources.files_state(input.detectors),
         first=config["study"]["measures"]["descriptor"],
         inception=config["study"]["measures"]["inception"],
         threshold=config["study"]["measures"]["threshold"],
@@ -80,8 +82,8 @@ rule count_dataset:
         pool=rules.select_pool.output.pool,
         table=rules.build_pictures.output.table,
         features=rules.embed_pool.output.features,
-        clip=clip_file("open_clip_config.json"),
-        clip_weights=clip_file("open_clip_model.safetensors"),
+        clip=rules.train_study_clip.output.config,
+        clip_weights=rules.train_study_clip.output.weights,
         states=of_dataset_points("<results>/study/points/{point}/{seed}/state.parquet"),
         similarities=of_dataset_points(
             "<results>/study/runs/{point}/{seed}/none/similarities.parquet"
@@ -163,6 +165,7 @@ rule generate_users:
         n=config["study"]["users"]["n"],
         seed=config["world"]["seed"],
         sampler=config["sampling"]["sampler"],
+        spacing=config["sampling"]["spacing"],
         steps=config["sampling"]["steps"],
         guidance=config["sampling"]["guidance"],
         batch=config["sampling"]["batch"],
@@ -178,8 +181,8 @@ rule count_users:
         pictures=rules.generate_users.output.pictures,
         generations=rules.generate_users.output.generations,
         features=rules.embed_pool.output.features,
-        clip=clip_file("open_clip_config.json"),
-        clip_weights=clip_file("open_clip_model.safetensors"),
+        clip=rules.train_study_clip.output.config,
+        clip_weights=rules.train_study_clip.output.weights,
         detectors=detector_files,
         code=code_of("study/count_users"),
     output:
@@ -198,6 +201,7 @@ rule count_users:
         runtime=grow(30),
     params:
         descriptors=config["study"]["measures"]["descriptors"],
+        detectors_state=lambda wildcards, input: sources.files_state(input.detectors),
         first=config["study"]["measures"]["descriptor"],
         threshold=config["study"]["measures"]["threshold"],
         describes=config["study"]["users"]["describes"],

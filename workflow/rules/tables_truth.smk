@@ -114,6 +114,35 @@ rule score_detectors:
         "../scripts/tables/score_detectors.py"
 
 
+rule check_world:
+    input:
+        truth="<results>/world/truth.parquet",
+        prompts="<results>/dedup/prompts.parquet",
+        labels=labels_of_models,
+        evaluation="<results>/tables/evaluation.csv",
+        kinds="<results>/tables/kinds.csv",
+        precision="<results>/tables/precision.csv",
+        recall="<results>/tables/recall.csv",
+        code=code_of("tables/check_world"),
+    output:
+        table="<results>/tables/findings.csv",
+    log:
+        "<results>/logs/tables/check_world.log",
+    benchmark:
+        "<results>/benchmarks/tables/check_world.tsv"
+    conda:
+        "../../envs/plots.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(10),
+    params:
+        models=list(MODELS.index),
+        roles=finding_roles(),
+    script:
+        "../scripts/tables/check_world.py"
+
+
 rule compare_seeds:
     input:
         table1=expand(

@@ -19,6 +19,7 @@ SOURCES = {
     "tables": "Webster 2023, Table 1",
     "figures": "Webster 2023, Fig. 2 and 3",
     "evidence": "Webster 2023, Fig. 5; Benjamini and Hochberg 1995",
+    "privacy": "no paper: images of people who were never asked",
     "study": "Somepalli 2022 and 2023, Carlini 2023, Wen 2024",
 }
 INTRODUCTION = """# Every key of the config

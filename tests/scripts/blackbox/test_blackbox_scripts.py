@@ -1,6 +1,9 @@
 """From the ranks of the white box to scores made of pictures alone."""
 
+import os
+import re
 import shutil
+import subprocess
 import zipfile
 
 import numpy as np
@@ -12,6 +15,7 @@ from verbatim.blackbox.ecs import Preset, score_pictures, score_prompt
 from verbatim.diffusion import load
 from verbatim.diffusion.denoiser import NetworkError
 from verbatim.images import one_step_name, synthesis_name
+from verbatim.io.seals import DamagedError
 from verbatim.pictures import Pictures
 from verbatim.records import prompt_id, read_table, write_table
 
@@ -34,7 +38,12 @@ def selection(run_script, tmp_path):
     )  # fmt: skip
     scores = pd.DataFrame({"prompt_id": IDS, "dcs": np.arange(10.0)[::-1], "rank": range(10)})
     scores = scores.assign(
-        dcs_reference=0.0, dcs_paper=0.0, wen_norm=0.0, anisotropy=0.0, n_seeds=1, preset="paper"
+        dcs_reference=0.0,
+        dcs_paper=0.0,
+        wen_first_step=0.0,
+        guidance_cosine=0.0,
+        n_seeds=1,
+        preset="paper",
     )
     write_table(tmp_path / "prompts.parquet", "prompts", prompts)
     write_table(tmp_path / "dcs.parquet", "whitebox", scores)
@@ -115,7 +124,7 @@ def test_pictures_and_scores_are_the_same_in_any_shards_parts_and_batches(
     assert [c["prompts"] for c in costs] == [5, 5]
     assert costs[0]["unet_rows"] == 5 * 3 + 3
     assert costs[1]["unet_rows"] == 5 * 3 + 3 * 3  # the unconditional row again in each part
-    assert not list(tmp_path.rglob("*.part"))
+    assert not list(tmp_path.rglob("*.tmp"))
     with Pictures(tmp_path / "a/images.parquet") as a, Pictures(tmp_path / "b/images.parquet") as b:
         names = [synthesis_name(i, s) for i in IDS[:5] for s in SEEDS]
         assert sorted(a.names()) == sorted(b.names()) == sorted(names)
@@ -191,6 +200,31 @@ def test_scores_come_from_the_pictures_alone_and_record_the_broken_ones(
         "ecs_reference", "ecs_paper", "ecs_world", "seed_consistency", "seed_ssim", "n_seeds",
     ]  # fmt: skip
     pd.testing.assert_frame_equal(found.loc[IDS[2:5], rest], whole.loc[IDS[2:5], rest])
+
+
+@pytest.mark.parametrize("damage", ["cut", "lost"])
+def test_a_damaged_archive_ends_the_job_and_the_command_it_names_makes_its_prompts_anew(
+    run_script, tmp_path, selection, tiny_sd, damage
+):
+    """Never: scores of the other prompts alone, and all checks ok."""
+    images = generate(run_script, tmp_path, selection, tiny_sd)
+    whole = merge(run_script, tmp_path, selection, [images])
+    archive = sorted(tmp_path.rglob("images.zip"))[1]
+    others = {path: path.stat().st_ino for path in tmp_path.rglob("images.zip") if path != archive}
+    if damage == "cut":
+        os.truncate(archive, archive.stat().st_size // 2)
+    else:
+        archive.unlink()
+    with pytest.raises(DamagedError) as caught:
+        score(run_script, images)
+    assert str(archive) in str(caught.value)
+    command = re.search("run `(rm -rf .*)` and the same command", str(caught.value))
+    assert command
+    subprocess.run(command[1], shell=True, check=True)
+    assert not images.exists()  # so the shard's job is run again
+    generate(run_script, tmp_path, selection, tiny_sd)
+    assert {path: path.stat().st_ino for path in others} == others  # the other parts are kept
+    pd.testing.assert_frame_equal(merge(run_script, tmp_path, selection, [images]), whole)
 
 
 def test_each_preset_judges_the_pictures_of_its_own_guidance(

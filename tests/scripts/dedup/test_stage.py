@@ -70,7 +70,7 @@ def run_stage(run_script, tmp_path: Path):
             "inputs/check_inputs.py",
             input={"embeddings": arrays, "metadata": tables},
             output={"manifest": manifest, "archives": archives},
-            params={"pictures": str(source / "data")},
+            params={"pictures": str(source / "data"), "most_missing": 0.5},
         )
         for i, shard in enumerate(shards):
             run_script(
@@ -171,7 +171,7 @@ def run_stage(run_script, tmp_path: Path):
                 input={"manifest": manifest, "clusters": clusters, "pairs": pairs[i]},
                 output={"templates": dedup / f"templates/{shard}.parquet"},
                 params={
-                    "rows": str(out / "inputs/rows"), "keep": 9,
+                    "rows": str(out / "inputs/rows"), "keep": 9, "most_missing": 0.5,
                     "settings": {
                         "size": 8, "low": 0.01, "high": 0.5, "difference": 0.03, "erode": 1,
                         "dilate": 1, "min_shared": 0.3,
@@ -278,7 +278,7 @@ def test_pictures_of_rows_neighbours_and_relatives_are_fetched(run_stage, run_sc
             "pictures": labels / "training.zip",
             "fetched": labels / "fetched.parquet",
         },
-        params={"cache": labels / "urls"},
+        params={"cache": labels / "urls", "most_missing": 0.5},
     )
     fetched = read_table(labels / "fetched.parquet", "fetched").set_index("row")
     relatives = read_table(labels / "relatives.parquet", "relatives")
@@ -308,7 +308,7 @@ def test_the_log_names_what_cannot_be_used(run_stage, tmp_path: Path, run_script
                 "metadata": [source / "metadata/metadata_0000.parquet"],
             },
             output={"manifest": tmp_path / "m.tsv", "archives": tmp_path / "a.tsv"},
-            params={"pictures": ""},
+            params={"pictures": "", "most_missing": 0.5},
         )
     assert "metadata_0000.parquet: not a Parquet file" in (tmp_path / "job.log").read_text()
     assert not (tmp_path / "m.tsv").exists()

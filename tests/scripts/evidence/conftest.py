@@ -22,8 +22,8 @@ def verified(tmp_path_factory):
     share = [i / n for i in range(n)]
     write_table(
         root / "whitebox/sd1/scores.parquet", "whitebox",
-        pd.DataFrame(base | {"dcs": share, "dcs_reference": share, "dcs_paper": share, "wen_norm": share,
-                             "anisotropy": share, "preset": "reference"}),
+        pd.DataFrame(base | {"dcs": share, "dcs_reference": share, "dcs_paper": share, "wen_first_step": share,
+                             "guidance_cosine": share, "preset": "reference"}),
     )  # fmt: skip
     write_table(
         root / "blackbox/sd1/scores.parquet", "blackbox",

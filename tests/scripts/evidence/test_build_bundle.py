@@ -1,37 +1,23 @@
-"""Rule build_bundle and its replay: nothing changes unseen, and the distances follow from the pictures."""
+"""Rule build_bundle: what goes into a bundle, byte for byte, and that it is replayed before it is written."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from bundles import findings_of, read_files
 from evidence_rules import ROOT, build_bundle, check_copies
-from made_evidence import EVIL, IDS, KINDS, close_system, make_labels, write_labels
+from made_evidence import EVIL, IDS, KINDS, PARTNER, close_system, make_labels, write_labels
 
 from verbatim.evidence.bundle import BundleError
-from verbatim.evidence.manifest import NAME
-from verbatim.evidence.replay import TOLERANCE, check_bundle
-from verbatim.images import (
-    ImageArchive,
-    decode_image,
-    encode_png,
-    row_name,
-    synthesis_name,
-    write_archive,
-)
-from verbatim.records import read_table, write_table
-
-TOOL = ROOT / "workflow/tools/verify_bundle.py"
-
-
-def files_in(folder: Path) -> dict[str, bytes]:
-    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+from verbatim.evidence.replay import check_bundle
+from verbatim.evidence.statements import FOUND, LABEL
+from verbatim.images import ImageArchive, decode_image, row_name, synthesis_name, write_archive
+from verbatim.records import SCHEMAS, read_table, write_table
 
 
 @pytest.fixture(scope="module")
@@ -39,121 +25,60 @@ def bundle(verified):
     return build_bundle(verified)
 
 
-@pytest.fixture(scope="module")
-def head(bundle):
-    return bundle.with_name(bundle.name + ".head").read_text().strip()
-
-
-def verify(*words):
-    done = subprocess.run(
-        [sys.executable, str(TOOL), *map(str, words)], capture_output=True, text=True, cwd="/"
-    )
-    return done.returncode, done.stdout + done.stderr
+def kinds_of(finding):
+    return [pair["kind"] for pair in finding["comparisons"]]
 
 
 def test_a_bundle_holds_every_copy_with_what_it_rests_on(bundle):
-    files = files_in(bundle)
-    found = {
-        json.loads(data)["prompt_id"]
-        for path, data in files.items()
-        if path.endswith("finding.json")
-    }
-    assert found == {IDS[i] for i in KINDS}
+    files = read_files(bundle)
+    findings = findings_of(files)
+    assert set(findings) == {IDS[i] for i in KINDS}
     run = json.loads(files["run.json"])
     assert run["weights"] == {"unet/model.safetensors": "a" * 64}
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     assert run["code"]["git_commit"] == commit.stdout.strip()
     assert set(run["code"]["modules"]) == {"labels/label.py", "verbatim/compare.py"}
-    assert run["settings"]["labels"]["thresholds"] == {"mv": 0.12}
-    finding = json.loads(files[f"findings/{IDS[0]}/finding.json"])
+    assert run["settings"]["labels"]["thresholds"] == {"mv": 0.12, "rv": 0.12, "tv": 0.12}
+    finding = findings[IDS[0]]
     assert finding["prompt"] == EVIL
-    first = finding["comparisons"][0]
-    assert first["source_url"] == "https://pictures.example/0?a=<b>"
-    assert first["kind"] == "label MV"
-    assert files[first["source"]][:8] == b"\x89PNG\r\n\x1a\n"
+    assert finding["sources"]["0"] == {
+        "caption": EVIL,
+        "url": "https://pictures.example/0?a=<b>",
+    }
+    assert kinds_of(finding) == ["MV", "RV", "verifier"]
+    assert files[f"findings/{IDS[0]}/source_0.png"][:8] == b"\x89PNG\r\n\x1a\n"
 
 
-def test_every_stored_distance_is_replayed_from_the_pictures_alone(bundle, head):
-    faults, replays = check_bundle(files_in(bundle), head)
-    assert faults == []
-    labels = make_labels().set_index("prompt_id")
-    kinds = {}
-    for one in replays:
-        kinds.setdefault(one.prompt_id, set()).add(one.kind)
-        assert abs(one.stored - one.replayed) <= TOLERANCE == 1e-6
-        if one.kind in ("MV", "RV", "TV"):
-            assert one.stored == labels.loc[one.prompt_id, f"distance_{one.kind.lower()}"]
-    assert kinds[IDS[0]] == {"label MV", "MV", "RV", "verifier"}
-    assert kinds[IDS[3]] == {"label TV", "MV", "RV", "TV", "verifier"}
-
-
-def test_any_one_of_two_hundred_changed_bytes_is_found_and_its_file_named(bundle, head):
-    files = files_in(bundle)
-    names = sorted(files)
-    sizes = np.array([len(files[name]) for name in names])
-    rng = np.random.default_rng(0)
-    for at in rng.choice(sizes.sum(), 200, replace=False):
-        name = names[int(np.searchsorted(np.cumsum(sizes), at, side="right"))]
-        place = int(rng.integers(len(files[name])))
-        data = bytearray(files[name])
-        data[place] ^= int(rng.integers(1, 256))
-        faults, _ = check_bundle(files | {name: bytes(data)}, head)
-        assert any(name in fault for fault in faults), (name, place)
-
-
-def test_a_forged_distance_is_told_by_the_pictures(bundle):
-    files = files_in(bundle)
-    path = f"findings/{IDS[1]}/finding.json"
-    finding = json.loads(files[path])
-    finding["comparisons"][0]["distance"] += 1e-5
-    faults, _ = check_bundle(files | {path: json.dumps(finding).encode()}, None)
-    assert any(f"prompt {IDS[1]}: label N is" in fault for fault in faults)
-
-
-def test_the_tool_says_that_all_is_well_and_needs_numpy_and_pillow_alone(bundle, head, tmp_path):
-    stamp = bundle / ".snakemake_timestamp"
-    stamp.touch()
-    code, text = verify(bundle)
-    stamp.write_text("mine")
-    assert verify(bundle)[0] == 1
-    stamp.unlink()
-    assert code == 0, text
-    assert head in text
-    assert "0 faults" in text
-    (tmp_path / "sitecustomize.py").write_text(
-        "import sys\nfor name in ('pandas', 'pyarrow', 'scipy', 'torch', 'snakemake'): sys.modules[name] = None\n"
+def test_a_template_comes_with_the_image_that_its_mask_was_made_with(bundle):
+    files = read_files(bundle)
+    finding = findings_of(files)[IDS[3]]
+    assert kinds_of(finding) == ["MV", "RV", "TV", "verifier"]
+    assert finding["comparisons"][2]["partner"] == PARTNER
+    assert {f"findings/{IDS[3]}/{name}" for name in ("mask.png", f"source_{PARTNER}.png")} <= set(
+        files
     )
-    done = subprocess.run(
-        [sys.executable, str(TOOL), str(bundle), "--head", head],
-        env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
 
 
-def test_the_tool_names_what_was_changed_and_answers_one(bundle, tmp_path):
-    copy = tmp_path / "all"
-    shutil.copytree(bundle, copy)
-    shutil.copy(bundle.with_name("all.head"), tmp_path / "all.head")
-    picture = next(copy.rglob("source_*.png"))
-    data = bytearray(picture.read_bytes())
-    data[60] ^= 1
-    picture.write_bytes(bytes(data))
-    (copy / "note.txt").write_text("mine")
-    code, text = verify(copy)
-    assert code == 1
-    assert f"{picture.relative_to(copy)}: its bytes were changed" in text
-    assert "note.txt: is there and not listed" in text
-    assert verify(copy, "--head", "0" * 64)[0] == 1
-    code, text = verify(tmp_path / "absent")
-    assert code == 2
-    assert "no such folder" in text
-    assert "--head" in verify("--help")[1]
+def test_images_are_the_archives_byte_for_byte_and_their_digests_are_said(bundle, verified):
+    files, folder = read_files(bundle), f"findings/{IDS[0]}"
+    finding = findings_of(files)[IDS[0]]
+    with ImageArchive(verified / "labels/sd1/images.zip") as archive:
+        data = archive.read_bytes(synthesis_name(IDS[0], 0))
+    assert files[f"{folder}/generated_0.png"] == data
+    assert finding["original_sha256"]["generated_0.png"] == hashlib.sha256(data).hexdigest()
+
+
+def test_a_finding_has_the_columns_that_the_tables_have():
+    assert list(LABEL) == SCHEMAS["labels"].names
+    assert list(FOUND) == SCHEMAS["verification"].names
+    python = {"int8": int, "int32": int, "int64": int, "double": float, "string": str, "bool": bool}
+    for columns, kind in ((LABEL, "labels"), (FOUND, "verification")):
+        assert list(columns.values()) == [python[str(one.type)] for one in SCHEMAS[kind]]
 
 
 def test_one_finding_is_asked_for_by_its_prompt(verified):
-    folder = build_bundle(verified, finding=str(IDS[9]))
-    found = [path for path in files_in(folder) if path.endswith("finding.json")]
-    assert found == [f"findings/{IDS[9]}/finding.json"]
+    files = read_files(build_bundle(verified, finding=str(IDS[9])))
+    assert list(findings_of(files)) == [IDS[9]]
     with pytest.raises(BundleError, match="prompt_id 7 is no candidate of this model"):
         build_bundle(verified, finding="7")
 
@@ -161,28 +86,32 @@ def test_one_finding_is_asked_for_by_its_prompt(verified):
 def test_a_closed_systems_findings_are_replayed_by_the_seeds_that_each_prompt_has(tmp_path):
     close_system(write_labels(tmp_path))
     check_copies(tmp_path, seeds=[])
-    faults, replays = check_bundle(files_in(build_bundle(tmp_path, seeds=[])), None)
-    assert faults == []
-    kinds = {}
-    for one in replays:
-        kinds.setdefault(one.prompt_id, set()).add(one.kind)
-    assert kinds[IDS[0]] == {"label MV", "MV", "RV", "verifier"}
-    assert kinds[IDS[9]] == {"label N", "MV", "RV", "verifier"}  # seen in its third picture alone
+    files = read_files(build_bundle(tmp_path))
+    assert check_bundle(files, None).faults == []
+    findings = findings_of(files)
+    assert kinds_of(findings[IDS[0]]) == ["MV", "RV", "verifier"]
+    assert kinds_of(findings[IDS[9]]) == ["MV", "RV", "verifier"]  # seen in its third image alone
+    assert findings[IDS[9]]["comparisons"][2]["seed"] == 99999
 
 
-def test_a_prompt_whose_own_picture_was_not_read_is_shown_by_what_it_was_compared_with(
-    verified, tmp_path
-):
+def test_a_prompt_whose_own_image_was_not_read_is_replayed_as_far_as_it_can_be(verified, tmp_path):
     root = shutil.copytree(verified, tmp_path / "run")
     path = root / "labels/sd1/labels.parquet"
-    labels = read_table(path, "labels")
-    labels.loc[1, ["label", "status"]] = "missing"  # the verifier finds the crop all the same
+    labels, found = (
+        read_table(path, "labels"),
+        read_table(root / "evidence/sd1/verification.parquet", "verification"),
+    )
+    nearest = labels.loc[1, ["seed_rv", "row_rv", "distance_rv"]].to_list()
+    labels.loc[1, ["label", "status", "review_reason"]] = ["missing", "missing", "own not read"]
+    labels.loc[1, ["seed", "source_row", "distance"]] = nearest
+    labels.loc[1, ["seed_mv", "row_mv", "crop_mv", "distance_mv"]] = [-1, -1, "", np.nan]
     labels.loc[9, ["label", "status", "seed", "source_row"]] = ["missing", "missing", -1, -1]
     write_table(path, "labels", labels)
-    files = files_in(build_bundle(root, name="missing"))
-    finding = json.loads(files[f"findings/{IDS[1]}/finding.json"])
-    assert finding["comparisons"][0]["kind"] == "label missing"
-    assert check_bundle(files, None)[0] == []
+    found.loc[1, "label"] = "missing"  # the verifier finds the crop all the same
+    write_table(root / "evidence/sd1/verification.parquet", "verification", found)
+    result = check_bundle(read_files(build_bundle(root, name="missing")), None)
+    assert result.faults == []
+    assert [(one.prompt_id, one.what) for one in result.left] == [(IDS[1], "label missing")]
     with pytest.raises(BundleError, match="has no picture to compare with"):
         build_bundle(root, finding=str(IDS[9]))
 
@@ -193,61 +122,81 @@ def test_a_pair_that_was_not_looked_at_closely_is_no_distance_to_replay(verified
     found = read_table(path, "verification")
     found.loc[found["prompt_id"] == IDS[0], "residual"] = 0.9  # measured at the coarse size
     write_table(path, "verification", found)
-    faults, replays = check_bundle(files_in(build_bundle(root, name="coarse")), None)
-    assert faults == []
-    assert "verifier" not in {one.kind for one in replays if one.prompt_id == IDS[0]}
-    assert "verifier" in {one.kind for one in replays if one.prompt_id == IDS[3]}
+    files = read_files(build_bundle(root, name="coarse"))
+    assert check_bundle(files, None).faults == []
+    findings = findings_of(files)
+    assert "verifier" not in kinds_of(findings[IDS[0]])
+    assert "verifier" in kinds_of(findings[IDS[3]])
 
 
-def test_a_picture_that_the_labels_could_not_read_is_left_out(verified, tmp_path):
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("label", f"prompt {IDS[0]}: label is 'RV', its distances and thresholds give 'MV'"),
+        ("image", f"prompt {IDS[0]}: MV is 0.0, its images give 0"),
+        ("gone", f"prompt {IDS[0]}: .*0.png.* cannot be read"),
+    ],
+)
+def test_a_run_whose_own_files_disagree_gives_no_bundle_and_says_which_prompt(
+    verified, tmp_path, what, told
+):
     root = shutil.copytree(verified, tmp_path / "run")
-    path = root / "labels/sd1/training.zip"
-    with ImageArchive(path) as archive:
-        pictures = dict(archive)
-    strip = np.zeros((1, 60_000, 3), np.float32)
-    write_archive(path, (pictures | {row_name(1): strip}).items())  # row 1: a neighbour of prompt 0
-    files = files_in(build_bundle(root, finding=str(IDS[0])))
-    faults, replays = check_bundle(files, None)
-    assert faults == []
-    assert {one.kind for one in replays} == {"label MV", "MV", "verifier"}
-    finding = json.loads(files[f"findings/{IDS[0]}/finding.json"])
-    source = finding["comparisons"][0]["source"]
-    faults, replays = check_bundle(files | {source: encode_png(strip)}, None)
-    assert any(source in fault for fault in faults)  # its hash
-    assert all("60000:1" in one.why for one in replays)
+    if what == "label":
+        for path, kind in (("labels/sd1/labels", "labels"), ("evidence/sd1/verification", "verification")):  # fmt: skip
+            table = read_table(root / f"{path}.parquet", kind)
+            table.loc[table["prompt_id"] == IDS[0], "label"] = "RV"
+            write_table(root / f"{path}.parquet", kind, table)
+    else:
+        path = root / "labels/sd1/training.zip"
+        with ImageArchive(path) as archive:
+            images = dict(archive)
+        images[row_name(0)] = images[row_name(7)]
+        if what == "gone":
+            del images[row_name(0)]
+        write_archive(path, images.items())
+    with pytest.raises(BundleError, match=told + r".*delete them and run again"):
+        build_bundle(root, name=what)
+    assert not (root / "evidence/bundles/sd1" / what).exists()
 
 
-def test_blurred_pictures_are_beyond_recognition_and_verify_says_what_it_cannot_replay(verified):
-    folder = build_bundle(verified, pictures="blurred", only=[IDS[0]], name="blurred")
-    files = files_in(folder)
-    finding = json.loads(files[f"findings/{IDS[0]}/finding.json"])
+def test_blurred_images_are_beyond_recognition_and_nothing_else_leads_to_them(verified):
+    files = read_files(build_bundle(verified, images="blurred", only=[IDS[0]], name="blurred"))
+    findings = findings_of(files)
+    folder = f"findings/{IDS[0]}"
     with ImageArchive(verified / "labels/sd1/images.zip") as archive:
         own = archive.read(synthesis_name(IDS[0], 0))
-    shown = decode_image(files[finding["comparisons"][0]["generated"]])
+    shown = decode_image(files[f"{folder}/generated_0.png"])
     assert shown.shape == own.shape
     assert shown.std(axis=(0, 1)).max() < 0.5 * own.std(axis=(0, 1)).max()
-    faults, replays = check_bundle(files, None)
-    assert faults == []
-    whys = {one.prompt_id: one.why for one in replays}
-    assert whys.pop(IDS[0]) == "its pictures are blurred"
-    assert set(whys.values()) == {""}
+    assert f"{folder}/residual.png" not in files
+    assert findings[IDS[0]]["original_sha256"] == {}
+    assert {one["url"] for one in findings[IDS[0]]["sources"].values()} == {""}
+    assert findings[IDS[3]]["images"] == "full"
+    result = check_bundle(files, None)
+    assert result.faults == []
+    assert {(one.prompt_id, one.why) for one in result.left} == {(IDS[0], "its images are blurred")}
 
 
-def test_a_bundle_without_pictures_keeps_their_digests(verified):
-    import hashlib
-
-    files = files_in(build_bundle(verified, pictures="none", name="none"))
-    assert [path for path in files if path.endswith(".png")] == [f"findings/{IDS[3]}/mask.png"]
-    finding = json.loads(files[f"findings/{IDS[0]}/finding.json"])
-    with ImageArchive(verified / "labels/sd1/images.zip") as archive:
-        data = archive.read_bytes(synthesis_name(IDS[0], 0))
-    assert finding["original_sha256"]["generated_0.png"] == hashlib.sha256(data).hexdigest()
-    faults, replays = check_bundle(files, None)
-    assert faults == []
-    assert {one.why for one in replays} == {"its pictures were left out"}
+def test_a_bundle_without_images_has_none_not_even_a_mask(verified):
+    files = read_files(build_bundle(verified, images="none", name="none"))
+    assert [path for path in files if path.endswith(".png")] == []
+    assert not any(b"pictures.example" in data for data in files.values())
+    result = check_bundle(files, None)
+    assert result.faults == []
+    assert {one.why for one in result.left} == {"its images were left out"}
 
 
 def test_the_same_run_gives_the_same_bundle(verified, bundle):
-    again = build_bundle(verified, name="again")
-    assert files_in(again) == files_in(bundle)
-    assert NAME in files_in(again)
+    assert read_files(build_bundle(verified, name="again")) == read_files(bundle)
+
+
+def test_labels_keep_the_pair_of_every_distance():
+    labels = make_labels()
+    for kind in ("mv", "rv", "tv"):
+        there = labels[f"distance_{kind}"].notna()
+        assert labels[f"row_{kind}"].ge(0).eq(there).all()
+        assert labels[f"seed_{kind}"].ge(0).eq(there).all()
+        assert labels[f"crop_{kind}"].ne("").eq(there).all()
+    assert labels.loc[3, ["row_tv", "partner_tv", "partner_crop_tv"]].to_list() == [
+        3, PARTNER, "whole",
+    ]  # fmt: skip

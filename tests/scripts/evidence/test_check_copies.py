@@ -9,6 +9,7 @@ from evidence_rules import check_copies
 from made_evidence import GUARDS, IDS, KINDS, TEST, close_system, make_labels, write_labels
 
 from verbatim.images import ImageArchive, row_name, synthesis_name, write_archive
+from verbatim.io.seals import DamagedError
 from verbatim.records import read_table, write_table
 
 
@@ -77,6 +78,11 @@ def test_what_cannot_be_read_is_missing_and_compared_with_nothing(tmp_path):
     lost = {synthesis_name(IDS[0], seed): None for seed in (0, 1)}
     changed(folder, "images", lost | {synthesis_name(IDS[1], 1): None})
     changed(folder, "training", {row_name(2): None})
+    with pytest.raises(DamagedError, match=r"training\.zip: damaged \(2\.png is missing, which"):
+        check_copies(tmp_path, test=TEST | {"alpha": 0.1})
+    fetched = read_table(folder / "fetched.parquet", "fetched")
+    fetched.loc[fetched["row"] == 2, ["member", "status"]] = ["", "missing"]
+    write_table(folder / "fetched.parquet", "fetched", fetched)
     table = read_table(check_copies(tmp_path, test=TEST | {"alpha": 0.1}), "verification")
     assert table.loc[0, "status"] == "missing"
     assert np.isnan(table.loc[0, "p"])

@@ -162,16 +162,17 @@ def test_each_card_shows_the_pictures_of_its_prompt_in_its_shape(at, review):
 def test_decisions_are_exported_as_the_file_that_the_tables_read(at, tmp_path, review):
     page = at("model=sd1&text=thing%209")
     page.run("(() => { const r = document.getElementById('reviewer'); r.value = 'A, \"B\"'; r.dispatchEvent(new Event('change')); })()")  # fmt: skip
-    page.run("document.querySelector('article .decide input').value = 'same, but mirrored'")
+    page.run("document.querySelector('article .decide input').value = '=same, but mirrored'")
     page.run("document.querySelector('article button[value=accept]').click()")
     assert page.run("document.querySelector('article').dataset.decision") == "accept"
     page.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
     page.run("document.getElementById('export').click()")
     page.wait("new Promise((done) => setTimeout(() => done(true), 500))")
+    assert "'=same" in (tmp_path / "review.csv").read_text()  # no formula for a spreadsheet program
     table = read_decisions(tmp_path / "review.csv", MODELS)
     assert of_model(table, "sd1", IDS, "review.csv") == {IDS[4]: "reject", IDS[9]: "accept"}
     mine = table[table["prompt_id"] == IDS[9]].to_dict("records")[0]
-    assert (mine["note"], mine["reviewer"]) == ("same, but mirrored", 'A, "B"')
+    assert (mine["note"], mine["reviewer"]) == ("=same, but mirrored", 'A, "B"')
     assert table[table["prompt_id"] == IDS[4]]["note"].tolist() == ["a plain, grey one"]
     assert (
         page.run("document.getElementById('csv').textContent")

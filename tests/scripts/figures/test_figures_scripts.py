@@ -1,13 +1,16 @@
 """The scripts of `figures`, run as a job runs them, on a whole made-up run and its tables."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from made_results import MODELS, write_run
+from marked_images import MARK, mark_archive, marks_in
 from PIL import Image
 
+from verbatim.io.privacy import PrivacyError
 from verbatim.records import SCHEMAS, read_table, write_table
 
 ATTACKED = {one["model"]: one["name"] for one in MODELS if one["attacked"]}
@@ -114,10 +117,10 @@ def job(root, rule):
              "training": archives(root, "labels", "training.zip", NAMES),
              "masks": archives(root, "labels", "masks.zip", NAMES),
              "verification": archives(root, "evidence", "verification.parquet", NAMES),
-             "scores": archives(root, "blackbox", "scores.parquet", ATTACKED),
+             "known_prompts": [], "scores": archives(root, "blackbox", "scores.parquet", ATTACKED),
              "one_step": archives(root, "blackbox", "images.parquet", ATTACKED)},
             {"names": NAMES, "attacked": list(ATTACKED), "one_step_seeds": [0, 1], "full_seeds": [0, 1],
-             "examples": 2, "near_misses": 2, "threshold": 0.12},
+             "examples": 2, "near_misses": 2, "threshold": 0.12, "images": "full", "only": []},
             ["fig1", "fig2", "fig5", "triples"],
         ),
         "plot_curves": (
@@ -130,12 +133,12 @@ def job(root, rule):
         ),
         "plot_truth": (
             {"truth": root / "world/truth.parquet", "pictures": root / "world/pictures.npy",
-             "prompts": table / "detectors.csv",
+             "prompts": table / "detectors.csv", "known_prompts": [],
              **{name: table / f"{name}.csv" for name in ("recall", "confusion", "evaluation", "kinds", "roc")},
              "images": archives(root, "labels", "images.zip", ATTACKED),
              "one_step": archives(root, "blackbox", "images.parquet", ATTACKED)},
             {"names": NAMES, "attacked": ATTACKED, "whitebox": "reference", "blackbox": "world", "fpr": 0.4,
-             "one_step_seed": 0, "seeds": [0, 1], "examples": 2},
+             "one_step_seed": 0, "seeds": [0, 1], "examples": 2, "shown": "full", "only": []},
             ["recall", "confusion", "roc", "detector_recall", "histogram", "unpicked"],
         ),
     }[rule]  # fmt: skip
@@ -154,7 +157,7 @@ def test_each_figure_is_written_as_a_picture_and_as_a_page(run_script, tables, t
             assert image.width == 432, name  # 7.2 inches
             assert np.asarray(image.convert("L")).std() > 5, name
         assert png.with_suffix(".pdf").read_bytes().startswith(b"%PDF"), name
-    assert not list(tmp_path.rglob("*.part"))
+    assert not list(tmp_path.rglob("*.tmp"))
 
 
 def test_without_an_attacked_model_the_figures_are_there_and_say_so(run_script, tables, tmp_path):
@@ -174,3 +177,48 @@ def test_every_column_of_every_table_is_explained(tables):
     for name in ("precision", "recall", "confusion", "evaluation", "kinds", "roc", "depths"):
         for column in pd.read_csv(tables / "tables" / f"{name}.csv").columns:
             assert f"`{column}`" in page, f"{name}.csv: {column}"
+
+
+@pytest.fixture
+def marked(tables, tmp_path):
+    """The run with every image marked, and exact copies that a crop alone shows, for fig5."""
+    root = shutil.copytree(tables, tmp_path / "run")
+    labels = read_table(root / "labels/sd1/labels.parquet", "labels")
+    labels.loc[labels["label"].eq("MV"), "crop"] = "center"
+    write_table(root / "labels/sd1/labels.parquet", "labels", labels)
+    for path in root.rglob("*.zip"):
+        if path.name != "masks.zip":
+            mark_archive(path)
+    pictures = np.load(root / "world/pictures.npy")
+    pictures[:, ::2] = MARK
+    np.save(root / "world/pictures.npy", pictures)
+    return root
+
+
+@pytest.mark.parametrize("rule", ["plot_pictures", "plot_truth"])
+def test_no_figure_shows_an_image_that_may_not_be_shown(run_script, marked, tmp_path, rule):
+    inputs, params, figures = job(marked, rule)
+    key = "images" if rule == "plot_pictures" else "shown"
+    with_images = {"fig1", "fig2", "fig5", "triples", "unpicked"}
+    for level in ("full", "blurred", "none"):
+        out = tmp_path / level
+        drawn = draw(run_script, out, rule, inputs, params | {key: level}, figures)
+        for name, png in drawn.items():
+            shown = [marks_in(file) for file in (png, png.with_suffix(".pdf"))]
+            if level == "full" and name in with_images:
+                assert min(shown) > 0, name  # so the search finds what is shown
+            elif level != "full":
+                assert shown == [0, 0], (name, level)
+
+
+def test_a_figure_hides_the_prompts_that_are_named_alone(run_script, marked, tmp_path):
+    inputs, params, figures = job(marked, "plot_pictures")
+    prompts = read_table(marked / "dedup/prompts.parquet", "prompts")
+    planted = prompts.loc[~prompts["caption"].str.contains("carpet"), "prompt_id"].tolist()
+    inputs |= {"known_prompts": [marked / "dedup/prompts.parquet"]}
+    more = params | {"images": "none", "only": planted}
+    drawn = draw(run_script, tmp_path / "some", "plot_pictures", inputs, more, figures)
+    assert marks_in(drawn["fig2"]) > 0  # the templates are carpets
+    assert marks_in(drawn["fig5"]) == 0
+    with pytest.raises(PrivacyError, match=r"privacy\.only has \[7\]"):
+        draw(run_script, tmp_path, "plot_pictures", inputs, params | {"images": "none", "only": [7]}, figures)  # fmt: skip

@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_authors import write_labels
+from marked_images import addresses_in, files_under, mark_archive, marks_in
 
 from verbatim.authors import AuthorsError, read_labels
-from verbatim.images import ImageError, write_archive
+from verbatim.images import write_archive
+from verbatim.io.privacy import PrivacyError
+from verbatim.io.seals import DamagedError
 from verbatim.records import SCHEMAS, prompt_id, read_table, write_table
 
 CAPTIONS = ["a red heart", "a blue heart", "a rug, in red", "nothing of note"]
@@ -87,11 +90,12 @@ def finished(tmp_path, rows):
     return {name: tmp_path / name for name in ("labels", "training", "masks")} | {"rows": rows}
 
 
-def release(run_script, finished, folder):
+def release(run_script, finished, folder, images="full", only=()):
     run_script(
         "labels/build_release.py",
-        input=finished,
+        input=finished | {"known_prompts": [finished["labels"]]},
         output={"release": folder},
+        params={"images": images, "only": list(only)},
         wildcards={"model": "tiny"},
     )
 
@@ -108,11 +112,40 @@ def test_a_release_has_its_tables_and_every_file_that_they_name(run_script, tmp_
     for file in (template["mask_file"], template["img_file"], retrieved["img_file"]):
         assert (folder / file).read_bytes()[:4] == b"\x89PNG"
     assert not (folder / "old").exists()
-    assert not folder.with_name("release.part").exists()
+    assert not list(folder.parent.glob("*.tmp"))
 
 
 def test_a_release_that_breaks_off_leaves_no_folder(run_script, tmp_path, finished):
     (tmp_path / "training").write_bytes(b"no archive")
-    with pytest.raises(ImageError):
+    with pytest.raises(DamagedError):
         release(run_script, finished, tmp_path / "release")
     assert not (tmp_path / "release").exists()
+
+
+@pytest.mark.parametrize("images", ["blurred", "none"])
+def test_a_release_hands_on_no_image_mask_or_address_that_it_may_not(
+    run_script, tmp_path, finished, images
+):
+    mark_archive(finished["training"])
+    release(run_script, finished, tmp_path / "full")
+    found = files_under(tmp_path / "full")
+    assert sum(map(marks_in, found)) > 0  # so the search finds what is handed on
+    assert sum(addresses_in(path, "https://x.invalid/") for path in found) > 0
+    folder = tmp_path / images
+    release(run_script, finished, folder, images)
+    for path in files_under(folder):
+        assert marks_in(path) == addresses_in(path, "https://x.invalid/") == 0, path
+    assert not (folder / "templates/masks").exists()
+    template = pd.read_parquet(folder / "templates/metadata.parquet").iloc[0]
+    assert template["mask_file"] == ""
+    assert (template["img_file"] != "") == (images == "blurred")
+    assert read_labels(folder / "labels.parquet")["overfit_type"].tolist() == ["TV", "RV"]
+
+
+def test_a_release_hides_the_prompts_that_are_named_alone(run_script, tmp_path, finished):
+    mark_archive(finished["training"])
+    release(run_script, finished, tmp_path / "some", "none", [100])
+    assert not (tmp_path / "some/templates/images").exists()
+    assert marks_in(tmp_path / "some/retrieved/images/0.png") > 0
+    with pytest.raises(PrivacyError, match=r"privacy.only has \[7\]"):
+        release(run_script, finished, tmp_path / "wrong", "none", [7])

@@ -1,10 +1,14 @@
 """From a folder of pictures and a manifest to a row of Table 1: no model, no score, labels only."""
 
+import unicodedata
+
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
-from verbatim.images import ImageArchive, encode_png, row_name, write_archive
+from verbatim.images import ImageArchive, encode_png, row_name, to_uint8, write_archive
+from verbatim.io.missing import MissingError
 from verbatim.labels.syntheses import SynthesesError
 from verbatim.records import prompt_id, read_table, write_table
 from verbatim.tables import checks
@@ -51,11 +55,12 @@ def folder(tmp_path):
     return folder
 
 
-def build(folder, run_script, tmp_path):
+def build(folder, run_script, tmp_path, most_missing=0.6):
     run_script(
         "labels/build_syntheses.py", input={"manifest": folder / "manifest.csv"},
         output={k: tmp_path / f"{k}.parquet" for k in ("cost", "syntheses")}
         | {"images": tmp_path / "images.zip"},
+        params={"most_missing": most_missing},
         wildcards={"model": "midjourney"},
     )  # fmt: skip
     return read_table(tmp_path / "syntheses.parquet", "syntheses")
@@ -101,6 +106,51 @@ def test_a_folder_without_pictures_leaves_no_tables(folder, run_script, tmp_path
     with pytest.raises(SynthesesError, match="no picture can be used"):
         build(folder, run_script, tmp_path)
     assert not (tmp_path / "syntheses.parquet").exists()
+
+
+def test_a_manifest_most_of_whose_images_are_missing_ends_the_job(folder, run_script, tmp_path):
+    with pytest.raises(
+        MissingError,
+        match=r"4 of 7 images that .*manifest\.csv lists (.|\n)*Look whether its names",
+    ):
+        build(folder, run_script, tmp_path, most_missing=0.5)
+    assert not (tmp_path / "syntheses.parquet").exists()
+
+
+def test_an_image_that_a_camera_stored_turned_is_read_upright(folder, run_script, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying = Image.fromarray(to_uint8(picture(1))[:8])
+    lying.transpose(Image.Transpose.ROTATE_90).save(folder / "own.png", exif=exif)
+    build(folder, run_script, tmp_path)
+    with ImageArchive(tmp_path / "images.zip") as archive:
+        assert np.array_equal(to_uint8(archive.read(f"{OWN}_11.png")), np.asarray(lying))
+
+
+def test_a_file_is_looked_up_by_its_name_in_other_letters_and_without_its_suffix(
+    folder, run_script, tmp_path
+):
+    """A folder that came from Windows or macOS, and a manifest that a spreadsheet has been through."""
+    composed = unicodedata.normalize("NFC", "caf\u00e9.png")
+    (folder / "own.png").rename(folder / "OWN.PNG")
+    (folder / "extra.png").rename(folder / unicodedata.normalize("NFD", composed))
+    for name in ("two.png", "two.jpg"):
+        (folder / name).write_bytes((folder / "OWN.PNG").read_bytes())
+    lines = [
+        "own.png,own",
+        f"{composed},other",
+        "grid/a,other",
+        "two,stranger",
+        "two.PNG,stranger",
+        "twice.png,x",
+    ]
+    (folder / "manifest.csv").write_text("file,prompt\n" + "\n".join(lines) + "\n", "utf-8")
+    (folder / "Twice.png").write_bytes(b"")
+    (folder / "TWICE.png").write_bytes(b"")
+    table = build(folder, run_script, tmp_path)
+    assert table["status"].tolist() == ["ok", "ok", "ok", "refused", "ok", "refused"]
+    assert "'two.jpg' and 'two.png'" in table["reason"][3]
+    assert "'TWICE.png' and 'Twice.png'" in table["reason"][5]
 
 
 def test_a_ranking_restricts_the_manifest(folder, run_script, tmp_path):

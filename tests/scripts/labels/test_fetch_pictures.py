@@ -11,6 +11,8 @@ from picture_server import PictureServer
 
 from verbatim.images import ImageArchive
 from verbatim.inputs import download
+from verbatim.io.missing import MissingError
+from verbatim.io.seals import DamagedError
 from verbatim.records import SCHEMAS, read_table, write_table
 
 LIMITS = {
@@ -43,21 +45,21 @@ def test_no_candidate_makes_empty_tables_and_an_empty_archive(tmp_path, run_scri
         assert archive.names() == []
 
 
-def fetch_urls(folder, run_script) -> None:
+def fetch_urls(folder, run_script, most_missing: float = 1) -> None:
     run_script(
         "labels/fetch_urls.py",
         input={"wanted": folder / "wanted"},
         output={"urls": folder / "urls"},
-        params={"cache": folder / "cache", **LIMITS},
+        params={"cache": folder / "cache", "most_missing": most_missing, **LIMITS},
     )
 
 
-def fetch_pictures(folder, run_script, urls: list) -> pd.DataFrame:
+def fetch_pictures(folder, run_script, urls: list, most_missing: float = 1) -> pd.DataFrame:
     run_script(
         "labels/fetch_pictures.py",
         input={"wanted": folder / "wanted", "urls": str(urls[0]) if urls else []},
         output={"pictures": folder / "training.zip", "fetched": folder / "fetched"},
-        params={"cache": folder / "cache"},
+        params={"cache": folder / "cache", "most_missing": most_missing},
     )
     return read_table(folder / "fetched", "fetched").set_index("row")
 
@@ -102,6 +104,43 @@ def test_only_what_no_archive_has_is_fetched_and_missing_stays_missing(
             assert archive.read(f"{row}.png").mean() == pytest.approx(grey / 255)
 
 
+@pytest.mark.usefixtures("loopback_allowed")
+@pytest.mark.parametrize("name", ["./{}.jpg", "00000/{}.PNG", "0000{}.webp"])
+def test_the_network_is_not_asked_for_what_lies_on_the_disk_under_another_name(
+    tmp_path, run_script, name
+):
+    members = {name.format(i): png(10 * i) for i in range(3)} | {"a/3.jpg": png(), "b/3.jpg": png()}
+    tar = str(write_tar(tmp_path / "00000.tar", members))
+    with PictureServer() as server:
+        rows = {
+            "row": range(5), "caption": "c", "archive": tar, "member": list("01234"),
+            "url": [f"{server.url}/{i}" for i in range(5)],
+        }  # fmt: skip
+        write_table(tmp_path / "wanted", "wanted", rows)
+        fetch_urls(tmp_path, run_script)
+        assert server.asked == ["/4"]
+    fetched = fetch_pictures(tmp_path, run_script, [tmp_path / "urls"])
+    assert fetched["status"].tolist() == ["ok", "ok", "ok", "broken", "missing"]
+    assert "both the image of key '3'" in fetched["reason"][3]
+
+
+@pytest.mark.usefixtures("loopback_allowed")
+def test_most_images_missing_ends_the_job_with_the_reasons_and_leaves_no_table(
+    tmp_path, run_script, wanted
+):
+    with pytest.raises(MissingError, match=r"5 of 6 training images (.|\n)*inputs\.fetch_urls"):
+        fetch_pictures(tmp_path, run_script, [], most_missing=0.5)
+    assert not (tmp_path / "fetched").exists()
+    with pytest.raises(
+        MissingError, match=r"2 of 6 training images (.|\n)*no_url(.|\n)*retry_failed"
+    ):
+        fetch_urls(tmp_path, run_script, most_missing=0.3)
+    assert not (tmp_path / "urls").exists()
+    asked = len(wanted.asked)
+    fetch_urls(tmp_path, run_script, most_missing=0.5)  # two of six: and nothing is asked twice
+    assert len(wanted.asked) == asked
+
+
 def test_nothing_is_fetched_without_being_asked_for(tmp_path, run_script, wanted):
     fetched = fetch_pictures(tmp_path, run_script, [])
     assert fetched["status"].tolist() == ["ok", "broken", *["missing"] * 4]
@@ -118,14 +157,20 @@ def test_a_run_refuses_this_machines_own_addresses(tmp_path, run_script, wanted)
 
 
 @pytest.mark.usefixtures("loopback_allowed")
-def test_a_picture_that_is_gone_from_the_cache_is_missing_and_never_another(
-    tmp_path, run_script, wanted
+@pytest.mark.parametrize("harm", ["changed", "lost"])
+def test_a_picture_that_is_gone_from_the_cache_ends_the_job_and_is_fetched_again(
+    tmp_path, run_script, wanted, harm
 ):
     fetch_urls(tmp_path, run_script)
     for file in (tmp_path / "cache").rglob("*"):
         if file.is_file() and png(20) in file.read_bytes():
-            file.write_bytes(file.read_bytes().replace(png(20), png(30)))
+            if harm == "lost":
+                file.unlink()
+            else:
+                file.write_bytes(file.read_bytes().replace(png(20), png(30)))
+    with pytest.raises(DamagedError, match=r"not the file that was fetched from .*urls\.parquet"):
+        fetch_pictures(tmp_path, run_script, [tmp_path / "urls"])
+    (tmp_path / "urls").unlink()
+    fetch_urls(tmp_path, run_script)
     fetched = fetch_pictures(tmp_path, run_script, [tmp_path / "urls"])
-    assert fetched["status"][2] == "missing"
-    assert "run fetch_urls again" in fetched["reason"][2]
-    assert fetched["status"][3] == "ok"
+    assert fetched["status"][2] == fetched["status"][3] == "ok"

@@ -6,12 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tiny_models import CAPTIONS, make_sd
-from verbatim.diffusion import stacks
+from tiny_models import CAPTIONS, make_sd, overflow_at
+from verbatim.diffusion import load, stacks
+from verbatim.diffusion.denoiser import NetworkError
 from verbatim.diffusion.load import load_denoiser
 from verbatim.diffusion.sampling import synthesize
-from verbatim.images import ImageArchive, synthesis_name, to_uint8
+from verbatim.images import (
+    ImageArchive,
+    MissingImageError,
+    seeds_of_prompts,
+    synthesis_name,
+    to_uint8,
+)
 from verbatim.records import prompt_id, read_table, write_table
+
+HOW = {"sampler": "ddim", "steps": 2, "guidance": 4.0, "noise_level": 250}
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +28,7 @@ def model(tmp_path_factory):
     return make_sd(tmp_path_factory.mktemp("model"), size=16)
 
 
-def run(folder, model, run_script, n=3, size=100):
+def run(folder, model, run_script, n=3, size=100, family="sd", **second):
     folder.mkdir(exist_ok=True)
     captions = CAPTIONS[:n]
     selection = pd.DataFrame(
@@ -37,11 +46,12 @@ def run(folder, model, run_script, n=3, size=100):
     for i, shard in enumerate(shards):
         run_script(
             "labels/generate_candidates.py",
-            input={"selection": folder / "selection.parquet", "model": model / "model_index.json"},
+            input={"selection": folder / "selection.parquet", "model": model / "model_index.json", **second},
             output={"images": images[i], "cost": costs[i]},
             params={
-                "model": {"family": "sd", "source": "train"}, "seeds": [0, 5], "prompts_a_shard": size,
-                "prompts_a_part": 2, "sampler": "heun", "steps": 2, "guidance": 3.0, "batch": 4,
+                "model": {"family": family, "source": "train"}, "seeds": [0, 5], "prompts_a_shard": size,
+                "upscaler": {"source": "train", "revision": "", **HOW} if second else {},
+                "prompts_a_part": 2, "sampler": "heun", "spacing": "karras", "steps": 2, "guidance": 3.0, "batch": 4,
                 "last": shard == shards[-1], "kept": folder / "kept",
             },
             wildcards={"model": "tiny", "shard": shard},
@@ -114,8 +124,98 @@ def test_a_killed_job_goes_on_where_it_was(tmp_path, model, run_script, monkeypa
     assert one.read_bytes() == two.read_bytes()
 
 
+def lose(denoiser, seed_of_first: int):
+    """The denoiser, whose decoder has no finite answer for one picture: the first prompt's with this seed."""
+    plain, seen = denoiser.decode, []
+
+    def decode(x0):
+        out = plain(x0).clone()
+        for i in range(len(x0)):
+            if len(seen) == seed_of_first:
+                out[i] = float("nan")
+            seen.append(i)
+        return out
+
+    denoiser.decode = decode
+    denoiser.decode_in_float32 = lambda x0: plain(x0) * float("nan")
+    return denoiser
+
+
+def test_one_generation_that_is_not_finite_is_recorded_with_its_reason_and_the_rest_goes_on(
+    tmp_path, model, run_script, monkeypatch
+):
+    run(tmp_path / "whole", model, run_script)
+    real = load.load_denoiser
+    monkeypatch.setattr(load, "load_denoiser", lambda *a, **k: lose(real(*a, **k), 1))
+    run(tmp_path / "one", model, run_script)
+    ids = [prompt_id(caption) for caption in CAPTIONS[:3]]
+    lost = synthesis_name(ids[0], 5)
+    with (
+        ImageArchive(tmp_path / "whole/images.zip") as whole,
+        ImageArchive(tmp_path / "one/images.zip") as one,
+    ):
+        assert seeds_of_prompts(one.names()) == {ids[0]: [0], ids[1]: [0, 5], ids[2]: [0, 5]}
+        with pytest.raises(MissingImageError, match="not finite; in float32"):
+            one.read(lost)
+        for name in set(whole.names()) - {lost}:
+            np.testing.assert_array_equal(one.read(name), whole.read(name))
+    again = run(tmp_path / "one", model, run_script)  # nothing is made again, and it is still known
+    assert again["unet_rows"] == 6 * 3 * 2
+
+
+def test_generations_that_are_not_finite_end_the_job_when_they_are_many(
+    tmp_path, model, run_script, monkeypatch
+):
+    real = load.load_denoiser
+    monkeypatch.setattr(
+        load, "load_denoiser", lambda *a, **k: overflow_at(real(*a, **k), CAPTIONS[1])
+    )
+    with pytest.raises(NetworkError, match="2 of 6 generations gave no finite number"):
+        run(tmp_path, model, run_script)
+    assert not list(tmp_path.glob("kept/*/*/prompts.npy"))
+
+
 def test_no_candidate_makes_an_empty_archive_without_loading_the_model(tmp_path, run_script):
     cost = run(tmp_path, tmp_path / "nowhere", run_script, n=0)
     assert cost["unet_rows"] == 0
     with ImageArchive(tmp_path / "images.zip") as archive:
         assert archive.names() == []
+
+
+def test_the_pictures_of_a_model_of_two_stages_are_stage_twos_and_each_stage_is_counted(
+    tmp_path, run_script, tiny_if, tiny_upscaler
+):
+    index = tiny_upscaler / "model_index.json"
+    run(tmp_path / "whole", tiny_if, run_script, family="if", upscaler=index)
+    run(tmp_path / "cut", tiny_if, run_script, size=2, family="if", upscaler=index)
+    with (
+        ImageArchive(tmp_path / "whole/images.zip") as whole,
+        ImageArchive(tmp_path / "cut/images.zip") as cut,
+    ):
+        assert len(whole.names()) == 6
+        for name in whole.names():
+            assert whole.read(name).shape == (32, 32, 3)
+            assert np.abs(whole.read(name) - cut.read(name)).max() <= 1.01 / 255
+    costs = read_table(tmp_path / "cut/cost.parquet", "costs").set_index("stage")
+    assert costs["unet_rows"].to_dict() == {"labels": 6 * 3 * 2, "labels_upscaler": 6 * 2 * 2}
+    assert (costs["prompts"] == 3).all()
+
+
+def test_another_second_stage_makes_the_pictures_anew(
+    tmp_path, run_script, tiny_if, tiny_upscaler, monkeypatch
+):
+    from tiny_models import make_if_upscaler
+
+    other = make_if_upscaler(tmp_path / "other", seed=9)
+    real, made = stacks.synthesize_stack, []
+    monkeypatch.setattr(
+        stacks, "synthesize_stack", lambda d, c, *r, **k: made.append(c) or real(d, c, *r, **k)
+    )
+    kept = []
+    for folder in (tiny_upscaler, tiny_upscaler, other):
+        index = folder / "model_index.json"
+        run(tmp_path / "run", tiny_if, run_script, n=2, family="if", upscaler=index)
+        with ImageArchive(tmp_path / "run/images.zip") as archive:
+            kept.append(archive.read(archive.names()[0]))
+    assert len(made) == 2
+    assert np.abs(kept[0] - kept[2]).max() > 0.01

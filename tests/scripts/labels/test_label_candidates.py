@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from verbatim.images import ImageArchive, encode_png, row_name, synthesis_name, write_archive
+from verbatim.io.missing import MissingError
 from verbatim.records import read_table, write_table
 
 PARAMS = {
@@ -120,7 +121,7 @@ def test_the_mask_of_a_template_is_stored_under_the_prompts_name(files, run_scri
 def test_rows_that_could_not_be_compared_are_named_in_the_log(files, run_script):
     run(files, run_script, [5])
     text = (files / "job.log").read_text()
-    assert "training row 50 not compared: 50.png: broken picture" in text
+    assert "training row 50 not compared: 50.png: broken image" in text
     assert "training row 51 not compared: no archive holds this row" in text
     assert "2 training rows could not be compared" in text
 
@@ -156,6 +157,7 @@ def test_shards_merge_into_the_table_and_masks_of_one_job(files, run_script):
             "labels/merge_labels.py",
             input={"selection": files / "selection", "labels": labels[:n], "masks": masks[:n]},
             output={"labels": files / "labels.parquet", "masks": files / "masks.zip"},
+            params={"most_missing": 1},
             wildcards={"model": "tiny"},
         )
 
@@ -165,3 +167,24 @@ def test_shards_merge_into_the_table_and_masks_of_one_job(files, run_script):
     pd.testing.assert_frame_equal(read_table(files / "labels.parquet", "labels"), whole)
     with ImageArchive(files / "masks.zip") as archive:
         assert archive.names() == names == ["3.png"]
+
+
+def test_most_labels_missing_ends_the_job_with_the_reasons(files, run_script):
+    whole = run(files, run_script, [1, 3])
+    lost = whole.assign(
+        label="missing", status="missing", review_reason="no training picture could be read"
+    )
+    write_table(files / "labels.parquet", "labels", lost)
+    selection = lost[["prompt_id", "caption", "row", "extra", "why"]]
+    write_table(files / "selection", "selection", selection)
+    with pytest.raises(
+        MissingError, match=r"labels are missing or broken(.|\n)*no training picture"
+    ):
+        run_script(
+            "labels/merge_labels.py",
+            input={"selection": files / "selection", "labels": [files / "labels.parquet"], "masks": []},
+            output={"labels": files / "all.parquet", "masks": files / "all.zip"},
+            params={"most_missing": 0.5},
+            wildcards={"model": "tiny"},
+        )  # fmt: skip
+    assert not (files / "all.parquet").exists()

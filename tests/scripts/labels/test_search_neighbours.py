@@ -86,7 +86,7 @@ def test_a_picture_that_cannot_be_read_has_no_neighbours_and_is_named_in_the_log
     table = run(world, run_script, [0, 1, 2])  # prompt 2 was never made
     assert set(zip(table["prompt_id"], table["seed"], strict=True)) == {(0, 0), (0, 1), (1, 1)}
     text = (world / "job.log").read_text()
-    assert "synthesis 1_0.png has no neighbours: broken picture" in text
+    assert "synthesis 1_0.png has no neighbours: broken image" in text
     assert "synthesis 2_0.png" in text
 
 

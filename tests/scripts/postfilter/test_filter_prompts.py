@@ -35,9 +35,9 @@ def run(folder, model, run_script, n=5, size=100, **changes):
     )  # fmt: skip
     write_table(folder / "selection.parquet", "selection", selection)
     params = {
-        "model": {"family": "sd", "source": "train"}, "preset": "tiny", "thresholds": THRESHOLDS,
+        "model": {"family": "sd", "source": "train"}, "upscaler": {}, "preset": "tiny", "thresholds": THRESHOLDS,
         "n_images": 6, "first_round": 2, "stop_early": True, "futility": 0.0, "max_nodes": 1000,
-        "prompts_a_part": 2, "sampler": "heun", "steps": 1, "guidance": 2.0, "batch": 3,
+        "prompts_a_part": 2, "sampler": "heun", "spacing": "karras", "steps": 1, "guidance": 2.0, "batch": 3,
     }  # fmt: skip
     params |= {"kept": folder / "kept", "prompts_a_shard": size}
     shards = [f"{i:05d}" for i in range(max(1, -(-n // size)))]
@@ -94,7 +94,7 @@ def test_scores_and_costs_are_those_of_the_pictures_in_the_archive(tmp_path, mod
     # one step, guided: two network rows a picture
     assert cost["unet_rows"] == scores["unet_rows"].sum() == 2 * scores["n_images"].sum()
     assert (cost["stage"], cost["model"], cost["prompts"]) == ("postfilter", "tiny", 5)
-    assert not list(tmp_path.rglob("*.part"))
+    assert not list(tmp_path.rglob("*.tmp"))
 
 
 def test_stopping_early_decides_the_same_with_fewer_pictures(tmp_path, model, run_script):

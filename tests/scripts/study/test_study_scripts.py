@@ -9,7 +9,7 @@ from verbatim.records import read_table, write_table
 
 POINT, TRAINING, INFERENCE = made_study.POINT, made_study.TRAINING, made_study.INFERENCE
 ECS = {"size": 16, "sobel": "nd", "threshold": 2.0, "agreement": 0.5, "guidance": 1.0}
-SAMPLING = {"sampler": "heun", "steps": 2, "guidance": 3.0, "batch": 8}
+SAMPLING = {"sampler": "heun", "spacing": "karras", "steps": 2, "guidance": 3.0, "batch": 8}
 
 
 class Study:

@@ -96,7 +96,7 @@ def test_decisions_of_the_review_file_are_honoured_and_a_wrong_one_is_refused(
     assert after.loc[0, "Exact"] == before.loc[0, "Exact"] - 1
     assert (after.loc[0, "Rejected"], before.loc[0, "Rejected"]) == (1, 0)
     file.write_text(head + "sd1,5,reject,,,\n")
-    with pytest.raises(DecisionError, match=r"row 2: prompt_id 5 .* no candidate of sd1"):
+    with pytest.raises(DecisionError, match=r"line 2: prompt_id 5 .* no candidate of sd1"):
         make_table1(run_script, finished, file)
     make_table1(run_script, finished)
 

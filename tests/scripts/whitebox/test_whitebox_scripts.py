@@ -79,7 +79,7 @@ def test_shards_give_the_same_scores_as_one_and_count_their_rows(
     many = merge(run_script, tmp_path / "parts", prompts, [p[0] for p in parts])
     assert one["rank"].tolist() == list(range(10))
     both = one.set_index("prompt_id").join(many.set_index("prompt_id"), rsuffix="_parts")
-    for name in ("dcs", "dcs_reference", "dcs_paper", "wen_norm", "anisotropy"):
+    for name in ("dcs", "dcs_reference", "dcs_paper", "wen_first_step", "guidance_cosine"):
         assert both[name].to_numpy() == pytest.approx(both[f"{name}_parts"].to_numpy(), rel=1e-4)
     assert len(read_table(tmp_path / "parts/seeds.parquet", "whitebox_seeds")) == 20
     costs = read_table(tmp_path / "parts/cost.parquet", "costs").iloc[0]

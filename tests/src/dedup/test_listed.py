@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pandas as pd
 import pytest
 
@@ -49,16 +51,25 @@ def test_the_column_may_be_called_otherwise_and_urls_may_be_absent(tmp_path):
     ("name", "frame", "words"),
     [
         ("a.parquet", {"words": ["abc"]}, "no column caption or prompt or text"),
-        ("a.parquet", {"caption": [1, 2]}, "column 'caption' is int64, not text"),
-        ("a.parquet", {"caption": ["abc"], "url": [3]}, "column 'url' is int64, not text"),
+        (
+            "a.parquet",
+            {"caption": [{"en": "a"}]},
+            "column 'caption' is struct<en: string>, not text",
+        ),
+        ("a.parquet", {"caption": [["abc", "def"]]}, "row 0: a list of 2 where one text is needed"),
+        ("a.csv", {"caption": ["abc"], "url": [" u"]}, "line 2: the url is ' u', which begins"),
         ("a.parquet", {"caption": ["", "a"]}, "none of its 2 captions can be a prompt"),
         ("a.csv", {"words": ["abc"]}, "no column caption"),
-        ("a.json", {"caption": ["abc"]}, "must be a .parquet or .csv file"),
+        ("a.json", {"caption": ["abc"]}, "must be a .csv, .tsv, .jsonl"),
     ],
 )
 def test_a_bad_list_is_refused_by_name(tmp_path, name, frame, words):
     path, table = tmp_path / name, pd.DataFrame(frame)
-    write = {".parquet": table.to_parquet, ".csv": table.to_csv, ".json": table.to_json}
+    write = {
+        ".parquet": table.to_parquet,
+        ".csv": functools.partial(table.to_csv, index=False),
+        ".json": table.to_json,
+    }
     write[path.suffix](path)
     with pytest.raises(DedupError) as err:
         read_prompt_list(path, 5, CHARS)

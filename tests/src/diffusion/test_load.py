@@ -5,7 +5,13 @@ import shutil
 
 import pytest
 
-from verbatim.diffusion.load import ModelFolderError, check_folder, find_folder, load_denoiser
+from verbatim.diffusion.load import (
+    ModelFolderError,
+    check_folder,
+    find_folder,
+    list_files,
+    load_denoiser,
+)
 
 
 @pytest.fixture
@@ -15,6 +21,13 @@ def sd(tiny_sd, tmp_path):
 
 def edit(file, **changes):
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+def same_weights(one, other):
+    import torch
+
+    pairs = zip(one.unet.state_dict().values(), other.unet.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
 
 
 def test_good_folders_load_with_the_shapes_of_their_networks(tiny_sd, tiny_if):
@@ -74,23 +87,23 @@ def test_a_tokenizer_without_its_vocabulary_is_refused(sd):
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "unet/diffusion_pytorch_model.bin",
-        "text_encoder/pytorch_model.bin",
-        "vae/vae.ckpt",
-        "unet/a.pt",
-    ],
-)
-def test_pickles_are_refused_also_beside_safetensors(sd, name):
+    ["unet/diffusion_pytorch_model.bin", "text_encoder/pytorch_model.bin", "vae/vae.ckpt", "unet/a.PT"],
+)  # fmt: skip
+def test_pickles_beside_safetensors_are_ignored_and_never_opened(sd, name):
+    before = load_denoiser(sd, "sd", "cpu")
     (sd / name).write_bytes(b"\x80\x04.")
-    with pytest.raises(ModelFolderError, match=f"{name}.*not safetensors.*Delete it"):
-        load_denoiser(sd, "sd", "cpu")
+    (sd / name).chmod(0)
+    check_folder(sd, "sd")
+    assert same_weights(load_denoiser(sd, "sd", "cpu"), before)
+    assert name not in list_files(sd, "sd")
 
 
 def test_pickled_weights_alone_are_never_opened(sd):
     weights = sd / "unet/diffusion_pytorch_model.safetensors"
     weights.rename(weights.with_suffix(".bin"))
-    with pytest.raises(ModelFolderError, match=r"diffusion_pytorch_model\.bin.*not safetensors"):
+    with pytest.raises(
+        ModelFolderError, match=r"pickled weights alone.*diffusion_pytorch_model\.bin"
+    ):
         load_denoiser(sd, "sd", "cpu")
 
 
@@ -135,7 +148,9 @@ def test_a_missing_part_of_sharded_weights_is_named(sd):
 def test_a_cut_off_weights_file_is_refused(sd):
     file = sd / "unet/diffusion_pytorch_model.safetensors"
     file.write_bytes(file.read_bytes()[:5000])
-    with pytest.raises(ModelFolderError, match="unet/ cannot be loaded"):
+    with pytest.raises(
+        ModelFolderError, match=r"unet/diffusion_pytorch_model\.safetensors is broken"
+    ):
         load_denoiser(sd, "sd", "cpu")
 
 

@@ -1,15 +1,17 @@
 """Checkpoints as they are published load, and say what diffusers' own pipelines say of them."""
 
+import io
 import json
 import shutil
 
 import pytest
+import sentencepiece
 import torch
 from public_models import SCHEDULERS, make_public_if, make_public_sd, make_spiece
 
 from tiny_models import CAPTIONS
 from verbatim.diffusion.load import ModelFolderError, find_folder, load_denoiser
-from verbatim.diffusion.sentencepiece import read_pieces
+from verbatim.diffusion.sentencepiece import read_pieces, read_t5_tokenizer
 from verbatim.whitebox.dcs import score_captions
 
 
@@ -147,17 +149,59 @@ def test_a_hub_id_is_found_in_the_local_cache_by_its_revision(public, tmp_path, 
     shutil.copytree(public["sd1"], repo / "snapshots" / commit)
     (repo / "refs").mkdir()
     (repo / "refs/main").write_text(commit)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     assert find_folder("someone/tiny", commit) == repo / "snapshots" / commit
     assert load_denoiser("someone/tiny", "sd", "cpu").shape == (4, 16, 16)
-    with pytest.raises(ModelFolderError, match="neither a folder nor a model in the local"):
+    with pytest.raises(ModelFolderError, match=f"has {commit} of it, but not revision {'f' * 40}"):
         find_folder("someone/tiny", "f" * 40)
 
 
 def test_a_sentencepiece_file_is_read_piece_by_piece():
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁é", -1.5), ("日" * 60, -2.0)]
     assert read_pieces(make_spiece(pieces)) == (pieces, None)
+
+
+@pytest.fixture(scope="module")
+def trained_spiece():
+    """A unigram model as sentencepiece's own trainer writes it, with T5's special tokens."""
+    text = [
+        f"{caption} {i % 7} of the page, naïve ﬁne Ｗide" for i, caption in enumerate(CAPTIONS * 20)
+    ]
+    out = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(text), model_writer=out, vocab_size=60, model_type="unigram",
+        hard_vocab_limit=False, pad_id=0, eos_id=1, unk_id=2, bos_id=-1, minloglevel=2,
+    )  # fmt: skip
+    return out.getvalue()
+
+
+def test_a_trained_sentencepiece_file_has_its_pieces_scores_and_normaliser(trained_spiece):
+    theirs = sentencepiece.SentencePieceProcessor(model_proto=trained_spiece)
+    pieces, charsmap = read_pieces(trained_spiece)
+    assert pieces == [
+        (theirs.id_to_piece(i), pytest.approx(theirs.get_score(i))) for i in range(len(theirs))
+    ]
+    assert charsmap
+
+
+def test_t5s_tokenizer_gives_the_tokens_that_sentencepiece_gives(trained_spiece, tmp_path):
+    (tmp_path / "spiece.model").write_bytes(trained_spiece)
+    (tmp_path / "tokenizer_config.json").write_text('{"model_max_length": 77}')
+    theirs = sentencepiece.SentencePieceProcessor(model_proto=trained_spiece)
+    ours = read_t5_tokenizer(tmp_path)
+    for caption in (*CAPTIONS, "the page, naïve ﬁne Ｗide", "3 of 7"):
+        assert ours(caption).input_ids == [*theirs.encode(caption), 1]  # the end's token
+
+
+@pytest.mark.parametrize("length", [1, 7, 100, -1])
+def test_a_trained_sentencepiece_file_that_is_cut_is_refused(trained_spiece, length):
+    with pytest.raises(ValueError, match="not a sentencepiece model, or cut off"):
+        read_pieces(trained_spiece[:length])
+
+
+def test_an_empty_sentencepiece_file_is_refused():
+    with pytest.raises(ValueError, match="no pieces"):
+        read_pieces(b"")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from verbatim.diffusion.denoiser import NetworkError
 from verbatim.diffusion.load import load_denoiser
 from verbatim.diffusion.noise import noise_of_seeds, unit_noise
 from verbatim.diffusion.sampling import (
+    decode_pictures,
     denoise,
     first_eps,
     guided_eps,
@@ -23,6 +24,7 @@ from verbatim.diffusion.sampling import (
     synthesize_one_step,
     to_pictures,
 )
+from verbatim.diffusion.stacks import synthesize_stack
 
 CAPTIONS = ["red heart", "black cat face", "an unknown caption"]
 # An eighth of a grey level (written tolerance: one). A prediction's last bits depend on the batch; guidance and
@@ -121,6 +123,32 @@ def test_ddim_levels_are_those_of_evenly_spaced_timesteps():
         noise_levels(d, 4, "plms")
 
 
+def test_even_spacing_has_k_diffusions_levels_for_lms_with_any_sampler():
+    """k-diffusion's get_sigmas: t = linspace(T - 1, 0, n), sigma between two trained ones in the logarithm, then 0."""
+    d = GaussianDenoiser()
+    t = np.linspace(999, 0, 16)
+    logs = np.log(d.sigmas.numpy())
+    expected = [*np.exp(np.interp(t, np.arange(1000), logs)), 0.0]
+    for sampler in ("heun", "euler", "ddim"):
+        np.testing.assert_allclose(noise_levels(d, 16, sampler, "even"), expected, rtol=1e-6)
+    for sampler in ("heun", "euler"):
+        assert noise_levels(d, 16, sampler, "karras")[1] != pytest.approx(expected[1], rel=0.01)
+    assert noise_levels(d, 1, "heun", "even").tolist() == noise_levels(d, 1, "heun").tolist()
+    with pytest.raises(ValueError, match="spacing 'lms' is unknown; known: karras, even"):
+        noise_levels(d, 4, "heun", "lms")
+
+
+def test_spacing_reaches_the_generations_and_costs_no_row(tiny_sd):
+    d = load_denoiser(tiny_sd, "sd", "cpu")
+    found, rows = {}, {}
+    for spacing in ("karras", "even"):
+        before = d.rows
+        ((_, _, found[spacing]),) = synthesize(d, CAPTIONS[:1], [0], 3, 3.0, 4, spacing=spacing)
+        rows[spacing] = d.rows - before
+    assert rows["karras"] == rows["even"]
+    assert not np.allclose(found["karras"], found["even"], atol=1e-3)
+
+
 def test_a_cosine_schedule_is_sampled_from_80_but_scored_at_its_end(tiny_if):
     d = load_denoiser(tiny_if, "if", "cpu")
     assert d.sigma_max == pytest.approx(20291, rel=1e-3)
@@ -199,10 +227,55 @@ def test_thresholding_can_be_left_away(tiny_if):
     torch.testing.assert_close(one_step(d, cond, None, 0, 1.0), d.threshold(raw))
 
 
-def test_a_network_that_overflows_is_reported_and_not_drawn():
+def test_a_picture_of_numbers_that_are_not_finite_is_none_and_spoils_no_neighbour():
     d = GaussianDenoiser()
-    with pytest.raises(NetworkError, match="float32"):
-        to_pictures(d, torch.full((1, *d.shape), float("nan")))
+    x0 = torch.rand((3, *d.shape)).expand(3, *d.shape).clone()
+    x0[1, 0, 0, 0] = float("inf")
+    pictures, sound = decode_pictures(d, x0)
+    assert sound.tolist() == [True, False, True]
+    assert np.isnan(pictures[1]).all()
+    np.testing.assert_array_equal(pictures, to_pictures(d, x0))
+    np.testing.assert_array_equal(pictures[[0, 2]], to_pictures(d, x0[[0, 2]]))
+
+
+def test_a_picture_that_half_precision_cannot_hold_is_decoded_again_in_float32(tiny_sd):
+    half, whole = (load_denoiser(tiny_sd, "sd", "cpu", dtype) for dtype in ("float16", "float32"))
+    x0 = torch.cat([unit_noise(seed, half.shape) for seed in range(12)])
+    plain, gain = torch.ones(12, dtype=torch.bool), half.vae.decoder.conv_in
+    while plain.all():  # until some pictures overflow in float16
+        with torch.no_grad():
+            gain.weight *= 1.05
+            gain.bias *= 1.05
+        plain = half.decode(x0).isfinite().flatten(1).all(1)
+    assert plain.any()
+    whole.vae.load_state_dict({k: v.float() for k, v in half.vae.state_dict().items()})
+    pictures, sound = decode_pictures(half, x0)
+    assert sound.all()
+    assert half.vae.dtype == torch.float16
+    again = half.decode(x0)
+    np.testing.assert_array_equal(
+        again.isfinite().flatten(1).all(1), plain
+    )  # and nothing is left changed
+    want = to_pictures(whole, x0)
+    np.testing.assert_allclose(pictures[~plain.numpy()], want[~plain.numpy()], atol=2e-3)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 6])
+def test_a_full_generation_that_overflows_is_left_out_and_the_others_stay_what_they_are(
+    tiny_sd, batch
+):
+    captions = CAPTIONS[:3]
+    d = load_denoiser(tiny_sd, "sd", "cpu")
+    whole = {(i, s): p for i, s, p in synthesize(d, captions, [0, 1], 2, 3.0, 6)}
+    overflow_at(d, captions[1])
+    found = {(i, s): p for i, s, p in synthesize(d, captions, [0, 1], 2, 3.0, batch)}
+    assert sorted(found) == [(0, 0), (0, 1), (2, 0), (2, 1)]
+    for key, picture in found.items():
+        np.testing.assert_allclose(picture, whole[key], atol=1e-3)
+    stack, _ = synthesize_stack(d, captions, [0, 1], 2, 3.0, batch, "heun")
+    assert [[picture is None for picture in of_one] for of_one in stack] == [
+        [False] * 2, [True] * 2, [False] * 2,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3])

@@ -6,7 +6,15 @@ import json
 
 import pytest
 
-from verbatim.evidence.manifest import NAME, START, canonical, chain_files, check_chain, sha256
+from verbatim.evidence.manifest import (
+    NAME,
+    START,
+    canonical,
+    chain_files,
+    check_chain,
+    read_canonical,
+    sha256,
+)
 
 FILES = {"run.json": b"{}", "findings/1/finding.json": b"[1]", "findings/1/a.png": b"picture"}
 MANIFEST, HEAD = chain_files(FILES.items())
@@ -14,7 +22,7 @@ MANIFEST, HEAD = chain_files(FILES.items())
 
 def faults(manifest=None, files=None, head=HEAD):
     text = MANIFEST if manifest is None else manifest
-    return check_chain(text.encode(), FILES if files is None else files, head)
+    return check_chain(text.encode(), FILES if files is None else files, head).faults
 
 
 def test_an_untouched_bundle_has_no_fault():
@@ -75,5 +83,34 @@ def test_a_manifest_made_anew_is_told_by_the_head_alone():
     [b"", b"[]", b"{", b'{"n":0}', b"\xff\xfe", b"[" * 100_000, b'{"n":NaN}', b'{"n":1e999}'],
 )
 def test_no_line_of_a_manifest_can_make_the_check_fail(line):
-    told = check_chain(line + b"\n", FILES, HEAD)
+    told = check_chain(line + b"\n", FILES, HEAD).faults
     assert told[0] == f"{NAME}, line 1: changed, it is no entry as it was written"
+
+
+def test_a_file_that_is_listed_twice_is_told():
+    twice, head = chain_files([*FILES.items(), ("run.json", b"{}")])
+    assert faults(twice, head=head) == [f"{NAME}, line 4 (run.json): is listed twice"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b'{"a":1,"a":2}', "key 'a' twice"),
+        (b'{"a":NaN}', "NaN is no number"),
+        (b'{"a":-Infinity}', "-Infinity is no number"),
+        (b'{"a":1e999}', "Out of range"),
+        (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
+        (b'{"b":1,"a":2}', "not written as"),
+        (b'{"a": 1}', "not written as"),
+        (b'{"a":' + b"9" * 5000 + b"}", "4300 digits"),
+        (b"\xff", "ascii"),
+    ],
+)
+def test_json_is_read_in_one_form_only_and_the_reason_is_said(text, why):
+    with pytest.raises(ValueError, match=why):
+        read_canonical(text)
+
+
+def test_what_is_written_canonically_is_read_back():
+    data = {"b": [1, 2.5, None, True, "\x1b[2J", "\ud800", "日本"], "a": {"c": -(2**62)}}
+    assert read_canonical(canonical(data).encode()) == data

@@ -29,7 +29,7 @@ def test_a_figure_has_the_same_bytes_on_every_run(tmp_path):
     assert files[0][0].startswith(b"\x89PNG")
     assert files[0][1].startswith(b"%PDF")
     assert b"CreationDate" not in files[0][1]
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob("*.tmp"))
 
 
 def test_captions_are_one_line_without_signs_that_the_font_lacks():

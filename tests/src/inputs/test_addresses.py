@@ -1,7 +1,10 @@
+import ipaddress
 import socket
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from verbatim.inputs.addresses import RefusedAddressError, Resolver, connect, refusal
 
@@ -12,7 +15,10 @@ PRIVATE = [
     "::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1",
     "::ffff:127.0.0.1", "::ffff:169.254.169.254", "::ffff:10.0.0.1", "::127.0.0.1", "2002:7f00:1::",
     "2002:a00:1::1", "64:ff9b::7f00:1", "64:ff9b::169.254.169.254", "64:ff9b:1::1",
-    "2001:0:53aa:64c:0:0:80ff:fffe",
+    "2001:0:53aa:64c:0:0:80ff:fffe", "2001:0:101:101:0:0:fefe:fefe", "fec0::1", "feff::1", "::ffff:1.1.1.1", "::1.1.1.1",
+    "100::1", "3fff::1", "5f00::1", "4000::1", "8000::1", "2001:2::1", "2001:20::1", "192.88.99.1", "198.51.100.1",
+    "203.0.113.1", "::ffff:0:127.0.0.1", "::ffff:0:1.1.1.1", "2002:a9fe:a9fe::1", "64:ff9b::a9fe:a9fe", "64:ff9b::a00:1",
+    "fe80::5efe:10.0.0.1",
 ]  # fmt: skip
 
 
@@ -22,7 +28,17 @@ def test_no_address_but_a_public_one_may_be_asked(address):
 
 
 @pytest.mark.parametrize(
-    "address", ["93.184.216.34", "1.1.1.1", "2606:4700::1111", "64:ff9b::1.1.1.1", "2002:101:101::"]
+    "address",
+    [
+        "93.184.216.34",
+        "1.1.1.1",
+        "223.255.255.254",
+        "100.128.0.1",
+        "2606:4700::1111",
+        "2a00:1450:4001::1",
+        "64:ff9b::1.1.1.1",
+        "2002:101:101::",
+    ],
 )
 def test_public_addresses_may_be_asked(address):
     assert refusal(address) == ""
@@ -91,3 +107,20 @@ def test_the_next_address_is_tried_where_the_first_does_not_answer():
     addresses = [(socket.AF_INET, ("127.0.0.3", port)), (socket.AF_INET, ("127.0.0.1", port))]
     with server, connect(addresses, lambda: 1.0) as sock:
         assert sock.getpeername()[0] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_no_special_purpose_network_that_python_knows_is_let_through(version):
+    """Python's own list of IANA's registry: each network's first, middle and last address."""
+    constants = {4: ipaddress._IPv4Constants, 6: ipaddress._IPv6Constants}[version]
+    for network in constants._private_networks:
+        first, last = int(network[0]), int(network[-1])
+        for number in (first, (first + last) // 2, last):
+            assert refusal(str(type(network[0])(number))), number
+
+
+@given(st.integers(0, 2**128 - 1))
+def test_an_ipv6_address_outside_of_global_unicast_and_nat64_is_refused(number):
+    address = ipaddress.IPv6Address(number)
+    if number >> 125 != 1 and number >> 32 != 0x64FF9B << 64:
+        assert refusal(str(address))

@@ -6,6 +6,7 @@ from made_inputs import png, write_tar
 
 from verbatim.inputs.archives import find_archives, format_ranges, key_ranges, read_ranges
 from verbatim.inputs.layouts import InputError
+from verbatim.io.missing import MissingError
 
 
 def archive(folder: Path, name: str, keys: list[str], table: bool, suffix: str = ".png") -> str:
@@ -27,8 +28,8 @@ def test_a_key_leads_to_its_archive(tmp_path: Path, table):
     ]
     ranges = key_ranges(archives)
     assert find(["000000002", "000010000", "000020000", None], ranges) == [
-        ("00000.tar", "000000002.png"),
-        ("00001.tar", "000010000.png"),
+        ("00000.tar", "000000002"),
+        ("00001.tar", "000010000"),
         ("", ""),
         ("", ""),
     ]
@@ -40,8 +41,8 @@ def test_keys_that_do_not_start_with_the_archives_name_are_found_by_its_table(tm
         archive(tmp_path, "00001", ["000001000", "000001999"], table=True),
     ]
     assert find(["000001000", "000000999"], key_ranges(archives)) == [
-        ("00001.tar", "000001000.png"),
-        ("00000.tar", "000000999.png"),
+        ("00001.tar", "000001000"),
+        ("00000.tar", "000000999"),
     ]
 
 
@@ -57,7 +58,7 @@ def test_keys_without_leading_zeros_are_compared_as_numbers(tmp_path: Path, stat
     ranges = key_ranges(archives)
     assert ranges["first_key"].tolist() == [9, 98]
     assert find(["10", "100", "11"], ranges) == [
-        ("00000.tar", "10.png"), ("00001.tar", "100.png"), ("", ""),
+        ("00000.tar", "10"), ("00001.tar", "100"), ("", ""),
     ]  # fmt: skip
 
 
@@ -97,9 +98,57 @@ def test_a_broken_archive_with_its_table_goes_on(tmp_path: Path):
     archives = [archive(tmp_path, f"{i:05d}", [f"{i:05d}0000"], table=True) for i in (0, 1)]
     Path(archives[0]).write_bytes(b"no tar at all")
     assert find(["000000000", "000010000"], key_ranges(archives)) == [
-        ("00000.tar", "000000000.png"),
-        ("00001.tar", "000010000.png"),
+        ("00000.tar", "000000000"),
+        ("00001.tar", "000010000"),
     ]
+
+
+def test_a_key_is_found_under_a_folder_a_suffix_and_as_a_number_of_any_kind(tmp_path: Path):
+    ranges = key_ranges([archive(tmp_path, "00000", ["000000000", "000000009"], table=True)])
+    for text in ("00000/000000004", "./000000004", "000000004.jpg", "x/000000004.JPEG", "4", "4.0"):
+        ((found, key),) = find([text], ranges)
+        assert (found, int(key)) == ("00000.tar", 4), text
+
+
+@pytest.mark.parametrize("prefix", ["", "./", "00000/"])
+def test_an_archive_is_read_off_whatever_its_members_are_called(tmp_path: Path, prefix):
+    path = write_tar(tmp_path / "00000.tar", {f"{prefix}0000000{i:02d}.PNG": png() for i in (3, 4)})
+    assert find(["000000077"], key_ranges([str(path)])) == [("00000.tar", "000000077")]
+
+
+def test_an_archive_beside_another_ones_table_is_refused_with_examples_of_both(tmp_path: Path):
+    archives = [
+        archive(tmp_path, f"{i:05d}", [f"{i:05d}000{j}" for j in (0, 1)], True) for i in (0, 1)
+    ]
+    (tmp_path / "00001.parquet").rename(tmp_path / "spare")
+    (tmp_path / "00000.parquet").rename(tmp_path / "00001.parquet")
+    (tmp_path / "spare").rename(tmp_path / "00000.parquet")
+    with pytest.raises(InputError) as error:
+        key_ranges(archives)
+    assert "2 problems" in str(error.value)
+    assert (
+        "00000.tar: its first images are '000000000.png', '000000001.png', but the keys of 00000.parquet "
+        "are 10000 to 10001: they were not written together; bring the table" in str(error.value)
+    )
+
+
+def test_what_stands_first_in_an_archive_and_is_no_image_of_it_does_no_harm(tmp_path: Path):
+    """macOS's tar puts its own files first, a user a contact sheet."""
+    members = {"._000000003.jpg": png(), "sheet.png": png(), "000000003.jpg": png()}
+    path = write_tar(tmp_path / "00000.tar", members)
+    pd.DataFrame({"key": ["000000003"]}).to_parquet(path.with_suffix(".parquet"))
+    assert find(["000000003"], key_ranges([str(path)])) == [("00000.tar", "000000003")]
+
+
+def test_when_most_archives_are_broken_the_job_ends_unless_the_user_says_otherwise(tmp_path: Path):
+    archives = [archive(tmp_path, f"{i:05d}", [f"{i:05d}0000"], table=True) for i in range(3)]
+    for path in archives[1:]:
+        Path(path).write_bytes(b"no tar at all")
+    with pytest.raises(
+        MissingError, match=r"2 of 3 picture archives .*share 0\.5(.|\n)*00001\.tar"
+    ):
+        key_ranges(archives)
+    assert len(key_ranges(archives, most=1)) == 3
 
 
 def test_ranges_are_the_same_after_a_file(tmp_path: Path):

@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,7 +14,14 @@ from picture_server import PictureServer
 
 from verbatim.inputs.addresses import Resolver
 from verbatim.inputs.download import Download, Downloader, Limits
-from verbatim.inputs.fetching import MOST_UNANSWERED, HostQueue, NoInternetError, fetch_all
+from verbatim.inputs.fetching import (
+    MOST_UNANSWERED,
+    HostQueue,
+    NoInternetError,
+    fetch_all,
+    host_of,
+    proxy_notice,
+)
 from verbatim.inputs.url_cache import Entry, FetchedUrls, UrlCache
 
 
@@ -112,6 +120,28 @@ def test_a_machine_without_internet_is_told_and_nothing_is_kept_as_gone(tmp_path
     with pytest.raises(NoInternetError, match=r"host not found.*inputs\.download\.local"):
         fetch(urls, Web(**{f"a{i}": DEAD for i in range(30)}), tmp_path)
     assert not list(tmp_path.rglob("*"))
+
+
+def test_a_proxy_that_is_set_is_named_without_its_password_as_what_is_not_used(
+    tmp_path, monkeypatch
+):
+    for name in (
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    assert proxy_notice(os.environ) == ""
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:secret@proxy.invalid:3128")
+    urls = urls_of(*(f"a{i}" for i in range(MOST_UNANSWERED)))
+    with pytest.raises(
+        NoInternetError, match=r"HTTPS_PROXY: set, but images are fetched without"
+    ) as err:
+        fetch(urls, Web(**{f"a{i}": DEAD for i in range(30)}), tmp_path)
+    assert "secret" not in str(err.value)
 
 
 def test_a_short_list_without_any_answer_is_told_too(tmp_path):
@@ -228,3 +258,7 @@ def test_a_damaged_entry_is_as_good_as_none(tmp_path, harm):
 
 def test_rows_of_a_run_without_urls_are_not_known(tmp_path):
     assert 3 not in FetchedUrls(tmp_path, None)
+
+
+def test_a_host_in_another_script_is_asked_by_its_name_in_ascii():
+    assert host_of("https://bücher.invalid/a.jpg") == "xn--bcher-kva.invalid"

@@ -147,3 +147,20 @@ def test_archives_are_listed_in_order_and_nothing_else(tmp_path: Path):
         (tmp_path / name).touch()
     assert [Path(p).name for p in list_archives(tmp_path)] == ["00000.tar", "00001.tar"]
     assert list_archives(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize(("name", "form"), [("00000/", "files"), ("00000.tfrecord", "tfrecord")])
+def test_img2datasets_formats_without_archives_are_named_with_the_one_that_is_read(
+    tmp_path: Path, name, form
+):
+    """FilesSampleWriter: a folder of a shard's images beside its table; TFRecordSampleWriter: a file."""
+    (tmp_path / "00000.parquet").touch()
+    path = tmp_path / name
+    if name.endswith("/"):
+        path.mkdir()
+        for suffix in ("jpg", "txt", "json"):
+            (path / f"000000000.{suffix}").touch()
+    else:
+        path.touch()
+    with pytest.raises(InputError, match=rf"format '{form}' .*--output_format webdataset"):
+        list_files(tmp_path)

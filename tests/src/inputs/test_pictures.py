@@ -1,13 +1,19 @@
 import gzip
 import io
+import shutil
+import subprocess
 import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from made_inputs import png, write_tar
+from PIL import Image
 
 from verbatim.compare import fit_square
+from verbatim.inputs.members import Members
 from verbatim.inputs.pictures import TrainingPictures
 
 
@@ -145,3 +151,99 @@ def test_no_more_archives_stay_open_than_asked_for(tmp_path: Path):
             for i, tar in enumerate(tars):
                 assert reader.read(tar, "0.png").picture.max() == np.float32(i) / np.float32(255)
                 assert len(reader._open) <= 2
+
+
+KEYS = ("000000001", "1", "00000/000000001", "1.0", "000000001.jpg")
+LAYOUTS = {
+    "as img2dataset writes it": "000000001.jpg",
+    "tar cf 00000.tar .": "./000000001.jpg",
+    "tar cf 00000.tar 00000": "00000/000000001.jpg",
+    "deeper": "./data/00000/000000001.png",
+    "capitals": "000000001.JPEG",
+    "another suffix": "000000001.webp",
+    "no suffix": "000000001",
+    "a suffix of nobody's": "000000001.img",
+    "without zeros": "1.png",
+}
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("name", LAYOUTS.values(), ids=LAYOUTS)
+def test_an_image_is_looked_up_by_its_key_whatever_its_name(tmp_path: Path, name, key):
+    beside = {"000000001.txt": b"a caption", "000000001.json": b"{}", "000000002.jpg": png(9)}
+    tar = str(write_tar(tmp_path / "0.tar", {"._000000001.jpg": b"junk", **beside, name: png(51)}))
+    with TrainingPictures() as reader:
+        got = reader.read(tar, key)
+        assert reader.holds(tar, key)
+        assert not reader.holds(tar, "3")
+        assert reader.read(tar, "3").reason == f"{tar} has no image '3'"
+    assert (got.status, got.reason) == ("ok", "")
+    np.testing.assert_allclose(got.picture, 0.2, atol=1e-6)
+
+
+@pytest.mark.skipif(shutil.which("tar") is None, reason="no tar here")
+@pytest.mark.parametrize("what", [".", "000000001.jpg", "../00000"])
+def test_an_archive_that_tar_itself_wrote_is_read(tmp_path: Path, what):
+    folder = tmp_path / "00000"
+    folder.mkdir()
+    (folder / "000000001.jpg").write_bytes(png(51))
+    subprocess.run(["tar", "cPf", "../0.tar", what], cwd=folder, check=True)
+    with TrainingPictures() as reader:
+        assert reader.read(str(tmp_path / "0.tar"), "1").status == "ok"
+
+
+def test_two_images_of_one_key_are_refused_by_name_and_are_on_the_disk(tmp_path: Path):
+    members = {"a/7.png": png(1), "b/007.jpg": png(2), "8.png": png(3)}
+    tar = str(write_tar(tmp_path / "0.tar", members))
+    with TrainingPictures() as reader:
+        got = reader.read(tar, "7")
+        assert reader.holds(tar, "7")
+        assert reader.read(tar, "8").status == "ok"
+    assert (got.status, got.picture) == ("broken", None)
+    assert "'a/7.png' and 'b/007.jpg' are both the image of key '7'; take one" in got.reason
+
+
+def test_of_a_member_that_was_appended_again_the_last_counts_as_for_tar(tmp_path: Path):
+    tar = write_tar(tmp_path / "0.tar", {"7.png": png(0)})
+    with tarfile.open(tar, "a") as again:
+        info = tarfile.TarInfo("./7.png")
+        info.size = len(png(51))
+        again.addfile(info, io.BytesIO(png(51)))
+    with TrainingPictures() as reader:
+        np.testing.assert_allclose(reader.read(str(tar), "7").picture, 0.2, atol=1e-6)
+
+
+def test_an_image_in_a_format_that_is_not_read_is_refused_by_its_name(tmp_path: Path):
+    out = io.BytesIO()
+    Image.new("RGB", (9, 9)).save(out, "AVIF")
+    tar = str(write_tar(tmp_path / "0.tar", {"7.avif": out.getvalue(), "8.jpg": out.getvalue()}))
+    with TrainingPictures() as reader:
+        for key in "78":
+            got = reader.read(tar, key)
+            assert got.status == "broken"
+            assert "the format is AVIF; only JPEG, PNG and WebP are read; convert it" in got.reason
+
+
+@given(
+    st.dictionaries(
+        st.integers(0, 999),
+        st.tuples(
+            st.sampled_from(["", "./", "a/", "a/b/"]),
+            st.integers(0, 9),
+            st.sampled_from([".jpg", ".JPG", ".png", ".webp", ""]),
+        ),
+        max_size=20,
+    )
+)
+def test_every_key_finds_its_own_member_and_no_other(named):
+    members = Members()
+    for key, (folder, width, suffix) in named.items():
+        members.add(tarfile.TarInfo(f"{folder}{key:0{width}d}{suffix}"))
+        members.add(tarfile.TarInfo(f"{folder}{key:0{width}d}.txt"))
+    for key in range(1000):
+        found = members.find(str(key))
+        if key in named:
+            folder, width, suffix = named[key]
+            assert found.name == f"{folder}{key:0{width}d}{suffix}"
+        else:
+            assert found is None

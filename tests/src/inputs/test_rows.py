@@ -51,7 +51,7 @@ def test_columns_are_found_by_meaning_in_any_case(tmp_path: Path, names):
 def test_a_table_without_captions_or_with_two_of_them_is_refused_by_name(tmp_path: Path):
     _, table = write_shard(tmp_path, 0, random_units(1), ["a"], names=("url", "title"))
     with pytest.raises(
-        InputError, match=r"metadata_0000.*title.*name it one of \['caption', 'text'\]"
+        InputError, match=r"metadata_0000.*no column caption or text; it has url, title"
     ):
         read_metadata(table)
     _, table = write_shard(tmp_path, 1, random_units(1), ["a"], Caption=["b"])
@@ -218,3 +218,27 @@ def test_tables_that_have_become_shorter_than_the_manifest_says_are_refused(tmp_
         InputError, match=r"m\.parquet: 1 rows from row 1 on, .* has 3; run check_inputs"
     ):
         read_shard([str(tmp_path / "m.parquet")], 1, 3)
+
+
+@pytest.mark.parametrize(
+    "kind", ["string_view", "dictionary", "binary", "list of one", "large_string"]
+)
+def test_captions_urls_and_sizes_of_any_type_are_read_and_bad_ones_are_missing(
+    tmp_path: Path, kind
+):
+    texts = ["a red heart", None, "two cats"]
+    array = pa.array(texts)
+    made = {
+        "string_view": array.cast(pa.string_view()),
+        "dictionary": array.dictionary_encode(),
+        "binary": pa.array([b"a red heart", b"\xff", b"two cats"]),
+        "list of one": pa.array([["a red heart"], ["a", "b"], ["two cats"]]),
+        "large_string": array.cast(pa.large_string()),
+    }[kind]
+    sizes = {"width": pa.array(["640", "x", None]), "HEIGHT": pa.array([480.0, float("nan"), 7.0])}
+    pq.write_table(pa.table({"TEXT": made, "url": made, **sizes}), tmp_path / "metadata_0.parquet")
+    metadata = read_metadata(tmp_path / "metadata_0.parquet")
+    assert metadata["caption"].tolist() == texts
+    assert metadata["url"].tolist() == texts
+    assert metadata["width"].tolist() == [640, -1, -1]
+    assert metadata["height"].tolist() == [480, -1, 7]

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verbatim.authors import labels_table, read_labels, write_parquet
+from verbatim.authors import labels_table, read_labels
+from verbatim.io.parquet import write_parquet
 from verbatim.labels.release import to_release
 from verbatim.records import SCHEMAS
 

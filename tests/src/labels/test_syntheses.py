@@ -48,17 +48,17 @@ def test_parquet_is_read_with_its_numbers_and_gaps(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("file,seed\na.png,1\n", "no column 'prompt'; it has file, seed"),
+        ("file,seed\na.png,1\n", "no column prompt or caption or text; it has file, seed"),
         ("file,prompt\n", "no rows"),
-        ("", "cannot be read"),
-        ("file,prompt\na,b\nc,d,e,f\n", "cannot be read"),
+        ("", "it is empty"),
+        ("file,prompt\na,b\nc,d,e,f\n", "line 3: 4 cells .* header has 2"),
     ],
 )
 def test_a_manifest_that_cannot_be_used_says_why(tmp_path, text, words):
     (tmp_path / "manifest.csv").write_text(text)
     with pytest.raises(SynthesesError, match=words):
         read_manifest(tmp_path / "manifest.csv")
-    with pytest.raises(SynthesesError, match="no such manifest"):
+    with pytest.raises(SynthesesError, match="no such file"):
         read_manifest(tmp_path / "other.csv")
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from verbatim.images import ImageArchive, ImageError, write_archive
+from verbatim.io.seals import DamagedError
 from verbatim.labels.training import FetchedPictures, related_rows, rows_of_prompt
 
 
@@ -55,13 +57,15 @@ def test_missing_broken_absent_and_unfetched_pictures_are_left_out_with_their_re
         (3, "a", "3.png", "ok", ""),
     )
     pictures = FetchedPictures(Reader({"2.png": "broken picture: truncated"}), table, 4)
-    squares = pictures.squares([1, 2, 3, 4], "a", 1)
+    squares = pictures.squares([1, 2, 4], "a", 1)
     assert len(squares.rows) == 0
     assert squares.pictures.shape == (0, 4, 4, 3)
     assert pictures.unreadable[1] == "no archive"
     assert "truncated" in pictures.unreadable[2]
-    assert "3.png" in pictures.unreadable[3]
     assert pictures.unreadable[4] == "not fetched"
+    # it was fetched, so that it is not there is no state of the row
+    with pytest.raises(DamagedError, match=r"3\.png: damaged .*delete the model's training\.zip"):
+        pictures.squares([3], "a", 1)
 
 
 def test_a_strip_is_unreadable_before_a_square_is_made_of_it(tmp_path):

@@ -91,3 +91,41 @@ def test_giving_up_for_lack_of_hope_is_recorded_as_uncertain():
     first = hopeless[0].scores
     assert (first["kept"], first["certain"]) == (False, False)
     assert first["n_images"] < run()[0][0].scores["n_images"]
+
+
+class Gaps(MadeModel):
+    """Every fifth picture of a prompt is missing."""
+
+    def __call__(self, captions, seeds):
+        pictures, rows = super().__call__(captions, seeds)
+        gaps = [
+            [None if s % 5 == 1 else p for s, p in zip(seeds, of_one, strict=True)]
+            for of_one in pictures
+        ]
+        return gaps, rows
+
+
+def test_a_missing_picture_is_left_out_and_the_others_keep_their_seeds():
+    whole, _ = run(stop_early=False)
+    found = filter_captions(CAPTIONS, Gaps(), PRESET, Rounds(16, 4, stop_early=False))
+    seeds = [seed for seed in range(16) if seed % 5 != 1]
+    for one, all_ in zip(found, whole, strict=True):
+        assert (one.seeds, one.missing) == (seeds, [1, 6, 11])
+        np.testing.assert_array_equal(one.pictures, all_.pictures[seeds])
+        distances = pair_distances(one.pictures, PRESET.tiles)
+        assert one.scores["n_images"] == 13
+        assert one.scores["clique_size"] == len(search_clique(distances < PRESET.edge).members)
+        assert one.scores["certain"]
+
+
+def test_a_prompt_without_any_picture_is_not_kept_and_ends():
+    (one,) = filter_captions(
+        CAPTIONS[:1],
+        lambda captions, seeds: ([[None] * len(seeds)], 1),
+        PRESET,
+        Rounds(16, 4, True),
+    )
+    assert one.scores["n_images"] == one.scores["clique_size"] == 0
+    assert not one.scores["kept"]
+    assert one.missing == list(range(len(one.missing)))
+    assert np.isnan(one.scores["clique_distance"])

@@ -39,43 +39,75 @@ def test_a_random_caption_is_six_words_and_always_the_same_for_a_picture():
     assert c.random_caption(7) == c.random_caption(7) != c.random_caption(8)
 
 
-def test_rc_replaces_a_caption_by_as_many_random_words_four_times_in_ten():
-    found = many(lambda rng: c.replace_caption("zz yy xx", 0.4, rng))
-    changed = [one for one in found if one != "zz yy xx"]
-    assert len(changed) / len(found) == pytest.approx(0.4, abs=0.03)
-    assert all(len(one.split()) == 3 and set(one.split()) <= WORDS for one in changed)
+TRAINING = {"rc": 0.4, "rt": 0.1, "cwr": 0.4, "passes": 2}
 
 
-def test_rt_replaces_or_adds_a_word_in_one_of_two_passes():
-    found = many(lambda rng: c.change_words("zz yy xx", 0.1, 2, rng))
-    changed = [one.split() for one in found if one != "zz yy xx"]
-    assert len(changed) / len(found) == pytest.approx(1 - 0.9**2, abs=0.03)
-    replaced = [words for words in changed if len(words) == 3]
-    assert len(replaced) / len(changed) == pytest.approx(0.5, abs=0.1)
-    assert all(sum(word in WORDS for word in words) >= 1 for words in changed)
+def inserted(edited, caption):
+    """How many words `edited` has beyond the caption's, which must be in it in their order."""
+    words, at = edited.split(), 0
+    for word in caption.split():
+        at = words.index(word, at) + 1
+    return len(words) - len(caption.split())
 
 
-def test_cwr_only_repeats_words_of_the_caption():
-    found = [one.split() for one in many(lambda rng: c.repeat_words("zz yy", 0.4, 2, rng))]
-    assert sum(len(words) - 2 for words in found) / len(found) == pytest.approx(0.8, abs=0.05)
-    assert all(set(words) == {"zz", "yy"} for words in found)
-    assert c.repeat_words("", 1.0, 2, random.Random(0)) == ""
+@pytest.mark.parametrize("n", [0, 1, 4])
+def test_each_edit_of_a_prompt_is_made_whatever_the_draw(n):
+    edits = (
+        lambda rng: c.insert_words("zz yy xx", n, rng),
+        lambda rng: c.repeat_words("zz yy xx", n, rng),
+        lambda rng: c.insert_numbers("zz yy xx", n, 100, rng),
+    )
+    for edit in edits:
+        assert {inserted(one, "zz yy xx") for one in many(edit, 300)} == {n}
 
 
-def test_rna_adds_whole_numbers_up_to_a_million():
-    found = [one.split() for one in many(lambda rng: c.add_numbers("zz yy", 0.4, 4, 10**6, rng))]
+def test_rt_inserts_random_words_at_any_place_and_takes_none_out():
+    found = [one.split() for one in many(lambda rng: c.insert_words("zz yy", 1, rng))]
+    places = [next(i for i, word in enumerate(words) if word in WORDS) for words in found]
+    assert [places.count(i) / len(places) for i in range(3)] == pytest.approx([1 / 3] * 3, abs=0.03)
+    assert {word for words in found for word in words} - {"zz", "yy"} <= WORDS
+    assert len({word for words in found for word in words}) > 500
+
+
+def test_cwr_inserts_only_words_of_the_caption_each_as_likely():
+    found = [one.split() for one in many(lambda rng: c.repeat_words("zz yy", 4, rng))]
+    assert all(set(words) == {"zz", "yy"} and len(words) == 6 for words in found)
+    assert sum(words.count("zz") - 1 for words in found) / len(found) == pytest.approx(2, abs=0.1)
+    assert c.repeat_words("", 4, random.Random(0)) == ""
+
+
+def test_rna_inserts_whole_numbers_below_its_bound():
+    found = [one.split() for one in many(lambda rng: c.insert_numbers("zz yy", 4, 5, rng))]
     numbers = [int(word) for words in found for word in words if word not in ("zz", "yy")]
-    assert len(numbers) / len(found) == pytest.approx(1.6, abs=0.07)
-    assert 0 <= min(numbers) < 10_000
-    assert 990_000 < max(numbers) <= 1_000_000
+    assert len(numbers) == 4 * len(found)
+    assert set(numbers) == {0, 1, 2, 3, 4}
 
 
-def test_chance_none_changes_nothing():
-    rng = random.Random(0)
-    assert c.replace_caption("a b", 0.0, rng) == "a b"
-    assert c.change_words("a b", 0.0, 4, rng) == "a b"
-    assert c.repeat_words("a b", 0.0, 4, rng) == "a b"
-    assert c.add_numbers("a b", 0.0, 4, 9, rng) == "a b"
+def test_at_training_one_draw_decides_for_both_insertions():
+    """somepago/DCR, datasets.py: a caption has both words or none; two draws would give some one."""
+    for mitigation, chance in (("rt", 0.1), ("cwr", 0.4)):
+        found = many(lambda rng, name=mitigation: c.edit_caption("zz yy xx", name, TRAINING, rng))
+        added = [inserted(one, "zz yy xx") for one in found]
+        assert set(added) == {0, 2}
+        assert added.count(2) / len(added) == pytest.approx(chance, abs=0.03)
+
+
+def test_at_training_rc_replaces_a_caption_by_four_random_words():
+    found = many(lambda rng: c.edit_caption("zz yy", "rc", TRAINING, rng))
+    changed = [one.split() for one in found if one != "zz yy"]
+    assert len(changed) / len(found) == pytest.approx(0.4, abs=0.03)
+    assert all(len(words) == 4 and set(words) <= WORDS for words in changed)
+
+
+def test_a_chance_of_none_and_of_one_are_exact():
+    for name in ("rc", "rt", "cwr"):
+        never, always = TRAINING | {name: 0.0}, TRAINING | {name: 1.0}
+        assert {c.edit_caption("zz yy", name, never, random.Random(i)) for i in range(99)} == {
+            "zz yy"
+        }
+        assert "zz yy" not in {
+            c.edit_caption("zz yy", name, always, random.Random(i)).strip() for i in range(99)
+        }
 
 
 def test_pictures_of_a_page_share_the_caption_of_their_class():

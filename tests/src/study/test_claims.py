@@ -138,7 +138,7 @@ def test_a_measure_without_a_value_is_undecided_and_says_why():
     lone = made_measures()
     at = lone["measure"].eq("auc:lira-loss")
     lone.loc[at, ["value", "low", "high"]] = np.nan
-    lone.loc[at, "note"] = "FPR 0.01: 3 different negatives, 100 needed"
+    lone.loc[at, "note"] = "FPR 0.01: 3 different negatives, 99 needed"
     line = said(Alone("shadows"), "auc:lira-loss", measures=lone)
     assert line["verdict"] == "undecided"
     assert "3 different negatives" in line["note"]

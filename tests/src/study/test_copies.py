@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from verbatim.study.copies import find_copies, pair_rmse
+from verbatim.compare import pair_rmse
+from verbatim.study.copies import find_copies
 
 RNG = np.random.default_rng(0)
 

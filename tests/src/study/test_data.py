@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from verbatim.records import to_table
-from verbatim.study.data import select_pool, take_rows
+from verbatim.study.data import APART, find_distinct, select_pool, take_rows
 from verbatim.study.grid import GridError
 
 POINT = made_study.POINT
@@ -97,3 +97,21 @@ def test_a_shadow_model_trains_on_a_random_half_and_its_rows_tell_the_other():
     other, _ = take(pictures=6, half=1)
     assert other.picture_id.tolist() == rows.picture_id.tolist()
     assert other.member.tolist() != rows.member.tolist()
+
+
+def test_distinct_pictures_are_those_of_a_loop_over_pairs():
+    rng = np.random.default_rng(3)
+    base = rng.integers(0, 256, (4, 4, 4, 3))
+    near = np.clip(base + rng.integers(-60, 60, base.shape), 0, 255)
+    pictures = np.concatenate([base, near, rng.integers(0, 256, (3, 4, 4, 3))]).astype(np.uint8)
+    families = np.array([0, 1, 2, 3, 0, 5, 6, 7, 8, 9, 10])
+    expected = []
+    for i in range(len(pictures)):
+        distances = [
+            np.sqrt(np.mean(((pictures[i].astype(float) - pictures[j]) / 255) ** 2))
+            for j in range(len(pictures))
+            if families[i] != families[j]
+        ]
+        expected.append(min(distances) >= APART)
+    assert 0 < sum(expected) < len(expected)
+    assert list(find_distinct(pictures, families, block=3)) == expected

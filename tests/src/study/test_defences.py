@@ -1,15 +1,20 @@
 """Defences of a prompt: which words change, which code, and that the model's own stays reachable."""
 
+from pathlib import Path
+
 import made_study
 import pytest
 import torch
+import yaml
 
 from verbatim.diffusion.load import load_denoiser
 from verbatim.study import defences
 from verbatim.study.defences import Defended, change_norms, change_prompt, optimize_codes
+from verbatim.study.grid import MITIGATION_CONSTANTS
 from verbatim.whitebox.dcs import score_captions
 
 CONSTANTS = made_study.INFERENCE
+CONFIG = yaml.safe_load((Path(__file__).parents[3] / "config/config.yaml").read_text("utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +34,22 @@ def test_a_prompts_words_are_changed_by_its_seed_alone(defence):
     assert change_prompt("black cat face", defence, constants, 3) in found
     again = [change_prompt("black cat face", defence, constants, 3) for _ in range(2)]
     assert again[0] == again[1]
+
+
+@pytest.mark.parametrize("defence", ["rt", "cwr", "rna"])
+def test_every_prompt_gets_exactly_four_edits(defence):
+    """somepago/DCR, sd_mitigation.py: each of four passes inserts; none is left to chance."""
+    constants = CONFIG["study"]["inference"]
+    used = {name: constants[name] for name in MITIGATION_CONSTANTS["inference"][defence]}
+    for seed in range(300):
+        words = change_prompt("black cat face", defence, used, seed).split()
+        assert len(words) == 3 + 4
+        if defence == "cwr":
+            assert set(words) == {"black", "cat", "face"}
+        if defence == "rna":
+            numbers = [int(word) for word in words if word.isdigit()]
+            assert len(numbers) == 4
+            assert max(numbers) < 100_000
 
 
 @pytest.mark.parametrize("defence", ["none", "gni", "wen"])
@@ -52,15 +73,26 @@ def test_noise_on_the_code_is_a_tenth_and_the_same_for_the_same_prompt(denoiser)
     assert torch.equal(noises[3], defend(denoiser, "gni", 3).encode(["red heart"]).states - own)
 
 
-@pytest.mark.parametrize("defence", ["gni", "rt", "rna", "wen"])
-def test_no_caption_is_never_defended(denoiser, defence):
-    found = defend(denoiser, defence, rt=1.0, rna=1.0).encode(["red heart", ""]).states[1]
+@pytest.mark.parametrize("defence", ["none", "rt", "cwr", "rna", "wen"])
+def test_the_empty_prompt_has_no_words_to_defend(denoiser, defence):
+    found = defend(denoiser, defence).encode(["red heart", ""]).states[1]
     assert torch.equal(found, denoiser.encode([""]).states[0])
+    assert torch.equal(defend(denoiser, defence).encode_empty([5, 6]).states[0], found)
+
+
+def test_noise_on_the_code_reaches_the_empty_prompt_a_generation_at_a_time(denoiser):
+    """somepago/DCR adds it to both halves of the guided forward."""
+    empty = denoiser.encode([""]).states
+    noises = defend(denoiser, "gni").encode_empty(range(40)).states - empty
+    assert noises.std().item() == pytest.approx(0.1, rel=0.1)
+    assert not torch.equal(noises[0], noises[1])
+    again = defend(denoiser, "gni").encode_empty([1]).states - empty
+    assert torch.equal(again[0], noises[1])
 
 
 def test_changed_words_are_what_the_model_reads(denoiser):
-    defended = defend(denoiser, "cwr", 5, cwr=1.0)
-    prompt = change_prompt("open book", "cwr", CONSTANTS | {"cwr": 1.0}, 5)
+    defended = defend(denoiser, "cwr", 5)
+    prompt = change_prompt("open book", "cwr", CONSTANTS, 5)
     assert prompt != "open book"
     assert torch.equal(defended.encode(["open book"]).states, denoiser.encode([prompt]).states)
 
@@ -69,7 +101,7 @@ def test_the_norm_is_that_of_the_white_box_scores(denoiser):
     """Beside `whitebox.dcs`, which works it out without gradients, seed by seed."""
     found = change_norms(denoiser, denoiser.encode(["red heart", "man cook"]))
     total = sum(
-        torch.tensor(part.scores["wen_norm"])
+        torch.tensor(part.scores["wen_first_step"])
         for part in score_captions(denoiser, ["red heart", "man cook"], defences.WEN_SEEDS, 7.5, 8)
     )
     assert (total / len(defences.WEN_SEEDS)).tolist() == pytest.approx(found.tolist(), rel=1e-4)

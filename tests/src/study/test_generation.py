@@ -5,10 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from verbatim.diffusion.denoiser import NetworkError
 from verbatim.diffusion.load import load_denoiser
 from verbatim.diffusion.sampling import synthesize
+from verbatim.images import ImageArchive, MissingImageError, write_archive
 from verbatim.study.defences import Defended
-from verbatim.study.generation import draw_pictures, plan_pictures
+from verbatim.study.generation import draw_pictures, name_pictures, plan_pictures
 
 ROWS = pd.DataFrame(
     {
@@ -76,3 +78,20 @@ def test_no_caption_is_drawn_without_guidance_and_costs_half(tiny_sd):
     assert denoiser.rows == 2 * 3
     _, _, expected = next(synthesize(denoiser, [""], [1], 2, 1.0, 1))
     assert np.abs(found[0] - expected).max() < 1e-3
+
+
+def test_a_picture_that_is_not_finite_is_recorded_in_the_archive_and_many_end_the_run(tmp_path):
+    pictures = [np.full((4, 4, 3), 0.5, np.float32) for _ in range(300)]
+    pictures[7] = pictures[7] * np.nan
+    missing = []
+    write_archive(tmp_path / "a.zip", name_pictures(pictures, 300, "float16", missing))
+    assert missing == [7]
+    with (
+        ImageArchive(tmp_path / "a.zip") as archive,
+        pytest.raises(MissingImageError, match="finite"),
+    ):
+        archive.read("7.png")
+    for i in range(4):
+        pictures[i] = pictures[7]
+    with pytest.raises(NetworkError, match=r"4 of 300 generations .* in float16; set .*float32"):
+        list(name_pictures(pictures, 300, "float16", []))

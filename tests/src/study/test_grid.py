@@ -72,7 +72,7 @@ def test_a_wrong_cell_is_refused_by_file_row_column_value_and_cure(
     with pytest.raises(GridError) as err:
         read_grid(path, BASE)
     said = str(err.value)
-    assert said.startswith(f"{path}, row 3 (bad): column {column}: ")
+    assert said.startswith(f"{path}, line 3 (bad): column {column}: ")
     assert value in said
     assert cure in said
 
@@ -83,19 +83,21 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
     )
     with pytest.raises(GridError) as err:
         read_grid(path, BASE)
-    assert [line.split(", row ")[1][0] for line in str(err.value).splitlines()] == ["2", "3", "4"]
+    assert [line.split(", line ")[1][0] for line in str(err.value).splitlines()] == ["2", "3", "4"]
 
 
 def test_a_point_that_stands_twice_is_refused(tmp_path):
-    with pytest.raises(GridError, match=r"row 3 \(one\).*stands twice"):
+    with pytest.raises(GridError, match=r"line 3 \(one\).*stands twice"):
         read_grid(write(tmp_path, {"point": "one"}, {"point": "one"}), BASE)
 
 
 def test_a_missing_sheet_and_a_sheet_of_commas_say_what_to_do(tmp_path):
-    with pytest.raises(GridError, match=r"correct study\.points"):
+    with pytest.raises(GridError, match=r"study's sheet \(study\.points"):
         read_grid(tmp_path / "none.tsv", BASE)
     (tmp_path / "study.csv").write_text("point,ddf\nnone,1\n")
-    with pytest.raises(GridError, match="tab-separated"):
+    with pytest.raises(
+        GridError, match=r"study\.csv \(comma-separated\): the columns \['pictures'"
+    ):
         read_grid(tmp_path / "study.csv", BASE)
 
 

@@ -5,11 +5,10 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
+from verbatim.compare import rmse
 from verbatim.study.measures import Measures
 from verbatim.study.relative import (
     outlier_distances,
-    pixel_distances,
-    rank_correlation,
     relative_distances,
     relative_measures,
     relative_table,
@@ -27,12 +26,12 @@ def naive_l2(x, y):
 def test_pixel_distances_are_the_root_of_the_mean_square_of_each_pair():
     a, b = pictures(7, 0), pictures(5, 1)
     naive = [[naive_l2(x, y) for y in b] for x in a]
-    np.testing.assert_allclose(pixel_distances(a, b, batch=3), naive, rtol=1e-6)
+    np.testing.assert_allclose(rmse(a, b), naive, rtol=1e-6)
 
 
 def test_relative_distance_equals_its_definition():
     generations, training = pictures(6, 0), pictures(20, 1)
-    relative, nearest = relative_distances(pixel_distances(generations, training), 5, 0.5)
+    relative, nearest = relative_distances(rmse(generations, training), 5, 0.5)
     for i, x in enumerate(generations):
         far = sorted(naive_l2(x, y) for y in training)
         assert relative[i] == pytest.approx(far[0] / (0.5 * np.mean(far[:5])), rel=1e-6)
@@ -42,7 +41,7 @@ def test_relative_distance_equals_its_definition():
 def test_a_copy_is_below_one_and_an_unrelated_picture_is_above():
     training = pictures(60, 1)
     made = np.stack([training[3] + 0.01, pictures(1, 2)[0]])
-    relative, nearest = relative_distances(pixel_distances(made, training), 50, 0.5)
+    relative, nearest = relative_distances(rmse(made, training), 50, 0.5)
     assert relative[0] < 1 < relative[1]
     assert nearest[0] == 3
 
@@ -55,7 +54,7 @@ def test_fewer_training_pictures_than_neighbours_are_all_taken():
 def test_pictures_that_are_given_back_are_counted_once_each_as_a_share_of_all():
     training, ids = pictures(9, 1), np.array([3, 5, 8, 13, 21, 34, 55, 89, 144])
     made = np.concatenate([training[[2, 2, 7]] + 0.01, training[[2, 4]] + 0.02, pictures(6, 2)])
-    ratio, place = relative_distances(pixel_distances(made, training), 50, 0.5)
+    ratio, place = relative_distances(rmse(made, training), 50, 0.5)
     generations = pd.DataFrame({"generation": range(len(made))})
     out = Measures("uncond", 0, "none")
     table = relative_table("uncond", 0, generations, ratio, ids[place])
@@ -85,27 +84,10 @@ def test_no_training_pictures_is_an_error():
 def test_an_outlier_is_far_from_its_neighbours_and_is_not_its_own():
     x = pictures(12, 3)
     x[4] += 3
-    distances = pixel_distances(x, x)
+    distances = rmse(x, x)
     found = outlier_distances(distances, 3)
     naive = [
         np.mean(sorted(naive_l2(x[i], x[j]) for j in range(12) if j != i)[:3]) for i in range(12)
     ]
     np.testing.assert_allclose(found, naive, rtol=1e-5)
     assert found.argmax() == 4
-
-
-def test_rank_correlation_equals_scipys():
-    from scipy.stats import spearmanr
-
-    rng = np.random.default_rng(0)
-    a = np.round(rng.normal(size=50), 1)
-    b = a + rng.normal(size=50)
-    a[3] = np.nan
-    rho, low, high = rank_correlation(a, b, 100, 0.95, 0)
-    keep = np.isfinite(a)
-    assert rho == pytest.approx(spearmanr(a[keep], b[keep]).statistic)
-    assert low < rho < high
-
-
-def test_rank_correlation_of_equal_values_is_unknown():
-    assert np.isnan(rank_correlation(np.ones(9), np.arange(9.0), 10, 0.95, 0)).all()

@@ -68,14 +68,3 @@ def test_the_largest_split_product_is_found_among_all_training_pictures():
         each = similarity.split_product(np.repeat(queries[q : q + 1], 30, axis=0), training)
         assert places[q] == each.argmax()
         assert values[q] == pytest.approx(each.max(), abs=1e-6)
-
-
-def test_a_percentile_is_numpys_and_its_interval_holds_it_and_narrows():
-    x = RNG.uniform(size=400)
-    value, low, high = similarity.percentile_interval(x, 95, 200, 0.95, 0)
-    assert value == np.percentile(x, 95)
-    assert low < value < high
-    _, few_low, few_high = similarity.percentile_interval(x[:40], 95, 200, 0.95, 0)
-    assert high - low < few_high - few_low
-    assert np.isnan(similarity.percentile_interval(x[:0], 95, 200, 0.95, 0)).all()
-    assert similarity.percentile_interval(x[:1], 95, 20, 0.95, 0)[0] == x[0]

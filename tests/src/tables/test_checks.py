@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from made_results import SEEDS, THRESHOLDS, make_costs, make_labels, make_truth, rows_of
 
-from verbatim.images import row_name, synthesis_name
+from verbatim.images import missing_name, row_name, synthesis_name
 from verbatim.tables import checks
 from verbatim.tables.costs import merge_costs
 from verbatim.tables.table1 import count_labels
@@ -94,6 +94,12 @@ def test_a_copy_without_a_distance_is_named(labels):
 def test_a_lost_synthesis_is_named(labels):
     names = [synthesis_name(p, s) for p in labels["prompt_id"] for s in SEEDS]
     assert names[3] in checks.syntheses_complete("x", labels, SEEDS, names[:3] + names[4:])[0]
+
+
+def test_a_generation_that_is_recorded_as_missing_is_not_lost(labels):
+    names = [synthesis_name(p, s) for p in labels["prompt_id"] for s in SEEDS]
+    some = [missing_name(names[3]), *names[:3], *names[4:]]
+    assert checks.syntheses_complete("x", labels, SEEDS, some) == []
 
 
 def test_lost_sources_and_masks_are_named(labels):

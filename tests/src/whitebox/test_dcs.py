@@ -39,8 +39,8 @@ def naive_scores(d, caption, seed, guidance):
     return {
         "dcs_reference": sigma**2 * total / len(eps[0]),
         "dcs_paper": sigma**2 * conditional,
-        "wen_norm": math.sqrt(change),
-        "anisotropy": dot / math.sqrt(change * length),
+        "wen_first_step": math.sqrt(change),
+        "guidance_cosine": dot / math.sqrt(change * length),
     }
 
 
@@ -80,7 +80,7 @@ def test_scores_do_not_depend_on_the_batch_the_order_or_the_shard(tiny_sd):
     whole = collect(d, CAPTIONS, batch=256)
     parts = collect(d, CAPTIONS[:4], batch=1) | collect(d, CAPTIONS[:3:-1], batch=4)
     assert parts.keys() == whole.keys()
-    assert len({round(v, 3) for (_, _, name), v in whole.items() if name == "wen_norm"}) > 15
+    assert len({round(v, 3) for (_, _, name), v in whole.items() if name == "wen_first_step"}) > 15
     for key, value in whole.items():
         assert parts[key] == pytest.approx(value, rel=1e-4, abs=1e-4)
 
@@ -89,8 +89,8 @@ def test_a_network_that_predicts_the_noise_itself_scores_the_null_level():
     noise = torch.randn(1, 4, 64, 64, generator=torch.Generator().manual_seed(0))
     scores = dcs_scores(noise, noise, 14.6146, 7.5)
     assert scores["dcs_reference"][0] == pytest.approx(213.6, rel=0.03)
-    assert scores["wen_norm"][0] == 0
-    assert scores["anisotropy"][0] == 0  # the caption changes nothing: no direction, not a NaN
+    assert scores["wen_first_step"][0] == 0
+    assert scores["guidance_cosine"][0] == 0  # the caption changes nothing: no direction, not a NaN
 
 
 def test_sums_keep_digits_that_half_precision_would_lose():
@@ -103,7 +103,7 @@ def test_sums_keep_digits_that_half_precision_would_lose():
 def test_a_change_along_and_against_the_unconditional_prediction_has_cosine_1_and_minus_1():
     u = torch.randn(1, 3, 4, 4, generator=torch.Generator().manual_seed(1))
     scores = dcs_scores(torch.cat([1.5 * u, 0.5 * u]), u, 2.0, 7.5)
-    np.testing.assert_allclose(scores["anisotropy"], [1, -1], atol=1e-6)
+    np.testing.assert_allclose(scores["guidance_cosine"], [1, -1], atol=1e-6)
 
 
 def test_a_guidance_that_makes_another_score_of_it_is_refused(tiny_sd):

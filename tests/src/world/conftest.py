@@ -42,4 +42,25 @@ def tiny_vae(tmp_path_factory: pytest.TempPathFactory, made_pictures) -> Path:
     return folder
 
 
-VAE = {"steps": 2, "batch": 4, "learning_rate": 1e-3, "channels": [8, 16], "latent_channels": 4}
+@pytest.fixture(scope="session")
+def tiny_t5(tmp_path_factory: pytest.TempPathFactory, tiny_clip) -> Path:
+    """A folder with a text encoder of two steps and its tokenizer, as the world has it."""
+    from verbatim.world.contrast import text_encoder
+    from verbatim.world.text_distillation import distil_text_encoder, make_text_encoder
+    from verbatim.world.tokenizers import build_t5_tokenizer
+    from verbatim.world.training import TrainingRun
+
+    folder: Path = tmp_path_factory.mktemp("world") / "t5"
+    tokenizer = build_t5_tokenizer(CAPTIONS, folder / "tokenizer", 12)
+    text = make_text_encoder(tokenizer, 32)
+    tower = (text_encoder(tiny_clip.folder), tiny_clip.tokenizer)
+    settings = {"steps": 2, "batch": 8, "learning_rate": 1e-3, "ema": 0.9}
+    distil_text_encoder(text, tokenizer, tower, CAPTIONS, settings, TrainingRun(4))
+    text.save_pretrained(folder / "text_encoder")
+    return folder
+
+
+VAE = {
+    "steps": 2, "batch": 4, "learning_rate": 1e-3, "channels": [8, 16], "latent_channels": 4,
+    "crop": 8, "whole_steps": 1, "whole_learning_rate": 1e-3,
+}  # fmt: skip

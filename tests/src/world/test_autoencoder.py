@@ -5,7 +5,13 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from verbatim.world.autoencoder import encode, reconstruction_rmse, to_model, train_autoencoder
+from verbatim.world.autoencoder import (
+    checkpoint_parts,
+    encode,
+    reconstruction_rmse,
+    to_model,
+    train_autoencoder,
+)
 
 SETTINGS = {
     "steps": 2,
@@ -13,6 +19,9 @@ SETTINGS = {
     "learning_rate": 1e-3,
     "channels": [8, 16],
     "latent_channels": 4,
+    "crop": 8,
+    "whole_steps": 2,
+    "whole_learning_rate": 1e-3,
 }
 
 
@@ -57,3 +66,46 @@ def test_training_lowers_the_error_and_a_seed_decides_the_weights(made_pictures)
     first, same, other = (one.state_dict()["encoder.conv_in.weight"] for one in trained)
     assert torch.equal(first, same)
     assert not torch.equal(first, other)
+
+
+def test_steps_are_told_on_over_both_parts(made_pictures):
+    told = []
+    train_autoencoder(made_pictures, SETTINGS, 1, tell=lambda step, *_: told.append(step))
+    assert told == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("killed_at", [1, 3])
+def test_a_training_that_was_killed_in_either_part_ends_in_the_same_weights(
+    tmp_path, made_pictures, killed_at
+):
+    class Killed(Exception):
+        pass
+
+    def kill(step, *_):
+        if step == killed_at:
+            raise Killed
+
+    checkpoint = tmp_path / "vae.safetensors"
+    whole = train_autoencoder(made_pictures, SETTINGS, 1)
+    with pytest.raises(Killed):
+        train_autoencoder(made_pictures, SETTINGS, 1, "cpu", checkpoint, 1, kill)
+    assert any(path.exists() for path in checkpoint_parts(checkpoint))
+    told = []
+    resumed = train_autoencoder(
+        made_pictures, SETTINGS, 1, "cpu", checkpoint, 1, lambda step, *_: told.append(step)
+    )
+    assert min(told, default=4) > 0
+    for name, weight in whole.state_dict().items():
+        assert torch.equal(weight, resumed.state_dict()[name]), name
+
+
+def test_crops_train_a_network_that_whole_images_are_given_back_by(made_pictures):
+    ramp = np.linspace(0, 255, 16)[None, :, None, None] * np.ones((10, 1, 16, 3))
+    crops = SETTINGS | {"steps": 80, "whole_steps": 0}
+    before = reconstruction_rmse(
+        train_autoencoder(ramp.astype(np.uint8), SETTINGS, 1), ramp.astype(np.uint8)
+    )
+    after = reconstruction_rmse(
+        train_autoencoder(ramp.astype(np.uint8), crops, 1), ramp.astype(np.uint8)
+    )
+    assert after.mean() < before.mean() / 2

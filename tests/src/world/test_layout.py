@@ -40,7 +40,7 @@ def test_a_shard_holds_each_picture_with_its_caption_and_record(tmp_path, stack)
             assert hashlib.sha256(data).hexdigest() == digest
             assert tar.extractfile(f"{key}.txt").read().decode() == caption
             assert json.loads(tar.extractfile(f"{key}.json").read())["caption"] == caption
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob("*.tmp"))
 
 
 def test_a_shard_is_the_same_to_the_byte_when_written_again(tmp_path, stack):

@@ -7,9 +7,12 @@ from safetensors.torch import load_file
 
 from tiny_models import CAPTIONS
 from verbatim.diffusion.load import load_denoiser
+from verbatim.diffusion.load_upscaler import load_upscaler
 from verbatim.diffusion.sampling import synthesize
+from verbatim.diffusion.upscaling import UpscalerSettings
 from verbatim.world import latent, pixel
-from verbatim.world.models import train_model
+from verbatim.world.models import train_model, train_second_stage
+from verbatim.world.training import TrainingRun
 
 SD = {
     "steps": 2,
@@ -19,11 +22,12 @@ SD = {
     "ema": 0.9,
     "p_empty": 0.1,
 }
-IF = SD | {"channels": [16, 32], "width": 32}
+IF = SD | {"channels": [16, 32], "width": 32, "reduction": 2}
+SIZES = {"sd": 16, "if": 8}
 
 
 @pytest.fixture
-def train(tmp_path, tiny_clip, tiny_vae, made_pictures):
+def train(tmp_path, tiny_clip, tiny_vae, tiny_t5, made_pictures):
     """Train a model for some steps; its folder."""
 
     def run(name, family="sd", settings=None, init=None, vae=tiny_vae, tell=lambda *_: None):
@@ -31,6 +35,7 @@ def train(tmp_path, tiny_clip, tiny_vae, made_pictures):
             family=family, pictures=made_pictures, captions=list(CAPTIONS),
             settings=settings or SD, seed=5, folder=tmp_path / name, clip=tiny_clip.folder,
             vae=vae, init=init, device="cpu", checkpoint=tmp_path / f"{name}.safetensors", every=10, tell=tell,
+            text=tiny_t5,
         )  # fmt: skip
         return tmp_path / name
 
@@ -47,11 +52,12 @@ def test_a_trained_model_loads_as_a_public_checkpoint_and_draws(train, family, s
     folder = train("model", family, settings, tell=lambda step, *_: steps.append(step))
     assert steps == [0, 1]
     assert not list(folder.rglob("*.bin"))
-    assert not (folder.parent / "model.part").exists()
+    assert not list(folder.parent.glob(".model~*"))
     denoiser = load_denoiser(str(folder), family, "cpu")
-    assert denoiser.size == 16
+    size = SIZES[family]
+    assert denoiser.size == size
     ((_, _, picture),) = synthesize(denoiser, CAPTIONS[:1], [0], 2, 3.0, 4, "heun")
-    assert picture.shape == (16, 16, 3)
+    assert picture.shape == (size, size, 3)
     assert np.isfinite(picture).all()
     assert 0 <= picture.min() <= picture.max() <= 1
 
@@ -59,12 +65,36 @@ def test_a_trained_model_loads_as_a_public_checkpoint_and_draws(train, family, s
 def test_the_saved_network_predicts_as_the_trained_one_and_on_captions_in_any_case(train):
     """IFPipeline reads captions in small letters: a model must be trained on what it is asked."""
     denoiser = load_denoiser(str(train("model", "if", IF)), "if", "cpu")
-    x = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     small, large = (
         denoiser.predict(x, 1.0, denoiser.encode([text, "man cook"]))
         for text in ("red heart ", "Red HEART")
     )
     torch.testing.assert_close(small, large)
+
+
+def test_the_text_encoder_of_a_pixel_model_is_the_frozen_one(train, tiny_t5):
+    saved = [
+        load_file(folder / "text_encoder" / "model.safetensors")
+        for folder in (train("model", "if", IF | {"learning_rate": 0.5}), tiny_t5)
+    ]
+    assert saved[0].keys() == saved[1].keys()
+    assert all(torch.equal(saved[0][name], saved[1][name]) for name in saved[0])
+
+
+def test_both_stages_draw_together_at_the_size_of_the_training_images(
+    train, tiny_t5, made_pictures, tmp_path
+):
+    first, second = train("first", "if", IF), tmp_path / "second"
+    settings = IF | {"crop": 8, "levels": 300}
+    data = (made_pictures, list(CAPTIONS))
+    train_second_stage(data, settings, 2, tiny_t5, second, TrainingRun(6))
+    assert not (tmp_path / "second.part").exists()
+    denoiser = load_denoiser(first, "if", "cpu")
+    load_upscaler(denoiser, second, UpscalerSettings(steps=2))
+    ((_, _, picture),) = synthesize(denoiser, CAPTIONS[:1], [0], 2, 3.0, 4, "heun")
+    assert picture.shape == made_pictures.shape[1:]
+    assert np.isfinite(picture).all()
 
 
 def test_a_training_is_the_same_twice(train):

@@ -79,13 +79,17 @@ function chosen() {
   return found;
 }
 
+// what a spreadsheet program would run begins with one of these signs: an apostrophe before it, which the reader takes away
+function safe(text) {
+  return /^'*[=+\-@\t\r]/.test(text) && (text.trim() === "" || isNaN(Number(text))) ? "'" + text : text;
+}
 function quoted(text) {
   return /[",\r\n]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
 }
 function csv() {
   const rows = [...decisions.values()].sort((a, b) => (a.model + a.prompt_id < b.model + b.prompt_id ? -1 : 1));
   return [COLUMNS, ...rows.map((row) => COLUMNS.map((name) => row[name]))]
-    .map((cells) => cells.map(quoted).join(",") + "\n").join("");
+    .map((cells) => cells.map((text) => quoted(safe(text))).join(",") + "\n").join("");
 }
 function decide(one, decision, note) {
   const key = keyOf(one);
@@ -127,7 +131,7 @@ function card(one) {
     });
     figure.append(heads, image);
     if (one.lines > 1) figure.append(element("div", "lower: generated (seed " + one.found_seed + "), training (row " + one.found_row + "), placed, residual", { class: "keys" }));
-  } else figure.append(element("div", "no picture: " + one.review_reason, { class: "doubt" }));
+  } else figure.append(element("div", "no picture: " + (one.review_reason || "left out of this page (privacy.images of the config)"), { class: "doubt" }));
   box.append(figure);
   const table = element("table");
   const names = SCORES.filter((name) => one[name] !== null);

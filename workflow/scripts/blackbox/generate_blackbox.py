@@ -1,10 +1,10 @@
 """Make the one-step pictures of a shard of the selected prompts, one a seed, in parts that survive a kill."""
 
 import time
-from collections import Counter
 
 from verbatim.images import one_step_name, to_uint8
 from verbatim.parts import Kept, fingerprint, take_shard
+from verbatim.pictures import prompt_of
 from verbatim.records import read_table, write_table
 from verbatim.runtime import load_model, model_files, progress, script
 
@@ -14,15 +14,20 @@ def draw(denoiser, synthesize_one_step, lot, p, spent, lacking):
 
     lacking : told of the prompts that lack a picture, as it was not finite; raises if these are too many.
     """
+    from verbatim.diffusion.denoiser import NOT_FINITE
+
     ids, captions = lot["prompt_id"].tolist(), lot["caption"].tolist()
     for guidance in p.guidances:
-        start, before, drawn = time.monotonic(), denoiser.rows, Counter()
+        start, before, drawn = time.monotonic(), denoiser.rows, set()
         for i, seed, picture in synthesize_one_step(
             denoiser, captions, guidance=guidance, seeds=list(p.seeds), batch=p.batch
         ):
-            drawn[ids[i]] += 1
+            drawn.add((ids[i], seed))
             yield one_step_name(ids[i], seed, guidance, p.guidances[0]), to_uint8(picture)
-        lacking(prompt_id for prompt_id in ids if drawn[prompt_id] < len(p.seeds))
+        lost = [(i, seed) for i in ids for seed in p.seeds if (i, seed) not in drawn]
+        lacking(prompt_id for prompt_id, _ in lost)
+        for prompt_id, seed in lost:
+            yield one_step_name(prompt_id, seed, guidance, p.guidances[0]), NOT_FINITE
         # what only the other presets need is no cost of the attack
         stage = "blackbox" if guidance == p.guidances[0] else "blackbox_presets"
         rows, seconds = spent.get(stage, (0, 0.0))
@@ -40,7 +45,7 @@ def main(smk):
         )  # fmt: skip
         lots = kept.lots(p.prompts_a_part)
         log.info("%d prompts; %d to do, %d parts", len(prompts), sum(map(len, lots)), len(lots))
-        broken = set()
+        broken = set(map(prompt_of, kept.missing_pictures()))
 
         def lacking(prompt_ids):
             broken.update(prompt_ids)

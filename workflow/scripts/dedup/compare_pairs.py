@@ -1,10 +1,13 @@
 """Rule compare_pairs: one shard's pairs and their pictures -> which of them differ in one region only."""
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 
 from verbatim.dedup.regions import RegionSettings, compare_pairs, square_reader
 from verbatim.inputs.pictures import TrainingPictures
+from verbatim.io.missing import check_missing, kind_of_reason
 from verbatim.records import TableWriter, iter_table, read_manifest, read_table
 from verbatim.runtime import progress, script
 
@@ -15,6 +18,7 @@ def main(smk):
         manifest = read_manifest(smk.input.manifest)
         settings = RegionSettings(**p.settings)
         checked = templates = total = 0
+        missing, asked = Counter(), 0
         with (
             TableWriter(smk.output.templates, "templates") as out,
             TrainingPictures(keep_open=16) as pictures,
@@ -31,11 +35,22 @@ def main(smk):
                     for i in np.unique(at)
                 ] or [pd.DataFrame({name: [] for name in columns})]  # fmt: skip
                 read = square_reader(pictures.read, pd.concat(rows), settings.size, p.keep)
-                table = compare_pairs(pairs, read, settings)
+                lost = {}
+
+                def square(row, read=read, lost=lost):
+                    image, why = read(row)
+                    if image is None:
+                        lost[row] = why
+                    return image, why
+
+                table = compare_pairs(pairs, square, settings)
                 out.write(table)
                 total += len(table)
                 checked += int((table["status"] == "ok").sum())
+                asked += len(wanted)
+                missing.update(kind_of_reason(why) for why in lost.values())
                 templates += int(table["template"].sum())
+        check_missing(missing, asked, p.most_missing, "images of near-duplicate rows")
         log.info("%d pairs, %d checked, %d templates", total, checked, templates)
 
 

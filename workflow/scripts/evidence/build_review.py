@@ -1,13 +1,13 @@
 """The review page of all candidates of all models, with its pictures beside it."""
 
-import os
-import shutil
 from pathlib import Path
 
 from verbatim.decisions import read_decisions
-from verbatim.evidence.gathering import model_panels
+from verbatim.evidence.gathering import PanelSettings, model_panels
 from verbatim.evidence.review import candidate_records, review_page
 from verbatim.images import ImageArchive, encode_png
+from verbatim.io.atomic import new_folder
+from verbatim.io.privacy import read_privacy
 from verbatim.records import find_urls, read_table
 from verbatim.runtime import progress, script, write_text
 
@@ -28,31 +28,34 @@ def read_scores(smk, model):
 def main(smk):
     with script(smk) as log:
         p = smk.params
+        privacy = read_privacy(p.images, p.only, smk.input.known_prompts)
+        settings = PanelSettings(p.size, p.alpha, privacy)
         folder = Path(smk.output.pictures)
-        part = folder.with_name(folder.name + ".part")
-        shutil.rmtree(part, ignore_errors=True)
-        candidates = []
-        for i, (model, name) in enumerate(p.names.items()):
-            labels = read_table(smk.input.labels[i], "labels")
-            verification = read_table(smk.input.verification[i], "verification")
-            archives = [ImageArchive(smk.input.get(file)[i]) for file in FILES]
-            (part / model).mkdir(parents=True)
-            written = {}
-            panels = model_panels(labels, verification, *archives, p.size, p.alpha)
-            for prompt_id, picture in progress(panels, f"{model}: candidates", len(labels)):
-                (part / model / f"{prompt_id}.png").write_bytes(encode_png(picture))
-                path = f"{folder.name}/{model}/{prompt_id}.png"
-                written[prompt_id] = (path, len(picture) // p.size)
-            urls = find_urls(smk.input.rows, labels["source_row"])
-            scores = read_scores(smk, model)
-            candidates += candidate_records(
-                model, name, labels, verification, urls, scores, written
-            )
-        decisions = read_decisions(smk.input.get("decisions"), p.known)
-        texts = [Path(path).read_text("utf-8") for path in smk.input.parts]
-        page = review_page(*texts, candidates, p.names, decisions, p.size)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(part, folder)
+        with new_folder(folder) as part:
+            candidates = []
+            for i, (model, name) in enumerate(p.names.items()):
+                labels = read_table(smk.input.labels[i], "labels")
+                verification = read_table(smk.input.verification[i], "verification")
+                archives = [ImageArchive(smk.input.get(file)[i]) for file in FILES]
+                (part / model).mkdir(parents=True)
+                written = {}
+                panels = model_panels(labels, verification, *archives, settings)
+                for prompt_id, picture in progress(panels, f"{model}: candidates", len(labels)):
+                    (part / model / f"{prompt_id}.png").write_bytes(encode_png(picture))
+                    path = f"{folder.name}/{model}/{prompt_id}.png"
+                    written[prompt_id] = (path, len(picture) // p.size)
+                urls = find_urls(smk.input.rows, labels["source_row"])
+                scores = read_scores(smk, model)
+                shown = {
+                    key: privacy.url(key, urls.get(row, ""))
+                    for key, row in zip(labels["prompt_id"], labels["source_row"], strict=True)
+                }
+                candidates += candidate_records(
+                    model, name, labels, verification, shown, scores, written
+                )
+            decisions = read_decisions(smk.input.get("decisions"), p.known)
+            texts = [Path(path).read_text("utf-8") for path in smk.input.parts]
+            page = review_page(*texts, candidates, p.names, decisions, p.size)
         write_text(smk.output.page, page)
         log.info(
             "%d candidates, %d decisions, %.1f MB", len(candidates), len(decisions), len(page) / 1e6

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from verbatim.evidence.matching import Search
+from verbatim.evidence.matching import Search, pair_doubts
 from verbatim.evidence.pairing import pair_pictures
 from verbatim.evidence.pictures import Squares, read_generations
 from verbatim.evidence.placeholders import find_placeholders
@@ -11,7 +11,6 @@ from verbatim.evidence.verification import (
     NullSettings,
     best_pairs,
     compare_pairs,
-    pair_doubts,
     verification_table,
 )
 from verbatim.guards import GuardSettings

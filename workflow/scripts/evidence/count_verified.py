@@ -1,6 +1,7 @@
 """How many candidates the verifier calls copies, by model and label, beside the labels and never in them."""
 
 from verbatim.evidence.counts import count_verified
+from verbatim.io.spreadsheets import csv_text
 from verbatim.records import read_table
 from verbatim.runtime import script, write_text
 
@@ -10,8 +11,7 @@ def main(smk):
         files = zip(smk.params.names, smk.input.verification, strict=True)
         tables = {model: read_table(path, "verification") for model, path in files}
         table = count_verified(tables, smk.params.names, smk.params.alpha)
-        text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-        write_text(smk.output.table, text)
+        write_text(smk.output.table, csv_text(table))
         log.info("verified copies\n%s", table.to_string(index=False))
 
 

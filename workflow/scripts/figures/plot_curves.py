@@ -6,6 +6,7 @@ from verbatim.figures.duplication import describe_duplication, plot_duplication
 from verbatim.figures.precision import plot_precision
 from verbatim.figures.style import save_figure
 from verbatim.figures.table1 import plot_table1
+from verbatim.io.spreadsheets import read_csv
 from verbatim.records import find_rows, read_manifest, read_table
 from verbatim.runtime import script
 
@@ -24,12 +25,12 @@ def main(smk):
         duplication = {}
         for name, labels in zip(p.names.values(), tables, strict=True):
             duplication[name] = describe_duplication(labels, prompts, clusters, stats, n_rows)
-        ours = pd.read_csv(smk.input.table1)
+        ours = read_csv(smk.input.table1)
         unique = dict(zip(ours["Model"], ours["Unique sources"], strict=True))
-        printed = pd.read_csv(smk.input.paper, keep_default_na=False, na_values=[""])
+        printed = read_csv(smk.input.paper, keep_default_na=False, na_values=[""])
         attacked = {model: p.names[model] for model in p.attacked}
         figures = {
-            "fig3": plot_precision(pd.read_csv(precision) if precision else None, attacked),
+            "fig3": plot_precision(read_csv(precision) if precision else None, attacked),
             "fig4": plot_duplication(duplication),
             "table1": plot_table1(printed, unique, ",".join(sorted(set(ours["Preset"].dropna())))),
         }

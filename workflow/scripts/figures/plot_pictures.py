@@ -7,6 +7,7 @@ from verbatim.figures.syntheses import plot_syntheses
 from verbatim.figures.templates import plot_templates
 from verbatim.figures.triples import plot_triples
 from verbatim.images import ImageArchive
+from verbatim.io.privacy import read_privacy
 from verbatim.pictures import Pictures
 from verbatim.records import read_table
 from verbatim.runtime import script
@@ -15,6 +16,7 @@ from verbatim.runtime import script
 def main(smk):
     with script(smk):
         p = smk.params
+        privacy = read_privacy(p.images, p.only, smk.input.known_prompts)
         ranked = {
             model: (read_table(scores, "blackbox"), Pictures(images))
             for model, scores, images in zip(
@@ -31,6 +33,7 @@ def main(smk):
                 *archives,
                 read_table(smk.input.verification[i], "verification"),
                 *ranked.get(model, (None, None)),
+                privacy,
             )
         attacked = {p.names[model]: finds[p.names[model]] for model in p.attacked}
         seeds = {"one_step": p.one_step_seeds, "full": p.full_seeds}

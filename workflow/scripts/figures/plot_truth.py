@@ -1,8 +1,5 @@
 """Labels and scores against the truth, and what prompts that nobody picked draw."""
 
-import numpy as np
-import pandas as pd
-
 from verbatim.figures.confusion import plot_confusion
 from verbatim.figures.histogram import plot_histogram
 from verbatim.figures.recall import plot_recall
@@ -10,25 +7,25 @@ from verbatim.figures.roc import choose_scores, plot_detector_recall, plot_roc
 from verbatim.figures.style import empty_figure, save_figure
 from verbatim.figures.unpicked import KINDS, Drawn, choose_prompts, plot_unpicked
 from verbatim.images import ImageArchive, synthesis_name
+from verbatim.io.privacy import read_privacy
+from verbatim.io.seals import read_array
+from verbatim.io.spreadsheets import read_csv
 from verbatim.pictures import Pictures
 from verbatim.records import read_table
 from verbatim.runtime import script
 
 
-def read_drawn(chosen, picture_of, pictures, images, one_step, column, p):
-    """One model's chosen prompts with their pictures."""
+def read_drawn(chosen, picture_of, read, column, p):
+    """One model's chosen prompts with their pictures, as they may be shown."""
     drawn = {kind: [] for kind in KINDS}
     for row in chosen.itertuples():
-        quick = synthesis_name(row.prompt_id, p.one_step_seed)
+        key = row.prompt_id
+        own = None if row.kind == "repeated" else read["own"](picture_of[row.caption])
+        shown = [own, read["one_step"](synthesis_name(key, p.one_step_seed))]
+        shown += [read["full"](synthesis_name(key, seed)) for seed in p.seeds]
+        own, quick, *full = (read["privacy"].image(key, one) for one in shown)
         drawn[row.kind].append(
-            Drawn(
-                row.caption,
-                row.verdict,
-                getattr(row, column),
-                None if row.kind == "repeated" else pictures[picture_of[row.caption]] / 255.0,
-                one_step.read(quick) if quick in one_step else None,
-                [images.read(synthesis_name(row.prompt_id, seed)) for seed in p.seeds],
-            )
+            Drawn(row.caption, row.verdict, getattr(row, column), own, quick, full)
         )
     return drawn
 
@@ -36,18 +33,24 @@ def read_drawn(chosen, picture_of, pictures, images, one_step, column, p):
 def plot_scores(smk, column, recall):
     """Figures of the attacked models' scores."""
     p = smk.params
+    privacy = read_privacy(p.shown, p.only, smk.input.known_prompts)
     truth = read_table(smk.input.truth, "truth").drop_duplicates("caption")
     picture_of = truth.set_index("caption")["picture_id"]
-    pictures = np.load(smk.input.pictures, mmap_mode="r", allow_pickle=False)
-    prompts = pd.read_csv(smk.input.prompts, keep_default_na=False, na_values=[""])
+    pictures = read_array(smk.input.pictures)
+    prompts = read_csv(smk.input.prompts, keep_default_na=False, na_values=[""])
     # full duplicates are shown beside their own negatives
     prompts = prompts[prompts["kind"].ne("held_out") | prompts["match_kind"].eq("full")]
-    evaluation, kinds, roc = (pd.read_csv(smk.input.get(k)) for k in ("evaluation", "kinds", "roc"))
+    evaluation, kinds, roc = (read_csv(smk.input.get(k)) for k in ("evaluation", "kinds", "roc"))
     models = {}
     for i, (model, name) in enumerate(p.attacked.items()):
         chosen = choose_prompts(prompts[prompts["model"] == model], p.examples)
         images, quick = ImageArchive(smk.input.images[i]), Pictures(smk.input.one_step[i])
-        models[name] = read_drawn(chosen, picture_of, pictures, images, quick, column, p)
+        read = {
+            "own": lambda picture: pictures[picture] / 255.0,
+            "one_step": lambda one, quick=quick: quick.read(one) if one in quick else None,
+            "full": images.read, "privacy": privacy,
+        }  # fmt: skip
+        models[name] = read_drawn(chosen, picture_of, read, column, p)
     scores = choose_scores(p.whitebox, p.blackbox)
     return {
         "roc": plot_roc(roc, kinds, p.attacked, scores),
@@ -60,7 +63,7 @@ def plot_scores(smk, column, recall):
 def main(smk):
     with script(smk):
         p = smk.params
-        recall, confusion = (pd.read_csv(smk.input.get(k)) for k in ("recall", "confusion"))
+        recall, confusion = (read_csv(smk.input.get(k)) for k in ("recall", "confusion"))
         figures = {
             "recall": plot_recall(recall, p.names),
             "confusion": plot_confusion(confusion, p.names),

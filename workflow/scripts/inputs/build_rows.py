@@ -5,6 +5,7 @@ import numpy as np
 from verbatim.inputs.archives import read_ranges
 from verbatim.inputs.layouts import JOIN
 from verbatim.inputs.rows import build_rows, read_shard
+from verbatim.io.seals import check_file
 from verbatim.records import read_manifest, write_table
 from verbatim.runtime import script
 
@@ -14,6 +15,8 @@ def main(smk):
         shard = read_manifest(smk.input.manifest).set_index("shard").loc[smk.wildcards.shard]
         tables, array = shard["metadata"].split(JOIN), shard["embeddings"]
         metadata = read_shard(tables, int(shard["metadata_row"]), int(shard["rows"]))
+        if array:
+            check_file(array)  # embeddings that were computed here; others have no checksum
         rows = build_rows(
             metadata,
             np.load(array, mmap_mode="r", allow_pickle=False) if array else None,

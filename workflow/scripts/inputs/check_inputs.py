@@ -3,6 +3,7 @@
 from verbatim.inputs.archives import format_ranges, key_ranges
 from verbatim.inputs.layouts import list_archives, match_files
 from verbatim.inputs.manifest import build_manifest, format_manifest
+from verbatim.inputs.rows import check_keys
 from verbatim.runtime import script, write_text
 
 
@@ -23,7 +24,8 @@ def main(smk):
         log.info("%d shards, %d rows", len(manifest), manifest["rows"].sum())
         if not archives:
             log.warning("no archive like 00000.tar in %s: all pictures will be missing", folder)
-        ranges = key_ranges(archives)
+        ranges = key_ranges(archives, smk.params.most_missing)
+        check_keys(files.metadata, ranges, smk.params.most_missing)
         write_text(smk.output.archives, format_ranges(ranges))
         write_text(smk.output.manifest, format_manifest(manifest))
 

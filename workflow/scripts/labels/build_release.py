@@ -1,14 +1,15 @@
 """Rule build_release: a model's labels -> the same in the authors' layout, with masks and pictures."""
 
-import os
-import shutil
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
-from verbatim.authors import labels_table, write_parquet
-from verbatim.images import ImageArchive
+from verbatim.authors import labels_table
+from verbatim.images import ImageArchive, encode_png
+from verbatim.io.atomic import new_folder
+from verbatim.io.parquet import write_parquet
+from verbatim.io.privacy import blur, read_privacy
 from verbatim.labels.release import to_release
 from verbatim.records import read_table
 from verbatim.runtime import script
@@ -23,25 +24,25 @@ def main(smk):
             for path in smk.input.rows
         ]
         urls = pd.concat(parts).set_index("row")["url"]
-        release = to_release(labels, urls)
+        privacy = read_privacy(smk.params.images, smk.params.only, smk.input.known_prompts)
+        release = to_release(labels, urls, privacy)
         folder = Path(smk.output.release)
-        part = folder.with_name(folder.name + ".part")
-        shutil.rmtree(part, ignore_errors=True)
-        write_parquet(part / "labels.parquet", labels_table(release.labels))
-        for name in ("templates", "retrieved"):
-            table = pa.Table.from_pandas(getattr(release, name), preserve_index=False)
-            write_parquet(part / name / "metadata.parquet", table)
-        for archive, files in (
-            (smk.input.masks, release.masks),
-            (smk.input.training, release.pictures),
-        ):
-            with ImageArchive(archive) as pictures:
-                for file, member in files.items():
-                    path = part / file
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_bytes(pictures.read_bytes(member))
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(part, folder)
+        with new_folder(folder) as part:
+            write_parquet(part / "labels.parquet", labels_table(release.labels))
+            for name in ("templates", "retrieved"):
+                table = pa.Table.from_pandas(getattr(release, name), preserve_index=False)
+                write_parquet(part / name / "metadata.parquet", table)
+            for archive, files in (
+                (smk.input.masks, release.masks),
+                (smk.input.training, release.pictures),
+            ):
+                with ImageArchive(archive) as pictures:
+                    for file, member in files.items():
+                        path = part / file
+                        path.parent.mkdir(parents=True, exist_ok=True)
+                        blurred = file in release.blurred
+                        data = encode_png(blur(pictures.read(member))) if blurred else b""
+                        path.write_bytes(data or pictures.read_bytes(member))
         log.info(
             "%d labels; left out: %d prompts without a row, %d without a verdict",
             len(release.labels), *release.left_out,

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from verbatim.images import ImageError, synthesis_name, to_uint8, write_archive
+from verbatim.io.missing import check_missing
 from verbatim.labels.syntheses import (
     SynthesesError,
     finish,
@@ -42,6 +43,12 @@ def main(smk):
 
         write_archive(smk.output.images, pictures())
         table = finish(planned, states)
+        unusable = table[~table["status"].isin(["ok", "duplicate"])]
+        check_missing(
+            unusable["reason"].value_counts().to_dict(), int(table["status"].ne("duplicate").sum()),
+            smk.params.most_missing, f"images that {smk.input.manifest} lists",
+            "Look whether its names are those of the files beside it",
+        )  # fmt: skip
         cost = {
             "stage": "labels", "model": smk.wildcards.model, "unet_rows": 0, "preset": "all",
             "prompts": table.loc[table["prompt_id"].ge(0), "prompt_id"].nunique(),

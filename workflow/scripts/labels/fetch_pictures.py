@@ -5,6 +5,7 @@ import pandas as pd
 from verbatim.images import row_name, write_archive
 from verbatim.inputs.pictures import TrainingPictures
 from verbatim.inputs.url_cache import FetchedUrls
+from verbatim.io.missing import check_missing
 from verbatim.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import progress, script
 
@@ -31,6 +32,11 @@ def main(smk):
         write_archive(smk.output.pictures, pictures())
         table = pd.DataFrame(fetched, columns=SCHEMAS["fetched"].names)
         log.info("%d pictures: %s", len(table), table["status"].value_counts().to_dict())
+        check_missing(
+            table.loc[table["status"] != "ok", "reason"].value_counts().to_dict(), len(table),
+            smk.params.most_missing, "training images",
+            "Bring the archives that hold them (inputs.pictures) or let them be fetched (inputs.fetch_urls)",
+        )  # fmt: skip
         write_table(smk.output.fetched, "fetched", table)
 
 

@@ -1,6 +1,4 @@
-"""Synthesise every candidate of a shard in full, once a seed."""
-
-import time
+"""Synthesise every candidate of a shard in full, once a seed, by all stages of the model."""
 
 from verbatim.images import synthesis_name
 from verbatim.parts import Kept, fingerprint, take_shard
@@ -13,28 +11,39 @@ def main(smk):
         p = smk.params
         selection = read_table(smk.input.selection, "selection")
         prompts = take_shard(selection, smk.wildcards.shard, p.prompts_a_shard, p.last)
-        sampling = {"steps": p.steps, "guidance": p.guidance, "sampler": p.sampler}
+        sampling = {
+            "steps": p.steps,
+            "guidance": p.guidance,
+            "sampler": p.sampler,
+            "spacing": p.spacing,
+        }
         kept = Kept(
             p.kept, prompts, **sampling, seeds=list(p.seeds), model=p.model,
-            files=fingerprint(model_files(smk)),
+            upscaler=p.upscaler, files=fingerprint(model_files(smk)),
         )  # fmt: skip
         lots = kept.lots(p.prompts_a_part)
         log.info("%d prompts; %d to do, %d parts", len(prompts), sum(map(len, lots)), len(lots))
         if lots:
-            from verbatim.diffusion.stacks import synthesize_stack
+            from verbatim.diffusion.denoiser import NOT_FINITE, check_broken
+            from verbatim.diffusion.stacks import Meter, synthesize_stack
 
             denoiser = load_model(smk)
+        broken = len(kept.missing_pictures())
         for lot in progress(lots, "parts"):
-            start = time.monotonic()
-            stack, rows = synthesize_stack(
+            meter = Meter(denoiser)
+            stack, _ = synthesize_stack(
                 denoiser, lot["caption"].tolist(), p.seeds, batch=p.batch, **sampling
             )
+            broken += sum(picture is None for of_prompt in stack for picture in of_prompt)
+            check_broken(broken, len(prompts) * len(p.seeds), denoiser.dtype, "generations")
             pictures = (
-                (synthesis_name(prompt_id, seed), picture)
+                (synthesis_name(prompt_id, seed), NOT_FINITE if picture is None else picture)
                 for prompt_id, of_prompt in zip(lot["prompt_id"], stack, strict=True)
                 for seed, picture in zip(p.seeds, of_prompt, strict=True)
             )
-            kept.write(lot, {"labels": (rows, time.monotonic() - start)}, pictures=pictures)
+            kept.write(lot, meter.spent("labels"), pictures=pictures)
+        if broken:
+            log.warning("%d generations are missing: not finite, in float32 neither", broken)
         kept.write_archives(smk.output.images)
         write_table(smk.output.cost, "costs", kept.cost("labels", smk.wildcards.model, "all"))
 

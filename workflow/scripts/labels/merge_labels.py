@@ -1,6 +1,7 @@
 """Put the labels and masks of all shards of a model's candidates together."""
 
 from verbatim.images import merge_archives
+from verbatim.io.missing import check_missing
 from verbatim.parts import check_prompts
 from verbatim.records import read_table, read_tables, write_table
 from verbatim.runtime import script
@@ -11,6 +12,11 @@ def main(smk):
         labels = read_tables(smk.input.labels, "labels")
         selection = read_table(smk.input.selection, "selection", ["prompt_id"])["prompt_id"]
         check_prompts(labels["prompt_id"], selection, smk.input.selection, smk.output.labels)
+        missing = labels.loc[labels["status"] == "missing", "review_reason"]
+        check_missing(
+            missing.value_counts().to_dict(), len(labels), smk.params.most_missing,
+            "labels",
+        )  # fmt: skip
         merge_archives(smk.output.masks, smk.input.masks)
         write_table(smk.output.labels, "labels", labels)
         counts = dict(labels["label"].value_counts())

@@ -1,6 +1,5 @@
 """Synthesise each prompt of a shard in rounds until it is known whether its pictures repeat; score cliques."""
 
-import time
 from functools import partial
 
 import pandas as pd
@@ -17,30 +16,43 @@ def main(smk):
         p = smk.params
         selection = read_table(smk.input.selection, "selection")
         prompts = take_shard(selection, smk.wildcards.shard, p.prompts_a_shard, p.last)
-        sampling = {"steps": p.steps, "guidance": p.guidance, "sampler": p.sampler}
+        sampling = {
+            "steps": p.steps,
+            "guidance": p.guidance,
+            "sampler": p.sampler,
+            "spacing": p.spacing,
+        }
         preset = Preset(**p.thresholds)
         rounds = Rounds(p.n_images, p.first_round, p.stop_early, p.futility, p.max_nodes)
         kept = Kept(
-            p.kept, prompts, **sampling, model=p.model, rounds=rounds, preset=preset,
+            p.kept, prompts, **sampling, model=p.model, upscaler=p.upscaler, rounds=rounds, preset=preset,
             name=p.preset, files=fingerprint(model_files(smk)),
         )  # fmt: skip
         lots = kept.lots(p.prompts_a_part)
         log.info("%d prompts; %d to do, %d parts", len(prompts), sum(map(len, lots)), len(lots))
         if lots:
-            from verbatim.diffusion.stacks import synthesize_stack
+            from verbatim.diffusion.denoiser import NOT_FINITE, check_broken
+            from verbatim.diffusion.stacks import Meter, synthesize_stack
 
-            generate = partial(synthesize_stack, load_model(smk), batch=p.batch, **sampling)
+            denoiser = load_model(smk)
+            generate = partial(synthesize_stack, denoiser, batch=p.batch, **sampling)
+        broken = len(kept.missing_pictures())
         for lot in progress(lots, "parts"):
-            start = time.monotonic()
+            meter = Meter(denoiser)
             done = filter_captions(lot["caption"].tolist(), generate, preset, rounds)
             scores = pd.DataFrame([one.scores for one in done])
             scores = scores.assign(prompt_id=lot["prompt_id"].values, preset=p.preset, rank=-1)
+            broken += sum(len(one.missing) for one in done)
+            check_broken(broken, len(prompts) * p.n_images, denoiser.dtype, "generations")
             pictures = (
                 (synthesis_name(prompt_id, seed), picture)
                 for prompt_id, one in zip(lot["prompt_id"], done, strict=True)
-                for seed, picture in enumerate(one.pictures)
+                for seed, picture in (
+                    *zip(one.seeds, one.pictures, strict=True),
+                    *((seed, NOT_FINITE) for seed in one.missing),
+                )
             )
-            spent = {"postfilter": (scores["unet_rows"], time.monotonic() - start)}
+            spent = meter.spent("postfilter", scores["unet_rows"])
             kept.write(lot, spent, {"postfilter": scores}, pictures)
         scores, cost = (
             kept.table("postfilter"),
@@ -49,6 +61,8 @@ def main(smk):
         kept.write_archives(smk.output.images)
         write_table(smk.output.scores, "postfilter", scores)
         write_table(smk.output.cost, "costs", cost)
+        if broken:
+            log.warning("%d generations are missing: not finite, in float32 neither", broken)
         log.info("%d of %d prompts kept", scores["kept"].sum(), len(scores))
 
 

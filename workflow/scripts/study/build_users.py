@@ -1,11 +1,8 @@
 """Make a file of prompts in DiffusionDB's layout for the embedded world, which has no users."""
 
-import os
-from pathlib import Path
-
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from verbatim.io.parquet import write_parquet
 from verbatim.records import read_table
 from verbatim.runtime import script
 from verbatim.study.users import LAYOUT, make_prompts
@@ -17,10 +14,8 @@ def main(smk):
         rows = read_table(smk.input.rows, "study_rows")
         members = set(rows["picture_id"][rows["member"]])
         prompts = make_prompts(pool, members, smk.params.n, smk.params.seed)
-        path = Path(smk.output.prompts)
-        part = path.with_name(path.name + ".part")
-        pq.write_table(pa.Table.from_pandas(prompts, LAYOUT, preserve_index=False), part)
-        os.replace(part, path)
+        table = pa.Table.from_pandas(prompts, LAYOUT, preserve_index=False)
+        write_parquet(smk.output.prompts, table)
         log.info("%d prompts", len(prompts))
 
 

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-import pandas as pd
-
+from verbatim.io.user_tables import read_values
 from verbatim.records import read_table
 from verbatim.runtime import script, write_text
 from verbatim.study.claims import compare_claims
@@ -11,7 +10,7 @@ from verbatim.study.designs import make_grid
 from verbatim.study.page import render_page
 from verbatim.study.papers import CLAIMS
 from verbatim.study.robustness import compare_measures
-from verbatim.study.table1 import mitigation_table
+from verbatim.study.table1 import PAPER, mitigation_table
 from verbatim.study.usual import usual_table
 from verbatim.tables.text import csv_text
 
@@ -25,7 +24,7 @@ def main(smk):
         grid = make_grid(p.points, p.base, int((~pool["held_out"]).sum()), p.defended, p.defences)
         claims = compare_claims(CLAIMS, measures, states, grid, p.confidence)
         robustness = compare_measures(CLAIMS, measures, states, grid, p.confidence)
-        paper = pd.read_csv(smk.input.paper, sep="\t", keep_default_na=False)
+        paper = read_values(smk.input.paper, PAPER[:3], PAPER[3:])
         table = mitigation_table(measures, states, grid, paper, p.confidence)
         write_text(smk.output.claims, csv_text(claims))
         write_text(smk.output.robustness, csv_text(robustness))

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
+from verbatim.compare import rmse
 from verbatim.images import ImageArchive
+from verbatim.io.seals import read_array
 from verbatim.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import script
 from verbatim.study import relative
@@ -16,7 +17,7 @@ from verbatim.study.runs import read_generations
 def main(smk):
     with script(smk) as log:
         p = smk.params
-        world = np.load(smk.input.pictures, mmap_mode="r", allow_pickle=False)
+        world = read_array(smk.input.pictures)
         tables = [SCHEMAS["study_relative"].empty_table().to_pandas()]
         measures = [SCHEMAS["study_measures"].empty_table().to_pandas()]
         for i, (point, seed) in enumerate(p.runs):
@@ -30,7 +31,7 @@ def main(smk):
                 made = read_generations(archive, generations, world.shape[1])
             rows = read_table(smk.input.rows[i], "study_rows")
             ids = rows["picture_id"][rows["member"]].to_numpy()
-            distances = relative.pixel_distances(made / 255.0, world[ids] / 255.0)
+            distances = rmse(made / 255.0, world[ids] / 255.0)
             ratio, nearest = relative.relative_distances(distances, p.nearest, p.alpha)
             of_run = relative.relative_table(point, seed, generations, ratio, ids[nearest])
             out = Measures(point, int(seed), "none")

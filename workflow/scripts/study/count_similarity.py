@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from verbatim.images import ImageArchive
+from verbatim.io.seals import read_array
 from verbatim.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import device, script
 from verbatim.study.descriptors import load_descriptor
@@ -26,7 +25,7 @@ def main(smk):
         else:
             from verbatim.clip import ClipEmbedder
 
-            world = np.load(smk.input.training, mmap_mode="r", allow_pickle=False)
+            world = read_array(smk.input.training)
             pool = read_table(smk.input.pool, "study_pool")
             generations = read_table(smk.input.generations, "study_generations")
             with ImageArchive(smk.input.pictures) as archive:

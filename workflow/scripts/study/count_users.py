@@ -6,6 +6,7 @@ import numpy as np
 
 from verbatim.clip import ClipEmbedder
 from verbatim.images import ImageArchive
+from verbatim.io.seals import read_array
 from verbatim.records import read_table, write_table
 from verbatim.runtime import device, script
 from verbatim.study.descriptors import load_descriptor
@@ -25,7 +26,7 @@ def main(smk):
         if users.empty:
             log.warning("no pictures: see the log of generate_users")
         else:
-            world = np.load(smk.input.training, mmap_mode="r", allow_pickle=False)
+            world = read_array(smk.input.training)
             rows = read_table(smk.input.rows, "study_rows")
             rows = rows[rows["member"]]
             ids = rows["picture_id"].to_numpy()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from verbatim.io.seals import read_array
 from verbatim.records import read_table
 from verbatim.runtime import device, script
 from verbatim.study.descriptors import load_descriptor
@@ -16,7 +17,7 @@ def main(smk):
     with script(smk) as log:
         p = smk.params
         ids = read_table(smk.input.pool, "study_pool")["picture_id"].to_numpy()
-        pictures = np.load(smk.input.pictures, allow_pickle=False)[ids]
+        pictures = read_array(smk.input.pictures)[ids]
         described = {}
         for spec in make_specs(p.descriptors, str(Path(smk.input.clip).parent)):
             described[spec.name] = Described(*load_descriptor(spec, device()).describe(pictures))

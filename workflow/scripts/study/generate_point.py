@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from verbatim.images import to_uint8, write_archive
+from verbatim.images import write_archive
 from verbatim.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import device, progress, script
 from verbatim.study.defences import Defended, change_prompt
-from verbatim.study.generation import draw_pictures, plan_pictures
+from verbatim.study.generation import draw_pictures, name_pictures, plan_pictures
 
 
 def main(smk: Any) -> None:
@@ -31,16 +31,17 @@ def main(smk: Any) -> None:
             for caption, seed in zip(plan.caption, plan.gen_seed.tolist(), strict=True)
         ]
         pictures = draw_pictures(
-            defended, prompts, plan.gen_seed.tolist(), p.steps, p.guidance, p.batch, p.sampler
-        )
-        named = (
-            (f"{generation}.png", to_uint8(picture))
-            for generation, picture in enumerate(progress(pictures, "pictures", len(plan)))
-        )
+            defended, prompts, plan.gen_seed.tolist(), p.steps, p.guidance, p.batch, p.sampler,
+            p.spacing,
+        )  # fmt: skip
+        missing = []
+        pictures = progress(pictures, "pictures", len(plan))
+        named = name_pictures(pictures, len(plan), denoiser.dtype, missing)
         write_archive(smk.output.pictures, named)
         plan = plan.assign(prompt=prompts, size=denoiser.size)
+        plan = plan[~plan.generation.isin(missing)]  # the archive says why they are missing
         write_table(smk.output.generations, "study_generations", plan)
-        log.info("%d pictures, %d network rows", len(plan), denoiser.rows)
+        log.info("%d pictures, %d missing, %d network rows", len(plan), len(missing), denoiser.rows)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from verbatim.images import to_uint8, write_archive
+from verbatim.images import write_archive
 from verbatim.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import device, progress, script
 from verbatim.study.defences import Defended
-from verbatim.study.generation import draw_pictures
+from verbatim.study.generation import draw_pictures, name_pictures
 from verbatim.study.users import NOT_MEASURED, read_prompts
 
 
@@ -26,17 +26,18 @@ def main(smk):
         denoiser = Defended(load_denoiser(Path(smk.input.model), "sd", device()), "none", {}, 0)
         pictures = draw_pictures(
             denoiser, prompts["prompt"].tolist(), prompts["seed"].tolist(), p.steps, p.guidance,
-            p.batch, p.sampler,
+            p.batch, p.sampler, p.spacing,
         )  # fmt: skip
-        named = (
-            (f"{i}.png", to_uint8(picture))
-            for i, picture in enumerate(progress(pictures, "pictures", len(prompts)))
-        )
+        missing = []
+        pictures = progress(pictures, "pictures", len(prompts))
+        named = name_pictures(pictures, len(prompts), denoiser.denoiser.dtype, missing)
         write_archive(smk.output.pictures, named)
         table = prompts.rename(columns={"seed": "gen_seed"}).assign(
             generation=range(len(prompts)), **NOT_MEASURED
         )
+        table = table[~table["generation"].isin(missing)]  # the archive says why they are missing
         write_table(smk.output.generations, "study_users", table)
+        log.info("%d pictures, %d missing", len(table), len(missing))
 
 
 if __name__ == "__main__":

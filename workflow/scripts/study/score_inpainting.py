@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from verbatim.io.seals import read_array
 from verbatim.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import device, progress, script
 from verbatim.study import shadows
@@ -21,7 +22,7 @@ def main(smk):
         if not good:
             log.warning("no shadow model was trained: nothing to complete")
         else:
-            world = np.load(smk.input.pictures, mmap_mode="r", allow_pickle=False)
+            world = read_array(smk.input.pictures)
             rows = [read_table(smk.input.rows[i], "study_rows") for i in good]
             ids, member = shadows.stack_members(rows)
             chosen = np.sort(np.random.default_rng(0).permutation(len(ids))[: p.pictures])
@@ -39,7 +40,8 @@ def main(smk):
             found = np.stack(errors)
             names = [p.points[i] for i in good]
             table = shadows.inpainting_table(names, ids, found, member)
-            shadows.inpainting_measures(ids, found, member, p.resamples, p.confidence, 0, out)
+            draws = (p.resamples, p.confidence, 0)
+            shadows.inpainting_measures(ids, found, member, p.variance, draws, out)
         write_table(smk.output.errors, "study_inpainting", table)
         write_table(smk.output.measures, "study_measures", out.table)
 

@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from verbatim.compare import rmse
+from verbatim.io.seals import read_array
 from verbatim.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import device, progress, script
 from verbatim.study import shadows
 from verbatim.study.losses import member_losses
 from verbatim.study.measures import Measures
-from verbatim.study.relative import outlier_distances, pixel_distances
+from verbatim.study.relative import outlier_distances
 
 
 def main(smk):
@@ -22,7 +24,7 @@ def main(smk):
         if len(good) < 2:
             log.warning("%d shadow models trained: too few to tell anything", len(good))
         else:
-            world = np.load(smk.input.pictures, mmap_mode="r", allow_pickle=False)
+            world = read_array(smk.input.pictures)
             rows = [read_table(smk.input.rows[i], "study_rows") for i in good]
             ids, member = shadows.stack_members(rows)
             losses = []
@@ -33,11 +35,11 @@ def main(smk):
                     member_losses(denoiser, world[ids], told, p.timestep, p.noises, p.flip, p.batch)
                 )
             names = [p.points[i] for i in good]
-            table = shadows.membership_table(names, ids, np.stack(losses), member)
+            table = shadows.membership_table(names, ids, np.stack(losses), member, p.variance)
             draws = (p.resamples, p.confidence, 0)
             shadows.membership_measures(table, p.fprs, *draws, out)
             flat = world[ids] / 255.0
-            far = outlier_distances(pixel_distances(flat, flat), p.neighbours)
+            far = outlier_distances(rmse(flat, flat), p.neighbours)
             shadows.outlier_membership(table, shadows.by_picture(ids, far), *draws, out)
         write_table(smk.output.scores, "study_membership", table)
         write_table(smk.output.measures, "study_measures", out.table)

@@ -2,19 +2,17 @@
 
 from typing import Any
 
-import numpy as np
-
+from verbatim.io.seals import read_array
 from verbatim.records import read_table, write_table
 from verbatim.runtime import script
-from verbatim.study.data import select_pool
-from verbatim.world.planting import find_distinct
+from verbatim.study.data import find_distinct, select_pool
 
 
 def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         table = read_table(smk.input.table, "pictures")
-        pictures = np.load(smk.input.pictures, allow_pickle=False)
+        pictures = read_array(smk.input.pictures)
         distinct = find_distinct(pictures, table.family.to_numpy())
         pool = select_pool(table, distinct, p.duplicated, p.held_out, p.most, p.seed)
         log.info("%d pictures, %d of them held out", len(pool), pool.held_out.sum())

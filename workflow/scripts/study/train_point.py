@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from diffusers import AutoencoderKL
 
+from verbatim.io.atomic import new_folder
+from verbatim.io.seals import check_folder, read_array, seal_folder
 from verbatim.records import read_table, write_table
 from verbatim.runtime import TrainingReport, device, script
 from verbatim.study.data import take_rows
@@ -22,23 +24,25 @@ def main(smk: Any) -> None:
             read_table(smk.input.pool, "study_pool"), p.point, p.captions, codes
         )
         members = rows[rows.member]
-        pictures = np.load(smk.input.pictures, allow_pickle=False)[members.picture_id]
+        pictures = read_array(smk.input.pictures)[members.picture_id]
+        check_folder(Path(smk.input.vae).parent)
         vae = AutoencoderKL.from_pretrained(Path(smk.input.vae).parent, use_safetensors=True).eval()
         latents = encode(vae, pictures) * vae.config.scaling_factor
         log.info("%s: %d pictures, %d captions", name, len(members), sum(map(len, texts)))
         report = TrainingReport(name, p.point["steps"])
-        folder, reason = Path(smk.output.model), ""
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            unet, text, tokenizer = train_point(
-                latents, texts, members.weight.to_numpy(), p.point, p.training, p.mitigations,
-                Path(smk.input.clip).parent, p.seed, device(), Path(p.checkpoint), p.checkpoint_every,
-                report,
-            )  # fmt: skip
-            save_point(folder, unet, text, tokenizer, vae)
-        except Diverged as err:
-            reason = str(err)
-            log.warning("%s failed: %s", name, reason)
+        reason = ""
+        with new_folder(smk.output.model) as folder:
+            try:
+                unet, text, tokenizer = train_point(
+                    latents, texts, members.weight.to_numpy(), p.point, p.training, p.mitigations,
+                    Path(smk.input.clip).parent, p.seed, device(), Path(p.checkpoint), p.checkpoint_every,
+                    report,
+                )  # fmt: skip
+                save_point(folder, unet, text, tokenizer, vae)
+            except Diverged as err:
+                reason = str(err)
+                log.warning("%s failed: %s", name, reason)
+            seal_folder(folder)
         losses = [row[1] for row in report.rows[-50:]]
         state = {
             "point": [smk.wildcards.point],

@@ -4,16 +4,14 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from xml.etree import ElementTree
 
-from verbatim.runtime import script, write_text
+from verbatim.runtime import scratch, script, write_text
 
 
 def main(smk):
-    with script(smk) as log, tempfile.TemporaryDirectory() as folder:
-        settings, report = Path(folder) / "settings.json", Path(folder) / "report.xml"
+    with script(smk) as log, scratch(smk.output.report) as folder:
+        settings, report = folder / "settings.json", folder / "report.xml"
         settings.write_text(json.dumps(dict(smk.params.settings)))
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist",

@@ -1,7 +1,6 @@
 """The tables of several worlds side by side: mean, range and interval over their seeds."""
 
-import pandas as pd
-
+from verbatim.io.spreadsheets import read_csv
 from verbatim.runtime import script, write_text
 from verbatim.tables.seeds import LINES, compare_seeds
 from verbatim.tables.text import csv_text
@@ -11,7 +10,7 @@ def main(smk):
     with script(smk):
         runs = {
             name: {
-                str(seed): pd.read_csv(path)
+                str(seed): read_csv(path)
                 for seed, path in zip(smk.params.seeds, smk.input.get(name), strict=True)
             }
             for name in LINES

@@ -1,7 +1,6 @@
 """The tables of a run on one page to read."""
 
-import pandas as pd
-
+from verbatim.io.spreadsheets import read_csv
 from verbatim.runtime import script, write_text
 from verbatim.tables.page import SECTIONS, render_page
 
@@ -9,7 +8,7 @@ from verbatim.tables.page import SECTIONS, render_page
 def main(smk):
     with script(smk):
         tables = {
-            name: pd.read_csv(smk.input.get(name), keep_default_na=False, na_values=[""])
+            name: read_csv(smk.input.get(name), keep_default_na=False, na_values=[""])
             for name in SECTIONS
             if smk.input.get(name)
         }

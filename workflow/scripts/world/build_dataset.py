@@ -3,47 +3,44 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
+from verbatim.io.seals import read_array, write_array
 from verbatim.records import read_table, write_table
 from verbatim.runtime import script
-from verbatim.world.held_out import describe_shortage, hold_out
+from verbatim.world.drawings import template_share
 from verbatim.world.layout import write_shard, write_style
-from verbatim.world.pictures import restyle
-from verbatim.world.planting import distort, find_distinct, plant
+from verbatim.world.plan import SCENE, list_images, plan_styles, plant, scenes_of
+from verbatim.world.scenes import draw_scenes, restyle
 
 
 def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         table = read_table(smk.input.table, "pictures")
-        pictures = np.load(smk.input.pictures, allow_pickle=False)
-        distinct = find_distinct(pictures, pd.factorize(table.family)[0])
-        truth = plant(table, distinct, p.planted, p.finetune_pictures, p.seed)
-        truth = hold_out(table, distinct, truth, p.planted.get("held_out_of", {}), p.seed)
-        log.info("planted: %s", truth.kind.value_counts().to_dict())
-        for sentence in describe_shortage(truth, p.planted):
-            log.warning("%s", sentence)
+        drawings = read_array(smk.input.drawings)
+        truth = plant(table, template_share(table, drawings), p.planted, p.seed)
+        log.info("planted: %s", truth["kind"].value_counts().to_dict())
 
-        rows = truth[truth.row >= 0]
+        rows = truth[truth["row"] >= 0]
         folder = Path(smk.output.shards[0]).parent
         for i, path in enumerate(smk.output.shards):
             part = rows[i * p.rows_a_shard : (i + 1) * p.rows_a_shard]
-            stack = [
-                distort(pictures[one.picture_id] / np.float32(255), one.distortion)
-                for one in part.itertuples()
-            ]
-            write_shard(folder, Path(path).stem, stack, list(part.caption), i * p.rows_a_shard)
+            images = draw_scenes(scenes_of(part), drawings, p.size, p.seed)
+            captions = list(part["caption"])
+            write_shard(folder, Path(path).stem, list(images), captions, i * p.rows_a_shard)
+        write_array(smk.output.images, draw_scenes(list_images(truth), drawings, p.size, p.seed))
+        styles = plan_styles(truth, table, p.finetune_images, p.seed)
         for n, (style, caption) in enumerate(p.styles.items()):
-            part = truth[truth.kind == f"finetune_{n}"]
-            stack = list(restyle(pictures[part.picture_id], style) / np.float32(255))
-            captions = [caption.format(name) for name in part.caption]
-            write_style(Path(smk.output.style_rows[n]), stack, captions)
+            part = styles[styles["part"].eq(n)]
+            images = restyle(draw_scenes(scenes_of(part), drawings, p.size, p.seed), style)
+            captions = [caption.format(text) for text in part["caption"]]
+            write_style(Path(smk.output.style_rows[n]), list(images), captions)
 
-        kept = truth[~truth.kind.str.startswith("finetune")]
-        write_table(smk.output.truth, "truth", kept.astype({"group": str}))
-        held_out = truth[truth.kind == "held_out"]
+        write_table(
+            smk.output.truth, "truth", truth.drop(columns=[c for c in SCENE if c != "distortion"])
+        )
+        singles = truth.loc[truth["kind"].eq("single"), ["row"]].sort_values("row")
+        write_table(smk.output.single_rows, "kept_rows", singles)
+        held_out = truth[truth["kind"].eq("held_out")]
         write_table(smk.output.extra_prompts, "extra_prompts", held_out[["caption"]])
 
 

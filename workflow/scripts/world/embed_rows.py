@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from verbatim.archives import read_own
 from verbatim.clip import ClipEmbedder
 from verbatim.inputs.pictures import TrainingPictures
 from verbatim.runtime import device, progress, script
-from verbatim.world.layout import write_embeddings
+from verbatim.world.layout import read_shard_table, write_embeddings
 
 
 def main(smk: Any) -> None:
@@ -19,11 +19,9 @@ def main(smk: Any) -> None:
         pairs = list(zip(smk.input.shards, smk.input.metadata, strict=True))
         with TrainingPictures() as reader:
             for i, (tar, table) in enumerate(progress(pairs, "shards")):
-                metadata = pd.read_parquet(table)
-                read = [reader.read(tar, f"{key}.png").picture for key in metadata.key]
-                images = clip.embed_images(
-                    np.stack([p for p in read if p is not None]), smk.params.batch
-                )
+                metadata = read_shard_table(table)
+                read = [read_own(reader, tar, f"{key}.png") for key in metadata.key]
+                images = clip.embed_images(np.stack(read), smk.params.batch)
                 texts = clip.embed_texts(list(metadata.caption), smk.params.batch)
                 write_embeddings(folder, i, images, texts, metadata)
 

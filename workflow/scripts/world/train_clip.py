@@ -3,31 +3,31 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
+from verbatim.io.atomic import new_folder
+from verbatim.io.seals import read_array, seal_folder
 from verbatim.records import read_table
 from verbatim.runtime import TrainingReport, device, script
 from verbatim.world.contrast import save_clip, train_clip
+from verbatim.world.plan import list_captions
 from verbatim.world.tokenizers import build_clip_tokenizer
 
 
 def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
-        table = read_table(smk.input.table, "pictures")
-        pictures = np.load(smk.input.pictures, allow_pickle=False)
-        met = pd.concat([pd.read_parquet(path).caption for path in smk.input.metadata])
-        folder = Path(smk.output.config).parent
-        tokenizer = build_clip_tokenizer(sorted({*table.caption, *met}), folder, p.context)
+        truth = read_table(smk.input.truth, "truth")
+        images = read_array(smk.input.images)
         report = TrainingReport("clip", p.settings["steps"])
-        model, config = train_clip(
-            pictures, list(table.caption), tokenizer, p.settings, p.seed,
-            device(), Path(p.checkpoint), p.checkpoint_every, report,
-        )  # fmt: skip
-        save_clip(folder, model, config, folder)
+        with new_folder(Path(smk.output.config).parent) as folder:
+            tokenizer = build_clip_tokenizer(sorted(set(truth["caption"])), folder, p.context)
+            model, config = train_clip(
+                images, list_captions(truth), tokenizer, p.settings, p.seed,
+                device(), Path(p.checkpoint), p.checkpoint_every, report,
+            )  # fmt: skip
+            save_clip(folder, model, config, folder)
+            seal_folder(folder)
         report.write(smk.output.training_log, p.checkpoint)
-        log.info("saved %s", folder)
+        log.info("saved %s", smk.output.config)
 
 
 if __name__ == "__main__":

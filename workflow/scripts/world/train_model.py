@@ -36,6 +36,7 @@ def main(smk: Any) -> None:
             checkpoint=Path(p.checkpoint),
             every=p.checkpoint_every,
             tell=report,
+            text=Path(smk.input.text).parents[1] if smk.input.get("text") else None,
         )
         write_table(smk.output.rows, "kept_rows", rows[["row"]])
         write_digest(smk.output.weights, Path(smk.output.index).parent)

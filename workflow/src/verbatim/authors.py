@@ -16,14 +16,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from verbatim.io.parquet_text import (
+    TextColumn,
+    UserTableError,
+    is_bytes,
+    is_list,
+    is_text,
+    iter_columns,
+    open_parquet,
+    read_lists,
+)
 from verbatim.records import prompt_id
 
 TYPES = ("MV", "RV", "TV", "N")
@@ -38,12 +46,19 @@ class AuthorsError(ValueError):
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+    if pa.types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    return is_text(kind) or is_bytes(kind)
+
+
+def _is_whole(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return _is_whole(kind.value_type)
+    return bool(pa.types.is_integer(kind))
 
 
 def _is_list(kind: pa.DataType, inner: Callable[[pa.DataType], bool]) -> bool:
-    listed = pa.types.is_list(kind) or pa.types.is_large_list(kind)
-    return listed and (pa.types.is_null(kind.value_type) or inner(kind.value_type))
+    return is_list(kind) and (pa.types.is_null(kind.value_type) or inner(kind.value_type))
 
 
 # column -> (its type in words, whether an Arrow type is that)
@@ -51,14 +66,15 @@ COLUMNS: dict[str, tuple[str, Callable[[pa.DataType], bool]]] = {
     "caption": ("text", _is_text),
     "url": ("text", _is_text),
     "overfit_type": ("text", _is_text),
-    "gen_seeds": ("a list of whole numbers", lambda k: _is_list(k, pa.types.is_integer)),
+    "gen_seeds": ("a list of whole numbers", lambda k: _is_list(k, _is_whole)),
     "retrieved_urls": ("a list of texts", lambda k: _is_list(k, _is_text)),
     "template_indices": (
         "a list of lists of whole numbers",
-        lambda k: _is_list(k, lambda inner: _is_list(inner, pa.types.is_integer)),
+        lambda k: _is_list(k, lambda inner: _is_list(inner, _is_whole)),
     ),
     "mse_real_gen": ("a number", lambda k: pa.types.is_floating(k) or pa.types.is_integer(k)),
 }
+TEXTS = ("caption", "url", "overfit_type")
 CURE = "labels.authors must name Parquet files in the layout of the authors' groundtruth_parquets"
 
 
@@ -75,23 +91,10 @@ def read_labels(path: str | os.PathLike) -> pd.DataFrame:
         unknown overfit_type, a caption missing, an index that is no row or that stands twice.
     """
     try:
-        table = pq.read_table(path)
-    except (FileNotFoundError, OSError, pa.ArrowInvalid) as err:
-        raise AuthorsError(f"{path}: cannot be read as Parquet ({err}); {CURE}") from err
-    missing = [name for name in COLUMNS if name not in table.column_names]
-    if missing:
-        raise AuthorsError(
-            f"{path}: the columns {missing} are missing; it has {table.column_names}; {CURE}"
-        )
-    for name, (words, fits) in COLUMNS.items():
-        kind = table.schema.field(name).type
-        if not fits(kind):
-            raise AuthorsError(f"{path}: column {name!r} is {kind}, not {words}; {CURE}")
-    frame = table.to_pandas()
-    _check_index(frame.index, path)
-    out = pd.DataFrame({"row": frame.index.to_numpy(dtype=np.int64)})
+        out = _read_columns(path)
+    except UserTableError as err:
+        raise AuthorsError(f"{err}. {CURE}") from err
     for name in ("caption", "overfit_type"):
-        out[name] = frame[name].to_numpy(dtype=object)
         empty = out.loc[out[name].isna(), "row"].tolist()
         if empty:
             raise AuthorsError(
@@ -104,31 +107,92 @@ def read_labels(path: str | os.PathLike) -> pd.DataFrame:
             f"{path}: row {row} has the overfit_type {found!r} ({len(unknown)} such rows); "
             f"known: {', '.join(TYPES)}"
         )
-    out["url"] = frame["url"].fillna("").to_numpy(dtype=object)
-    for name in ("gen_seeds", "retrieved_urls", "template_indices"):
-        out[name] = [_plain(value) for value in frame[name]]
-    out["mse_real_gen"] = frame["mse_real_gen"].to_numpy(dtype=np.float64)
+    out["url"] = out["url"].fillna("")
     return out[["row", *COLUMNS]]
 
 
-def _check_index(index: pd.Index, path: str | os.PathLike) -> None:
-    if index.nlevels != 1 or not pd.api.types.is_integer_dtype(index.dtype):
-        raise AuthorsError(f"{path}: the index is {index.dtype}, not rows of LAION; {CURE}")
-    if (index < 0).any():
-        raise AuthorsError(f"{path}: the index has {index.min()}, which is no row of LAION; {CURE}")
+def check_labels(path: str | os.PathLike) -> None:
+    """Refuse a file that has not the columns of `COLUMNS`, or an index of another type, by its footer alone.
+
+    Raises AuthorsError.
+    """
+    try:
+        _index_column(_checked_schema(path), path)
+    except UserTableError as err:
+        raise AuthorsError(f"{err}. {CURE}") from err
+
+
+def _checked_schema(path: str | os.PathLike) -> pa.Schema:
+    """The file's schema, with every column of `COLUMNS` in a type that it may have."""
+    schema = open_parquet(path).schema_arrow
+    missing = [name for name in COLUMNS if name not in schema.names]
+    if missing:
+        raise AuthorsError(
+            f"{path}: the columns {missing} are missing; it has {schema.names}; {CURE}"
+        )
+    for name, (words, fits) in COLUMNS.items():
+        kind = schema.field(name).type
+        if not fits(kind):
+            raise AuthorsError(f"{path}: column {name!r} is {kind}, not {words}; {CURE}")
+    return schema
+
+
+def _read_columns(path: str | os.PathLike) -> pd.DataFrame:
+    """row and the columns of `COLUMNS`, their types checked, missing texts None.
+
+    Raises UserTableError or AuthorsError.
+    """
+    schema = _checked_schema(path)
+    index = _index_column(schema, path)
+    texts = {name: TextColumn(f"{path}: column {name!r}") for name in TEXTS}
+    lists: dict[str, list[Any]] = {name: [] for name in COLUMNS if name not in TEXTS}
+    rows: list[int | None] = []
+    for first, batch in iter_columns(path, [*COLUMNS, *([index] if index else [])]):
+        for name, column in texts.items():
+            column.add(first, batch.column(name))
+        for name, values in lists.items():
+            values += read_lists(batch.column(name), f"{path}: column {name!r}")
+        if index:
+            rows += batch.column(index).to_pylist()
+    if not index:
+        rows = list(_range_index(schema, len(lists["gen_seeds"])))
+    out = pd.DataFrame({name: column.result() for name, column in texts.items()}, dtype=object)
+    out.insert(0, "row", _check_index(rows, path))
+    for name, values in lists.items():
+        out[name] = values
+    out["mse_real_gen"] = pd.to_numeric(out["mse_real_gen"]).astype(np.float64)
+    return out
+
+
+def _index_column(schema: pa.Schema, path: str | os.PathLike) -> str:
+    """The column that is the index, as pandas notes it; "" for an index that counts from a number."""
+    indices = (schema.pandas_metadata or {}).get("index_columns", [])
+    names = [name for name in indices if isinstance(name, str)]
+    if len(indices) > 1 or any(name not in schema.names for name in names):
+        raise AuthorsError(f"{path}: the index is {indices}, not rows of LAION; {CURE}")
+    if names and not pa.types.is_integer(schema.field(names[0]).type):
+        kind = schema.field(names[0]).type
+        raise AuthorsError(f"{path}: the index is {kind}, not rows of LAION; {CURE}")
+    return names[0] if names else ""
+
+
+def _range_index(schema: pa.Schema, n: int) -> range:
+    noted = (schema.pandas_metadata or {}).get("index_columns") or [{}]
+    start, step = int(noted[0].get("start", 0)), int(noted[0].get("step", 1))
+    return range(start, start + n * step, step)
+
+
+def _check_index(rows: list[int | None], path: str | os.PathLike) -> pd.Index:
+    if any(row is None or not 0 <= row < ROOM for row in rows):
+        odd = next(row for row in rows if row is None or not 0 <= row < ROOM)
+        raise AuthorsError(f"{path}: the index has {odd}, which is no row of LAION; {CURE}")
+    index = pd.Index(rows, dtype=np.int64)
     twice = index[index.duplicated()].tolist()
     if twice:
         raise AuthorsError(
             f"{path}: row {twice[0]} stands twice in the index ({len(twice)} rows too many); take one away"
         )
-
-
-def _plain(value: Any) -> list[Any]:
-    """Arrow's nested arrays as Python lists."""
-    if value is None or (isinstance(value, float) and np.isnan(value)):
-        return []
-    items = value.tolist() if isinstance(value, np.ndarray) else list(value)
-    return [_plain(item) if isinstance(item, (list, np.ndarray)) else item for item in items]
+    return index
 
 
 def labels_table(labels: pd.DataFrame) -> pa.Table:
@@ -203,12 +267,3 @@ def find_rows(wanted: pd.DataFrame, shards: Iterable[pd.DataFrame]) -> pd.DataFr
 def prompt_ids(captions: Iterable[str]) -> list[int]:
     """Key of each caption."""
     return [prompt_id(caption) for caption in captions]
-
-
-def write_parquet(path: str | os.PathLike, table: pa.Table) -> None:
-    """Write an Arrow table, to a temporary name first, then moved into place."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    pq.write_table(table, part)
-    os.replace(part, path)

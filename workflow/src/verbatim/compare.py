@@ -73,6 +73,24 @@ def rmse(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.sqrt(squared_errors(a, b) / np.prod(a.shape[1:]))
 
 
+def pair_rmse(a: np.ndarray, b: np.ndarray, batch: int = 1024) -> np.ndarray:
+    """RMSE of each image of `a` and the one of `b` at its place, (n,) in [0, 1].
+
+    a, b : (n, s, s, 3), uint8 or in [0, 1]. `batch` of them at a time are floats (bounds memory, changes nothing).
+    """
+    out = np.zeros(len(a))
+    for start in range(0, len(a), batch):
+        some = slice(start, start + batch)
+        difference = as_floats(a[some]).astype(np.float64) - as_floats(b[some])
+        out[some] = np.sqrt((difference**2).mean(axis=(1, 2, 3)))
+    return out
+
+
+def as_floats(images: np.ndarray) -> np.ndarray:
+    """uint8 images as float32 in [0, 1]; others as they are."""
+    return images / np.float32(255) if images.dtype == np.uint8 else images
+
+
 def masked_rmse(generations: np.ndarray, picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """RMSE over the shared pixels: sqrt(sum((t m - g m)^2) / (mean(m) n)), n values a picture.
 

@@ -9,11 +9,36 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
+
+from verbatim.io.user_tables import (
+    MANIFEST,
+    UserTableError,
+    check_columns,
+    count_rows,
+    read_user_table,
+)
 
 # columns that decide what is loaded, and how
 LOADING = ("model", "family", "source", "revision", "dtype", "memory")
+MOVED = {
+    "evidence.bundle": "privacy (images: full, blurred or none; only: prompt_ids)"
+}  # key -> where it is
+UPSCALER = ("upscaler", "upscaler_revision")  # columns that name a second stage
+TWO_STAGES = {"if": "DeepFloyd/IF-II-L-v1.0"}  # families that have one, and a hub id of it
+# models that a world trains and that are no rows of a sheet; see `training_row`
+BASE, CLOSED = "base", "closed"
+WORLD_MODELS = {
+    BASE: {"family": "sd", "init": "", "training": "single"},
+    CLOSED: {"family": "sd", "init": BASE, "training": "deduplicated"},
+}
+RELEASED = "workflow/resources/world"  # the embedded world's checkpoints
 RANKINGS = 3  # DCS, ECS, cliques: each gives a model with candidates `own` its best prompts
+
+INSERTS = (
+    "every prompt gets study.inference.passes edits, with no chance involved: take the key away"
+)
+# keys that earlier versions read -> what to write instead
+OLD_KEYS = {f"study.inference.{name}": INSERTS for name in ("rt", "cwr", "rna")}
 
 
 class ConfigError(ValueError):
@@ -31,17 +56,24 @@ def _explain(err: Any, where: str) -> str:
     if err.validator == "additionalProperties":
         known = sorted(err.schema.get("properties", {}))
         unknown = sorted(k for k in map(str, err.instance) if k not in known)
-        hints = [difflib.get_close_matches(k, known, 1) for k in unknown]
         parts = [
-            f"{'.'.join(filter(None, (key, k)))!r} is no known key"
-            + (f" (did you mean {hint[0]!r}?)" if hint else f"; known: {', '.join(known)}")
-            for k, hint in zip(unknown, hints, strict=True)
+            f"{name!r} is no known key{_cure(name, k, known)}"
+            for k in unknown
+            for name in [".".join(filter(None, (key, k)))]
         ]
         return f"{where}: " + "; ".join(parts)
     if err.validator == "required":
         return f"{where}: {key or 'top level'}: {err.message}"
     what = err.schema.get("description", "")
     return f"{where}: {key} is {err.instance!r}: {err.message}" + (f" [{what}]" if what else "")
+
+
+def _cure(name: str, key: str, known: list[str]) -> str:
+    """What to write instead of an unknown key, `key` in its block and `name` in full."""
+    if name in OLD_KEYS:
+        return f"; {OLD_KEYS[name]}"
+    near = difflib.get_close_matches(key, known, 1)
+    return f" (did you mean {near[0]!r}?)" if near else f"; known: {', '.join(known)}"
 
 
 def read_numbers(config: dict[str, Any], base: str | Path) -> None:
@@ -63,7 +95,7 @@ def _read_numbers(value: Any, schema: dict[str, Any]) -> Any:
     elif isinstance(value, list):
         value[:] = [_read_numbers(item, schema.get("items", {})) for item in value]
     elif isinstance(value, str) and schema.get("type") in ("integer", "number", "boolean"):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             read = json.loads(value.lower())
             return read if isinstance(read, (int, float)) else value
     return value
@@ -76,6 +108,11 @@ def check_config(config: dict[str, Any], base: str | Path) -> None:
     """
     from jsonschema import Draft202012Validator
 
+    for key, new in MOVED.items():
+        block, _, name = key.rpartition(".")
+        if name in (config.get(block) or {}):
+            keys = ", ".join(f"{key}.{one}" for one in config[block][name] or []) or key
+            raise ConfigError(f"config: {keys} is no key: write {new} instead")
     validator = Draft202012Validator(_schema("config.schema.json", base))
     errors = sorted(validator.iter_errors(config), key=lambda e: [str(p) for p in e.absolute_path])
     if errors:
@@ -84,6 +121,11 @@ def check_config(config: dict[str, Any], base: str | Path) -> None:
         preset, known = config[stage]["preset"], sorted(config[stage]["presets"])
         if preset not in known:
             raise ConfigError(f"config: {stage}.preset is {preset!r}; known: {', '.join(known)}")
+    if config["privacy"]["only"] and config["privacy"]["images"] == "full":
+        raise ConfigError(
+            "config: privacy.only names prompts, and privacy.images is 'full': nothing of them would be hidden; set it to "
+            "'blurred' or 'none', or leave privacy.only empty"
+        )
     if config["whitebox"]["preset"] == "reference" and config["whitebox"]["guidance"] <= 1:
         raise ConfigError(
             f"config: whitebox.guidance is {config['whitebox']['guidance']}: preset 'reference' needs "
@@ -108,30 +150,41 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
     from jsonschema import Draft202012Validator
 
     try:
-        sheet = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, comment="#")
-    except FileNotFoundError as err:
-        raise ConfigError(f"{path}: no such models sheet; correct `models` in the config") from err
-    except pd.errors.ParserError as err:
-        raise ConfigError(f"{path}: not a tab-separated table: {err}") from err
-    # asked for only where a model is too large for its device
-    asked = sheet["memory"] if "memory" in sheet.columns else pd.Series("", index=sheet.index)
-    sheet["memory"] = asked.replace("", "full")
+        table = read_user_table(path, comments=True).without_empty_rows()
+    except UserTableError as err:
+        raise ConfigError(f"{err}. It is the models sheet (`models` in the config)") from err
+    sheet = table.frame.fillna("").astype(str)
+    # asked for only where a model is too large for its device, or has two stages
+    for column in ("memory", *UPSCALER):
+        if column not in sheet.columns:
+            sheet[column] = ""
+    sheet["memory"] = sheet["memory"].replace("", "full")
     schema = _schema("models.schema.json", base)
     missing = [c for c in schema["required"] if c not in sheet.columns]
     if missing:
-        raise ConfigError(f"{path}: the columns {missing} are missing; it must be tab-separated")
+        raise ConfigError(
+            f"{path}: the columns {missing} are missing; read as {table.what} it has {', '.join(sheet.columns)}"
+        )
     validator = Draft202012Validator(schema)
     problems = [
-        _explain(err, f"{path}, row {i + 2}")
+        _explain(err, table.where(i))
         for i, row in enumerate(sheet.to_dict("records"))
         for err in validator.iter_errors({str(k): v for k, v in row.items()})
     ]
+    for i, row in enumerate(sheet.to_dict("records")):
+        problems += [
+            f"{table.where(i)}: column {column}: {cell!r} holds a character that cannot be seen; type the cell again"
+            for column, cell in row.items()
+            if not cell.isprintable()
+        ]
     twice = sheet.model[sheet.model.duplicated()].tolist()
     if twice:
         problems.append(f"{path}: {twice} stand twice; a model's key is used once")
     known = set(sheet.model)
     for row in sheet.to_dict("records"):
-        named = candidate_models(row["candidates"]) + ([row["init"]] if row["init"] else [])
+        named = candidate_models(row["candidates"]) + (
+            [row["init"]] if row["init"] not in ("", BASE) else []
+        )
         problems += [
             f"{path}: {row['model']} refers to {other!r}, which is no row of the sheet"
             for other in named
@@ -139,7 +192,8 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
         ]
         if row["source"] == "train" and not row["training"]:
             problems.append(f"{path}: {row['model']} is trained here, so `training` must be given")
-        problems += [f"{path}: {row['model']} {problem}" for problem in _closed_problems(row)]
+        wrong = _closed_problems(row) + _upscaler_problems(row)
+        problems += [f"{path}: {row['model']} {problem}" for problem in wrong]
     if problems:
         raise ConfigError("\n".join(problems))
     return sheet.set_index("model", drop=False)
@@ -165,15 +219,44 @@ def _closed_problems(row: dict[Any, str]) -> list[str]:
     ]
 
 
+def _upscaler_problems(row: dict[Any, str]) -> list[str]:
+    """What is wrong with how a row names, or fails to name, the second stage of its model."""
+    upscaler, revision, family = row["upscaler"], row["upscaler_revision"], row["family"]
+    if family not in TWO_STAGES:
+        return [
+            f"has the {column} {row[column]!r}, which only family {' or '.join(TWO_STAGES)} has; "
+            "empty the cell"
+            for column in UPSCALER
+            if row[column]
+        ]
+    problems = []
+    if not upscaler:
+        cure = "train" if row["source"] == "train" else TWO_STAGES[family]
+        problems.append(
+            f"has the family {family!r}, whose generations are made in two stages, but no upscaler; "
+            f"name its second stage there, e.g. {cure}"
+        )
+    if upscaler == "train" and row["source"] != "train":
+        problems.append(
+            f"has the upscaler 'train', but its source is {row['source']!r}: only beside a stage I that "
+            "is trained here; give a folder or a hub id"
+        )
+    if revision and (not upscaler or upscaler == "train"):
+        problems.append(
+            f"has the upscaler_revision {revision!r}, which only a hub id has; empty the cell"
+        )
+    return problems
+
+
 def closed_models(sheet: pd.DataFrame) -> list[str]:
     """Models of which only pictures are known: they are labelled, and nothing is loaded for them."""
     return list(sheet.index[sheet["family"] == "images"])
 
 
 def find_manifest(folder: str | Path) -> Path:
-    """The manifest of a folder of pictures: manifest.parquet if there is one, else manifest.csv."""
-    parquet = Path(folder) / "manifest.parquet"
-    return parquet if parquet.is_file() else Path(folder) / "manifest.csv"
+    """The manifest of a folder of pictures: the first of manifest.parquet, .csv, .tsv and .jsonl that is there."""
+    files = [Path(folder) / f"manifest.{suffix}" for suffix in ("parquet", "csv", "tsv", "jsonl")]
+    return next((file for file in files if file.is_file()), files[1])
 
 
 def candidate_models(candidates: str) -> list[str]:
@@ -191,9 +274,31 @@ def select_models(sheet: pd.DataFrame, wanted: list[str]) -> pd.DataFrame:
     return sheet[sheet.index.isin(wanted)] if wanted else sheet
 
 
+def training_row(sheet: pd.DataFrame, model: str) -> dict[str, str]:
+    """What a model that is trained here is trained on: family, init and training.
+
+    A world trains two models that are no rows of the sheet: BASE, and CLOSED, which draws the images
+    that the world's closed system is known by.
+    """
+    if model in WORLD_MODELS:
+        return WORLD_MODELS[model]
+    return {name: str(sheet.loc[model, name]) for name in ("family", "init", "training")}
+
+
 def loading_row(sheet: pd.DataFrame, model: str) -> dict[str, str]:
     """What a job needs to load a model, and nothing else: another cell of the row must not rerun it."""
     return {name: str(sheet.loc[model, name]) for name in LOADING}
+
+
+def upscaler_row(
+    sheet: pd.DataFrame, model: str, sampling: dict[str, Any]
+) -> dict[str, str | int | float]:
+    """What a job needs to load and run a model's second stage; empty for a model of one stage.
+
+    sampling : the config's block, whose key `upscaler` says how the second stage generates.
+    """
+    source, revision = (str(sheet.loc[model, column]) for column in UPSCALER)
+    return {"source": source, "revision": revision, **sampling["upscaler"]} if source else {}
 
 
 def needed_models(sheet: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:
@@ -206,8 +311,14 @@ def needed_models(sheet: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:
             needed.add(model)
             row = sheet.loc[model]
             left += candidate_models(row["candidates"])
-            left += [row["init"]] if row["source"] == "train" and row["init"] else []
+            goes_on = row["source"] == "train" and row["init"] not in ("", BASE)
+            left += [row["init"]] if goes_on else []
     return sheet[sheet.index.isin(needed)]
+
+
+def is_released(path: str) -> bool:
+    """Whether a path of the config or the sheet lies in the embedded world's released folder."""
+    return Path(path).as_posix().rstrip("/").startswith(RELEASED)
 
 
 def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.DataFrame) -> None:
@@ -229,9 +340,14 @@ def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.Data
     if lacking:
         raise ConfigError(
             f"{config['models']}: {lacking[0]} has the family 'images', but its source "
-            f"{needed.source[lacking[0]]!r} is no folder with a manifest.csv or manifest.parquet "
+            f"{needed.source[lacking[0]]!r} is no folder with a manifest.csv, .tsv, .jsonl or .parquet "
             "(columns file, prompt; seed and steps if known): correct source, or write one"
         )
+    for model in closed_models(needed):
+        try:
+            check_columns(find_manifest(needed.source[model]), MANIFEST, ["file", "prompt"])
+        except UserTableError as err:
+            raise ConfigError(f"{config['models']}: {model}: {err}") from err
     if source == "world":
         return
     cures = {
@@ -239,9 +355,17 @@ def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.Data
         "extra_prompts": "name a file of captions, or leave it empty",
     }
     problems = [
-        f"config: inputs.{key} is 'world', but inputs.source is {source!r}; {cure}"
+        f"config: inputs.{key} is {config['inputs'][key]!r}, which is the embedded world's, but inputs.source is "
+        f"{source!r}; {cure}"
         for key, cure in cures.items()
-        if config["inputs"][key] == "world"
+        if config["inputs"][key] == "world" or is_released(config["inputs"][key])
+    ]
+    problems += [
+        f"{config['models']}: {model} has the source {needed.source[model]!r}, which knows the embedded world alone, "
+        f"but inputs.source is {source!r}; give it a folder or a hub id as source, or select other models "
+        "(select_models, or another sheet in `models`)"
+        for model in needed.index
+        if is_released(needed.source[model])
     ]
     for model in needed.index[needed["source"] == "train"]:
         why = "is selected" if model in selected.index else "is needed by a selected model"
@@ -265,14 +389,11 @@ def planned_extra(config: dict[str, Any]) -> int:
     held_out = 0
     if file and config["inputs"]["source"] == "world":
         planted = config["world"]["planted"]
-        held_out = int(planted["held_out"] + sum(planted.get("held_out_of", {}).values()))
+        held_out = int(sum(planted["held_out"].values()))
     if file in ("", "world"):
         return held_out
     try:
-        if file.endswith(".parquet"):
-            return held_out + int(pq.read_metadata(file).num_rows)
-        with open(file, "rb") as text:
-            return held_out + sum(1 for _ in text)
+        return held_out + count_rows(file)
     except (OSError, ValueError):
         return held_out
 

@@ -5,12 +5,14 @@ Labels are computed evidence and stay as they are; decisions are honoured where 
 
 from __future__ import annotations
 
-import csv
 import datetime
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pandas as pd
+
+from verbatim.io.spreadsheets import plain_cell
+from verbatim.io.user_tables import UserTableError, read_user_table
 
 COLUMNS = ["model", "prompt_id", "decision", "note", "reviewer", "date"]
 DECISIONS = ("accept", "reject")
@@ -35,52 +37,52 @@ def read_decisions(path: str | Path, models: Collection[str]) -> pd.DataFrame:
             {"prompt_id": "int64", "line": "int64"}
         )
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.reader(file))
-    except FileNotFoundError as err:
+        read = read_user_table(path).without_empty_rows()
+    except UserTableError as err:
         raise DecisionError(
-            f"{path}: no such file; correct labels.decisions in the config, or make a file with the one "
-            f"line {','.join(COLUMNS)}"
+            f"{err}. It is labels.decisions in the config: correct that, export the file again from the review page, or "
+            f"make one with the one line {','.join(COLUMNS)}"
         ) from err
-    except (UnicodeDecodeError, csv.Error) as err:
-        raise DecisionError(f"{path}: not a CSV file in UTF-8 ({err}); export it again") from err
-    if not rows or rows[0] != COLUMNS:
+    if list(read.names) != COLUMNS:
         raise DecisionError(
-            f"{path}, row 1: the columns are {rows[0] if rows else []}; they must be {COLUMNS}"
+            f"{path}, line 1: read as {read.what}, the columns are {list(read.names)}; they must be {COLUMNS}"
         )
     problems: list[str] = []
-    seen: dict[tuple[str, str], int] = {}
-    kept: list[list[str]] = []
-    for number, row in enumerate(rows[1:], 2):
-        if not any(row):
-            continue
-        where = f"{path}, row {number}"
-        if len(row) != len(COLUMNS):
-            problems.append(
-                f"{where}: {len(row)} cells, {len(COLUMNS)} columns; quote commas in a note"
-            )
-            continue
+    seen: dict[tuple[str, int | None], str] = {}
+    kept: list[dict[str, object]] = []
+    for i, cells in enumerate(read.frame.fillna("").to_dict("records")):
+        row = {str(name): plain_cell(str(cell)) for name, cell in cells.items()}
+        where = read.where(i)
         problems += [f"{where}: {problem}" for problem in _problems(row, models)]
-        key = (row[0], row[1])
-        if key in seen:
+        number = _prompt_id(row["prompt_id"])
+        key = (row["model"], number)
+        if number is not None and key in seen:
             problems.append(
-                f"{where}: model {row[0]!r}, prompt_id {row[1]!r} is decided in row {seen[key]} too; "
+                f"{where}: model {row['model']!r}, prompt_id {number} is decided in {seen[key]} too; "
                 "keep one of the two"
             )
-        seen[key] = number
-        kept.append([*row, str(number)])
+        seen[key] = where.removeprefix(f"{path}, ")
+        kept.append({**row, "prompt_id": number, "line": int(read.places[i])})
     if problems:
         raise DecisionError("\n".join(problems))
-    table = pd.DataFrame(kept, columns=[*COLUMNS, "line"], dtype=str)
+    table = pd.DataFrame(kept, columns=[*COLUMNS, "line"], dtype=object)
     return table.astype({"prompt_id": "int64", "line": "int64"})
 
 
-def _problems(row: list[str], models: Collection[str]) -> list[str]:
-    model, prompt_id, decision, _, _, date = row
+def _prompt_id(text: str) -> int | None:
+    """A prompt_id as the review page writes it; leading zeros say nothing. None for any other text."""
+    plain = text.isascii() and text.isdigit() and len(text) <= 100
+    return int(text) if plain and int(text) < 2**63 else None
+
+
+def _problems(row: Mapping[str, str], models: Collection[str]) -> list[str]:
+    model, prompt_id, decision, date = (
+        row[name] for name in ("model", "prompt_id", "decision", "date")
+    )
     found = []
     if model not in models:
         found.append(f"model is {model!r}; rows of the models sheet: {', '.join(sorted(models))}")
-    if not (prompt_id.isascii() and prompt_id.isdigit() and int(prompt_id) < 2**63):
+    if _prompt_id(prompt_id) is None:
         found.append(
             f"prompt_id is {prompt_id!r}, no whole number; spreadsheet programs round long numbers: "
             "export the file again, and open it as text"
@@ -109,7 +111,7 @@ def of_model(
     if unknown:
         first = unknown[0]
         raise DecisionError(
-            f"{path}, row {first['line']}: prompt_id {first['prompt_id']} ({len(unknown)} such) is no "
+            f"{path}, line {first['line']}: prompt_id {first['prompt_id']} ({len(unknown)} such) is no "
             f"candidate of {model}; spreadsheet programs round long numbers, and candidates change with the run: "
             "export the decisions from this run's review page again, or delete the row"
         )

@@ -11,16 +11,21 @@ import os
 import re
 import warnings
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from verbatim.io import formats
+from verbatim.io.atomic import new_file
+from verbatim.io.seals import ZIP_DAMAGE, DamagedError, check_zip, seal_zip
+
 MAX_PIXELS = 64_000_000  # ASSUME: four times a 16-megapixel photograph; above it a picture is refused as a bomb
 MAX_BYTES = 100_000_000
 MOST_ASPECT = 20  # ASSUME: long side over short one; no picture is a longer strip, and a square around it is a bomb
+
+MISSING = ".missing.txt"  # end of a member's name that says why a picture is missing
 
 Seeds = Sequence[int] | Mapping[int, Sequence[int]]  # of every prompt, or prompt_id -> its own
 
@@ -29,18 +34,33 @@ class ImageError(ValueError):
     """A picture cannot be used; the message says why in words fit for a table's `reason`."""
 
 
-def decode_image(data: bytes) -> np.ndarray:
-    """Bytes of a PNG, JPEG or WebP file as float32 (h, w, 3) in [0, 1].
+class MissingImageError(ImageError):
+    """A picture was never made, and the archive says why."""
 
-    Transparency is put on white; animations, strips (`MOST_ASPECT`) and any other format are refused.
-    Raises ImageError, never anything of Pillow's.
+
+def decode_image(data: bytes) -> np.ndarray:
+    """Bytes of a PNG, JPEG or WebP file as float32 (h, w, 3) in [0, 1], upright.
+
+    EXIF's orientation is applied, transparency is put on white, 16-bit grey is scaled (`io.formats`). Of a camera's
+    JPEG with further images behind it (MPO) the first is taken. Animations, strips (`MOST_ASPECT`), images that
+    are cut short and any other format are refused.
+
+    Raises
+    ------
+    ImageError
+        For whatever cannot be used, and never anything of Pillow's.
     """
     if len(data) > MAX_BYTES:
         raise ImageError(f"{len(data)} bytes, more than {MAX_BYTES}")
+    kind = formats.name_format(data)
+    if kind and kind not in formats.READ:
+        raise ImageError(f"the format is {kind}; {formats.CURE}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as img:
+            warnings.simplefilter(
+                "ignore"
+            )  # of what Pillow mends by itself; sizes are checked below
+            with Image.open(io.BytesIO(data), formats=formats.READ) as img:
                 if img.width * img.height > MAX_PIXELS:
                     raise ImageError(f"{img.width}x{img.height} pixels, more than {MAX_PIXELS}")
                 if (long := max(img.size)) > MOST_ASPECT * (short := min(img.size)):
@@ -48,19 +68,16 @@ def decode_image(data: bytes) -> np.ndarray:
                         f"{img.width}x{img.height} pixels, a strip of {long / short:g}:1, "
                         f"more than {MOST_ASPECT}:1"
                     )
-                if getattr(img, "n_frames", 1) > 1:
-                    raise ImageError("an animation, not a picture")
-                if img.mode in ("RGBA", "LA", "PA") or "transparency" in img.info:
-                    rgba = img.convert("RGBA")
-                    img2 = Image.new("RGB", rgba.size, "white")
-                    img2.paste(rgba, mask=rgba.getchannel("A"))
-                else:
-                    img2 = img.convert("RGB")
+                frames = getattr(img, "n_frames", 1)
+                if frames > 1 and img.format != "MPO":
+                    raise ImageError(f"an animation of {frames} frames; save one of them as PNG")
+                values = formats.to_rgb(img)
+                orientation = formats.orientation_of(img)  # a PNG may have it behind its pixels
     except ImageError:
         raise
     except Exception as err:  # Pillow raises many kinds for broken files
-        raise ImageError(f"broken picture: {err}") from err
-    return np.asarray(img2, dtype=np.float32) / 255.0
+        raise ImageError(f"broken image: {err}") from err
+    return values if orientation == 1 else formats.make_upright(values, orientation)
 
 
 def to_uint8(pictures: np.ndarray) -> np.ndarray:
@@ -96,52 +113,66 @@ def resize(picture: np.ndarray, height: int, width: int, how: str = "bicubic") -
     return np.clip(np.stack(planes, axis=2), 0.0, 1.0).astype(np.float32)
 
 
-def write_archive(path: str | os.PathLike, members: Iterable[tuple[str, np.ndarray]]) -> None:
-    """Write pictures as PNGs into an uncompressed zip: temporary name first, then moved.
+def write_archive(path: str | os.PathLike, members: Iterable[tuple[str, np.ndarray | str]]) -> None:
+    """Write pictures as PNGs into an uncompressed zip, sealed (see `io.seals`); whole or not at all.
 
     Member names are made by us from keys (`{prompt_id}_{seed}.png`, `{row}.png`), never from data.
     The zip's dates are fixed, so that equal pictures give equal bytes.
+
+    members : name, and the picture, or why there is none: whoever asks for it later is told that (`MissingImageError`).
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-        for name, picture in members:
-            archive.writestr(zipfile.ZipInfo(name), encode_png(picture))
-    os.replace(part, path)
+    with new_file(path) as temporary:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            for name, picture in members:
+                if isinstance(picture, str):
+                    archive.writestr(zipfile.ZipInfo(missing_name(name)), picture.encode())
+                else:
+                    archive.writestr(zipfile.ZipInfo(name), encode_png(picture))
+        seal_zip(temporary)
 
 
 def merge_archives(path: str | os.PathLike, parts: Iterable[str | os.PathLike]) -> None:
-    """Put the members of several archives into one, byte for byte; temporary name first, then moved.
+    """Put the members of several archives into one, byte for byte; whole or not at all.
 
     Raises ImageError if a part is not an archive, or two hold the same member.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
     seen: set[str] = set()
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-        for source in parts:
-            with ImageArchive(source) as pictures:
-                for name in pictures.names():
-                    if name in seen:
-                        raise ImageError(
-                            f"{source}: {name} is in another part too; delete the parts"
-                        )
-                    seen.add(name)
-                    archive.writestr(zipfile.ZipInfo(name), pictures.read_bytes(name))
-    os.replace(part, path)
+    with new_file(path) as temporary:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            for source in parts:
+                with ImageArchive(source) as pictures:
+                    for name in pictures.names():
+                        if name in seen:
+                            raise ImageError(
+                                f"{source}: {name} is in another part too; delete the parts"
+                            )
+                        seen.add(name)
+                        archive.writestr(zipfile.ZipInfo(name), pictures.read_bytes(name))
+        seal_zip(temporary)
 
 
 class ImageArchive:
-    """Reads a zip of pictures by member name; each picture float32 (h, w, 3) in [0, 1]."""
+    """Reads a zip of ours by member name; each picture float32 (h, w, 3) in [0, 1].
+
+    Damage of a file of ours is never taken for a picture that is missing: it ends the job.
+
+    Raises
+    ------
+    DamagedError
+        If it is missing, is no zip, or its list of members is not what was written.
+    """
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
         try:
             self._zip = zipfile.ZipFile(self.path)
-        except (FileNotFoundError, zipfile.BadZipFile) as err:
-            raise ImageError(f"{path}: not a readable archive of pictures ({err})") from err
+            check_zip(self._zip, self.path)
+        except FileNotFoundError as err:
+            raise DamagedError(path, "no such file", "run the rule that makes it") from err
+        except DamagedError:
+            raise
+        except (*ZIP_DAMAGE, ValueError) as err:
+            raise DamagedError(path, f"not a readable archive of pictures: {err}") from err
 
     def names(self) -> list[str]:
         return self._zip.namelist()
@@ -150,22 +181,40 @@ class ImageArchive:
         return name in self._zip.NameToInfo
 
     def read(self, name: str) -> np.ndarray:
-        """Raises KeyError if there is no such member, ImageError if it cannot be used."""
+        """A picture.
+
+        Raises
+        ------
+        KeyError
+            If there is no such member: the archive was written without it.
+        DamagedError
+            If its bytes are not those that were written.
+        ImageError
+            If it was recorded as missing, or was written like this and cannot be used.
+        """
         return decode_image(self.read_bytes(name))
 
     def read_bytes(self, name: str) -> bytes:
         """A member as its file's bytes; raises as `read` does, but for what a picture has to be."""
+        if name not in self and missing_name(name) in self:
+            raise MissingImageError(self.read_bytes(missing_name(name)).decode())
         info = self._zip.getinfo(name)
         if info.file_size > MAX_BYTES:
             raise ImageError(f"{self.path}: {name} unpacks to {info.file_size} bytes")
         try:
             return self._zip.read(info)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as err:
-            raise ImageError(f"{self.path}: {name} is damaged ({err})") from err
+        except ZIP_DAMAGE as err:
+            raise DamagedError(self.path, f"{name}: {err}") from err
+
+    def check(self) -> None:
+        """Read every member; raises DamagedError."""
+        for name in self.names():
+            self.read_bytes(name)
 
     def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
         for name in self.names():
-            yield name, self.read(name)
+            if not name.endswith(MISSING):
+                yield name, self.read(name)
 
     def close(self) -> None:
         self._zip.close()
@@ -175,6 +224,11 @@ class ImageArchive:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def missing_name(name: str) -> str:
+    """Member name of the record that a picture is missing: a text with the reason."""
+    return name.removesuffix(".png") + MISSING
 
 
 def synthesis_name(prompt_id: int, seed: int) -> str:

@@ -6,16 +6,20 @@ table says in which one each prompt's pictures are.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shlex
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from verbatim.images import ImageArchive
+from verbatim.io.atomic import new_file
+from verbatim.io.seals import DamagedError, seal_zip
 from verbatim.records import read_table, write_table
 
 _OPEN = 32  # archives that stay open
@@ -57,10 +61,20 @@ def merge_archive_tables(path: str | os.PathLike, tables: Iterable[str | os.Path
     write_archive_table(path, list(read_archive_tables(tables).items()))
 
 
+def tables_beside(table: Path) -> list[Path]:
+    """An `archives` table, and those of the shards of its stage and model."""
+    stage = table.parent.parent if table.parent.name == "shards" else table.parent
+    return [table, *sorted((stage / "shards").glob("*.images.parquet"))]
+
+
 class Pictures:
-    """Reads pictures by member name from all the archives that `archives` tables name."""
+    """Reads pictures by member name from all the archives that `archives` tables name.
+
+    An archive that is missing or damaged raises DamagedError, whose cure makes its prompts anew and no others.
+    """
 
     def __init__(self, *tables: str | os.PathLike):
+        self._tables = [Path(table) for table in tables]
         self._archive_of = read_archive_tables(tables)
         self._open: OrderedDict[Path, ImageArchive] = OrderedDict()
 
@@ -75,7 +89,8 @@ class Pictures:
         if path not in self._open:
             if len(self._open) == _OPEN:
                 self._open.popitem(last=False)[1].close()
-            self._open[path] = ImageArchive(path)
+            with self._cured():
+                self._open[path] = ImageArchive(path)
         self._open.move_to_end(path)
         return self._open[path]
 
@@ -97,19 +112,43 @@ class Pictures:
 
     def read(self, name: str) -> np.ndarray:
         """As `ImageArchive.read`: KeyError if there is no such member, ImageError if it cannot be used."""
-        return self._archive(prompt_of(name)).read(name)
+        archive = self._archive(prompt_of(name))
+        with self._cured():
+            return archive.read(name)
 
     def read_bytes(self, name: str) -> bytes:
         """As `ImageArchive.read_bytes`."""
-        return self._archive(prompt_of(name)).read_bytes(name)
+        archive = self._archive(prompt_of(name))
+        with self._cured():
+            return archive.read_bytes(name)
+
+    @contextlib.contextmanager
+    def _cured(self) -> Iterator[None]:
+        """Name what has to be deleted so that a damaged part is made anew: it, and the shards' tables that name it."""
+        try:
+            yield
+        except DamagedError as err:
+            kept = (err.path.parent.parent / "stamp.json").exists()  # see `parts`
+            part = err.path.parent if kept else err.path
+            named = [
+                table
+                for table in dict.fromkeys(t for one in self._tables for t in tables_beside(one))
+                if err.path in read_archive_tables([table]).values()
+            ]
+            words = shlex.join(map(str, [part, *named]))
+            raise DamagedError(
+                err.path,
+                err.why,
+                f"run `rm -rf {words}` and the same command again: its prompts are made anew",
+            ) from err
 
     def merge(self, path: str | os.PathLike) -> None:
-        """Put all of them into one archive, byte for byte; temporary name first, then moved."""
-        part = Path(f"{path}.part")
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-            for name in self.names():
-                archive.writestr(zipfile.ZipInfo(name), self.read_bytes(name))
-        os.replace(part, path)
+        """Put all of them into one archive, byte for byte; whole or not at all."""
+        with new_file(path) as temporary:
+            with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+                for name in self.names():
+                    archive.writestr(zipfile.ZipInfo(name), self.read_bytes(name))
+            seal_zip(temporary)
 
     def close(self) -> None:
         while self._open:

@@ -10,7 +10,7 @@ is joined by position, and no file is named by a caption.
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,10 +19,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
+
+from verbatim.io.keys import prompt_id as prompt_id
+from verbatim.io.parquet import iter_parquet, new_parquet, open_parquet, read_parquet, write_parquet
+from verbatim.io.seals import DamagedError, checked
 
 I8, I32, I64, F32, F64 = pa.int8(), pa.int32(), pa.int64(), pa.float32(), pa.float64()
 S, B = pa.string(), pa.bool_()
+# column -> the name that earlier versions wrote it under
+OLD_COLUMNS = {"wen_first_step": "wen_norm", "guidance_cosine": "anisotropy"}
 
 
 class RecordError(ValueError):
@@ -34,10 +39,10 @@ def _schema(**columns: pa.DataType) -> pa.Schema:
 
 
 SCHEMAS: dict[str, pa.Schema] = {
-    # world: one row a rendered picture
+    # world: one row a rendered drawing
     "pictures": _schema(picture_id=I32, code=S, caption=S, group=S, family=S, n_words=I32),
     # world: what was planted. One row a training row, and one (row = -1) a held-out pair.
-    # kind: full, picture_only, near, template, single, repeated, held_out
+    # kind: full, picture_only, near, template, single, repeated, placeholder, held_out
     # count: how often the picture (for `repeated`: the caption) is met; match: the planted
     # picture_id that a held-out picture was matched to, whose kind it is a negative of, -1 elsewhere
     "truth": _schema(
@@ -86,11 +91,11 @@ SCHEMAS: dict[str, pa.Schema] = {
     ),
     # whitebox: one row a prompt and seed
     "whitebox_seeds": _schema(
-        prompt_id=I64, seed=I32, dcs_reference=F64, dcs_paper=F64, wen_norm=F64, anisotropy=F64
+        prompt_id=I64, seed=I32, dcs_reference=F64, dcs_paper=F64, wen_first_step=F64, guidance_cosine=F64
     ),
     # whitebox: means over seeds; rank 0 is the highest `dcs` (the configured preset) of all prompts
     "whitebox": _schema(
-        prompt_id=I64, dcs=F64, dcs_reference=F64, dcs_paper=F64, wen_norm=F64, anisotropy=F64,
+        prompt_id=I64, dcs=F64, dcs_reference=F64, dcs_paper=F64, wen_first_step=F64, guidance_cosine=F64,
         n_seeds=I32, preset=S, rank=I32,
     ),
     # which prompts a stage takes, and why (comma-separated words)
@@ -123,10 +128,14 @@ SCHEMAS: dict[str, pa.Schema] = {
     # caption: the row's, so that a picture is known to be one of a prompt's own
     "fetched": _schema(row=I64, caption=S, member=S, status=S, reason=S),
     # labels: label in MV, RV, TV, N, or missing (nothing could be compared, or the own
-    # picture could not be read and no other was copied: then the nearest pair is kept)
+    # picture could not be read and no other was copied: then the nearest pair is kept). seed_*, row_*,
+    # crop_*: the pair whose distance distance_* is, -1 and "" where there is none; partner_tv,
+    # partner_crop_tv: the training image that TV's mask was made with
     "labels": _schema(
         prompt_id=I64, caption=S, row=I64, extra=B, why=S, label=S, seed=I32, source_row=I64,
-        distance=F64, distance_mv=F64, distance_rv=F64, distance_tv=F64, mask_file=S, mask_area=F64,
+        distance=F64, distance_mv=F64, distance_rv=F64, distance_tv=F64, seed_mv=I32, row_mv=I64,
+        crop_mv=S, seed_rv=I32, row_rv=I64, crop_rv=S, seed_tv=I32, row_tv=I64, crop_tv=S,
+        partner_tv=I64, partner_crop_tv=S, mask_file=S, mask_area=F64,
         crop=S, review=B, review_reason=S, status=S, preset=S,
     ),
     # which archive holds a prompt's pictures; the path is relative to the table's folder
@@ -210,12 +219,6 @@ MANIFEST: dict[str, type] = {
 }  # fmt: skip
 
 
-def prompt_id(caption: str) -> int:
-    """63-bit key of a caption: the same in every run, whatever other prompts there are."""
-    digest = hashlib.blake2b(caption.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
-
-
 def to_table(kind: str, data: pd.DataFrame | dict[str, Any], where: str = "table") -> pa.Table:
     """`data` as an Arrow table with exactly the columns and types of `SCHEMAS[kind]`, in order."""
     schema = SCHEMAS[kind]
@@ -231,49 +234,43 @@ def to_table(kind: str, data: pd.DataFrame | dict[str, Any], where: str = "table
 
 
 def write_table(path: str | os.PathLike, kind: str, data: pd.DataFrame | dict[str, Any]) -> None:
-    """Write `data` as a `kind` table, to a temporary name first, then moved into place."""
-    table = to_table(kind, data, str(path))
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    pq.write_table(table, part, compression="zstd")
-    os.replace(part, path)
+    """Write `data` as a `kind` table, whole or not at all; see `io.parquet`."""
+    write_parquet(path, to_table(kind, data, str(path)))
 
 
 class TableWriter:
-    """Writes a `kind` table piece by piece, for one that need not fit in memory; then moved into place."""
+    """Writes a `kind` table piece by piece, for one that need not fit in memory; whole or not at all."""
 
     def __init__(self, path: str | os.PathLike, kind: str):
         self.path, self.kind = Path(path), kind
-        self._part = self.path.with_name(self.path.name + ".part")
 
     def __enter__(self) -> TableWriter:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = pq.ParquetWriter(self._part, SCHEMAS[self.kind], compression="zstd")
+        self._open = contextlib.ExitStack()
+        self._add = self._open.enter_context(new_parquet(self.path, SCHEMAS[self.kind]))
         return self
 
     def write(self, data: pd.DataFrame | dict[str, Any]) -> None:
-        self._writer.write_table(to_table(self.kind, data, str(self.path)))
+        self._add(to_table(self.kind, data, str(self.path)))
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        self._writer.close()
-        if kind is None:
-            os.replace(self._part, self.path)
-        else:
-            self._part.unlink()
+    def __exit__(self, *error: Any) -> None:
+        self._open.__exit__(*error)
 
 
 def _check_columns(path: str | os.PathLike, kind: str) -> None:
     schema = SCHEMAS[kind]
     try:
-        found = pq.read_schema(path)
+        with open_parquet(path) as file:
+            found = file.schema_arrow
     except FileNotFoundError as err:
         raise RecordError(f"{path}: no such file; run the rule that makes it") from err
-    except pa.ArrowInvalid as err:
-        raise RecordError(f"{path}: not a Parquet file ({err}); delete it and run again") from err
     for field in schema:
         if field.name not in found.names:
-            raise RecordError(f"{path}: a {kind} table must have a column {field.name!r}")
+            old = OLD_COLUMNS.get(field.name, "")
+            hint = f"; its {old!r} is an earlier name of it: delete the file and run again"
+            raise RecordError(
+                f"{path}: a {kind} table must have a column {field.name!r}"
+                + (hint if old and old in found.names else "")
+            )
         if found.field(field.name).type != field.type:
             raise RecordError(
                 f"{path}: column {field.name!r} is {found.field(field.name).type}, "
@@ -291,15 +288,16 @@ def read_table(
 
     filters: as pyarrow takes them, e.g. [("row", ">=", 0), ("row", "<", 1000)].
 
-    Raises RecordError if the file is missing, is not Parquet, or breaks the contract.
+    Raises RecordError if the file is missing or breaks the contract, DamagedError if it is not what was written.
     """
     _check_columns(path, kind)
-    return pq.read_table(path, columns=columns or SCHEMAS[kind].names, filters=filters).to_pandas()
+    return read_parquet(path, columns or SCHEMAS[kind].names, filters).to_pandas()
 
 
 def count_rows(path: str | os.PathLike) -> int:
     """How many rows a table has, by its footer."""
-    return int(pq.read_metadata(path).num_rows)
+    with open_parquet(path) as file:
+        return int(file.metadata.num_rows)
 
 
 def iter_table(
@@ -307,9 +305,8 @@ def iter_table(
 ) -> Iterator[pd.DataFrame]:
     """Read a `kind` table in pieces, a row group each; checked as `read_table` does."""
     _check_columns(path, kind)
-    with pq.ParquetFile(path) as file:
-        for group in range(file.num_row_groups):
-            yield file.read_row_group(group, columns or SCHEMAS[kind].names).to_pandas()
+    for piece in iter_parquet(path, columns or SCHEMAS[kind].names):
+        yield piece.to_pandas()
 
 
 def find_rows(path: str | os.PathLike, kind: str, rows: np.ndarray) -> pd.DataFrame:
@@ -351,9 +348,11 @@ def read_manifest(path: str | os.PathLike) -> pd.DataFrame:
     Raises RecordError if it is missing or lacks a column.
     """
     try:
-        manifest = pd.read_csv(Path(path), sep="\t", dtype=str, keep_default_na=False)
+        manifest = pd.read_csv(checked(path), sep="\t", dtype=str, keep_default_na=False)
         return manifest[list(MANIFEST)].astype(MANIFEST)
     except FileNotFoundError as err:
         raise RecordError(f"{path}: no such file; run the rule check_inputs") from err
+    except DamagedError:
+        raise
     except (KeyError, ValueError) as err:
         raise RecordError(f"{path}: {err}; delete it and run the rule check_inputs") from err

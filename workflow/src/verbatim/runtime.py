@@ -9,18 +9,20 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+from verbatim.io import atomic, seals
 
 if TYPE_CHECKING:
     from verbatim.diffusion.denoiser import Denoiser
 
 # read by the libraries as they load, and scripts import this module before any of them
-os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is fetched without being asked for
+# nothing is fetched without being asked for, whatever the user's own environment says
+os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # in a log a bar is a screenful
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -36,16 +38,31 @@ class _Tee:
 
     def write(self, text: str) -> int:
         for stream in self.streams:
-            stream.write(text)
-            stream.flush()
+            with contextlib.suppress(
+                OSError
+            ):  # a full disk: what ends the job is the error of its output
+                stream.write(text)
+                stream.flush()
         return len(text)
 
     def flush(self) -> None:
         for stream in self.streams:
-            stream.flush()
+            with contextlib.suppress(OSError):
+                stream.flush()
 
     def isatty(self) -> bool:
         return False
+
+
+@contextlib.contextmanager
+def _log_file(path: Path) -> Iterator[TextIO]:
+    """A log that a full disk does not turn into the error of its job."""
+    file = open(path, "w", encoding="utf-8")  # noqa: SIM115
+    try:
+        yield file
+    finally:
+        with contextlib.suppress(OSError):
+            file.close()
 
 
 @contextlib.contextmanager
@@ -60,7 +77,7 @@ def script(smk: Any) -> Iterator[logging.Logger]:
     path = Path(str(smk.log[0]))
     path.parent.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    with open(path, "w", encoding="utf-8") as file:
+    with _log_file(path) as file:
         tee = _Tee(sys.stderr, file)
         handler = logging.StreamHandler(tee)
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
@@ -77,7 +94,8 @@ def script(smk: Any) -> Iterator[logging.Logger]:
             import traceback
 
             # the traceback into the log, where a developer looks; the message on the terminal
-            traceback.print_exc(file=file)
+            with contextlib.suppress(OSError):
+                traceback.print_exc(file=file)
             log.error("%s failed: %s", smk.rule, err)
             raise
         finally:
@@ -104,26 +122,93 @@ def model_source(smk: Any) -> str:
 def model_files(smk: Any) -> list[str]:
     """What decides the numbers that a job's model gives: its weights and the code, for a fingerprint.
 
-    The digests of a model that was trained here, the folder of another one, or its hub id.
+    The digests of what is loaded: of a model that was trained here, or as `check_model` wrote them of
+    another one; the files themselves where nobody did. The same of its second stage, if it has one.
     """
-    named = [smk.input.get("weights") or model_source(smk)]
-    named += [smk.input.get(name) or [] for name in ("checked", "code")]
+    named = [smk.input.get("weights") or smk.input.get("checked") or _loaded(smk)]
+    if smk.params.get("upscaler"):
+        named.append(
+            smk.input.get("upscaler_weights")
+            or smk.input.get("upscaler_checked")
+            or _loaded_upscaler(smk)
+        )
+    named += [smk.input.get("code") or []]
     return [str(file) for one in named for file in ([one] if isinstance(one, str) else one)]
 
 
-def load_model(smk: Any) -> Denoiser:
-    """The denoiser of the job's model, from `input.model` and the sheet row in `params.model`."""
-    from verbatim.diffusion.load import load_denoiser
+def _loaded(smk: Any) -> list[str]:
+    """Paths of the files that are loaded of the job's model; its name alone where there is none to load.
+
+    A shard without prompts loads no model, so that a missing one is no reason to end it.
+    """
+    from verbatim.diffusion.load import find_model, list_files
+    from verbatim.models.hub import ModelFolderError
 
     row = smk.params.model
-    return load_denoiser(
-        model_source(smk),
-        row["family"],
-        device(),
-        row.get("dtype") or "float32",
-        row.get("revision") or None,
-        row.get("memory") or "full",
+    try:
+        folder = find_model(model_source(smk), row["family"], row.get("revision") or None)
+    except ModelFolderError:
+        return [model_source(smk)]
+    return [str(folder / name) for name in list_files(folder, row["family"])]
+
+
+def split_upscaler(row: Any) -> tuple[str, str | None, dict[str, Any]]:
+    """Source, revision and settings of a second stage, from `params.upscaler`."""
+    how = dict(row)
+    return str(how.pop("source")), how.pop("revision") or None, how
+
+
+def _find_upscaler(smk: Any) -> Path:
+    """The folder of the second stage of the job's model."""
+    from verbatim.diffusion.load_upscaler import find_upscaler
+
+    file, (source, revision, _) = smk.input.get("upscaler"), split_upscaler(smk.params.upscaler)
+    return find_upscaler(
+        str(Path(str(file)).parent) if file else source, smk.params.model["family"], revision
     )
+
+
+def _loaded_upscaler(smk: Any) -> list[str]:
+    """Paths of the files that are loaded of the second stage of the job's model."""
+    from verbatim.diffusion.load_upscaler import list_upscaler_files
+
+    folder = _find_upscaler(smk)
+    names = list_upscaler_files(folder, smk.params.model["family"])
+    return [str(folder / name) for name in names]
+
+
+def _load_upscaler(smk: Any, denoiser: Denoiser) -> None:
+    """Give the job's model the second stage that `params.upscaler` says."""
+    from verbatim.diffusion.load_upscaler import check_upscaler_digests, load_upscaler
+    from verbatim.diffusion.upscaling import UpscalerSettings
+
+    row, folder = smk.params.model, _find_upscaler(smk)
+    check_upscaler_digests(folder, row["family"], _digests(smk, "upscaler_"))
+    _, _, how = split_upscaler(smk.params.upscaler)
+    load_upscaler(
+        denoiser, folder, UpscalerSettings(**how), row["family"],
+        memory=row.get("memory") or "full",
+    )  # fmt: skip
+
+
+def load_model(smk: Any) -> Denoiser:
+    """The denoiser of the job's model, from `input.model` and the sheet row in `params.model`.
+
+    With its second stage where `params.upscaler` says one: for full generations, not for scores.
+    Raises ModelFolderError where its files are not those whose digests `weights` or `checked` has.
+    """
+    from verbatim.diffusion.load import check_digests, find_model, load_denoiser
+
+    row = smk.params.model
+    folder = find_model(model_source(smk), row["family"], row.get("revision") or None)
+    check_digests(folder, row["family"], _digests(smk))
+    denoiser = load_denoiser(
+        folder, row["family"], device(), row.get("dtype") or "float32",
+        memory=row.get("memory") or "full",
+    )  # fmt: skip
+    if smk.params.get("upscaler"):
+        _load_upscaler(smk, denoiser)
+    return denoiser
 
 
 def progress(
@@ -159,36 +244,18 @@ def progress(
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Write a text file, to a temporary name first, then moved into place."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
-
-
-def write_array(path: str | os.PathLike, array: Any) -> None:
-    """Write an .npy file without pickle, to a temporary name first."""
-    import numpy as np
-
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with open(part, "wb") as file:
-        np.save(file, array, allow_pickle=False)
-    os.replace(part, path)
+    """Write a text file, whole or not at all; a table (.csv, .tsv) gets a checksum, see `io.seals.checked`."""
+    if Path(path).suffix in (".csv", ".tsv"):
+        seals.write_table_text(path, text)
+    else:
+        atomic.write_text(path, text)
 
 
 @contextlib.contextmanager
 def scratch(output: str | os.PathLike) -> Iterator[Path]:
     """A folder for a job's intermediate files, beside its output; gone at the end, and so is a killed job's."""
-    folder = Path(f"{output}.scratch")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
+    with atomic.scratch_folder(f"{output}.scratch") as folder:
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class TrainingReport:
@@ -240,21 +307,24 @@ def write_digest(path: str | os.PathLike, folder: str | os.PathLike) -> None:
 
 
 def weights_digest(smk: Any) -> dict[str, str]:
-    """SHA-256 of each safetensors file of the job's model: from `input.weights`, or of its folder.
+    """SHA-256 of each file that is loaded of the job's model, by its path in the model's folder.
 
-    Empty for a hub id that is no folder: its revision in the sheet says which state it is.
+    From `input.weights` (weights of a model that was trained here) or `input.checked` (all files of
+    another one); empty for a job that has neither. Those of a second stage are named upscaler/...
     """
-    import hashlib
+    second = _digests(smk, "upscaler_") if smk.params.get("upscaler") else {}
+    return _digests(smk) | {f"upscaler/{name}": digest for name, digest in second.items()}
 
-    if file := smk.input.get("weights"):
+
+def _digests(smk: Any, stage: str = "") -> dict[str, str]:
+    """`weights_digest` of one stage; `stage`: what the names of the inputs begin with."""
+    if file := smk.input.get(f"{stage}weights"):
         lines = Path(str(file)).read_text("utf-8").splitlines()
         return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    found = {}
-    folder = Path(model_source(smk))
-    for path in sorted(folder.rglob("*.safetensors")) if folder.is_dir() else []:
-        with open(path, "rb") as data:
-            found[str(path.relative_to(folder))] = hashlib.file_digest(data, "sha256").hexdigest()
-    return found
+    if file := smk.input.get(f"{stage}checked"):
+        rows = [line.split("\t") for line in Path(str(file)).read_text("utf-8").splitlines()[1:]]
+        return {name: digest for name, _, digest in rows}
+    return {}
 
 
 def code_state(files: Sequence[str | os.PathLike], home: str | os.PathLike) -> dict[str, Any]:

@@ -17,6 +17,8 @@ import faiss
 import numpy as np
 import pandas as pd
 
+from verbatim.io.seals import DamagedError, SealedArray, check_file
+
 PAIRS_AT_ONCE = 16384  # pairs of vectors read together: 100 MB at 768 dimensions in float32
 IN_CACHE = 256
 KEEP_OPEN = 64  # maps at a time, each a file descriptor of the usual 1,024; `dedup.spill` has 500
@@ -43,13 +45,17 @@ def clone_to_gpu(index: Any) -> Any:
     return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, index)
 
 
-def open_part(path: str | os.PathLike, mapped: bool = True) -> Any:
+def open_part(path: str | os.PathLike, mapped: bool = True, check: bool = True) -> Any:
     """Open one faiss index, its lists mapped from disk where its kind can be (an index to be filled: not).
 
-    Raises SearchError if there is none or it is not an index of inner products.
+    check: whether to read all of it once and compare it with its checksums.
+
+    Raises SearchError if there is none or it is not an index of inner products, DamagedError if it is damaged.
     """
     if not os.path.exists(path):
         raise SearchError(f"{path}: no such index; run the rule build_index")
+    if check:
+        check_file(path)
     try:
         index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP if mapped else 0)
     except RuntimeError as err:
@@ -76,6 +82,7 @@ class PartedIndex:
         if not paths:
             raise SearchError("no part of an index; run the rule build_index")
         self.paths, self.gpu = [str(path) for path in paths], gpu
+        self._checked: set[str] = set()
         for path in self.paths:
             if not os.path.exists(path):
                 raise SearchError(f"{path}: no such index; run the rule build_index")
@@ -86,7 +93,8 @@ class PartedIndex:
         """One stays open, so that an index of one part is opened once."""
         if self._path != path:
             self._path, self._part = "", None  # closed before the next is opened
-            part = open_part(path)
+            part = open_part(path, check=path not in self._checked)
+            self._checked.add(path)
             self._path, self._part = path, clone_to_gpu(part) if self.gpu else part
         return self._part
 
@@ -171,7 +179,7 @@ class MappedArrays(Sequence[np.ndarray]):
 
     def __init__(self, files: Sequence[str | os.PathLike]):
         self.files = [str(f) for f in files]
-        self._maps: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._maps: OrderedDict[int, SealedArray] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self.files)
@@ -183,9 +191,13 @@ class MappedArrays(Sequence[np.ndarray]):
     def __getitem__(self, number: slice) -> Sequence[np.ndarray]: ...
 
     def __getitem__(self, number: int | slice) -> np.ndarray | Sequence[np.ndarray]:
-        """Raises SearchError if the file cannot be read as an array."""
+        """A whole array, checked; raises SearchError if the file cannot be read as one, DamagedError."""
         if isinstance(number, slice):
             return MappedArrays(self.files[number])
+        return self.open(number)[:]
+
+    def open(self, number: int) -> SealedArray:
+        """An array whose rows are checked as they are taken; raises SearchError if it cannot be read as one."""
         path = self.files[number]  # past the end: IndexError, which ends a loop
         if number in self._maps:
             self._maps.move_to_end(number)
@@ -193,8 +205,10 @@ class MappedArrays(Sequence[np.ndarray]):
             while len(self._maps) >= KEEP_OPEN:
                 self._maps.popitem(last=False)
             try:
-                self._maps[number] = np.load(path, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError) as err:
+                self._maps[number] = SealedArray(path)
+            except DamagedError:
+                raise
+            except (OSError, ValueError, EOFError) as err:
                 raise SearchError(f"{path}: not readable as an array ({err})") from err
         return self._maps[number]
 
@@ -225,8 +239,8 @@ class Embeddings:
         return cls(list(manifest["embeddings"]), list(manifest["first_row"]))
 
     def shard(self, number: int) -> np.ndarray:
-        """One file's embeddings, mapped."""
-        return self._arrays[number]
+        """One file's embeddings, mapped; unchecked, for its shape and type."""
+        return self._arrays.open(number).array
 
     @cached_property
     def n_rows(self) -> int:
@@ -251,7 +265,7 @@ class Embeddings:
         highs = np.searchsorted(wanted, ends)
         for number in np.flatnonzero(highs > lows):
             part = slice(lows[number], highs[number])
-            out[part] = self.shard(int(number))[wanted[part] - self._first[number]]
+            out[part] = self._arrays.open(int(number))[wanted[part] - self._first[number]]
         return out[back]
 
     def cosines(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:

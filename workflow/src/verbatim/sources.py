@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from verbatim.authors import AuthorsError, check_labels
 from verbatim.configuration import ConfigError, needed_models
+from verbatim.io.user_tables import CAPTIONS, UserTableError, check_columns
+from verbatim.models import hub
+from verbatim.models.files import CLIP_CONFIG, CLIP_WEIGHTS, TOKENIZER, file_state, listing_state
+from verbatim.models.hub import COMMIT, HUB_ID
 
-HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
-COMMIT = re.compile(r"[0-9a-f]{40}")
+CLIP_FILES = ("*.json", "*.txt", CLIP_WEIGHTS)  # what is loaded of a CLIP
 
 
 def hub_folder(config: dict[str, Any]) -> Path:
     """Where hub ids are looked up: `hub_cache`, or what the hub library would take."""
-    if config["hub_cache"]:
-        return Path(config["hub_cache"])
-    home = os.environ.get("HF_HOME") or str(Path.home() / ".cache" / "huggingface")
-    return Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub")
+    return Path(config["hub_cache"]) if config["hub_cache"] else hub.cache_folder()
 
 
 def use_cache(config: dict[str, Any]) -> None:
@@ -36,17 +37,17 @@ def use_cache(config: dict[str, Any]) -> None:
 def check_revisions(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.DataFrame) -> None:
     """Refuse a hub id without its commit: a name alone is another model tomorrow.
 
-    Only for models that the selected ones need. A source that is a folder here needs none.
+    Only for models that the selected ones need, and their upscalers. A folder here needs none.
     Raises ConfigError naming every row, and the command that says the commit.
     """
     problems = []
-    for row in needed_models(sheet, selected).to_dict("records"):
-        source, revision = row["source"], row["revision"]
-        hub_id = (
-            HUB_ID.fullmatch(source) and not Path(source).is_dir() and row["family"] != "images"
-        )
-        if hub_id and not COMMIT.fullmatch(revision):
-            found = f"has the revision {revision!r}" if revision else "has no revision"
+    needed = needed_models(sheet, selected)
+    for row in needed[needed["family"] != "images"].to_dict("records"):
+        for column, where in (("source", "revision"), ("upscaler", "upscaler_revision")):
+            source, revision = row[column], row[where]
+            if not HUB_ID.fullmatch(source) or Path(source).is_dir() or COMMIT.fullmatch(revision):
+                continue
+            found = f"has the {where} {revision!r}" if revision else f"has no {where}"
             problems.append(
                 f"{config['models']}: {row['model']}: {source!r} is no folder here, and as a hub id it "
                 f"{found}; write its commit (40 hexadecimal digits) there: git ls-remote "
@@ -70,15 +71,29 @@ def clip_folder(config: dict[str, Any]) -> str:
             f"config: inputs.clip is {folder!r}: after @ a commit of 40 hexadecimal digits is needed; "
             f"git ls-remote https://huggingface.co/{name} HEAD"
         )
-    cache = hub_folder(config)
-    snapshot = cache / f"models--{name.replace('/', '--')}" / "snapshots" / commit
-    if not snapshot.is_dir():
+    try:
+        return str(hub.find_snapshot(name, commit, hub_folder(config), CLIP_FILES))
+    except hub.ModelFolderError as err:
         raise ConfigError(
-            f"config: inputs.clip is {folder!r}, which is not in the hub cache {cache}; name a folder, or "
-            f'fetch it: hf download {name} --revision {commit} --cache-dir {cache} --include "*.json" '
-            '"*.txt" "open_clip_model.safetensors"'
-        )
-    return str(snapshot)
+            f"config: inputs.clip is {folder!r}, which is not in the hub cache: name a folder, or {err}"
+        ) from err
+
+
+def clip_state(folder: str | Path) -> str:
+    """Which files of a CLIP folder would be loaded now, its tokenizer's among them: see `file_state`."""
+    folder = Path(folder)
+    names = (CLIP_CONFIG, CLIP_WEIGHTS, *TOKENIZER)
+    return file_state(folder, [name for name in names if (folder / name).is_file()])
+
+
+def files_state(files: Iterable[str | Path]) -> str:
+    """Which files these are now, links followed: see `file_state`."""
+    return file_state(Path(), [str(file) for file in files])
+
+
+def images_state(manifest: str | Path) -> str:
+    """Names, sizes and times of all images of a closed system, which lie beside its manifest."""
+    return listing_state(Path(manifest).parent)
 
 
 def check_lists(config: dict[str, Any], sheet: pd.DataFrame) -> None:
@@ -87,17 +102,25 @@ def check_lists(config: dict[str, Any], sheet: pd.DataFrame) -> None:
     Raises ConfigError naming every key and the cure.
     """
     problems = []
-    file = config["dedup"]["prompt_list"]
-    if file and not Path(file).is_file():
-        problems.append(f"config: dedup.prompt_list is {file!r}: no such file; correct or empty it")
+    lists = {"dedup.prompt_list": config["dedup"]["prompt_list"]}
+    if config["inputs"]["extra_prompts"] != "world":
+        lists["inputs.extra_prompts"] = config["inputs"]["extra_prompts"]
+    for key, file in lists.items():
+        if file:
+            try:
+                check_columns(file, CAPTIONS, ["caption"])
+            except UserTableError as err:
+                problems.append(f"config: {key} is {file!r}: {err}; correct or empty it")
     for model, path in config["labels"]["authors"].items():
         if model not in sheet.index:
             problems.append(
                 f"config: labels.authors has {model!r}, which is no row of {config['models']}; rows: "
                 + ", ".join(sheet.index)
             )
-        if not Path(path).is_file():
-            problems.append(f"config: labels.authors.{model} is {path!r}: no such file; correct it")
+        try:
+            check_labels(path)
+        except AuthorsError as err:
+            problems.append(f"config: labels.authors.{model} is {path!r}: {err}")
     problems += [
         f"{config['models']}: {model} has the candidates 'authors', but labels.authors in the config "
         f"has no {model!r}; name the file of their labels there"

@@ -16,7 +16,19 @@ from pathlib import Path
 SRC = Path(__file__).resolve().parents[2]
 # Modules that move data, log or check, and change no number: an edit of them reruns nothing.
 CHANGES_NO_NUMBER = frozenset(
-    {"config/code", "configuration", "parts", "pictures", "records", "runtime"}
+    {
+        "config/code",
+        "configuration",
+        "io/atomic",
+        "io/locks",
+        "io/missing",
+        "io/parquet",
+        "io/seals",
+        "parts",
+        "pictures",
+        "records",
+        "runtime",
+    }
 )
 
 

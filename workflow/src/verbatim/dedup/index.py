@@ -17,6 +17,8 @@ import faiss
 import numpy as np
 
 from verbatim.dedup import DedupError
+from verbatim.io.atomic import new_file
+from verbatim.io.seals import seal_file
 from verbatim.search import Embeddings, clone_to_gpu
 
 
@@ -130,6 +132,7 @@ def fill_index(index: Any, embeddings: Embeddings, parts: Iterable[np.ndarray], 
 
 
 def write_index(index: Any, path: str | os.PathLike) -> None:
-    """Write a faiss index, to a temporary name first, then moved into place."""
-    faiss.write_index(index, f"{path}.part")
-    os.replace(f"{path}.part", path)
+    """Write a faiss index, sealed (see `io.seals`); whole or not at all."""
+    with new_file(path) as temporary:
+        faiss.write_index(index, str(temporary))
+        seal_file(temporary)

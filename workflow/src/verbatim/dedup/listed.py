@@ -7,19 +7,16 @@ columns caption and url, with repeated rows.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from verbatim.dedup import DedupError
-from verbatim.dedup.prompts import CAPTION_COLUMNS
+from verbatim.io.user_tables import CAPTIONS, UserTableError, read_user_table
 from verbatim.records import prompt_id
 
-CURE = "dedup.prompt_list must be a .parquet or .csv file of captions, or empty"
+CURE = "dedup.prompt_list must be a .csv, .tsv, .jsonl, .parquet or .txt file of captions, or empty"
 
 
 class PromptList(NamedTuple):
@@ -33,7 +30,7 @@ class PromptList(NamedTuple):
 def read_prompt_list(
     path: str | os.PathLike, n_prompts: int, caption_chars: tuple[int, int]
 ) -> PromptList:
-    """The first `n_prompts` captions of a Parquet or CSV list, each once, with their urls.
+    """The first `n_prompts` captions of a list, each once, with their urls.
 
     Parameters
     ----------
@@ -45,49 +42,22 @@ def read_prompt_list(
     Raises
     ------
     DedupError
-        Naming the file: it cannot be read, has no captions column, or its captions or urls are no text,
-        or no prompt is left.
+        Naming the file: it cannot be read, has no captions column, a url begins with a space, or no prompt is left.
     """
-    path = Path(path)
     try:
-        if path.suffix == ".parquet":
-            names = pq.read_schema(path).names
-        elif path.suffix == ".csv":
-            names = list(pd.read_csv(path, nrows=0, encoding="utf-8-sig").columns)
-        else:
-            raise DedupError(f"{path}: {CURE}")
-        by_name = {str(name).lower(): name for name in names}
-        caption = next((by_name[n] for n in CAPTION_COLUMNS if n in by_name), None)
-        if caption is None:
-            raise DedupError(
-                f"{path}: no column {' or '.join(CAPTION_COLUMNS)}, it has {names}; {CURE}"
-            )
-        columns = [caption] + ([by_name["url"]] if "url" in by_name else [])
-        if path.suffix == ".parquet":
-            frame = pq.read_table(path, columns=columns).to_pandas()[columns]
-        else:
-            frame = pd.read_csv(
-                path, usecols=columns, dtype=str, keep_default_na=False, encoding="utf-8-sig"
-            )[columns]
-    except FileNotFoundError as err:
-        raise DedupError(f"{path}: no such file; {CURE}") from err
-    except (
-        pa.ArrowInvalid,
-        OSError,
-        UnicodeDecodeError,
-        pd.errors.ParserError,
-        pd.errors.EmptyDataError,
-    ) as err:
-        raise DedupError(f"{path}: cannot be read ({err}); {CURE}") from err
-    frame.columns = ["caption", "url"][: len(columns)]
-    frame = frame.reset_index(drop=True)
-    for name in frame.columns:
-        known = frame[name].notna()
-        if not frame.loc[known, name].map(lambda value: isinstance(value, str)).all():
-            raise DedupError(f"{path}: column {name!r} is {frame[name].dtype}, not text; {CURE}")
+        table = read_user_table(path, CAPTIONS, ["caption"], lines_of="caption")
+    except UserTableError as err:
+        raise DedupError(f"{err}. {CURE}") from err
+    frame = table.frame
     if "url" not in frame:
         frame["url"] = ""
     frame["url"] = frame["url"].fillna("")
+    cut = np.flatnonzero(frame["url"].str.match(r"\s"))
+    if len(cut):
+        raise DedupError(
+            f"{table.where(cut[0])}: the url is {frame['url'][cut[0]]!r}, which begins with a space: the caption before it "
+            "holds a comma and must stand in quotes"
+        )
     length = frame["caption"].fillna("").str.strip().str.len()
     usable = frame[length.between(max(1, caption_chars[0]), caption_chars[1])]
     once = usable.drop_duplicates("caption")

@@ -20,14 +20,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from verbatim.dedup import DedupError
 from verbatim.dedup.spill import Buckets, count_buckets, spread
+from verbatim.io.user_tables import CAPTIONS, UserTableError, read_user_table
 from verbatim.records import prompt_id
 
-CAPTION_COLUMNS = ("caption", "prompt", "text")
+EXTRA = {"caption": CAPTIONS["caption"]}
 ROW_COLUMNS = {"key": "uint64", "row": "int64", "cluster": "int64", "cluster_size": "int32"}
 RANKED = ["key", "row", "cluster", "cluster_size", "caption_count", "own_count"]
 
@@ -202,50 +201,25 @@ def select_prompts(
 
 
 def read_extra_prompts(path: str | os.PathLike, caption_chars: tuple[int, int]) -> list[str]:
-    """Captions of a Parquet or CSV file (column caption, prompt or text) or of a text file (one a line).
+    """Captions of a table (column caption, prompt or text) or of a text file (one a line).
 
     Raises DedupError, naming file and line or row, if the file cannot be read or a caption does not have
     between `caption_chars` characters: a user's own list is not thinned out in silence.
     """
-    path = Path(path)
     shortest, longest = max(1, caption_chars[0]), caption_chars[1]
-    cure = (
-        "inputs.extra_prompts must be a .parquet, .csv or .txt file of captions, `world`, or empty"
-    )
     try:
-        if path.suffix == ".txt":
-            lines = path.read_bytes().decode("utf-8-sig").split("\n")
-            captions = [line.rstrip("\r") for line in lines if line.strip()]
-        elif path.suffix in (".parquet", ".csv"):
-            if path.suffix == ".parquet":
-                frame = pq.read_table(path).to_pandas()
-            else:
-                frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-            by_name = {str(name).lower(): name for name in frame.columns}
-            name = next((by_name[n] for n in CAPTION_COLUMNS if n in by_name), None)
-            if name is None:
-                raise DedupError(f"{path}: no column {' or '.join(CAPTION_COLUMNS)}; {cure}")
-            captions = list(frame[name])
-        else:
-            raise DedupError(f"{path}: {cure}")
-    except FileNotFoundError as err:
-        raise DedupError(f"{path}: no such file; {cure}") from err
-    except (
-        pa.ArrowInvalid,
-        UnicodeDecodeError,
-        pd.errors.ParserError,
-        pd.errors.EmptyDataError,
-    ) as err:
-        raise DedupError(f"{path}: cannot be read ({err}); {cure}") from err
-    for number, caption in enumerate(captions):
-        if not isinstance(caption, str) or not shortest <= len(caption.strip()) <= longest:
-            shown = (
-                caption
-                if not isinstance(caption, str) or len(caption) < 60
-                else caption[:60] + "..."
-            )
+        table = read_user_table(path, EXTRA, ["caption"], lines_of="caption")
+    except UserTableError as err:
+        raise DedupError(
+            f"inputs.extra_prompts: {err}. It must be a .csv, .tsv, .jsonl, .parquet or .txt file of captions, "
+            "`world`, or empty"
+        ) from err
+    captions: list[str] = table.frame["caption"].tolist()
+    for i, caption in enumerate(captions):
+        if caption is None or not shortest <= len(caption.strip()) <= longest:
+            shown = caption if caption is None or len(caption) < 60 else caption[:60] + "..."
             raise DedupError(
-                f"{path}: caption {number} ({shown!r}) must be text of {shortest} to {longest} characters "
+                f"{table.where(i)}: the caption {shown!r} must be text of {shortest} to {longest} characters "
                 "(dedup.min_caption_chars, dedup.max_caption_chars)"
             )
     return captions

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from verbatim.compare import pair_rmse
 from verbatim.images import resize
 from verbatim.templates import template_mask
 
@@ -50,8 +51,7 @@ def compare_pictures(a: np.ndarray, b: np.ndarray, settings: RegionSettings) -> 
     """
     mask = template_mask(a, b, settings.difference, settings.erode, settings.dilate)
     _, regions = ndimage.label(~mask, np.ones((3, 3), dtype=int))
-    difference = a.astype(np.float64) - b
-    distance = float(np.sqrt((difference**2).mean()))
+    distance = float(pair_rmse(a[None], b[None])[0])
     shared = float(mask.mean())
     template = (
         settings.low < distance < settings.high and regions == 1 and shared >= settings.min_shared

@@ -12,17 +12,24 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
+
+if TYPE_CHECKING:
+    from verbatim.diffusion.upscaling import Upscaler
 
 Network = TypeVar("Network", bound=Any)
 
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 
 
-# ASSUME: a caption in a hundred may overflow by itself (half precision); if more do, the network is broken
+# ASSUME: a caption in a hundred may overflow by itself (half precision); if more do, the network is broken. One rule for
+# scores, one-step images, full generations and the study
 MOST_BROKEN = 0.01
+
+# why a generation is missing, for tables and archives
+NOT_FINITE = "the network gave numbers that are not finite; in float32 its decoder gave none either"
 
 
 class NetworkError(ValueError):
@@ -37,7 +44,7 @@ def _cure(dtype: object) -> str:
     return f"in {name}; set this model's dtype to float32"
 
 
-def check_broken(broken: int, captions: int, dtype: object) -> None:
+def check_broken(broken: int, captions: int, dtype: object, what: str = "captions") -> None:
     """Raises NetworkError if so many captions without a finite number mean that the network is broken.
 
     One is none too many, in however short a list; else `MOST_BROKEN` of all may be.
@@ -46,10 +53,11 @@ def check_broken(broken: int, captions: int, dtype: object) -> None:
     ----------
     broken : those without. captions : all that the job has, done or not.
     dtype : of the network, for the message.
+    what : is counted, for the message: captions of scores, `generations` of a job that makes these.
     """
     if broken > max(1, MOST_BROKEN * captions):
         raise NetworkError(
-            f"{broken:,} of {captions:,} captions gave no finite number, more than "
+            f"{broken:,} of {captions:,} {what} gave no finite number, more than "
             f"{MOST_BROKEN:.0%}: the network itself is broken {_cure(dtype)}"
         )
 
@@ -109,6 +117,9 @@ class Denoiser(ABC):
     sigmas : noise level of each trained timestep, (T,) float64, rising.
     shape : (channels, height, width) of what is denoised: a latent, or a picture itself.
     size : height and width of a decoded picture, pixels.
+    tokens : to which captions are padded or cut before they are encoded.
+    upscaler : what enlarges full generations, of a family with a second stage; None for others.
+        One-step scores and pictures are of this model alone.
     rows : network rows spent so far by `predict`, both halves of a guided step counted.
     device : where the network is.
     """
@@ -116,8 +127,10 @@ class Denoiser(ABC):
     sigmas: torch.Tensor
     shape: tuple[int, int, int]
     size: int
+    tokens: int
     rows: int
     device: torch.device
+    upscaler: Upscaler | None = None
 
     def __init__(
         self,
@@ -150,6 +163,11 @@ class Denoiser(ABC):
         for network in self._networks:
             network.to("cpu" if offload else self.device)
 
+    @property
+    def networks(self) -> list[Any]:
+        """The networks that `place` was given."""
+        return list(self._networks)
+
     def here(self, network: Network) -> Network:
         """`network`, on the device; an adapter calls each network through it.
 
@@ -160,6 +178,16 @@ class Denoiser(ABC):
             for other in self._networks:
                 other.to(self.device if other is network else "cpu")
         return network
+
+    @property
+    def full_size(self) -> int:
+        """Height and width of a full generation, pixels: the upscaler's, where there is one."""
+        return self.upscaler.size if self.upscaler else self.size
+
+    @property
+    def full_rows(self) -> int:
+        """Network rows spent so far, the upscaler's counted."""
+        return self.rows + (self.upscaler.rows if self.upscaler else 0)
 
     @property
     def sigma_max(self) -> float:
@@ -185,6 +213,10 @@ class Denoiser(ABC):
     @abstractmethod
     def decode(self, x0: torch.Tensor) -> torch.Tensor:
         """Clean samples (n, *shape) as pictures (n, 3, size, size), float32 in [0, 1], RGB."""
+
+    def decode_in_float32(self, x0: torch.Tensor) -> torch.Tensor:
+        """As `decode`, with the network that decodes, if there is one, in float32: half precision may overflow."""
+        return self.decode(x0)
 
     def threshold(self, x0: torch.Tensor) -> torch.Tensor:
         """What the family does to a guided estimate of x0 while sampling; nothing by default."""

@@ -65,8 +65,23 @@ class LatentDenoiser(Denoiser):
         out: torch.Tensor = unet(x, t, encoder_hidden_states=cond.states, return_dict=False)[0]
         return out
 
-    @torch.no_grad()
     def decode(self, x0: torch.Tensor) -> torch.Tensor:
-        z = (x0.to(self.device, torch.float32) / self.scale + self.shift).to(self.dtype)
+        return self._decode(x0, self.dtype)
+
+    def decode_in_float32(self, x0: torch.Tensor) -> torch.Tensor:
+        if self.dtype == torch.float32:
+            return self.decode(x0)
+        # torch's own `to`: diffusers' warns at each call
+        torch.nn.Module.to(self.vae, torch.float32)
+        try:
+            return self._decode(x0, torch.float32)
+        finally:
+            torch.nn.Module.to(
+                self.vae, self.dtype
+            )  # its weights are of this type: nothing is lost
+
+    @torch.no_grad()
+    def _decode(self, x0: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        z = (x0.to(self.device, torch.float32) / self.scale + self.shift).to(dtype)
         picture: torch.Tensor = self.here(self.vae).decode(z, return_dict=False)[0]
         return (picture.float() / 2 + 0.5).clamp(0.0, 1.0)

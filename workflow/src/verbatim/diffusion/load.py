@@ -7,15 +7,20 @@ I). Nothing else in the library asks what family a model is of.
 
 from __future__ import annotations
 
-import importlib
 import os
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verbatim.diffusion import folders
-from verbatim.diffusion.folders import ModelFolderError, find_folder, read_json
+from verbatim.diffusion.folders import find_folder
+from verbatim.io import seals
+from verbatim.models import files as model_files
+from verbatim.models import schedule
+from verbatim.models.files import link_part, read_json
+from verbatim.models.hub import ModelFolderError, cure_of
 
 if TYPE_CHECKING:
     from verbatim.diffusion.denoiser import Denoiser
@@ -35,6 +40,7 @@ class Family:
     vocabulary : files of a tokenizer, one of which must be there.
     build : (folder, the loaded networks and tokenizers, settings that every Denoiser takes, the
         scheduler's config) -> Denoiser. It raises ModelFolderError where parts do not fit.
+    schedulers : components that are schedulers, of which the config alone is read.
     """
 
     pipeline: str
@@ -42,18 +48,30 @@ class Family:
     networks: Mapping[str, str]
     vocabulary: tuple[str, ...]
     build: Callable[[Path, dict[str, Any], dict[str, Any], dict[str, Any]], Denoiser]
+    schedulers: tuple[str, ...] = ("scheduler",)
 
     @property
     def components(self) -> list[str]:
-        return [*self.tokenizer, *self.networks, "scheduler"]
+        return [*self.tokenizer, *self.networks, *self.schedulers]
 
     @property
     def weights(self) -> dict[str, str]:
         """Stem of the weights' file of each network."""
         return {part: folders.STEMS[kind.split(".")[0]] for part, kind in self.networks.items()}
 
+    @property
+    def includes(self) -> tuple[str, ...]:
+        """Patterns of the files that are needed, for the command that fetches them."""
+        kinds: dict[str, tuple[str, ...]] = dict.fromkeys(self.networks, ("json", "safetensors"))
+        kinds |= {part: ("json", "txt", "model") for part in self.tokenizer}
+        kinds |= {part: ("json",) for part in self.schedulers}
+        return (
+            "model_index.json",
+            *(f"{part}/*.{kind}" for part, some in sorted(kinds.items()) for kind in some),
+        )
 
-def _family(folder: Path, family: str) -> Family:
+
+def _family(folder: object, family: str) -> Family:
     if family not in FAMILIES:
         raise ModelFolderError(
             f"{folder}: family {family!r} cannot be run here; families: {', '.join(FAMILIES)}"
@@ -61,15 +79,91 @@ def _family(folder: Path, family: str) -> Family:
     return FAMILIES[family]
 
 
+def find_model(
+    folder_or_id: str | os.PathLike[str], family: str, revision: str | None = None
+) -> Path:
+    """The folder of a model of a family, as `folders.find_folder`."""
+    return find_folder(folder_or_id, revision, _family(folder_or_id, family).includes)
+
+
+def list_files(folder: Path, family: str) -> list[str]:
+    """The files of a model that are loaded, and no other, as paths in its folder.
+
+    Raises ModelFolderError naming the first that is missing.
+    """
+    kind = _family(folder, family)
+    return model_files.loaded_files(folder, kind.components, kind.weights)
+
+
+def model_state(source: str, family: str, revision: str | None = None) -> str:
+    """Digest of which files would be loaded now (`files.file_state`); of the message where none can be.
+
+    Cheap and without any library of models, for the rules: exchanged weights rerun what depends on them.
+    """
+    try:
+        folder = find_model(source, family, revision)
+        return model_files.file_state(folder, list_files(folder, family))
+    except (ModelFolderError, OSError) as err:
+        return str(err)
+
+
+def check_digests(folder: Path, family: str, digests: Mapping[str, str]) -> None:
+    """Refuse a model whose files are no longer those that were checked: weights exchanged since.
+
+    digests : path in the folder -> SHA-256, as `check_model` wrote them of all files, or as a training
+        wrote them of its weights. Empty: nothing is known, and nothing is checked.
+    """
+    check_names(folder, list_files(folder, family) if digests else [], digests)
+
+
+def check_names(folder: Path, names: Iterable[str], digests: Mapping[str, str]) -> None:
+    """`check_digests` of these files of a folder: of all that have a digest, and of all weights."""
+    known = [name for name in names if name.endswith(".safetensors")]
+    known = sorted({*digests, *known}) if digests else []
+    for name in known:
+        path = folder / name
+        if name not in digests or not path.is_file() or model_files.digest(path) != digests[name]:
+            raise ModelFolderError(
+                f"{folder}: {name} is not the file that was there when the model was checked or trained; "
+                "run again (a model that was trained here: delete its folder first)"
+            )
+
+
 def check_folder(folder: Path, family: str) -> None:
     """Refuse, by name and before any weight is read, a folder that cannot be or must not be loaded.
 
-    Raises ModelFolderError for: another pipeline than the family's, a missing component or file,
-    weights that are pickles, a weights index that points elsewhere, code to be run from the folder.
+    It is what `load_denoiser` does but for the weights' numbers: the networks are built of their configs
+    and held against the headers of their weights, the tokenizer and the schedule are read, and all is put
+    together, so whatever loading refuses of a folder is refused here.
+
+    Raises
+    ------
+    ModelFolderError : another pipeline than the family's; a missing, broken or unfitting file, key or
+        weight; pickles alone; an index that points elsewhere; code to be run from the folder.
     """
-    kind = _family(folder, family)
-    folders.check_pipeline(folder, family, {name: f.pipeline for name, f in FAMILIES.items()})
-    folders.check_components(folder, kind.components, kind.weights)
+    import torch
+
+    from verbatim.diffusion.denoiser import Condition
+
+    denoiser, (text, *_) = assemble(folder, family, None, "meta")
+    states = torch.empty(1, denoiser.tokens, text.config.hidden_size, device="meta")
+    # shapes alone: what a forward pass refuses (a network that wants a class, a size, another width)
+    try:
+        with torch.no_grad():
+            x = torch.empty(1, *denoiser.shape, device="meta")
+            x = denoiser.predict(x, 1.0, Condition(states))
+            picture = denoiser.decode(x)
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as err:
+        first = (str(err).strip().splitlines() or [type(err).__name__])[0]
+        raise ModelFolderError(
+            f"{folder}: its networks do not run on what they are given ({first}); the folder mixes two "
+            f"models, or is of another kind than family {family!r}: {cure_of(folder)}"
+        ) from err
+    if tuple(picture.shape) != (1, 3, denoiser.size, denoiser.size):
+        raise ModelFolderError(
+            f"{folder}: an image comes out as {tuple(picture.shape)}, not (1, 3, {denoiser.size}, "
+            f"{denoiser.size}); the folder mixes two models: {cure_of(folder)}"
+        )
 
 
 def load_denoiser(
@@ -99,6 +193,7 @@ def load_denoiser(
     Raises
     ------
     ModelFolderError : see `check_folder`; also broken, missing or unfitting weights.
+    DamagedError : a file of a model that was trained here is not what was written.
     """
     for word, known in ((dtype, DTYPES), (memory, MEMORY)):
         if word not in known:
@@ -106,8 +201,8 @@ def load_denoiser(
             raise ModelFolderError(
                 f"{folder_or_id}: {name} {word!r} is unknown; {', '.join(known)}"
             )
-    folder = find_folder(folder_or_id, revision)
-    check_folder(folder, family)
+    folder = find_model(folder_or_id, family, revision)
+    seals.check_folder(folder)
 
     import torch
 
@@ -116,104 +211,84 @@ def load_denoiser(
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
 
-    kind = FAMILIES[family]
-    config = read_json(folder, "scheduler/scheduler_config.json", "")
-    settings: dict[str, Any] = {
-        "betas": _betas(folder, config),
-        "prediction_type": config.get("prediction_type", "epsilon"),
-        "device": device,
-        "dtype": getattr(torch, dtype),
-    }
-    parts = {part: _load_tokenizer(folder, part, kind) for part in kind.tokenizer}
-    for part, full_name in kind.networks.items():
-        model = _load_network(folder, part, full_name, kind.weights[part], settings["dtype"])
-        parts[part] = model.eval().requires_grad_(False)
-        if memory != "full":
-            _slice(parts[part])
-    denoiser = kind.build(folder, parts, settings, config)
-    denoiser.place([parts[part] for part in kind.networks], offload=memory == "offload")
+    denoiser, networks = assemble(folder, family, getattr(torch, dtype), device)
+    if memory != "full":
+        for network in networks:
+            slice_attention(network)
+    denoiser.place(networks, offload=memory == "offload")
     return denoiser
 
 
-def _slice(model: Any) -> None:
+def assemble(
+    folder: Path, family: str, dtype: Any, device: str = "cpu"
+) -> tuple[Denoiser, list[Any]]:
+    """The denoiser and its networks, not yet placed; with dtype None on "meta", without weights."""
+    import torch
+
+    from verbatim.models.weights import check_network, load_network
+
+    kind = _family(folder, family)
+    folders.check_pipeline(folder, family, {name: f.pipeline for name, f in FAMILIES.items()})
+    folders.check_components(folder, kind.components)
+    list_files(folder, family)  # what is missing is named before anything is built
+    config = read_json(folder, schedule.NAME, "")
+    settings: dict[str, Any] = {
+        "betas": schedule.read_betas(folder, config),
+        "prediction_type": schedule.read_prediction_type(folder, config),
+        "device": device,
+        "dtype": dtype or torch.float32,
+    }
+    parts = {part: _load_tokenizer(folder, part, kind) for part in kind.tokenizer}
+    for part, full_name in kind.networks.items():
+        chosen = model_files.part_files(folder, part, kind.weights[part])
+        if dtype is None:
+            parts[part] = check_network(folder, part, full_name, chosen)
+        else:
+            parts[part] = load_network(folder, part, full_name, chosen, dtype)
+    denoiser = kind.build(folder, parts, settings, config)
+    return denoiser, [parts[part] for part in kind.networks]
+
+
+def slice_attention(model: Any) -> None:
     """Attention in slices, pictures decoded one at a time: slower, in less memory, the same answer."""
     for name in ("set_attention_slice", "enable_slicing"):
         if hasattr(model, name):
             getattr(model, name)()
 
 
-def _betas(folder: Path, config: dict[str, Any]) -> Any:
-    """Noise schedule of a scheduler's config, whichever of diffusers' samplers wrote it."""
-    from diffusers import DDPMScheduler
-
-    keys = (
-        "num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas",
-        "rescale_betas_zero_snr",
-    )  # fmt: skip
-    if "FlowMatch" in str(config.get("_class_name", "")):
-        raise ModelFolderError(
-            f"{folder}: scheduler/scheduler_config.json is a flow-matching one, which has no betas; "
-            "use a model of Stable Diffusion 1 or 2, or DeepFloyd IF"
-        )
-    try:
-        return DDPMScheduler(**{key: config[key] for key in keys if key in config}).betas
-    except (NotImplementedError, TypeError, ValueError) as err:
-        raise ModelFolderError(
-            f"{folder}: scheduler/scheduler_config.json has no noise schedule known here ({err}); "
-            "known: linear, scaled_linear, squaredcos_cap_v2, sigmoid, trained_betas"
-        ) from err
-
-
-def _class(full_name: str) -> Any:
-    library, name = full_name.split(".")
-    return getattr(importlib.import_module(library), name)
-
-
 def _load_tokenizer(folder: Path, part: str, kind: Family) -> Any:
-    files = {file.name for file in (folder / part).iterdir()}
-    if not files & set(kind.vocabulary):
-        raise ModelFolderError(
-            f"{folder}: {part}/ has neither {' nor '.join(kind.vocabulary)}; fetch it again"
-        )
-    try:
-        if "spiece.model" in files and "tokenizer.json" not in files:
-            from verbatim.diffusion.sentencepiece import read_t5_tokenizer
+    from verbatim.models.weights import load_class
 
-            return read_t5_tokenizer(folder / part)
-        return _class(kind.tokenizer[part]).from_pretrained(
-            str(folder / part), local_files_only=True
-        )
-    except Exception as err:  # transformers raises many kinds for broken files
-        raise ModelFolderError(f"{folder}: {part}/ is broken ({err}); fetch it again") from err
-
-
-def _load_network(folder: Path, part: str, full_name: str, stem: str, number: Any) -> Any:
-    """One network of the pipeline, refused if any of its weights is missing or does not fit."""
-    library, name = full_name.split(".")
-    asked = {"dtype" if library == "transformers" else "torch_dtype": number}
-    try:
-        model, report = _class(full_name).from_pretrained(
-            str(folder / part),
-            variant=folders.weights_variant(folder, part, stem),
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-            **asked,
-        )
-    except Exception as err:  # both libraries raise many kinds for broken files
-        first = (str(err).strip().splitlines() or [type(err).__name__])[0]
+    chosen = model_files.part_files(folder, part, None)
+    if not set(chosen) & set(kind.vocabulary):
         raise ModelFolderError(
-            f"{folder}: {part}/ cannot be loaded as {name} ({first}); fetch it again or "
-            "train the model again"
-        ) from err
-    # a weight that is missing would silently be random
-    missing = sorted(str(key) for key in report["missing_keys"])
-    if missing:
-        raise ModelFolderError(
-            f"{folder}: {part}/ lacks {len(missing)} weights, {missing[0]} first; fetch it again or "
-            "train the model again"
+            f"{folder}: {part}/ has neither {' nor '.join(kind.vocabulary)}; {cure_of(folder, kind.includes)}"
         )
-    return model
+    if {"vocab.json", "tokenizer.json", "merges.txt"} & set(chosen) == {"vocab.json"}:
+        raise ModelFolderError(
+            f"{folder}: {part}/merges.txt is missing, and vocab.json alone is no vocabulary; "
+            f"{cure_of(folder, kind.includes)}"
+        )
+    for name in chosen:
+        if name.endswith(".json"):
+            read_json(folder, f"{part}/{name}", "")
+    with tempfile.TemporaryDirectory(prefix="verbatim-") as place:
+        linked = link_part(folder, part, chosen, Path(place) / part)
+        try:
+            if "spiece.model" in chosen and "tokenizer.json" not in chosen:
+                from verbatim.diffusion.sentencepiece import read_t5_tokenizer
+
+                return read_t5_tokenizer(linked)
+            return load_class(kind.tokenizer[part]).from_pretrained(
+                str(linked), local_files_only=True
+            )
+        except MemoryError:
+            raise
+        except Exception as err:  # tokenizers, a Rust library, raises plain Exceptions
+            said = str(err).replace(str(linked), part)
+            raise ModelFolderError(
+                f"{folder}: {part}/ is broken ({said}); {cure_of(folder, kind.includes)}"
+            ) from err
 
 
 def _check_fit(
@@ -255,6 +330,7 @@ def _build_sd(
 
     channels = parts["vae"].config.latent_channels
     _check_fit(folder, parts, channels, "vae/config.json latent_channels", (channels,))
+    schedule.check_scale(folder, read_json(folder, "vae/config.json", ""))
     return LatentDenoiser(**parts, **settings)
 
 
@@ -264,14 +340,7 @@ def _build_if(
     from verbatim.diffusion.pixel import PixelDenoiser
 
     _check_fit(folder, parts, 3, "the channels of a picture,", (3, 6))
-    # as DDPMScheduler.step: thresholding wins over clip_sample, whose default there is True
-    if config.get("thresholding", False):
-        how, bound = "dynamic", float(config.get("sample_max_value", 1.0))
-    elif config.get("clip_sample", True):
-        how, bound = "clip", float(config.get("clip_sample_range", 1.0))
-    else:
-        how, bound = "none", 1.0
-    ratio = float(config.get("dynamic_thresholding_ratio", 0.995))
+    how, ratio, bound = schedule.read_thresholding(folder, config)
     return PixelDenoiser(**parts, **settings, thresholding=how, ratio=ratio, max_value=bound)
 
 

@@ -11,6 +11,7 @@ from verbatim.diffusion.denoiser import Condition, Denoiser
 
 # DeepFloyd's text length; T5 itself has no limit (diffusers, IFPipeline.encode_prompt)
 MAX_TOKENS = 77
+CHANNELS = 3  # of an image
 
 
 class PixelDenoiser(Denoiser):
@@ -39,7 +40,8 @@ class PixelDenoiser(Denoiser):
     ):
         side = unet.config.sample_size
         height, width = (side, side) if isinstance(side, int) else tuple(side)
-        shape = (int(unet.config.in_channels), int(height), int(width))
+        # a second stage takes more channels than those of the image that it denoises
+        shape = (CHANNELS, int(height), int(width))
         super().__init__(betas, prediction_type, shape, int(height), device, dtype)
         self.unet, self.text_encoder, self.tokenizer = unet, text_encoder, tokenizer
         self.tokens = min(int(tokenizer.model_max_length), MAX_TOKENS)

@@ -13,10 +13,11 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from verbatim.diffusion.denoiser import Condition, Denoiser, NetworkError, check_unconditional
+from verbatim.diffusion.denoiser import Condition, Denoiser, check_unconditional
 from verbatim.diffusion.noise import noise_of_seeds, unit_noise
 
 SAMPLERS = ("heun", "euler", "ddim")
+SPACINGS = ("karras", "even")
 
 # ASSUME: sampling of several steps starts at most here, as in Karras et al. 2022, table 1. A cosine
 # schedule (DeepFloyd IF) ends near sigma 20,000, where most of a Karras schedule's steps would be
@@ -39,16 +40,24 @@ def karras_sigmas(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) 
     return torch.cat([levels, torch.zeros(1, dtype=torch.float64)])
 
 
-def noise_levels(denoiser: Denoiser, steps: int, sampler: str) -> torch.Tensor:
+def noise_levels(
+    denoiser: Denoiser, steps: int, sampler: str, spacing: str = "karras"
+) -> torch.Tensor:
     """Falling noise levels of a sampler's steps with a last 0, (steps + 1,) float64.
 
-    heun, euler: Karras's. ddim: evenly spaced timesteps (Song et al. 2021; k-diffusion's spacing:
-    from the last trained one to 0).
+    karras: Karras et al. 2022, eq. 5. even: evenly spaced timesteps from the last trained one to 0, the levels that
+    k-diffusion gives its LMS sampler (`get_sigmas`) and Webster's reference its full generations. ddim always has
+    these (Song et al. 2021).
+
+    Raises
+    ------
+    ValueError : the sampler or the spacing is unknown.
     """
-    if sampler not in SAMPLERS:
-        raise ValueError(f"sampler {sampler!r} is unknown; known: {', '.join(SAMPLERS)}")
+    for what, value, known in (("sampler", sampler, SAMPLERS), ("spacing", spacing, SPACINGS)):
+        if value not in known:
+            raise ValueError(f"{what} {value!r} is unknown; known: {', '.join(known)}")
     start = denoiser.sigma_max if steps == 1 else min(denoiser.sigma_max, SIGMA_START)
-    if sampler != "ddim" or steps == 1:
+    if steps == 1 or (sampler != "ddim" and spacing == "karras"):
         return karras_sigmas(steps, denoiser.sigma_min, start)
     first = float(denoiser.sigma_to_t(torch.tensor([start], dtype=torch.float64))[0])
     levels = denoiser.t_to_sigma(torch.linspace(first, 0, steps, dtype=torch.float64))
@@ -109,6 +118,7 @@ def sample(
     guidance: float,
     sampler: str = "heun",
     threshold: bool = True,
+    spacing: str = "karras",
 ) -> torch.Tensor:
     """x0 (n, *shape) from unit noise (n, *shape), without any further noise.
 
@@ -117,7 +127,7 @@ def sample(
 
     Network rows a sample: heun 2 * steps - 1, the others `steps`; twice that when guided.
     """
-    levels = noise_levels(denoiser, steps, sampler).tolist()
+    levels = noise_levels(denoiser, steps, sampler, spacing).tolist()
     x = noise.to(denoiser.device, torch.float32) * levels[0]
     for now, after in pairwise(levels):
         x0 = denoise(denoiser, x, now, cond, uncond, guidance, threshold)
@@ -168,22 +178,28 @@ def one_step(
 
 
 def decode_pictures(denoiser: Denoiser, x0: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Decoded pictures (n, size, size, 3), float32 in [0, 1], on the CPU; and which are finite, (n,) bool."""
-    pictures = denoiser.decode(x0).permute(0, 2, 3, 1).float().cpu().numpy()
-    return np.ascontiguousarray(pictures), np.isfinite(pictures).all(axis=(1, 2, 3))
+    """Decoded pictures (n, size, size, 3), float32 in [0, 1], on the CPU; and which are finite, (n,) bool.
+
+    One that half precision cannot hold is decoded again in float32, if its x0 is finite. One that is not
+    finite even so is NaN throughout.
+    """
+
+    def arrays(decoded: torch.Tensor) -> np.ndarray:
+        return decoded.permute(0, 2, 3, 1).float().cpu().numpy()
+
+    pictures = np.ascontiguousarray(arrays(denoiser.decode(x0)))
+    sound = np.isfinite(pictures).all(axis=(1, 2, 3))
+    whole = torch.isfinite(x0).flatten(1).all(1).cpu().numpy()
+    for i in np.flatnonzero(~sound):
+        again = arrays(denoiser.decode_in_float32(x0[i : i + 1]))[0] if whole[i] else pictures[i]
+        sound[i] = np.isfinite(again).all()
+        pictures[i] = again if sound[i] else np.nan
+    return pictures, sound
 
 
 def to_pictures(denoiser: Denoiser, x0: torch.Tensor) -> np.ndarray:
-    """`decode_pictures` where each is needed.
-
-    Raises NetworkError if any number is not finite (half precision that overflowed).
-    """
-    pictures, sound = decode_pictures(denoiser, x0)
-    if not sound.all():
-        raise NetworkError(
-            "the network gave numbers that are not finite; set this model's dtype to float32"
-        )
-    return pictures
+    """The pictures of `decode_pictures`, (n, size, size, 3): NaN throughout where one is not finite."""
+    return decode_pictures(denoiser, x0)[0]
 
 
 def synthesize(
@@ -195,11 +211,14 @@ def synthesize(
     batch: int,
     sampler: str = "heun",
     threshold: bool = True,
+    spacing: str = "karras",
 ) -> Iterator[tuple[int, int, np.ndarray]]:
     """Pictures of every caption with every seed: (index of the caption, seed, (h, w, 3) in [0, 1]).
 
     Batches of `batch` pictures run across captions and seeds alike, in the order captions, then
-    seeds; a guided forward holds 2 * `batch` rows, and nothing grows with the count of captions.
+    seeds; a guided forward holds 2 * `batch` rows, and nothing grows with the count of captions. A picture that is
+    not finite is left out: see `denoiser.check_broken`.
+    Where the family has a second stage the pictures are its, as its own settings say.
     """
     if batch < 1:
         raise ValueError(f"synthesize: a batch of {batch}; at least 1 is needed")
@@ -212,9 +231,14 @@ def synthesize(
         cond = codes[[wanted.index(index) for index, _ in jobs]]
         chosen = [seeds[position] for _, position in jobs]
         noise = noise_of_seeds(chosen, denoiser.shape)
-        x0 = sample(denoiser, cond, uncond, noise, steps, guidance, sampler, threshold)
-        for (index, _), seed, picture in zip(jobs, chosen, to_pictures(denoiser, x0), strict=True):
-            yield index, seed, picture
+        x0 = sample(denoiser, cond, uncond, noise, steps, guidance, sampler, threshold, spacing)
+        if denoiser.upscaler is None:
+            pictures = to_pictures(denoiser, x0)
+        else:
+            pictures = denoiser.upscaler.generate(x0, cond, chosen)
+        for (index, _), seed, picture in zip(jobs, chosen, pictures, strict=True):
+            if np.isfinite(picture).all():
+                yield index, seed, picture
 
 
 def synthesize_one_step(

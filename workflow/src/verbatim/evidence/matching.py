@@ -9,7 +9,7 @@ NumPy and Pillow alone: a bundle is replayed without anything else.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from verbatim.evidence.placements import (
     soften,
     windows,
 )
+from verbatim.guards import GuardSettings, match_doubts
 from verbatim.images import resize
 
 WHOLE = 0.999  # share of a picture's energy from which all of it is in the frame
@@ -135,6 +136,21 @@ def residual_of(
     return float(
         trimmed_residuals(made.transpose(2, 0, 1)[None], shown, mask[None], settings)[0][0]
     )
+
+
+def pair_doubts(
+    generation: np.ndarray,
+    square: np.ndarray,
+    best: dict[str, Any],
+    search: SearchSettings,
+    guards: GuardSettings,
+    placeholder: bool,
+) -> list[str]:
+    """Why a match of these two may mean nothing, looked at where they were compared."""
+    side, top, left = (int(best[name]) for name in ("side", "top", "left"))
+    placed, mask = place(square, search.size, side, top, left, bool(best["flip"]))
+    found = ["training picture: placeholder"] if placeholder else []
+    return found + match_doubts(placed, generation, guards, search.calm**0.5, mask)
 
 
 class Search:

@@ -19,6 +19,7 @@ from verbatim.images import (
     seeds_of,
     synthesis_name,
 )
+from verbatim.io.seals import DamagedError
 
 
 def read_generations(
@@ -66,7 +67,11 @@ class Squares:
                 digest = hashlib.sha256(data).digest()
                 if digest not in index:
                     archive.read(member)
-            except (KeyError, ImageError):
+            except KeyError as err:
+                raise DamagedError(
+                    archive.path, f"{member} is missing, which `fetched` lists"
+                ) from err
+            except ImageError:
                 continue
             if digest not in index:
                 index[digest] = len(self._members)

@@ -1,91 +1,161 @@
-"""Replay a bundle: its distances anew from its pictures alone, and what was changed since it was made.
+"""Replay a bundle: every finding anew from its files alone, and what was changed since it was made.
 
-NumPy and Pillow alone: no model, no GPU, no table. What a bundle says of itself is read as data.
+NumPy and Pillow alone: no model, no GPU, no table. What a bundle says of itself is read as data, and is other people's:
+whatever is wrong with it is one sentence.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
-import numpy as np
+from verbatim.evidence.finding import Outcome
+from verbatim.evidence.folder import FileFault
+from verbatim.evidence.manifest import NAME, check_chain, read_canonical, sha256
+from verbatim.evidence.pixels import UNREADABLE, BundleImages, replay_images
+from verbatim.evidence.rules import Rules, read_rules
+from verbatim.evidence.statements import Finding, read_finding, replay_statements
 
-from verbatim.compare import fit_square, masked_rmse, rmse
-from verbatim.evidence.manifest import NAME, check_chain
-from verbatim.evidence.matching import residual_of
-from verbatim.evidence.placements import SearchSettings
-from verbatim.images import ImageError, decode_image, resize
+RUN = "run.json"
+FINDING = re.compile(r"findings/(0|[1-9]\d{0,18})/finding\.json")
+BROKEN = (  # what a file of the right form cannot raise
+    AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError, ZeroDivisionError,
+)  # fmt: skip
+WHY = {"blurred": "its images are blurred", "none": "its images were left out"}
 
-TOLERANCE = 1e-6  # absolute, of RMSE in [0, 1] and of residuals
+
+class _Without(Mapping[str, bytes]):
+    """Files but for one."""
+
+    def __init__(self, files: Mapping[str, bytes], left_out: str):
+        self._files, self._left_out = files, left_out
+
+    def __getitem__(self, name: str) -> bytes:
+        if name == self._left_out:
+            raise KeyError(name)
+        return self._files[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name != self._left_out and name in self._files
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._files if name != self._left_out)
+
+    def __len__(self) -> int:
+        return len(self._files) - (self._left_out in self._files)
 
 
-class Replay(NamedTuple):
-    """One distance: what the bundle says, what its pictures give (NaN where `why` says why not)."""
+class Replayed(NamedTuple):
+    """What became of a bundle.
 
-    prompt_id: int
-    kind: str
-    stored: float
-    replayed: float
-    why: str
+    faults : what disagrees, a sentence each. outcomes : everything that was to be replayed, in order of the findings.
+    head : hash that the manifest ends in, None where it is damaged. rules : what decided the findings, None likewise.
+    recorded : findings whose p- and q-value the verifier took from the whole run, which no bundle has.
+    """
+
+    faults: list[str]
+    outcomes: list[Outcome]
+    head: str | None
+    rules: Rules | None
+    recorded: int
 
     @property
-    def agrees(self) -> bool:
-        return bool(abs(self.stored - self.replayed) <= TOLERANCE)
+    def left(self) -> list[Outcome]:
+        """What could not be replayed."""
+        return [one for one in self.outcomes if one.why]
 
 
-def check_bundle(files: Mapping[str, bytes], head: str | None) -> tuple[list[str], list[Replay]]:
-    """Faults of a bundle (none: it is as it was made), and every distance replayed.
+def check_bundle(files: Mapping[str, bytes], head: str | None) -> Replayed:
+    """Everything that a bundle says, replayed.
 
-    files : every file of the folder by its path from it. head : see `check_chain`.
+    Parameters
+    ----------
+    files : every file of the folder by its path from it, read one at a time (`folder.Folder`).
+    head : see `check_chain`.
     """
-    others = {path: data for path, data in files.items() if path != NAME}
     if NAME not in files:
-        return [f"{NAME}: is not there; this is no bundle"], []
-    faults = check_chain(files[NAME], others, head)
-    replays: list[Replay] = []
+        return Replayed([f"{NAME}: is not there; this is no bundle"], [], None, None, 0)
     try:
-        run = json.loads(files["run.json"])
-        for path in sorted(files):
-            if path.endswith("/finding.json"):
-                replays += replay_finding(run, json.loads(files[path]), files)
-    except (KeyError, ValueError, TypeError, AttributeError) as err:
-        faults.append(f"the distances cannot be replayed: {type(err).__name__}: {err}")
-    faults += [
-        f"prompt {one.prompt_id}: {one.kind} is {one.stored!r}, its pictures give {one.replayed!r}"
-        for one in replays
-        if not one.why and not one.agrees
-    ]
-    return faults, replays
-
-
-def replay_finding(
-    run: Mapping[str, Any], finding: Mapping[str, Any], files: Mapping[str, bytes]
-) -> list[Replay]:
-    """Every distance of one finding."""
-    found = []
-    for one in finding["comparisons"]:
-        key = (int(finding["prompt_id"]), str(one["kind"]), float(one["distance"]))
-        if finding["pictures"] != "full":
-            how = {"blurred": "are blurred", "none": "were left out"}[finding["pictures"]]
-            found.append(Replay(*key, float("nan"), f"its pictures {how}"))
+        manifest = files[NAME]
+    except FileFault as err:
+        return Replayed([f"{NAME}: {err}"], [], None, None, 0)
+    others = _Without(files, NAME)
+    faults, listed, last = check_chain(manifest, others, head)
+    rules: Rules | None = None
+    outcomes: list[Outcome] = []
+    expected, recorded = {RUN}, 0
+    try:
+        rules = read_rules(read_canonical(_line(files[RUN])))
+    except BROKEN as err:
+        faults.append(f"{RUN}: {_told(err)}")
+    images = BundleImages(files)
+    for path in sorted(listed | set(others)):
+        if not FINDING.fullmatch(path):
+            continue
+        expected.add(path)
+        if rules is None or path not in files:
             continue
         try:
-            found.append(Replay(*key, _distance(run, one, files), ""))
-        except (KeyError, ImageError) as err:
-            found.append(Replay(*key, float("nan"), f"a picture cannot be read: {err}"))
-    return found
+            finding = read_finding(path, read_canonical(_line(files[path])), rules)
+            expected |= set(finding.files)
+            outcomes += replay_finding(finding, rules, images)
+            recorded += finding.found["status"] == "ok"
+        except BROKEN as err:
+            faults.append(f"{path}: {_told(err)}")
+    surplus = sorted(listed - expected)  # what is not listed has been told
+    if rules is not None:  # else nothing is known of what belongs to it
+        faults += [f"{path}: belongs to no finding" for path in surplus]
+        faults += [f"{path}: is missing from the bundle" for path in sorted(expected - listed)]
+        if not outcomes and not faults:
+            faults.append("there is no finding in it")
+    faults += [f"prompt {one.prompt_id}: {one.fault}" for one in outcomes if one.fault]
+    return Replayed(faults, outcomes, last, rules, recorded)
 
 
-def _distance(run: Mapping[str, Any], one: Mapping[str, Any], files: Mapping[str, bytes]) -> float:
-    """The distance of one comparison from its pictures."""
-    size = int(run["settings"]["evidence" if "placed" in one else "labels"]["size"])
-    square = fit_square(decode_image(files[one["source"]]), size)[one["crop"]]
-    made = resize(decode_image(files[one["generated"]]), size, size)
-    if "placed" in one:
-        search = dict(run["settings"]["evidence"])
-        return residual_of(made, square, one["placed"], SearchSettings(**search))
-    if one["mask"]:
-        mask = decode_image(files[one["mask"]])[:, :, 0] > 0.5
-        return float(masked_rmse(made[None], square, mask)[0])
-    return float(rmse(np.stack([made]), np.stack([square]))[0, 0])
+def replay_finding(finding: Finding, rules: Rules, images: BundleImages) -> Iterator[Outcome]:
+    """Everything that one finding says: of its text, and of its images where they are in full."""
+    yield from replay_statements(finding, rules)
+    yield from _originals(finding, images)
+    if finding.level == "full":
+        yield from replay_images(finding, rules, images)
+        return
+    for pair in finding.pairs:
+        yield Outcome(
+            finding.prompt_id, f"{pair['kind']} {pair['distance']:.6f}", why=WHY[finding.level]
+        )
+    for name in finding.files:
+        try:
+            images.read(name)
+        except UNREADABLE as err:
+            yield Outcome(finding.prompt_id, name, fault=f"{name} cannot be read: {err}")
+
+
+def _originals(finding: Finding, images: BundleImages) -> Iterator[Outcome]:
+    """Digests of the images as they lie in the run's archives: those of the files, where these are the originals."""
+    for path, name in finding.files.items():
+        stored = finding.originals.get(name)
+        if (
+            finding.level == "full"
+            and path in images.files
+            and sha256(images.files[path]) != stored
+        ):
+            yield Outcome(
+                finding.prompt_id, name, fault=f"{path} is not the original that finding.json names"
+            )
+        elif finding.level == "full":
+            yield Outcome(finding.prompt_id, f"{name} is the original")
+
+
+def _told(err: Exception) -> str:
+    """One line of what is wrong with a file's form."""
+    if isinstance(err, ValueError):
+        return str(err)
+    return f"not as build_bundle writes it: {type(err).__name__} {err}"
+
+
+def _line(data: bytes) -> bytes:
+    """A JSON file's one line; raises ValueError for anything else."""
+    if not data.endswith(b"\n"):
+        raise ValueError("its last line is cut off")
+    return data[:-1]

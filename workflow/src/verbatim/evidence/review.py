@@ -37,7 +37,8 @@ def candidate_records(
 
     Parameters
     ----------
-    verification : a `verification` table of the same prompts. urls : row -> address. scores : `dcs`,
+    verification : a `verification` table of the same prompts. urls : prompt_id -> address of its source, "" where
+    it may not be told. scores : `dcs`,
     `ecs` -> prompt_id -> score, of attacked models. pictures : prompt_id -> path from the page, and how
     many rows of panels it has.
     """
@@ -52,7 +53,7 @@ def candidate_records(
                 "model": model, "name": name, "prompt_id": str(prompt_id), "caption": label["caption"],
                 "label": label["label"], "extra": bool(label["extra"]), "why": label["why"],
                 "seed": int(label["seed"]), "source_row": int(label["source_row"]),
-                "url": urls.get(int(label["source_row"]), ""), "review": bool(label["review"]),
+                "url": urls.get(prompt_id, ""), "review": bool(label["review"]),
                 "review_reason": label["review_reason"], "picture": picture, "lines": lines,
                 "verified": bool(found["verified"]), "doubt": found["doubt"],
                 "found_seed": int(found["seed"]), "found_row": int(found["source_row"]),

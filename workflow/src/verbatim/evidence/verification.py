@@ -24,8 +24,6 @@ from verbatim.evidence.null import (
     relative_residuals,
 )
 from verbatim.evidence.pairing import THUMBNAIL, Pairing, choose_null, thumbnails
-from verbatim.evidence.placements import SearchSettings, place
-from verbatim.guards import GuardSettings, doubts
 from verbatim.images import Seeds, seeds_of
 
 NAN = float("nan")
@@ -102,23 +100,6 @@ def best_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     best["n_pairs"] = pairs.groupby("prompt").size()
     best["p"] = adjust_for_tries(best["p_pair"].to_numpy(), best["n_pairs"].to_numpy())
     return best
-
-
-def pair_doubts(
-    generation: np.ndarray,
-    square: np.ndarray,
-    best: dict[str, Any],
-    search: SearchSettings,
-    guards: GuardSettings,
-    placeholder: bool,
-) -> list[str]:
-    """Why a match of these two may mean nothing, looked at where they were compared."""
-    side, top, left = (int(best[name]) for name in ("side", "top", "left"))
-    placed, mask = place(square, search.size, side, top, left, bool(best["flip"]))
-    found = ["training picture: placeholder"] if placeholder else []
-    for name, picture in (("training picture", placed), ("generation", generation)):
-        found += [f"{name}: {d}" for d in doubts(picture, guards, search.calm**0.5, mask)]
-    return found
 
 
 def verification_table(

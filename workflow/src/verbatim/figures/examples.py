@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from verbatim.figures.near_misses import choose_near_misses
 from verbatim.figures.syntheses import Synthesis, choose_syntheses
 from verbatim.figures.triples import LABELS, Triple, choose_examples
 from verbatim.images import ImageArchive, row_name, synthesis_name
+from verbatim.io.privacy import Privacy
 from verbatim.pictures import Pictures
 
 
@@ -25,7 +26,8 @@ class Finds:
     """What labelling a model left.
 
     labels : a `labels` table. images, training, masks : syntheses, training pictures, template masks.
-    verification : a table of this name. scores, one_step : the `blackbox` table and its pictures; None for a model that was not attacked.
+    verification : a table of this name. scores, one_step : the `blackbox` table and its pictures; None for a model that
+    was not attacked. privacy : what of each prompt's images is shown.
     """
 
     labels: pd.DataFrame
@@ -35,21 +37,28 @@ class Finds:
     verification: pd.DataFrame
     scores: pd.DataFrame | None = None
     one_step: Pictures | None = None
+    privacy: Privacy = field(default_factory=Privacy)
 
-    def pair(self, row: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-        """The synthesis that a row's label is about, and its source."""
-        generated = self.images.read(synthesis_name(row["prompt_id"], row["seed"]))
-        return generated, self.training.read(row_name(row["source_row"]))
+    def pair(self, row: pd.Series) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """The synthesis that a row's label is about, and its source, as they may be shown."""
+        key = row["prompt_id"]
+        generated = self.images.read(synthesis_name(key, row["seed"]))
+        source = self.training.read(row_name(row["source_row"]))
+        return self.privacy.image(key, generated), self.privacy.image(key, source)
+
+    def _one_step(self, key: int, seed: int) -> np.ndarray | None:
+        return self.privacy.image(key, _read(self.one_step, synthesis_name(key, seed)))
 
     def triple(self, row: pd.Series, seed: int) -> Triple:
         """A copy; its one-step picture is that of `seed`."""
+        key = row["prompt_id"]
         mask = self.masks.read(row["mask_file"]) if row["label"] == "TV" else None
         return Triple(
             row["caption"],
             row["distance"],
             *self.pair(row),
-            None if mask is None else mask[:, :, 0] > 0.5,
-            _read(self.one_step, synthesis_name(row["prompt_id"], seed)),
+            None if mask is None else self.privacy.mask(key, mask[:, :, 0] > 0.5),
+            self._one_step(key, seed),
             row["crop"],
         )
 
@@ -77,9 +86,12 @@ class Finds:
             found[label] = Synthesis(
                 row["caption"],
                 f"{label}, distance {row['distance']:.3f} (seed {row['seed']}), ECS {row['ecs']:.3f}",
-                training,
-                [_read(self.one_step, synthesis_name(key, seed)) for seed in seeds["one_step"]],
-                [_read(self.images, synthesis_name(key, seed)) for seed in seeds["full"]],
+                self.privacy.image(key, training),
+                [self._one_step(key, seed) for seed in seeds["one_step"]],
+                [
+                    self.privacy.image(key, _read(self.images, synthesis_name(key, seed)))
+                    for seed in seeds["full"]
+                ],
             )
         return found
 

@@ -14,6 +14,9 @@ import matplotlib.pyplot as plt
 import seaborn
 from matplotlib.figure import Figure
 
+from verbatim.io.atomic import new_file
+from verbatim.io.shown_text import BOX, one_line
+
 # Wong 2011, "Color blindness", Nature Methods 8:441; black is left for text and axes
 BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00",
@@ -51,26 +54,22 @@ def empty_figure(text: str) -> Figure:
 
 
 def plain_text(text: str, most: int) -> str:
-    """A caption fit for a figure: one line, no signs that the font lacks, cut to `most` characters."""
+    """A caption fit for a figure: one line of what can be seen, no signs that the font lacks, cut to `most` characters."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     known = get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap()
-    line = " ".join(text.split())
-    line = "".join(c if ord(c) in known else "□" for c in line)
+    line = "".join(c if ord(c) in known else BOX for c in one_line(text))
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
 
 def save_figure(figure: Figure, png: str | os.PathLike, dpi: int) -> None:
-    """Write a figure as PNG, and as PDF beside it, to temporary names first; no dates or versions
-    inside."""
+    """Write a figure as PNG, and as PDF beside it; no dates or versions inside."""
     nameless: dict[str, dict[str, Any]] = {
         "png": {"Software": None},
         "pdf": {"CreationDate": None, "ModDate": None, "Producer": None, "Creator": None},
     }
     for kind, target in (("png", Path(png)), ("pdf", Path(png).with_suffix(".pdf"))):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(target.name + ".part")
-        figure.savefig(part, format=kind, dpi=dpi, metadata=nameless[kind])
+        with new_file(target) as temporary:
+            figure.savefig(temporary, format=kind, dpi=dpi, metadata=nameless[kind])
         figure.set_layout_engine("none")  # laid out once; the second file keeps the places
-        os.replace(part, target)
     plt.close(figure)

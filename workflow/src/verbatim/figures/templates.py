@@ -20,9 +20,11 @@ COLUMNS = ("generated", "retrieved", "mask", f"diff. ×{GAIN}")
 def masked_difference(triple: Triple) -> np.ndarray | None:
     """|generated - training| where the mask compares them, grey elsewhere; at the mask's size.
 
-    None where the mask is of a crop of the training picture, which is not at hand.
+    None where the mask is of a crop of the training picture, which is not at hand, or where they may not be shown.
     """
     if triple.mask is None or triple.crop not in ("whole", "squash"):
+        return None
+    if triple.generated is None or triple.training is None:
         return None
     height, width = triple.mask.shape
     one, two = (resize(p, height, width) for p in (triple.generated, triple.training))

@@ -21,15 +21,15 @@ COLUMNS = ("one step", "generated", "training")
 class Triple:
     """One labelled synthesis.
 
-    Pictures are (h, w, 3) in [0, 1]; mask (h, w) bool, True where the two are compared; one_step
+    Pictures are (h, w, 3) in [0, 1], None where they may not be shown; mask (h, w) bool, True where the two are compared; one_step
     is None for a model that was not attacked itself, mask None where the whole picture is
     compared; crop says how the training picture was made a square.
     """
 
     caption: str
     distance: float
-    generated: np.ndarray
-    training: np.ndarray
+    generated: np.ndarray | None
+    training: np.ndarray | None
     mask: np.ndarray | None = None
     one_step: np.ndarray | None = None
     crop: str = "whole"

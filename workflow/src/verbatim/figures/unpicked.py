@@ -25,7 +25,7 @@ class Drawn:
     """Syntheses of one prompt; pictures (h, w, 3) in [0, 1].
 
     picture is the caption's own, None for a caption with many; one_step None if the cascade
-    dropped the prompt.
+    dropped the prompt; all are None where they may not be shown.
     """
 
     caption: str
@@ -33,7 +33,7 @@ class Drawn:
     score: float
     picture: np.ndarray | None
     one_step: np.ndarray | None
-    syntheses: list[np.ndarray]
+    syntheses: list[np.ndarray | None]
 
 
 def choose_prompts(prompts: pd.DataFrame, n: int) -> pd.DataFrame:

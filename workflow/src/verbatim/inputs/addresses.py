@@ -14,12 +14,23 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as LateError
 
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
-# what `ipaddress` takes for public, in some versions of Python, and is not: special purposes (RFC 6890,
-# 8215; Oracle's metadata among them), and Azure's own services
-SPECIAL = [
-    ipaddress.ip_network(net)
-    for net in ("192.0.0.0/24", "168.63.129.16/32", "64:ff9b:1::/48", "2001::/23")
-]
+SIX_TO_FOUR = ipaddress.ip_network("2002::/16")  # RFC 3056: bits 16 to 47 are an IPv4 address
+# The only addresses that may be asked: global unicast of IPv4 and IPv6 (RFC 4291, section 2.4; IANA has assigned
+# 2000::/3 alone). Whatever else there is or will be (fec0::/10, fc00::/7, mapped and compatible ones) is outside.
+UNICAST = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("2000::/3"))
+# ... but for these: IANA's special-purpose registries (RFC 6890), and what clouds serve inside them
+NOT_GLOBAL = {
+    ipaddress.ip_network(net): word
+    for net, word in (
+        ("0.0.0.0/8", "this network"), ("10.0.0.0/8", "private"), ("100.64.0.0/10", "shared (RFC 6598)"),
+        ("127.0.0.0/8", "loopback"), ("168.63.129.16/32", "a service of Azure's"), ("169.254.0.0/16", "link-local"),
+        ("172.16.0.0/12", "private"), ("192.0.0.0/24", "for protocols (RFC 6890)"), ("192.0.2.0/24", "documentation"),
+        ("192.88.99.0/24", "a 6to4 relay (RFC 7526)"), ("192.168.0.0/16", "private"), ("198.18.0.0/15", "for benchmarks"),
+        ("198.51.100.0/24", "documentation"), ("203.0.113.0/24", "documentation"), ("224.0.0.0/4", "multicast"),
+        ("240.0.0.0/4", "reserved"), ("2001::/23", "for protocols (RFC 2928; Teredo among them)"),
+        ("2001:db8::/32", "documentation"), ("3fff::/20", "documentation"),
+    )
+}  # fmt: skip
 PORTS = (80, 443)  # below 1024; others there speak no HTTP
 
 Address = tuple[int, tuple]  # family, and what connect() takes
@@ -29,33 +40,25 @@ class RefusedAddressError(OSError):
     """A host or port that must not be asked; the message says why."""
 
 
-def embedded(address: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
-    """The IPv4 addresses that an IPv6 address stands for: mapped, compatible, 6to4, Teredo."""
-    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if int(address) >> 32 == 0:
-        found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    return [one for one in found if one is not None]
-
-
 def refusal(text: str) -> str:
-    """Why an address must not be connected to, "" for a public one."""
-    address = ipaddress.ip_address(text.partition("%")[0])
+    """Why an address must not be connected to, "" for a public one.
+
+    Public is global unicast. An address that stands for an IPv4 address (NAT64's, as a network without IPv4 gives them,
+    and 6to4's) is public where that is. A network's own NAT64 prefix (RFC 6052, section 2.2) cannot be told from others.
+    """
     if "%" in text:
         return f"{text} is of one interface"
-    if address in NAT64:  # how a network without IPv4 names its addresses
+    address = ipaddress.ip_address(text)
+    if address in NAT64:
         why = refusal(str(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)))
         return f"{text}: {why}" if why else ""
-    for word in ("loopback", "link_local", "multicast", "unspecified", "private", "reserved"):
-        if getattr(address, f"is_{word}"):
-            return f"{text} is {word.replace('_', '-')}"
-    if not address.is_global or any(address in net for net in SPECIAL):
-        return f"{text} is not public"
-    if isinstance(address, ipaddress.IPv6Address):
-        for inner in embedded(address):
-            why = refusal(str(inner))
-            if why:
-                return f"{text}: {why}"
-    return ""
+    if address in SIX_TO_FOUR:
+        why = refusal(str(ipaddress.IPv4Address(int(address) >> 80 & 0xFFFFFFFF)))
+        return f"{text}: {why}" if why else ""
+    if not any(address in net for net in UNICAST):
+        return f"{text} is {'loopback' if address.is_loopback else 'no global unicast address'}"
+    word = next((word for net, word in NOT_GLOBAL.items() if address in net), "")
+    return f"{text} is {word}" if word else ""
 
 
 class Resolver:

@@ -9,6 +9,7 @@ import zlib
 from PIL import Image
 
 from verbatim.images import MAX_PIXELS, ImageError, decode_image
+from verbatim.io.formats import CURE, READ, name_format
 
 SMALL = 4_000_000  # pixels: 50 MB as floats
 # how many are decoded at a time; the largest takes a gigabyte
@@ -24,15 +25,6 @@ class ContentError(ValueError):
     def __init__(self, status: str, reason: str):
         super().__init__(reason)
         self.status = status
-
-
-def kind_of(data: bytes) -> str:
-    """PNG, JPEG or WEBP by the first bytes, "" for anything else, whatever its name or header says."""
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    return "WEBP" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else ""
 
 
 def unpack(data: bytes, encoding: str, max_bytes: int) -> bytes:
@@ -59,11 +51,13 @@ def unpack(data: bytes, encoding: str, max_bytes: int) -> bytes:
 
 def check_picture(data: bytes, content_type: str = "") -> None:
     """Raises ContentError if these bytes are no picture that can be decoded within the limits of `images`."""
-    kind = kind_of(data)
-    if not kind:
-        what = "an HTML page" if b"<html" in data[:1024].lower() else "no JPEG, PNG or WebP"
+    kind = name_format(data)
+    if kind not in READ:
         named = f", sent as {content_type[:60]!r}" if content_type else ""
-        raise ContentError("wrong_type", f"{what}{named}: {data[:12]!r}" if data else "no bytes")
+        if not data:
+            raise ContentError("wrong_type", "no bytes")
+        what = kind or "no JPEG, PNG or WebP"
+        raise ContentError("wrong_type", f"{what}{named}: {data[:12]!r}; {CURE}")
     try:
         with Image.open(io.BytesIO(data), formats=(kind,)) as header:
             width, height = header.size
@@ -71,7 +65,7 @@ def check_picture(data: bytes, content_type: str = "") -> None:
         # the warning is an error only while another thread decodes
         raise ContentError("too_large", str(err)) from err
     except Exception as err:  # Pillow raises many kinds for broken files
-        raise ContentError("broken", f"broken picture: {err}") from err
+        raise ContentError("broken", f"broken image: {err}") from err
     if width * height > MAX_PIXELS:
         raise ContentError("too_large", f"{width}x{height} pixels, more than {MAX_PIXELS}")
     with _SMALL if width * height <= SMALL else _LARGE:

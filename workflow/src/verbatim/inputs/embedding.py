@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -35,7 +34,7 @@ def embed_members(
     members: Sequence[str],
     embed: Callable[[np.ndarray], np.ndarray],
     shape: tuple[int, int, int],
-) -> tuple[np.ndarray, Counter[str]]:
+) -> tuple[np.ndarray, dict[int, str]]:
     """Embeddings of the pictures with these names, a row a name.
 
     Parameters
@@ -49,12 +48,12 @@ def embed_members(
 
     Returns
     -------
-    (n, dim) float32, all zero where there is no picture (a row that takes no part); and how many rows have
-    none, by reason (without the picture's name).
+    (n, dim) float32, all zero where there is no picture (a row that takes no part); and the reason of each row
+    that has none.
     """
     size, dim, batch = shape
     out = np.zeros((len(members), dim), dtype=np.float32)
-    missing: Counter[str] = Counter()
+    missing: dict[int, str] = {}
     rows: list[int] = []
     pictures: list[np.ndarray] = []
 
@@ -68,7 +67,7 @@ def embed_members(
         for row, (archive, member) in enumerate(zip(archives, members, strict=True)):
             got = reader.read(archive, member)
             if got.picture is None:
-                missing[got.status] += 1
+                missing[row] = f"{got.status}: {got.reason}"
                 continue
             rows.append(row)
             pictures.append(crop_square(got.picture, size))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 import queue
 import threading
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from urllib3.exceptions import HTTPError
@@ -31,6 +32,22 @@ def host_of(url: str) -> str:
         return str(parse_url(url).host or "")
     except (HTTPError, ValueError):
         return ""
+
+
+def proxy_notice(environment: Mapping[str, str]) -> str:
+    """Why the proxies that environment variables name are not used, "" where none is named.
+
+    Their values are not told: they may hold passwords.
+    """
+    wanted = ("http_proxy", "https_proxy", "all_proxy")
+    names = sorted(name for name, value in environment.items() if name.lower() in wanted and value)
+    if not names:
+        return ""
+    return (
+        f"{' and '.join(names)}: set, but images are fetched without a proxy, because each address is checked before "
+        "it is connected to and a proxy chooses its own. Fetch where the web is reached directly "
+        "(inputs.download.local), or bring the images: img2dataset writes archives that inputs.pictures can name"
+    )
 
 
 class HostQueue:
@@ -172,8 +189,9 @@ def fetch_all(
 
 def _no_internet(unanswered: list[Entry]) -> NoInternetError:
     last = unanswered[-1]
+    notice = proxy_notice(os.environ)
     return NoInternetError(
         f"none of {len(unanswered)} urls got an answer ({last.url}: {last.reason}): this machine seems "
         "to have no internet. Set inputs.download.local to true to fetch where snakemake runs, "
-        "or inputs.fetch_urls to false; nothing was kept of these"
+        f"or inputs.fetch_urls to false; nothing was kept of these{'. ' if notice else ''}{notice}"
     )

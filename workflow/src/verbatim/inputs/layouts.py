@@ -193,6 +193,8 @@ def list_files(source: str | Path) -> Source:
             # tars only where the pictures are all that could be embedded
             tars = pattern is TABLES and not arrays
             archives = sorted(matching(folder, ARCHIVES)) if tars else []
+            if tars and not archives:
+                _refuse_other_formats(source / folder, names[folder])
             beside = {Path(tar).stem for tar in archives}
             alone = [table for table in tables if archives and Path(table).stem not in beside]
             if alone:
@@ -204,6 +206,20 @@ def list_files(source: str | Path) -> Source:
             "the release's metadata/metadata_N.parquet"
         )
     raise InputError(f"{source}: holds none of the layouts: {layouts}; correct inputs.source")
+
+
+def _refuse_other_formats(folder: Path, names: list[str]) -> None:
+    """Name the output format of img2dataset where it is not the one with archives: `files`, `tfrecord`."""
+    tables = {Path(name).stem for name in names if TABLES.fullmatch(name)}
+    for name in sorted(names):
+        form = "tfrecord" if name.endswith(".tfrecord") else ""
+        if name in tables and (folder / name).is_dir():
+            form = "files"
+        if form:
+            raise InputError(
+                f"{folder}: img2dataset's output format {form!r} ({name}), whose images cannot be read; run img2dataset "
+                "with --output_format webdataset"
+            )
 
 
 def list_archives(folder: str | Path) -> list[str]:

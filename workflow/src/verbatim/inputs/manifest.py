@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from verbatim.inputs.layouts import JOIN, MOST_NAMED, InputError, Source
+from verbatim.io.seals import Seal
 from verbatim.records import MANIFEST
 
 KINDS = ("float16", "float32")
@@ -55,7 +56,7 @@ def read_header(path: str | os.PathLike) -> tuple[int, int, str]:
             f"{path}: an array {shape} of {dtype}{' in Fortran order' if fortran else ''}; "
             f"embeddings are (rows, dimensions) of {' or '.join(KINDS)} in C order"
         )
-    expected, size = start + shape[0] * shape[1] * dtype.itemsize, os.path.getsize(path)
+    expected, size = start + shape[0] * shape[1] * dtype.itemsize, Seal(path).size
     if size != expected:
         raise InputError(
             f"{path}: {size} bytes, but its header promises {expected} "

@@ -1,4 +1,4 @@
-"""Pictures of training rows out of img2dataset's archives, by member name.
+"""Pictures of training rows out of img2dataset's archives, looked up by key (`members`).
 
 Nothing is unpacked to disk, and a member's name is only ever compared: no name in an archive becomes a
 path. What cannot be read is a state with a reason, and the rest goes on.
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from verbatim.images import MAX_BYTES, ImageError, decode_image
+from verbatim.inputs.members import AmbiguousKeyError, Members
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 MAX_MEMBERS = (
     1_000_000  # ASSUME: a hundred times img2dataset's 10,000 pictures; more is no such archive
 )
@@ -34,19 +34,19 @@ class TrainingPicture:
 
 
 class _Archive:
-    """One open tar: its plain files by name, and why it could not be read to its end ("" if it could)."""
+    """One open tar: its members, and why it could not be read to its end ("" if it could)."""
 
     def __init__(self, path: str | os.PathLike):
-        self.members: dict[str, tarfile.TarInfo] = {}
+        self.members = Members()
         self.damage = ""
         self.tar: tarfile.TarFile | None = None
         try:
             # plain tar only: a compressed one may hide a bomb
             self.tar = tarfile.open(path, "r:")  # noqa: SIM115  (stays open for reading)
-            for info in self.tar:
-                if len(self.members) >= MAX_MEMBERS:
+            for count, info in enumerate(self.tar):
+                if count >= MAX_MEMBERS:
                     raise tarfile.ReadError(f"more than {MAX_MEMBERS} members")
-                self.members.setdefault(info.name, info)  # of two with one name the first counts
+                self.members.add(info)
             # tarfile takes a broken header for the end; the end is a block of zeros
             with open(path, "rb") as file:
                 file.seek(self.tar.offset)
@@ -86,8 +86,18 @@ class TrainingPictures:
             self._open[path] = _Archive(path)
         return self._open[path]
 
+    def holds(self, archive: str, member: str) -> bool:
+        """Whether the archive has a file for this member or key, usable or not; only headers are read."""
+        if not archive:
+            return False
+        try:
+            found = self._archive(archive).members.find(member)
+        except AmbiguousKeyError:
+            return True
+        return found is not None and found.isreg()
+
     def read(self, archive: str, member: str) -> TrainingPicture:
-        """The picture with this member name in this archive. Never raises for what is in the archive."""
+        """The image with this member name or key in this archive. Never raises for what is in the archive."""
         if not archive:
             return TrainingPicture(
                 None,
@@ -95,15 +105,18 @@ class TrainingPictures:
                 "no archive holds this row; bring img2dataset tars (inputs.pictures)",
             )
         opened = self._archive(archive)
-        info = opened.members.get(member)
+        try:
+            info = opened.members.find(member)
+        except AmbiguousKeyError as err:
+            return TrainingPicture(None, "broken", f"{archive}: {err}")
         if info is None:
             damage = f"; the archive is damaged ({opened.damage})" if opened.damage else ""
-            return TrainingPicture(None, "missing", f"{archive} has no member {member!r}{damage}")
+            return TrainingPicture(None, "missing", f"{archive} has no image {member!r}{damage}")
         # a sparse file of a few bytes can unpack to any size
         if not info.isreg() or info.issparse():
-            return TrainingPicture(None, "broken", f"{archive}: {member!r} is not a plain file")
+            return TrainingPicture(None, "broken", f"{archive}: {info.name!r} is not a plain file")
         if info.size > self.max_bytes:
-            reason = f"{archive}: {member!r} has {info.size} bytes, more than {self.max_bytes}"
+            reason = f"{archive}: {info.name!r} has {info.size} bytes, more than {self.max_bytes}"
             return TrainingPicture(None, "broken", reason)
         assert opened.tar is not None  # it has members
         try:
@@ -113,7 +126,7 @@ class TrainingPictures:
                 raise ImageError(f"{len(data)} of {info.size} bytes are there")
             return TrainingPicture(decode_image(data), "ok", "")
         except (ImageError, tarfile.TarError, OSError) as err:
-            return TrainingPicture(None, "broken", f"{archive}: {member!r}: {err}")
+            return TrainingPicture(None, "broken", f"{archive}: {info.name!r}: {err}")
 
     def close(self) -> None:
         while self._open:

@@ -7,15 +7,23 @@ such, with its reason, and never left out: a row's number is its position.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from verbatim.inputs.archives import find_archives
-from verbatim.inputs.layouts import InputError
+from verbatim.inputs.layouts import InputError, named
+from verbatim.io.columns import find_columns
+from verbatim.io.parquet_text import (
+    LONGEST_CELL,
+    TextColumn,
+    UserTableError,
+    iter_columns,
+    open_parquet,
+    read_numbers,
+)
 
 # our column: what releases call it (lower case; exact case differs too), the likeliest first
 NAMES = {
@@ -32,66 +40,9 @@ REQUIRED = ("caption",)
 BATCH = 65536  # rows whose embeddings are looked at together: 100 MB at 768 dimensions in float16
 
 
-def find_columns(names: list[str], where: str) -> dict[str, str]:
-    """Which of a table's columns hold what we need: by meaning, in any case.
-
-    Raises InputError if there is no column for the caption, or two that differ in case only.
-    """
-    found = {}
-    for ours, theirs in NAMES.items():
-        for wanted in theirs:
-            hits = [name for name in names if name.lower() == wanted]
-            if len(hits) > 1:
-                raise InputError(f"{where}: columns {hits} mean the same; take one of them away")
-            if hits:
-                found[ours] = hits[0]
-                break
-    for ours in REQUIRED:
-        if ours not in found:
-            raise InputError(
-                f"{where}: none of its columns {names} holds the {ours}; "
-                f"name it one of {list(NAMES[ours])}"
-            )
-    return found
-
-
-def _texts(column: pa.ChunkedArray, where: str) -> pd.Series:
-    """A column as strings, None where it has none; bytes that are not UTF-8 become None too."""
-    kind = column.type
-    if column.null_count == len(column):  # whatever its type
-        return pd.Series([None] * len(column), dtype=object)
-    if pa.types.is_integer(kind):
-        column = column.cast(pa.string())
-    elif pa.types.is_dictionary(kind):
-        column = column.cast(kind.value_type)
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        raise InputError(f"{where} is {kind}, not text; write it as a string column")
-
-    def decode(value: bytes | None) -> str | None:
-        try:
-            return None if value is None else value.decode("utf-8")
-        except UnicodeDecodeError:
-            return None
-
-    try:
-        values = column.to_pylist()
-    except UnicodeDecodeError:  # Parquet does not check what it is given
-        values = [decode(v) for v in column.cast(pa.large_binary()).to_pylist()]
-    return pd.Series(values, dtype=object)
-
-
-def _read_rows(
-    path: str | os.PathLike, columns: list[str], start: int, count: int | None
-) -> pa.Table:
-    """`count` rows of a Parquet file from `start` on (to its end for None): only groups that hold any are read."""
-    file = pq.ParquetFile(path)
-    sizes = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
-    starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
-    stop = int(starts[-1]) if count is None else min(start + count, int(starts[-1]))
-    groups = [i for i in range(len(sizes)) if starts[i] < stop and starts[i + 1] > start]
-    table = file.read_row_groups(groups, columns=columns)
-    skip = start - int(starts[groups[0]]) if groups else 0
-    return table.slice(skip, max(0, stop - start))
+TEXTS = ("url", "caption", "key", "outcome", "error", "nsfw")
+NUMBERS = ("width", "height")
+MOST_TEXT = 2**31  # ASSUME: bytes of one column of a shard; a million captions of LAION are 6e7
 
 
 def read_metadata(
@@ -109,25 +60,71 @@ def read_metadata(
         If the file cannot be read or has no captions.
     """
     try:
-        columns = find_columns(pq.read_schema(path).names, str(path))
-        table = _read_rows(path, list(columns.values()), start, count)
-    except (FileNotFoundError, pa.ArrowInvalid, OSError) as err:
-        raise InputError(f"{path}: cannot be read as Parquet ({err}); fetch it again") from err
+        names = open_parquet(path).schema_arrow.names
+        columns = find_columns(names, NAMES, REQUIRED, str(path))
+        texts = {
+            ours: TextColumn(f"{path}: column {columns[ours]!r}", True, MOST_TEXT)
+            for ours in TEXTS
+            if ours in columns
+        }
+        numbers: dict[str, list[np.ndarray]] = {ours: [] for ours in NUMBERS if ours in columns}
+        n_rows = 0
+        for first, batch in iter_columns(path, list(columns.values()), start, count):
+            n_rows += len(batch)
+            for ours, column in texts.items():
+                column.add(first, batch.column(columns[ours]))
+            for ours, parts in numbers.items():
+                where = f"{path}: column {columns[ours]!r}"
+                parts.append(read_numbers(batch.column(columns[ours]), where))
+    except UserTableError as err:
+        raise InputError(str(err)) from err
     data: dict[str, Any] = {}
-    for ours in ("url", "caption", "key", "outcome", "error", "nsfw"):
-        if ours in columns:
-            name = columns[ours]
-            data[ours] = _texts(table.column(name), f"{path}: column {name!r}")
-        else:
-            data[ours] = pd.Series([None] * table.num_rows, dtype=object)
-    for ours in ("width", "height"):
-        if ours in columns:
-            values = pd.to_numeric(table.column(columns[ours]).to_pandas(), errors="coerce")
-            whole = values.where((values >= 0) & (values < 2**31), -1)
-            data[ours] = whole.fillna(-1).astype("int32")
-        else:
-            data[ours] = np.full(table.num_rows, -1, dtype=np.int32)
+    for ours in TEXTS:
+        values = texts[ours].result() if ours in texts else np.full(n_rows, None, dtype=object)
+        data[ours] = pd.Series(values, dtype=object)
+    for ours in NUMBERS:
+        side = np.concatenate(numbers[ours]) if numbers.get(ours) else np.full(n_rows, -1.0)
+        data[ours] = np.where((side >= 0) & (side < 2**31), side, -1).astype(np.int32)
     return pd.DataFrame(data)
+
+
+def check_keys(
+    tables: Sequence[str], ranges: pd.DataFrame, most: float, sample: int = 64, rows: int = 100
+) -> None:
+    """Whether the tables' keys lead to the archives at all, by the first rows of some tables.
+
+    Parameters
+    ----------
+    tables
+        Of metadata.
+    ranges
+        Of the archives (`archives.key_ranges`); none is no fault.
+    most
+        `inputs.most_missing`; 1 looks at nothing.
+    sample, rows
+        How many tables, evenly spaced, and how many rows of each.
+
+    Raises
+    ------
+    InputError
+        If not one of these rows has an image in an archive, with examples of both sides.
+    """
+    if ranges.empty or most >= 1:
+        return
+    some: list[str] = []
+    for place in np.unique(np.linspace(0, len(tables) - 1, sample).astype(int)):
+        path = tables[place]
+        keys = read_metadata(path, 0, rows)["key"]
+        if (find_archives(keys, ranges)[0] != "").any():
+            return
+        some += keys.dropna().head(2).tolist()
+    have = f"such as {named(map(repr, some[:4]))}" if some else f"none (no column {NAMES['key']})"
+    first = ranges.iloc[0]
+    raise InputError(
+        f"no key of the tables leads to an archive: {tables[0]}, ... have {have}, {first['archive']}, ... the keys "
+        f"{first['first_key']} to {ranges['last_key'].iloc[-1]}. Every image would be missing: bring the tables or "
+        "the archives (inputs.pictures) that belong to the others, or set inputs.most_missing to 1"
+    )
 
 
 def read_shard(tables: list[str], first: int, count: int) -> pd.DataFrame:
@@ -194,7 +191,7 @@ def caption_problems(captions: pd.Series, shortest: int, longest: int) -> np.nda
     reasons: np.ndarray = np.full(len(captions), "", dtype=object)
     for i in np.flatnonzero((length < fewest) | (length > longest)):
         if missing[i]:
-            reasons[i] = "caption is missing or not UTF-8"
+            reasons[i] = f"caption is missing, not UTF-8 or longer than {LONGEST_CELL} bytes"
         elif length[i] == 0:
             reasons[i] = "caption is empty"
         elif length[i] < fewest:

@@ -7,11 +7,9 @@ not what it says is as good as none.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +17,8 @@ import pandas as pd
 
 from verbatim.images import ImageError, decode_image
 from verbatim.inputs.pictures import TrainingPicture
+from verbatim.io.atomic import write_bytes
+from verbatim.io.seals import DamagedError
 
 LONGEST_LINE = 1_000_000
 
@@ -54,7 +54,7 @@ class UrlCache:
                 line = file.readline(LONGEST_LINE)
                 data = file.read()
             entry = Entry(**json.loads(line))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
         sound = entry.url == url and entry.size == len(data)
         if not sound or entry.sha256 != hashlib.sha256(data).hexdigest():
@@ -63,18 +63,9 @@ class UrlCache:
 
     def write(self, entry: Entry, data: bytes) -> None:
         """Keep what came of a url, in place of what was known."""
-        path = self.path(entry.url)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
-        try:
-            with open(part, "wb") as file:
-                file.write(json.dumps(asdict(entry)).encode("ascii") + b"\n")
-                file.write(data)
-            os.replace(part, path)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                part.unlink()
-            raise
+        line = json.dumps(asdict(entry)).encode("ascii") + b"\n"
+        # not waited for: millions of small files, each of which is checked when it is read
+        write_bytes(self.path(entry.url), line + data, durable=False)
 
 
 class FetchedUrls:
@@ -97,15 +88,23 @@ class FetchedUrls:
         return row in self._known
 
     def read(self, row: int) -> TrainingPicture:
-        """The row's picture: `missing` if it could not be fetched or is not the file that was, never another."""
+        """The row's picture: `missing` if it could not be fetched, never another.
+
+        Raises
+        ------
+        DamagedError
+            If it was fetched, and is not in the cache any longer or is another file.
+        """
         record = self._known[row]
         url, status = record["url"], record["status"]
         if status != "ok":
             return TrainingPicture(None, "missing", f"{url}: {status}: {record['reason']}")
         found = self._cache.read(url)
         if found is None or found[0].sha256 != record["sha256"]:
-            return TrainingPicture(
-                None, "missing", f"{url}: not in the cache any more; run fetch_urls again"
+            raise DamagedError(
+                self._cache.path(url),
+                f"not the file that was fetched from {url}",
+                "delete the model's urls.parquet and run the same command again: it is fetched again",
             )
         try:
             return TrainingPicture(decode_image(found[1]), "ok", "")

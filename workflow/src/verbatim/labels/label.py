@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from verbatim.compare import masked_rmse, rmse
-from verbatim.guards import GuardSettings, doubts
+from verbatim.guards import GuardSettings, match_doubts
 from verbatim.images import ImageError, Seeds, resize, seeds_of, synthesis_name
 from verbatim.labels.masks import MaskSettings, choose_partners
 from verbatim.labels.training import FetchedPictures, Squares, related_rows, rows_of_prompt
@@ -40,12 +40,17 @@ class LabelSettings:
 
 
 class Match(NamedTuple):
-    """The nearest of one kind: seed's and training picture's indices, and the mask if there was one."""
+    """The nearest pair of one kind.
+
+    seed, source : indices of the generation and of the training image. mask : (s, s) bool, of TV alone;
+    partner : index of the training image that the mask was made with.
+    """
 
     distance: float
     seed: int
     source: int
     mask: np.ndarray | None = None
+    partner: int | None = None
 
 
 class Verdict(NamedTuple):
@@ -103,7 +108,7 @@ def best_template(
             under = masked_rmse(generations, training.pictures[i], mask)
             seed = int(np.argmin(under))
             if best is None or under[seed] < best.distance:
-                best = Match(float(under[seed]), seed, i, mask)
+                best = Match(float(under[seed]), seed, i, mask, partner)
     return best
 
 
@@ -138,12 +143,13 @@ def label_generations(
     assert match is not None  # there is at least one pair
     reasons: list[str] = []
     if label != "N":
-        for name, picture in (
-            ("training picture", training.pictures[match.source]),
-            ("generation", generations[match.seed]),
-        ):
-            found = doubts(picture, settings.guards, settings.thresholds[label], match.mask)
-            reasons += [f"{name}: {doubt}" for doubt in found]
+        reasons = match_doubts(
+            training.pictures[match.source],
+            generations[match.seed],
+            settings.guards,
+            settings.thresholds[label],
+            match.mask,
+        )
     template = None if matches["TV"] is None else matches["TV"].mask
     record = {
         "label": label,
@@ -154,6 +160,7 @@ def label_generations(
             f"distance_{kind.lower()}": NAN if other is None else other.distance
             for kind, other in matches.items()
         },
+        **pair_columns(matches, seeds, training),
         "mask_area": NAN if template is None else float(template.mean()),
         "crop": training.crops[match.source],
         "review": bool(reasons),
@@ -161,6 +168,29 @@ def label_generations(
         "status": "ok",
     }
     return Verdict(record, template)
+
+
+def pair_columns(
+    matches: Mapping[str, Match | None], seeds: Sequence[int], training: Squares
+) -> dict[str, Any]:
+    """Columns that name the pair of each `distance_*`, so that whoever has the images can replay it.
+
+    Returns
+    -------
+    seed_*, row_*, crop_* of MV, RV and TV, and of TV `partner_tv`, `partner_crop_tv`, the training image that its
+    mask was made with; -1 and "" where there is no pair.
+    """
+    columns: dict[str, Any] = {}
+    for kind, match in matches.items():
+        name = kind.lower()
+        columns[f"seed_{name}"] = -1 if match is None else int(seeds[match.seed])
+        columns[f"row_{name}"] = -1 if match is None else int(training.rows[match.source])
+        columns[f"crop_{name}"] = "" if match is None else training.crops[match.source]
+    template = matches["TV"]
+    partner = None if template is None else template.partner
+    columns["partner_tv"] = -1 if partner is None else int(training.rows[partner])
+    columns["partner_crop_tv"] = "" if partner is None else training.crops[partner]
+    return columns
 
 
 def label_prompts(
@@ -225,6 +255,11 @@ def _missing(reason: str) -> dict[str, Any]:
         "distance_mv": NAN,
         "distance_rv": NAN,
         "distance_tv": NAN,
+        **{f"seed_{kind}": -1 for kind in ("mv", "rv", "tv")},
+        **{f"row_{kind}": -1 for kind in ("mv", "rv", "tv")},
+        **{f"crop_{kind}": "" for kind in ("mv", "rv", "tv")},
+        "partner_tv": -1,
+        "partner_crop_tv": "",
         "mask_area": NAN,
         "crop": "",
         "review": False,

@@ -7,6 +7,7 @@ the authors took such pictures out by hand.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ import pandas as pd
 
 from verbatim.authors import RETRIEVED, TEMPLATES, VALUES
 from verbatim.images import row_name
+from verbatim.io.privacy import Privacy
 
 
 class Release(NamedTuple):
@@ -21,7 +23,7 @@ class Release(NamedTuple):
 
     labels : as `authors.read_labels` gives it. templates, retrieved : their metadata tables.
     masks, pictures : file -> member of the archives of masks and of training pictures.
-    left_out : prompts without a row, prompts without a verdict.
+    left_out : prompts without a row, prompts without a verdict. blurred : files of `pictures` to be blurred.
     """
 
     labels: pd.DataFrame
@@ -30,21 +32,41 @@ class Release(NamedTuple):
     masks: dict[str, str]
     pictures: dict[str, str]
     left_out: tuple[int, int]
+    blurred: frozenset[str] = frozenset()
 
 
-def to_release(labels: pd.DataFrame, urls: pd.Series) -> Release:
+def levels_of_rows(labels: pd.DataFrame, privacy: Privacy) -> dict[int, str]:
+    """Row -> what may be shown of its image: the strictest of all prompts that it is the row or the source of."""
+    both = pd.concat(
+        [
+            labels[["prompt_id", name]].set_axis(["key", "row"], axis=1)
+            for name in ("row", "source_row")
+        ]
+    )
+    grouped = both.groupby("row")["key"].agg(list)
+    return {
+        row: privacy.strictest(keys)
+        for row, keys in zip(grouped.index.tolist(), grouped, strict=True)
+    }
+
+
+def to_release(labels: pd.DataFrame, urls: pd.Series, privacy: Privacy | None = None) -> Release:
     """A `labels` table in the authors' layout.
 
     Parameters
     ----------
     labels : a `labels` table.
     urls : row -> address, of the prompts' rows and of the copies' sources.
+    privacy : what of each prompt's images is handed on; None: all. Where a row may not be shown in full its address is ""
+    and its template's mask is left out; its image is blurred, or left out and named "".
 
     Returns
     -------
     Release. gen_seeds holds the one seed that was nearest; a template is a source picture with the mask
     of one prompt, so a source of two prompts is two templates; mse_real_gen is `VALUES` * distance_mv^2.
     """
+    level = levels_of_rows(labels, privacy or Privacy())
+    urls = urls[[level.get(int(row), "full") == "full" for row in urls.index]]
     without_row, missing = labels["row"] < 0, labels["label"].eq("missing")
     kept = labels[~without_row & ~missing].sort_values("row").reset_index(drop=True)
     kind = kept["label"].where(~kept["review"], "N")
@@ -76,8 +98,11 @@ def to_release(labels: pd.DataFrame, urls: pd.Series) -> Release:
     templates = pd.DataFrame(
         {
             "url": source_url[is_tv],
-            "mask_file": [f"templates/masks/{file}" for file in of_tv["mask_file"]],
-            "img_file": [f"templates/images/{row_name(row)}" for row in of_tv["source_row"]],
+            "mask_file": [
+                f"templates/masks/{file}" if level[row] == "full" else ""
+                for file, row in zip(of_tv["mask_file"], of_tv["source_row"], strict=True)
+            ],
+            "img_file": [_image_file("templates", row, level) for row in of_tv["source_row"]],
         },
         columns=list(TEMPLATES),
     ).reset_index(drop=True)
@@ -85,16 +110,23 @@ def to_release(labels: pd.DataFrame, urls: pd.Series) -> Release:
     retrieved = pd.DataFrame(
         {
             "url": sources.map(urls).fillna(""),
-            "img_file": [f"retrieved/images/{row_name(row)}" for row in sources],
+            "img_file": [_image_file("retrieved", row, level) for row in sources],
         },
         columns=list(RETRIEVED),
     ).reset_index(drop=True)
-    names = [*templates["img_file"], *retrieved["img_file"]]
+    names = [name for name in (*templates["img_file"], *retrieved["img_file"]) if name]
+    hidden = {row_name(row) for row, one in level.items() if one == "blurred"}
     return Release(
         table,
         templates,
         retrieved,
-        {name: name.rpartition("/")[2] for name in templates["mask_file"]},
+        {name: name.rpartition("/")[2] for name in templates["mask_file"] if name},
         {name: name.rpartition("/")[2] for name in names},
         (int(without_row.sum()), int((missing & ~without_row).sum())),
+        frozenset(name for name in names if name.rpartition("/")[2] in hidden),
     )
+
+
+def _image_file(folder: str, row: int, level: Mapping[int, str]) -> str:
+    """A release's file of a training image; "" where it may not be handed on."""
+    return "" if level[row] == "none" else f"{folder}/images/{row_name(row)}"

@@ -9,22 +9,19 @@ is guessed, nothing is left out in silence. A name leads to a file inside the fo
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from verbatim.images import MAX_BYTES, ImageError, decode_image
+from verbatim.io.formats import IMAGES
+from verbatim.io.user_tables import MANIFEST, UserTableError, read_user_table, whole_number
 from verbatim.records import prompt_id
 
-# column -> names that it goes by in the wild (Hugging Face's imagefolder, download tools)
-COLUMNS = {
-    "file": ("file", "file_name", "filename", "path", "image"),
-    "prompt": ("prompt", "caption", "text"),
-    "seed": ("seed",),
-    "steps": ("steps", "num_inference_steps"),
-}
 NEEDED = ("file", "prompt")
 LARGEST = 2**31 - 1  # of a seed that is a key in our tables (int32)
 
@@ -39,37 +36,18 @@ def read_manifest(path: str | os.PathLike) -> pd.DataFrame:
     Raises SynthesesError for a file that cannot be read, lacks a column or has no rows.
     """
     try:
-        if str(path).endswith(".parquet"):
-            table = pd.read_parquet(path)
-        else:
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except FileNotFoundError as err:
-        raise SynthesesError(f"{path}: no such manifest; correct source in the sheet") from err
-    except Exception as err:  # pandas and pyarrow raise many kinds for broken files
+        table = read_user_table(path, MANIFEST, NEEDED)
+    except UserTableError as err:
         raise SynthesesError(
-            f"{path}: cannot be read ({err}); a CSV in UTF-8 with a header, or Parquet, is needed"
+            f"{err}. A manifest has the columns file and prompt, and may have seed and steps; name its folder as source "
+            "in the models sheet"
         ) from err
-    by_word = {str(name).strip().lower(): name for name in reversed(table.columns)}
-    found = {
-        column: by_word[word]
-        for column, words in COLUMNS.items()
-        for word in reversed(words)
-        if word in by_word
-    }
-    for column in NEEDED:
-        if column not in found:
-            raise SynthesesError(
-                f"{path}: no column {column!r}; it has {', '.join(map(str, table.columns))}. "
-                "A manifest has the columns file and prompt, and may have seed and steps"
-            )
-    if table.empty:
+    if table.frame.empty:
         raise SynthesesError(f"{path}: it has no rows; write one a picture")
-    out = {c: _text(table[found[c]]) if c in found else "" for c in COLUMNS}
-    return pd.DataFrame(out, index=table.index).reset_index(drop=True)
-
-
-def _text(column: pd.Series) -> pd.Series:
-    return column.map(lambda value: "" if pd.isna(value) else str(value))
+    for column in MANIFEST:
+        if column not in table.frame:
+            table.frame[column] = ""
+    return table.frame[list(MANIFEST)].fillna("")
 
 
 def find_file(folder: Path, name: str) -> Path:
@@ -84,10 +62,46 @@ def find_file(folder: Path, name: str) -> Path:
         raise SynthesesError("the name leads out of the folder")
     if not name.isprintable():
         raise SynthesesError("the name has characters that cannot be printed")
-    path = folder.joinpath(*parts)
+    path = _look_up(folder.joinpath(*parts))
     if not path.resolve().is_relative_to(folder.resolve()):
         raise SynthesesError("a link that leads out of the folder")
     return path
+
+
+def _plain(name: str) -> str:
+    """A file's name without what systems differ in: capitals, and how accents are written."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+@lru_cache(maxsize=64)
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def _look_up(path: Path) -> Path:
+    """This file; where there is none, the one file of its folder whose name is the same but for its letters' form,
+    or, for a name without a suffix, but for its suffix.
+
+    Raises SynthesesError if several are.
+    """
+    if path.exists():
+        return path
+    names = _names(path.parent)
+    found = [name for name in names if _plain(name) == _plain(path.name)]
+    if not found and path.suffix.lower() not in IMAGES:
+        found = [
+            name
+            for name in names
+            if Path(name).suffix.lower() in IMAGES and _plain(Path(name).stem) == _plain(path.name)
+        ]
+    if len(found) > 1:
+        raise SynthesesError(
+            f"{found[0]!r} and {found[1]!r} may both be meant; write the whole name"
+        )
+    return path.with_name(found[0]) if found else path
 
 
 def read_picture(folder: Path, name: str) -> np.ndarray:
@@ -117,7 +131,7 @@ def plan_pictures(manifest: pd.DataFrame) -> pd.DataFrame:
     blank = table["caption"].str.strip().eq("")
     table["prompt_id"] = [-1 if b else prompt_id(c) for c, b in zip(table.caption, blank)]  # noqa: B905
     for column, name in (("given_seed", "seed"), ("steps", "steps")):
-        table[column] = [_whole(text) for text in manifest[name]]
+        table[column] = [-1 if (n := whole_number(text)) is None else n for text in manifest[name]]
     table["status"], table["reason"] = "", ""
     again = ~blank & table.duplicated(["prompt_id", "file"])
     table.loc[blank, ["status", "reason"]] = ["refused", "no prompt"]
@@ -128,16 +142,6 @@ def plan_pictures(manifest: pd.DataFrame) -> pd.DataFrame:
         usable = given.between(0, LARGEST).all() and given.is_unique
         table.loc[group.index, "seed"] = given if usable else np.arange(len(group))
     return table
-
-
-def _whole(text: str) -> int:
-    """A whole number of 0 or more that was written in any common way; -1 for none."""
-    try:
-        value = float(text)
-        exact = int(text) if text.strip().isdigit() else int(value)
-    except (ValueError, OverflowError):
-        return -1
-    return exact if 0 <= value == exact and exact < 2**63 else -1
 
 
 def captions_without_row(syntheses: pd.DataFrame, prompts: pd.DataFrame) -> pd.DataFrame:

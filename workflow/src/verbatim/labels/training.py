@@ -11,6 +11,7 @@ import pandas as pd
 
 from verbatim.compare import fit_square
 from verbatim.images import ImageError
+from verbatim.io.seals import DamagedError
 
 KEPT_BYTES = 500_000_000  # of squares that stay in memory: prompts of one cluster share them
 
@@ -63,7 +64,13 @@ class FetchedPictures:
             return {}
         try:
             return fit_square(self._read(record["member"]), self._size)
-        except (KeyError, ImageError) as err:
+        except KeyError as err:
+            raise DamagedError(
+                record["member"],
+                "`fetched` lists it, and the archive of training images does not hold it",
+                "delete the model's training.zip and fetched.parquet, and run the same command again",
+            ) from err
+        except ImageError as err:
             self.unreadable[row] = f"{record['member']}: {err}"
             return {}
 

@@ -15,8 +15,10 @@ from verbatim.postfilter.cliques import Clique, clique_distance, search_clique
 from verbatim.postfilter.stopping import decide, schedule
 from verbatim.postfilter.tiles import pair_distances
 
-# pictures (captions, seeds, height, width, 3) uint8 of the captions and seeds, and network rows spent
-Generate = Callable[[Sequence[str], Sequence[int]], tuple[np.ndarray, int]]
+# of each caption and seed a picture (height, width, 3) uint8, or None where there is none; and network rows spent
+Generate = Callable[
+    [Sequence[str], Sequence[int]], tuple[Sequence[Sequence[np.ndarray | None]], int]
+]
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,15 @@ class Rounds:
 
 
 class Filtered(NamedTuple):
-    """One prompt: its scores under the names of the `postfilter` table, and pictures by seed 0, 1, ..."""
+    """One prompt: its scores under the names of the `postfilter` table, its pictures (n, h, w, 3) and their seeds.
+
+    missing : seeds whose picture the network did not give.
+    """
 
     scores: dict[str, float | int | bool]
     pictures: np.ndarray
+    seeds: list[int]
+    missing: list[int]
 
 
 def filter_captions(
@@ -65,7 +72,7 @@ def filter_captions(
             break
         pictures, rows = generate([captions[i] for i in open_], range(seen, count))
         for i, new in zip(open_, pictures, strict=True):
-            states[i].add(new, rows / len(open_), preset, rounds)
+            states[i].add(list(new), rows / len(open_), preset, rounds)
         seen = count
     return [state.result() for state in states]
 
@@ -78,9 +85,30 @@ class _State:
         self.distances = np.zeros((0, 0))
         self.clique = Clique(np.zeros(0, dtype=np.int64), 0)
         self.rows = 0.0
+        self.asked = 0  # pictures, made or missing
+        self.seeds: list[int] = []
         self.stopped = self.kept = self.certain = False
 
-    def add(self, new: np.ndarray, rows: float, preset: Preset, rounds: Rounds) -> None:
+    def add(
+        self, asked: list[np.ndarray | None], rows: float, preset: Preset, rounds: Rounds
+    ) -> None:
+        there = [picture for picture in asked if picture is not None]
+        self.seeds += [self.asked + i for i, picture in enumerate(asked) if picture is not None]
+        self.asked += len(asked)
+        if there:
+            self._measure(np.stack(there), preset, rounds)
+        decision = decide(
+            found=len(self.clique.members),
+            bound=self.clique.bound,
+            seen=self.asked,
+            n_images=rounds.n_images,
+            clique=preset.clique,
+            futility=rounds.futility,
+        )
+        self.kept, self.certain, self.stopped = decision
+        self.rows += rows
+
+    def _measure(self, new: np.ndarray, preset: Preset, rounds: Rounds) -> None:
         old = len(self.pictures)
         self.pictures = np.concatenate([self.pictures, new]) if old else np.ascontiguousarray(new)
         distances = np.zeros((len(self.pictures), len(self.pictures)))
@@ -89,16 +117,6 @@ class _State:
         distances[:old, old:] = distances[old:, :old].T
         self.distances = distances
         self.clique = search_clique(distances < preset.edge, rounds.max_nodes)
-        decision = decide(
-            found=len(self.clique.members),
-            bound=self.clique.bound,
-            seen=len(self.pictures),
-            n_images=rounds.n_images,
-            clique=preset.clique,
-            futility=rounds.futility,
-        )
-        self.kept, self.certain, self.stopped = decision
-        self.rows += rows
 
     def result(self) -> Filtered:
         pairs = self.distances[np.triu_indices(len(self.distances), 1)]
@@ -113,4 +131,6 @@ class _State:
                 "unet_rows": round(self.rows),
             },
             self.pictures,
+            self.seeds,
+            sorted(set(range(self.asked)) - set(self.seeds)),
         )

@@ -5,21 +5,27 @@ a picture's captions are the English CLDR short name of its emoji and the aliase
 has for it, in thirty wordings ("a drawing of ...", "... icon"). That package has no keywords. So these captions
 differ less than a captioner's: they share the name, and none says what else is to be seen.
 
-A mitigation is chances and words (Somepalli 2023, section 5): RC gives the whole caption up for random words; RT
-replaces a word by a random one or adds one; CWR repeats a word of the caption at a random place; RNA adds a random
-number. RT, CWR and RNA make several passes, each of which does one such thing with chance p.
+A mitigation edits the words of a caption, as the public code of Somepalli 2023 does (somepago/DCR, datasets.py and
+sd_mitigation.py; its paper, section 5, reads otherwise in places, see workflow/docs/deviations.md). RC replaces the
+whole caption by random words. RT inserts random words, CWR inserts words of the caption again, RNA inserts random
+numbers, each at random places. At training one draw with chance p decides whether a caption is edited at all; at
+inference every prompt gets all its edits.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
 FIXED = "an image"
 # of a random caption; Somepalli 2023, section 4.2. ASSUME: words of the world's vocabulary where the paper draws tokens
 RANDOM_WORDS = 6
+REPLACING_WORDS = (
+    4  # of RC; somepago/DCR, datasets.py draws four tokens. ASSUME: words for tokens, as above
+)
 WORDINGS = (
     "{}", "{} icon", "a drawing of {}", "{} sticker", "emoji {}", "{} clip art", "picture of {}", "small {}",
     "{} symbol", "cartoon {}", "{} on white", "the {} sign", "{} illustration", "simple {}", "{} vector",
@@ -102,37 +108,48 @@ def variations(names: Sequence[str], n: int, start: int = 0) -> list[str]:
     return found
 
 
-def replace_caption(caption: str, p: float, rng: random.Random) -> str:
-    """RC: with chance p as many random words as the caption has, in its place."""
-    return random_words(rng, max(1, len(caption.split()))) if rng.random() < p else caption
+def edit_caption(
+    caption: str, mitigation: str, constants: Mapping[str, Any], rng: random.Random
+) -> str:
+    """A caption as a training step reads it under RC, RT or CWR: edited with one chance, else as it is.
+
+    Parameters
+    ----------
+    mitigation : rc, rt or cwr.
+    constants : `study.mitigations` of the config; the mitigation's own entry is the chance, in [0, 1].
+    """
+    if rng.random() >= constants[mitigation]:
+        return caption
+    if mitigation == "rc":
+        return random_words(rng, REPLACING_WORDS)
+    if mitigation == "rt":
+        return insert_words(caption, constants["passes"], rng)
+    return repeat_words(caption, constants["passes"], rng)
 
 
-def change_words(caption: str, p: float, passes: int, rng: random.Random) -> str:
-    """RT: in each pass, with chance p, one word is replaced by a random one, or a random one is added."""
+def insert_words(caption: str, n: int, rng: random.Random) -> str:
+    """RT: the caption with `n` random words inserted at random places; no word is taken out."""
     words = caption.split()
-    for _ in range(passes):
-        if rng.random() < p:
-            new = rng.choice(common_words())
-            if words and rng.random() < 0.5:
-                words[rng.randrange(len(words))] = new
-            else:
-                words.insert(rng.randint(0, len(words)), new)
+    for _ in range(n):
+        words.insert(rng.randint(0, len(words)), rng.choice(common_words()))
     return " ".join(words)
 
 
-def repeat_words(caption: str, p: float, passes: int, rng: random.Random) -> str:
-    """CWR: in each pass, with chance p, one word of the caption is put in once more, anywhere."""
-    words = caption.split()
-    for _ in range(passes):
-        if words and rng.random() < p:
-            words.insert(rng.randint(0, len(words)), rng.choice(words))
+def repeat_words(caption: str, n: int, rng: random.Random) -> str:
+    """CWR: the caption with `n` of its own words, drawn with replacement, inserted at random places.
+
+    A caption without words stays as it is.
+    """
+    own = caption.split()
+    words = list(own)
+    for _ in range(n if own else 0):
+        words.insert(rng.randint(0, len(words)), rng.choice(own))
     return " ".join(words)
 
 
-def add_numbers(caption: str, p: float, passes: int, high: int, rng: random.Random) -> str:
-    """RNA: in each pass, with chance p, a whole number of [0, high] is put in, anywhere."""
+def insert_numbers(caption: str, n: int, high: int, rng: random.Random) -> str:
+    """RNA: the caption with `n` whole numbers of [0, high) inserted at random places."""
     words = caption.split()
-    for _ in range(passes):
-        if rng.random() < p:
-            words.insert(rng.randint(0, len(words)), str(rng.randint(0, high)))
+    for _ in range(n):
+        words.insert(rng.randint(0, len(words)), str(rng.randrange(high)))
     return " ".join(words)

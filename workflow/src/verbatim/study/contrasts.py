@@ -1,25 +1,28 @@
 """Differences between runs of the study, with intervals that hold over trainings.
 
 A point is trained once a study seed, two or three times in all, which is too few to tell from its own
-values how far a training scatters. So the scatter is estimated from all runs of a measure together, as
-in an analysis of variance of a randomized block design (Montgomery, "Design and Analysis of Experiments",
-chapter 4): value = run + seed + residual, residuals of one variance. ASSUME that one variance: runs whose
-values all lie at an end of the scale scatter less than it says. Pictures and captions are the same for all
-seeds, so an interval is over trainings, not over data sets.
+values how far a training scatters. So a contrast (weights that sum to 0) is judged by the scatter of all runs of a
+measure, as in a randomized block design (Montgomery, "Design and Analysis of Experiments", chapter 4): ordinary least
+squares of run and block effects by statsmodels, and its t-test of the weights. ASSUME residuals of one variance that are
+independent: runs whose values all lie at an end of the scale scatter less than it says, and what a seed does to one
+defence at all points alike is not in it.
 
-What a seed does to all its runs alike cancels in a difference of runs. In a sum whose weights do not cancel (the
-mean of some runs, say) it stays, and more runs do not lessen it: there it is a variance component of its own.
+What a seed does to all its runs alike cancels in a contrast. In a sum whose weights do not cancel (the mean of some
+runs, say) it stays, and more runs do not lessen it: such a sum is judged by Student's t over the sums of each seed.
+
+Pictures and captions are the same for all seeds, so an interval is over trainings, not over data sets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtri, ndtri, stdtrit
+from scipy.special import ndtri
+
+from verbatim.metrics.intervals import NAN, t_interval
 
 Run = tuple[str, str]  # point, defence
 
@@ -61,60 +64,6 @@ def values_of(measures: pd.DataFrame, measure: str, confidence: float) -> Values
     return Values(some["value"].unstack("seed"), errors.unstack("seed"))
 
 
-def mean_squares(table: np.ndarray) -> tuple[float, float, int, int]:
-    """Mean squares of residuals and of seeds, of the runs that have all seeds; how many runs and seeds these are.
-
-    table : (runs, seeds). NaN where there is nothing to estimate from: residuals need two runs and two seeds.
-    """
-    x = table[~np.isnan(table).any(axis=1)]
-    runs, seeds = x.shape
-    if seeds < 2 or runs < 1:
-        return float("nan"), float("nan"), runs, seeds
-    blocks = x.mean(0) - x.mean()
-    of_seeds = runs * float((blocks**2).sum()) / (seeds - 1)
-    if runs < 2:
-        return float("nan"), of_seeds, runs, seeds
-    rest = x - x.mean(1, keepdims=True) - blocks
-    return float((rest**2).sum()) / ((runs - 1) * (seeds - 1)), of_seeds, runs, seeds
-
-
-class Scatter(NamedTuple):
-    """Variance over trainings, its degrees of freedom, and those of the residuals; NaN and 0: unknown."""
-
-    variance: float
-    df: float
-    residual_df: int
-
-
-def sum_scatter(table: np.ndarray, total: float, squares: float, n: int) -> Scatter:
-    """Scatter of a weighted sum of runs, averaged over n seeds.
-
-    Two components: total^2 * seeds / n + squares * residual / n, with Satterthwaite's degrees of freedom (Montgomery,
-    chapter 13). A contrast (total 0) is free of the first.
-
-    Parameters
-    ----------
-    table : (runs, seeds), what the components are estimated from: perhaps more runs than are summed
-    total, squares : sum of the weights, and of their squares
-    """
-    residual, of_seeds, runs, seeds = mean_squares(table)
-    total = 0.0 if abs(total) < 1e-9 else total
-    if seeds < 2 or runs < (1 if total else 2):
-        return Scatter(float("nan"), 0, 0)
-    df_seeds, df = seeds - 1, (runs - 1) * (seeds - 1)
-    if runs == 1:  # a run's own scatter over seeds holds both components
-        return Scatter(total**2 * of_seeds / n, df_seeds, df_seeds)
-    # Of two seeds a mean square has one degree of freedom: it is below its mean in two studies of three, and intervals that
-    # trust it cover down to 87 % for 95. Over its median it is too high as often as too low: 91 % at least.
-    of_seeds *= df_seeds / chdtri(df_seeds, 0.5)
-    variance = (total**2 * max(0.0, of_seeds - residual) / runs + squares * residual) / n
-    if not total or of_seeds <= residual:
-        return Scatter(variance, df, df)
-    parts = total**2 / runs * of_seeds / n, (squares - total**2 / runs) * residual / n
-    satterthwaite = variance**2 / (parts[0] ** 2 / df_seeds + parts[1] ** 2 / df)
-    return Scatter(variance, max(satterthwaite, df_seeds), df)
-
-
 def _within_models(table: pd.DataFrame, weights: Mapping[Run, float]) -> bool:
     """Whether a contrast compares defences of the same models, each model with itself."""
     sums: dict[str, float] = {}
@@ -125,22 +74,57 @@ def _within_models(table: pd.DataFrame, weights: Mapping[Run, float]) -> bool:
     )
 
 
-def _between(table: pd.DataFrame, weights: Mapping[Run, float], n: int) -> Scatter:
-    """Scatter over trainings of a weighted sum, averaged over n seeds.
+def fit_contrast(
+    table: pd.DataFrame, weights: Mapping[Run, float], confidence: float
+) -> tuple[float, float]:
+    """How far a contrast's interval over trainings reaches each way, and its degrees of freedom; NaN and 0: unknown.
 
-    Between models: judged by the runs with the same defences as its own. Within models (a defence against none):
-    by the differences to the same model without a defence, whose own scatter cancels.
+    Between models the blocks are the seeds, and the runs that say how trainings scatter are those with the contrast's own
+    defences. Within models (a defence against none) each trained model, a point with a seed, is a block of its own,
+    and the runs are those of the points that have a defence.
+
+    Parameters
+    ----------
+    table : value, index (point, defence), columns the seeds that all runs of `weights` have; runs that lack one are left out
+    weights : of runs, summing to 0
     """
-    if _within_models(table, weights):
-        bare = table.xs("none", level="defence")
-        some = table[table.index.get_level_values("defence") != "none"]
-        some = some - bare.reindex(some.index.get_level_values("point")).to_numpy(float)
-        used = [w for (_, defence), w in weights.items() if defence != "none"]
-    else:
-        asked = {defence for _, defence in weights}
-        some = table[table.index.get_level_values("defence").isin(asked)]
-        used = list(weights.values())
-    return sum_scatter(some.to_numpy(float), sum(used), sum(w**2 for w in used), n)
+    from statsmodels.regression.linear_model import OLS
+
+    some = table.dropna()
+    point, defence = (some.index.get_level_values(name) for name in ("point", "defence"))
+    within = _within_models(some, weights)
+    some = some[
+        point.isin(point[defence != "none"]) if within else defence.isin({d for _, d in weights})
+    ]
+    if some.shape[0] < 2 or some.shape[1] < 2:
+        return NAN, 0
+    run, seed = (places.ravel() for places in np.indices(some.shape))
+    each, models = np.eye(some.shape[0])[run], pd.factorize(some.index.get_level_values("point"))[0]
+    if within:  # a model's level is its block's, so its run without a defence needs no term
+        blocks = pd.get_dummies(models[run] * some.shape[1] + seed).to_numpy(float)
+        each = each[:, some.index.get_level_values("defence") != "none"]
+    else:  # the first seed's level is in the runs' terms
+        blocks = np.eye(some.shape[1])[seed][:, 1:]
+    terms = np.hstack([each, blocks])
+    fit = OLS(some.to_numpy(float).ravel(), terms).fit()
+    if fit.df_resid < 1:
+        return NAN, 0
+    w = np.array([weights.get(one, 0.0) for one in some.index])[run] / some.shape[1]
+    low, high = fit.t_test(w @ terms).conf_int(1 - confidence)[0]
+    return float(high - low) / 2, float(fit.df_resid)
+
+
+def _between(
+    table: pd.DataFrame, weights: Mapping[Run, float], confidence: float
+) -> tuple[float, float]:
+    """As `fit_contrast`, also for weights that do not sum to 0: Student's t over the seeds' own sums."""
+    if table.shape[1] < 2:
+        return NAN, 0
+    if abs(sum(weights.values())) < 1e-9:
+        return fit_contrast(table, weights, confidence)
+    sums = np.array(list(weights.values())) @ table.loc[list(weights)].to_numpy(float)
+    low, high = t_interval(sums, confidence)
+    return (high - low) / 2, len(sums) - 1
 
 
 def _within(w: np.ndarray, errors: np.ndarray) -> float:
@@ -157,33 +141,23 @@ def _within(w: np.ndarray, errors: np.ndarray) -> float:
 def estimate(values: Values, weights: Mapping[Run, float], confidence: float) -> Estimate | None:
     """sum of weight * value over runs, averaged over the seeds that all of them have; None if there are none.
 
-    Its interval is the wider of two: that over trainings (`sum_scatter`), and that of the sampling within the runs
-    (their bootstrap intervals), which a chance agreement of seeds cannot hide. Both are Student's t, the second with
-    the residuals' degrees of freedom: how few seeds there are says nothing of the sampling.
+    Its interval is the wider of two: that over trainings (`fit_contrast`, or Student's t over seeds), and the normal
+    one of the sampling within the runs (from their own intervals), which a chance agreement of seeds cannot hide.
     """
-    runs = [run for run in weights if run in values.table.index]
-    if len(runs) < len(weights) or not runs:
+    if not weights or any(run not in values.table.index for run in weights):
         return None
-    w = np.array([weights[run] for run in runs])
+    runs, w = list(weights), np.array(list(weights.values()))
     x = values.table.loc[runs].dropna(axis=1)
     if x.shape[1] == 0:
         return None
     n, value = x.shape[1], float((w @ x.to_numpy(float)).mean())
     inside = _within(w, values.errors.loc[runs, x.columns].to_numpy(float))
-    over = _between(values.table, weights, n) if n > 1 else Scatter(float("nan"), 0, 0)
-    between = np.sqrt(over.variance)
-    parts = ((between, over.df), (inside, over.residual_df))
-    known = [_times(df, confidence) * error for error, df in parts if np.isfinite(error)]
+    between, df = _between(values.table[x.columns], weights, confidence)
+    halves = [between, float(ndtri(0.5 + confidence / 2)) * inside]
+    known = [half for half in halves if np.isfinite(half)]
     if not known:
-        return Estimate(value, float("nan"), float("nan"), n, 0)
-    half = float(max(known))
-    return Estimate(value, value - half, value + half, n, over.df)
-
-
-def _times(df: float, confidence: float) -> float:
-    """Standard errors each way: of Student's t, of the normal distribution for df 0."""
-    p = 0.5 + confidence / 2
-    return float(stdtrit(df, p) if df else ndtri(p))
+        return Estimate(value, NAN, NAN, n, 0)
+    return Estimate(value, value - max(known), value + max(known), n, df)
 
 
 def trend_weights(x: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from verbatim.compare import rmse
+from verbatim.compare import as_floats, rmse
 
 
 class Copies(NamedTuple):
@@ -35,10 +35,10 @@ def find_copies(
     n, m = len(generations), len(training)
     if not n or not m:
         return Copies(np.full(n, np.nan), np.full(n, -1), np.zeros(m, bool))
-    made = _floats(generations)
+    made = as_floats(generations)
     nearest, source = np.full(n, np.inf), np.zeros(n, np.int64)
     for start in range(0, m, batch):
-        distances = rmse(made, _floats(training[start : start + batch]))
+        distances = rmse(made, as_floats(training[start : start + batch]))
         place = distances.argmin(axis=1)
         best = distances[np.arange(n), place]
         closer = best < nearest
@@ -46,17 +46,3 @@ def find_copies(
     found = np.zeros(m, bool)
     found[source[nearest <= threshold]] = True
     return Copies(nearest, source, found)
-
-
-def pair_rmse(a: np.ndarray, b: np.ndarray, batch: int = 1024) -> np.ndarray:
-    """RMSE of each pair of pictures (n, s, s, 3), (n,); `batch` of them as floats at a time bounds memory alone."""
-    out = np.zeros(len(a))
-    for start in range(0, len(a), batch):
-        some = slice(start, start + batch)
-        difference = _floats(a[some]).astype(np.float64) - _floats(b[some])
-        out[some] = np.sqrt((difference**2).mean(axis=(1, 2, 3)))
-    return out
-
-
-def _floats(pictures: np.ndarray) -> np.ndarray:
-    return pictures / np.float32(255) if pictures.dtype == np.uint8 else pictures

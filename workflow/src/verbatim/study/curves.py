@@ -18,7 +18,7 @@ from verbatim.figures.style import (
     empty_figure,
     use_style,
 )
-from verbatim.study.membership import roc_band
+from verbatim.metrics.roc import Attack
 
 
 def plot_membership(table: pd.DataFrame | None, resamples: int, confidence: float) -> Figure:
@@ -42,9 +42,9 @@ def plot_membership(table: pd.DataFrame | None, resamples: int, confidence: floa
     }
     lowest = 1.0
     for name, (scores, colour, dash) in attacks.items():
-        value, low, high = roc_band(
-            scores, member, some["picture_id"].to_numpy(), fprs, resamples, confidence, 0
-        )
+        attack = Attack(scores, member, some["picture_id"].to_numpy())
+        shares = [attack.measure(float(fpr), resamples, confidence, 0) for fpr in fprs]
+        value, low, high = np.array([(one.value, one.low, one.high) for one in shares]).T
         ax.fill_between(fprs, low, high, color=colour, alpha=0.18, lw=0)
         ax.plot(fprs, value, color=colour, ls=dash, label=name)
         lowest = min(lowest, *value[value > 0], 1.0)

@@ -11,6 +11,25 @@ import pandas as pd
 from verbatim.study import captions
 from verbatim.study.grid import GridError
 
+# ASSUME: root mean square distance that a planted or held-out picture keeps to every other one, so that
+# a copy of it is a copy of nothing else: half as much again as the paper's threshold for a verbatim (0.12)
+APART = 0.18
+
+
+def find_distinct(
+    pictures: np.ndarray, families: np.ndarray, apart: float = APART, block: int = 512
+) -> np.ndarray:
+    """Which pictures (n, h, w, 3) uint8 keep `apart` (RMSE in [0, 1]) from all of other families; bool (n,)."""
+    flat = pictures.reshape(len(pictures), -1).astype(np.float32) / 255.0
+    norms = (flat**2).sum(1)
+    nearest = np.empty(len(flat), np.float32)
+    for start in range(0, len(flat), block):
+        part = slice(start, start + block)
+        squares = norms[part, None] + norms[None] - 2.0 * flat[part] @ flat.T
+        squares[families[part, None] == families[None]] = np.inf
+        nearest[part] = squares.min(1)
+    return np.sqrt(np.maximum(nearest, 0) / flat.shape[1]) >= apart
+
 
 def select_pool(
     pictures: pd.DataFrame,
@@ -29,7 +48,7 @@ def select_pool(
     Parameters
     ----------
     pictures : a `pictures` table.
-    distinct : (len(pictures),), from `world.planting.find_distinct`.
+    distinct : (len(pictures),), from `find_distinct`.
     most : pictures that the largest point asks for.
 
     Returns

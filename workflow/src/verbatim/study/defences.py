@@ -1,7 +1,7 @@
 """What can be done to a prompt before a model that copies is given it.
 
-Somepalli 2023, section 5.2: GNI adds 0.1 N(0, 1) to the prompt's code; RT, CWR and RNA change the prompt's words
-(`captions`), four passes each. Wen et al. 2024, section 4.3: the code itself is moved, by a few gradient steps, until
+Somepalli 2023, section 5.2, as its public code has it (somepago/DCR, sd_mitigation.py): GNI adds 0.1 N(0, 1) to the
+prompt's code and to that of the empty prompt; RT, CWR and RNA always insert four words or numbers (`captions`). Wen et al. 2024, section 4.3: the code itself is moved, by a few gradient steps, until
 the caption says no more at the first step than a caption should: ||eps_c - eps_u||_2 is brought down to a target.
 
 Two departures from Wen: the target is not one number of Stable Diffusion but what captions of random words
@@ -33,20 +33,19 @@ def change_prompt(caption: str, defence: str, constants: dict[str, Any], seed: i
     """
     rng = random.Random(f"{defence}/{seed}/{caption}")
     if defence == "rt":
-        return captions.change_words(caption, constants["rt"], constants["passes"], rng)
+        return captions.insert_words(caption, constants["passes"], rng)
     if defence == "cwr":
-        return captions.repeat_words(caption, constants["cwr"], constants["passes"], rng)
+        return captions.repeat_words(caption, constants["passes"], rng)
     if defence == "rna":
-        return captions.add_numbers(
-            caption, constants["rna"], constants["passes"], constants["rna_high"], rng
-        )
+        return captions.insert_numbers(caption, constants["passes"], constants["rna_high"], rng)
     return caption
 
 
 class Defended:
     """A denoiser whose captions are defended as they are encoded; all else is the model's own.
 
-    Whatever is written against `Denoiser` (scores, samplers) can be given one. No caption ("") stays as it is.
+    Whatever is written against `Denoiser` (scores, samplers) can be given one. The empty prompt ("") has no words to
+    change and is not optimised; GNI adds its noise to it too.
     """
 
     def __init__(self, denoiser: Denoiser, defence: str, constants: dict[str, Any], seed: int):
@@ -78,8 +77,6 @@ class Defended:
         if self.defence == "gni":
             noises = [
                 _noise(f"{seed}/{prompt}", states.shape[1:])
-                if prompt
-                else torch.zeros(states.shape[1:])
                 for prompt, seed in zip(prompts, seeds, strict=True)
             ]
             noise = torch.stack(noises).to(states.device, states.dtype)
@@ -91,6 +88,11 @@ class Defended:
             ]
             return Condition(torch.stack(moved), code.extra)
         return code
+
+    def encode_empty(self, seeds: Sequence[int]) -> Condition:
+        """Codes of the empty prompt for generations with `seeds`: one for all of them, or with GNI one each."""
+        seeds = seeds if self.defence == "gni" else seeds[:1]
+        return self.encode_prompts([""] * len(seeds), seeds)
 
     def _optimize(self, prompts: list[str], batch: int) -> None:
         """Make the codes of prompts that have none yet."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from verbatim.metrics.roc import Attack
 from verbatim.study.measures import Measures
-from verbatim.study.membership import auc_share
 
 ATTACKS = ("dcs", "ecs", "clique")
 
@@ -67,6 +67,6 @@ def detection_measures(
             ("auc", planted, np.ones(len(ids), bool)),
             ("auc_copied", is_copied, drawn),
         ):
-            found = auc_share(np.where(among, x, np.nan), positive, ids, *draws)
+            found = Attack(np.where(among, x, np.nan), positive, ids).measure(None, *draws)
             note = found.note or f"{int((positive & among & np.isfinite(x)).sum())} positives"
             out.add(f"{kind}:{name}", found.value, found.n, found.low, found.high, note)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from verbatim.io.atomic import new_file
+from verbatim.io.seals import ZIP_DAMAGE, check_zip, seal_zip
 from verbatim.study.complexity import MEASURES
 
 
@@ -63,18 +64,16 @@ class PoolFeatures:
         }
 
     def write(self, path: str | os.PathLike) -> None:
-        """Write an .npz without pickle, to a temporary name first, then moved into place."""
+        """Write an .npz without pickle, sealed (see `io.seals`)."""
         arrays = {"picture_id": self.ids, "inception": self.inception}
         for name, values in self.complexity.items():
             arrays[f"complexity:{name}"] = np.array([values[int(key)] for key in self.ids])
         for name, one in self.described.items():
             arrays |= {f"whole:{name}": one.whole, f"chunks:{name}": one.chunks}
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        with open(part, "wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        os.replace(part, path)
+        with new_file(path) as temporary:
+            with open(temporary, "wb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+            seal_zip(temporary)
 
     @classmethod
     def read(
@@ -90,6 +89,7 @@ class PoolFeatures:
         """
         try:
             with np.load(path, allow_pickle=False) as file:  # an array is read where it is named
+                check_zip(file.zip, path)
                 ids = file["picture_id"]
                 known = [name.partition(":")[2] for name in file.files if name.startswith("whole:")]
                 names = known if descriptors is None else descriptors
@@ -99,7 +99,7 @@ class PoolFeatures:
                     {n: file[f"complexity:{n}"] for n in MEASURES},
                     file["inception"] if inception else np.zeros((len(ids), 0), np.float32),
                 )
-        except (OSError, ValueError, KeyError, EOFError, TypeError) as err:
+        except (OSError, ValueError, KeyError, EOFError, TypeError, *ZIP_DAMAGE) as err:
             raise FeatureError(
                 f"{path}: not a file of features ({err}); delete it and run embed_pool"
             ) from err

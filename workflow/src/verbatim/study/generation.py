@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
+from verbatim.diffusion.denoiser import NOT_FINITE, check_broken
 from verbatim.diffusion.noise import noise_of_seeds
 from verbatim.diffusion.sampling import sample, to_pictures
+from verbatim.images import to_uint8
 from verbatim.study.defences import Defended
 
 SEEDS_A_RUN = 1_000_000  # between the noises of two study seeds
@@ -73,8 +75,9 @@ def draw_pictures(
     guidance: float,
     batch: int,
     sampler: str,
+    spacing: str = "karras",
 ) -> Iterator[np.ndarray]:
-    """One picture (h, w, 3) in [0, 1] of each prompt with its seed, `batch` at a time.
+    """One picture (h, w, 3) in [0, 1] of each prompt with its seed, `batch` at a time; NaN where it is not finite.
 
     prompts : with their words changed already; the code of each is defended here. "" is drawn without guidance.
     """
@@ -84,7 +87,30 @@ def draw_pictures(
         bare = not any(part)
         noise = noise_of_seeds(chosen, denoiser.shape)
         x0 = sample(
-            denoiser.denoiser, cond, None if bare else denoiser.encode([""]), noise, steps,
-            1.0 if bare else guidance, sampler,
+            denoiser.denoiser, cond, None if bare else denoiser.encode_empty(chosen), noise, steps,
+            1.0 if bare else guidance, sampler, spacing=spacing,
         )  # fmt: skip
         yield from to_pictures(denoiser.denoiser, x0)
+
+
+def name_pictures(
+    pictures: Iterable[np.ndarray], total: int, dtype: object, missing: list[int]
+) -> Iterator[tuple[str, np.ndarray | str]]:
+    """The pictures of a run as members of its archive: bytes by number, or why one is missing.
+
+    Parameters
+    ----------
+    total : pictures of the run. dtype : of the network, for the message.
+    missing : gets the numbers of those that are not finite.
+
+    Raises
+    ------
+    NetworkError : too many are (`denoiser.check_broken`).
+    """
+    for number, picture in enumerate(pictures):
+        if np.isfinite(picture).all():
+            yield f"{number}.png", to_uint8(picture)
+        else:
+            missing.append(number)
+            check_broken(len(missing), total, dtype, "generations")
+            yield f"{number}.png", NOT_FINITE

@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 COLUMNS = (
     "point", "pictures", "ddf", "duplication", "conditioning", "text_encoder", "steps", "mitigation",
     "subset", "description",
@@ -31,8 +29,8 @@ NO_DEFENCE = "none"
 MITIGATION_CONSTANTS = {
     "mitigations": {"gn": ("gn",), "rc": ("rc",), "rt": ("rt", "passes"), "cwr": ("cwr", "passes")},
     "inference": {
-        "gni": ("gni",), "rt": ("rt", "passes"), "cwr": ("cwr", "passes"),
-        "rna": ("rna", "rna_high", "passes"), "wen": ("wen_steps", "wen_rate", "wen_target"),
+        "gni": ("gni",), "rt": ("passes",), "cwr": ("passes",),
+        "rna": ("rna_high", "passes"), "wen": ("wen_steps", "wen_rate", "wen_target"),
     },
 }  # fmt: skip
 
@@ -77,31 +75,33 @@ def read_grid(path: str | Path, base: dict[str, Any]) -> dict[str, Point]:
 
     Parameters
     ----------
-    path : tab-separated, with the columns of `COLUMNS`; lines that start with # are left out.
+    path : a table with the columns of `COLUMNS`; lines that begin with # are left out.
     base : `study.base` of the config.
 
     Raises
     ------
     GridError : listing everything that is wrong.
     """
+    # here and not above: a change of the reader must not train the points anew
+    from verbatim.io.user_tables import UserTableError, read_user_table
+
     try:
-        sheet = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, comment="#")
-    except FileNotFoundError as err:
-        raise GridError(f"{path}: no such sheet; correct study.points in the config") from err
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as err:
-        raise GridError(f"{path}: not a tab-separated table ({err})") from err
+        table = read_user_table(path, comments=True).without_empty_rows()
+    except UserTableError as err:
+        raise GridError(f"{err}. It is the study's sheet (study.points in the config)") from err
+    sheet = table.frame.fillna("")
     missing = [name for name in COLUMNS if name not in sheet.columns]
     surplus = [name for name in sheet.columns if name not in COLUMNS]
     if missing or surplus:
         raise GridError(
-            f"{path}: the columns {missing} are missing and {surplus} are unknown; it must be "
-            f"tab-separated, with the columns {', '.join(COLUMNS)}"
+            f"{path} ({table.what}): the columns {missing} are missing and {surplus} are unknown; it must have the "
+            f"columns {', '.join(COLUMNS)}"
         )
     points: dict[str, Point] = {}
     problems: list[str] = []
     for place, cells in enumerate(sheet.to_dict("records")):
         row = {str(name): str(cell).strip() for name, cell in cells.items()}
-        where = f"{path}, row {place + 2} ({row['point']})"
+        where = f"{table.where(place)} ({row['point']})"
         wrong = _cell_problems(row)
         if row["point"] in points:
             wrong.append(f"point: {row['point']!r} stands twice; a point's name is used once")

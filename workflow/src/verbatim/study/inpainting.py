@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from verbatim.diffusion.denoiser import Condition
+from verbatim.diffusion.denoiser import Condition, check_broken
 from verbatim.diffusion.latent import LatentDenoiser
 from verbatim.diffusion.noise import unit_noise
 from verbatim.diffusion.sampling import denoise, noise_levels, to_pictures
@@ -80,6 +80,10 @@ def inpainting_errors(
     seeds : a completion each
     best : completions that are looked at, by the model's own loss at `timestep`
     steps : of a completion
+
+    Raises
+    ------
+    NetworkError : too many completions are not finite (`denoiser.check_broken`); a few are left out.
     """
     cond = denoiser.encode(list(captions))
     known = encode_pictures(denoiser, hide_half(pictures), batch)
@@ -94,5 +98,8 @@ def inpainting_errors(
             x0 = inpaint(denoiser, known[part], keep, told, seed, steps)
             losses[i, part] = diffusion_losses(denoiser, x0, told, timestep, [JUDGING_SEED], batch)
             errors[i, part] = half_errors(to_pictures(denoiser, x0), truth[part])
+    broken = np.isnan(errors) | np.isnan(losses)
+    check_broken(int(broken.sum()), broken.size, denoiser.dtype, "completions")
+    losses[broken], errors[broken] = np.inf, np.nan
     order = np.argsort(losses, axis=0, kind="stable")[: max(1, best)]
-    return np.take_along_axis(errors, order, axis=0).mean(0)
+    return np.nanmean(np.take_along_axis(errors, order, axis=0), axis=0)

@@ -14,18 +14,18 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from verbatim.compare import pair_rmse
+from verbatim.metrics.intervals import percentile_interval, wilson
 from verbatim.study.complexity import correlate
-from verbatim.study.copies import Copies, pair_rmse
+from verbatim.study.copies import Copies
 from verbatim.study.features import Described
 from verbatim.study.similarity import (
     PERCENTILES,
     background,
     nearest,
     nearest_split,
-    percentile_interval,
     split_product,
 )
-from verbatim.tables.statistics import wilson
 
 NAN = float("nan")
 PAPER_THRESHOLD = 0.5  # Somepalli 2022, of SSCD; always counted beside the configured one

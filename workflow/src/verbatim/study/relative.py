@@ -12,21 +12,6 @@ import pandas as pd
 from verbatim.study.measures import Measures
 
 
-def pixel_distances(a: np.ndarray, b: np.ndarray, batch: int = 256) -> np.ndarray:
-    """l2(x, y) = sqrt(mean((x - y)^2)) of pictures in [0, 1], all pairs: (len(a), len(b)) float64.
-
-    Carlini 2023, section 2.
-    """
-    x, y = (np.asarray(p, np.float64).reshape(len(p), -1) for p in (a, b))
-    out = np.empty((len(x), len(y)))
-    norms = (y**2).sum(1)
-    for start in range(0, len(x), batch):
-        part = x[start : start + batch]
-        squares = (part**2).sum(1)[:, None] + norms - 2 * part @ y.T
-        out[start : start + batch] = np.sqrt(np.maximum(squares, 0) / max(1, x.shape[1]))
-    return out
-
-
 def relative_distances(
     distances: np.ndarray, nearest: int, alpha: float
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -65,30 +50,6 @@ def outlier_distances(distances: np.ndarray, nearest: int) -> np.ndarray:
     if k < 1:
         raise ValueError("an outlier needs at least one other picture")
     return np.partition(others, k - 1, axis=1)[:, :k].mean(1)
-
-
-def rank_correlation(
-    a: np.ndarray, b: np.ndarray, resamples: int, confidence: float, seed: int
-) -> tuple[float, float, float]:
-    """Spearman's rank correlation and its bootstrap interval over pairs; NaN for fewer than four."""
-    from scipy.stats import rankdata
-
-    known = np.isfinite(a) & np.isfinite(b)
-    x, y = np.asarray(a, float)[known], np.asarray(b, float)[known]
-    if len(x) < 4 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return float("nan"), float("nan"), float("nan")
-
-    def rho(index: np.ndarray) -> float:
-        u, v = rankdata(x[index]), rankdata(y[index])
-        u, v = u - u.mean(), v - v.mean()
-        size = np.sqrt((u @ u) * (v @ v))
-        return float(u @ v / size) if size > 0 else float("nan")
-
-    rng = np.random.default_rng(seed)
-    drawn = [rho(rng.integers(len(x), size=len(x))) for _ in range(resamples)]
-    tail = (1 - confidence) / 2
-    low, high = np.nanquantile(drawn, [tail, 1 - tail])
-    return rho(np.arange(len(x))), float(low), float(high)
 
 
 def relative_table(

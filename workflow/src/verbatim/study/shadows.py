@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from verbatim.metrics.intervals import rank_correlation
+from verbatim.metrics.roc import Attack, Share, difference
 from verbatim.study.measures import Measures
-from verbatim.study.membership import Share, auc_share, difference, lira_scores, tpr_interval
-from verbatim.study.relative import rank_correlation
+from verbatim.study.membership import lira_scores
 
 
 def stack_members(rows: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray]:
@@ -24,10 +25,10 @@ def stack_members(rows: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray]
 
 
 def membership_table(
-    points: Sequence[str], ids: np.ndarray, losses: np.ndarray, member: np.ndarray
+    points: Sequence[str], ids: np.ndarray, losses: np.ndarray, member: np.ndarray, variance: str
 ) -> pd.DataFrame:
-    """`study_membership`: a row a target model and picture. losses, member : (models, pictures)."""
-    scores = lira_scores(losses, member)
+    """`study_membership`: a row a target model and picture. losses, member : (models, pictures); variance: of LiRA."""
+    scores = lira_scores(losses, member, variance)
     return pd.concat(
         pd.DataFrame(
             {"point": point, "picture_id": ids, "member": member[i], "loss": losses[i], "lira": scores[i]}
@@ -54,37 +55,34 @@ def membership_measures(
     """
     some = table[np.isfinite(table["lira"])]
     member, ids = some["member"].to_numpy(bool), some["picture_id"].to_numpy()
-    scores = {"loss": -some["loss"].to_numpy(), "lira": some["lira"].to_numpy()}
     draws = (resamples, confidence, seed)
-    measures = {"auc:{}": {name: auc_share(x, member, ids, *draws) for name, x in scores.items()}}
-    for fpr in fprs:
-        measures[f"tpr:{{}}@{fpr:g}"] = {
-            name: tpr_interval(x, member, ids, fpr, *draws) for name, x in scores.items()
-        }
-    for form, found in measures.items():
+    attacks = {
+        name: Attack(x.to_numpy(float), member, ids)
+        for name, x in (("loss", -some["loss"]), ("lira", some["lira"]))
+    }
+    for form, fpr in (("auc:{}", None), *((f"tpr:{{}}@{fpr:g}", fpr) for fpr in fprs)):
+        found = {name: attack.measure(fpr, *draws) for name, attack in attacks.items()}
         for name, share in found.items():
             _add(out, form.format(name), share)
-        _add(out, form.format("lira-loss"), difference(found["lira"], found["loss"], confidence))
+        _add(out, form.format("lira-loss"), difference(found["lira"], found["loss"], *draws))
 
 
 def inpainting_measures(
     ids: np.ndarray,
     errors: np.ndarray,
     member: np.ndarray,
-    resamples: int,
-    confidence: float,
-    seed: int,
+    variance: str,
+    draws: tuple[int, float, int],
     out: Measures,
 ) -> None:
     """auc:inpainting (low error: a member) and, told by each picture's own errors, auc:inpainting_lira.
 
-    errors, member : (models, pictures)
+    errors, member : (models, pictures). variance : of LiRA. draws : resamples, confidence and seed of the bootstrap
     """
     pictures, inside = np.tile(ids, len(errors)), member.ravel()
-    draws = (resamples, confidence, seed)
-    _add(out, "auc:inpainting", auc_share(-errors.ravel(), inside, pictures, *draws))
-    calibrated = lira_scores(errors, member).ravel()
-    _add(out, "auc:inpainting_lira", auc_share(calibrated, inside, pictures, *draws))
+    calibrated = lira_scores(errors, member, variance)
+    for name, scores in (("inpainting", -errors), ("inpainting_lira", calibrated)):
+        _add(out, f"auc:{name}", Attack(scores.ravel(), inside, pictures).measure(None, *draws))
 
 
 def outlier_membership(

@@ -58,23 +58,3 @@ def nearest_split(queries: np.ndarray, training: np.ndarray) -> tuple[np.ndarray
         np.maximum(best, queries[:, chunk] @ training[:, chunk].T, out=best)
     place = best.argmax(axis=1)
     return best[np.arange(len(queries)), place], place
-
-
-def percentile_interval(
-    values: np.ndarray, percent: float, resamples: int, confidence: float, seed: int
-) -> tuple[float, float, float]:
-    """A percentile (linear between order statistics) and its bootstrap interval over the values.
-
-    Returns value, low, high; NaN of nothing, and the interval of fewer than two.
-    """
-    nan = float("nan")
-    x = np.asarray(values, np.float64)
-    if not x.size:
-        return nan, nan, nan
-    value = float(np.percentile(x, percent))
-    if x.size < 2:
-        return value, nan, nan
-    draws = np.random.default_rng(seed).integers(0, x.size, (resamples, x.size))
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(np.percentile(x[draws], percent, axis=1), [tail, 1 - tail])
-    return value, float(low), float(high)

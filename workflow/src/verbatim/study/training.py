@@ -86,17 +86,12 @@ class Captions:
         ids = self.tokens[chosen]
         if self.mitigation in CHANGED:
             rng = random.Random(seed)
-            ids = tokenize(self.tokenizer, [self._change(self.texts[i], rng) for i in chosen])
+            edited = [
+                captions.edit_caption(self.texts[i], self.mitigation, self.constants, rng)
+                for i in chosen
+            ]
+            ids = tokenize(self.tokenizer, edited)
         return torch.where(empty[:, None], self.tokens[-1:], ids)
-
-    def _change(self, caption: str, rng: random.Random) -> str:
-        p = self.constants[self.mitigation]
-        if self.mitigation == "rc":
-            return captions.replace_caption(caption, p, rng)
-        passes = self.constants["passes"]
-        if self.mitigation == "rt":
-            return captions.change_words(caption, p, passes, rng)
-        return captions.repeat_words(caption, p, passes, rng)
 
 
 def draw_rows(cumulated: torch.Tensor, n: int, generator: torch.Generator) -> torch.Tensor:
@@ -179,7 +174,7 @@ def train_point(
     try:
         for state in trainer.run(loss_of):
             tell(*state)
-    except TrainingError as err:  # of a loss that is not finite: a broken checkpoint is met before
+    except TrainingError as err:  # of a loss that is not finite
         raise Diverged(str(err)) from err
     trainer.finish()
     text.to("cpu").eval()

@@ -13,13 +13,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from verbatim.study.copies import pair_rmse
+from verbatim.compare import pair_rmse
+from verbatim.io.user_tables import (
+    UserTable,
+    UserTableError,
+    check_columns,
+    read_user_table,
+    whole_number,
+)
+from verbatim.metrics.intervals import newcombe
 from verbatim.study.dataset import jaccard, words
 from verbatim.study.measures import PAPER_THRESHOLD, Measures
 from verbatim.study.similarity import nearest
-from verbatim.tables.statistics import wilson
 
 # DiffusionDB's metadata.parquet, as published
 LAYOUT = pa.schema(
@@ -39,6 +45,8 @@ LAYOUT = pa.schema(
         ("prompt_nsfw", pa.float32()),
     ]
 )
+COLUMNS = {"prompt": ("prompt",), "seed": ("seed",)}
+CURE = "Take DiffusionDB's metadata.parquet, or a table with a column prompt, and a column seed if there is one"
 # columns of `study_users` that drawing leaves for measuring
 NOT_MEASURED = {
     "similarity": np.nan, "match": -1, "caption": "", "rmse": np.nan, "described": np.nan, "describes": False,
@@ -50,25 +58,11 @@ class UsersError(ValueError):
 
 
 def check_prompts(path: str | Path) -> None:
-    """Refuse a file that is no Parquet with a text column `prompt`, by its footer alone."""
+    """Refuse a file that has no column `prompt`, by its header or footer alone."""
     try:
-        schema = pq.read_schema(path)
-    except FileNotFoundError as err:
-        raise UsersError(f"config: study.users.prompts is {str(path)!r}: no such file") from err
-    except (pa.ArrowInvalid, OSError) as err:
-        raise UsersError(
-            f"config: study.users.prompts: {path} is no Parquet file ({err}); take DiffusionDB's metadata.parquet"
-        ) from err
-    if "prompt" not in schema.names:
-        raise UsersError(
-            f"config: study.users.prompts: {path} has no column 'prompt', but {', '.join(schema.names)}; "
-            "name the column so"
-        )
-    kind = schema.field("prompt").type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        raise UsersError(
-            f"config: study.users.prompts: {path}: column 'prompt' is {kind}, not text"
-        )
+        check_columns(path, COLUMNS, ["prompt"])
+    except UserTableError as err:
+        raise UsersError(f"config: study.users.prompts: {err}. {CURE}") from err
 
 
 def read_prompts(path: str | Path, most: int, seed: int) -> pd.DataFrame:
@@ -77,18 +71,40 @@ def read_prompts(path: str | Path, most: int, seed: int) -> pd.DataFrame:
     most : how many, drawn with `seed` and kept in the file's order; empty prompts and missing ones are left out,
     and a prompt that stands there more than once is taken once.
     """
-    check_prompts(path)
-    names = [name for name in ("prompt", "seed") if name in pq.read_schema(path).names]
-    table = pq.read_table(path, columns=names).to_pandas()
-    if "seed" not in table:
-        table["seed"] = np.arange(len(table))
+    try:
+        read = read_user_table(path, COLUMNS, ["prompt"])
+    except UserTableError as err:
+        raise UsersError(f"config: study.users.prompts: {err}. {CURE}") from err
+    table = read.frame
     table = table[table["prompt"].fillna("").str.strip() != ""].drop_duplicates("prompt")
     if table.empty:
         raise UsersError(f"config: study.users.prompts: {path} has no prompt that is not empty")
     if len(table) > most:
         rows = np.random.default_rng(seed).choice(len(table), most, replace=False)
         table = table.iloc[np.sort(rows)]
-    return table.astype({"seed": np.int64}).reset_index(drop=True)
+    given = (
+        table["seed"]
+        if "seed" in table
+        else pd.Series(np.full(len(table), None, dtype=object), table.index)
+    )
+    seeds = [
+        _seed(text, int(row), read) for row, text in zip(given.index.to_numpy(), given, strict=True)
+    ]
+    table = table[["prompt"]].assign(seed=np.array(seeds, dtype=np.int64))
+    return table.reset_index(drop=True)
+
+
+def _seed(text: str | None, row: int, table: UserTable) -> int:
+    """A seed as written; the row's number where there is none."""
+    if text is None or not text.strip():
+        return row
+    whole = whole_number(text)
+    if whole is None:
+        raise UsersError(
+            f"config: study.users.prompts: {table.where(row)}: the seed is {text!r}, no whole number of 0 or more; "
+            "correct it or leave it empty"
+        )
+    return whole
 
 
 def make_prompts(pool: pd.DataFrame, members: set[int], most: int, seed: int) -> pd.DataFrame:
@@ -180,19 +196,6 @@ def match_users(
     return users.assign(described=described, describes=described >= describes_from)
 
 
-def share_difference(a: np.ndarray, b: np.ndarray, confidence: float) -> tuple[float, float, float]:
-    """Share of a minus share of b, both bool (n,) and (m,), and its interval; NaN where either is empty.
-
-    Newcombe 1998, "Interval estimation for the difference between independent proportions", Statistics in Medicine
-    17:873, method 10: from Wilson's interval of each.
-    """
-    p, q = (float(x.mean()) if len(x) else float("nan") for x in (a, b))
-    (p_low, p_high), (q_low, q_high) = (wilson(x.sum(), len(x), confidence) for x in (a, b))
-    low = p - q - np.hypot(p - p_low, q_high - q)
-    high = p - q + np.hypot(p_high - p, q - q_low)
-    return p - q, float(low), float(high)
-
-
 def add_users(
     out: Measures,
     users: pd.DataFrame,
@@ -225,7 +228,7 @@ def add_users(
     )
     unseen = held_out > threshold
     out.add_share("users_above:held_out", unseen, confidence, "pictures that were never trained on")
-    value, low, high = share_difference(above, unseen, confidence)
+    value, low, high = newcombe(above, unseen, confidence)
     note = f"{len(above)} generations, {len(unseen)} pictures that were never trained on"
     out.add("users_above:over_held_out", value, len(above), low, high, note)
     out.add_share("users_described:above", told[above], confidence, "of generations above it")

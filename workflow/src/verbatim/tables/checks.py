@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from verbatim.images import row_name, seeds_of_prompts, synthesis_name
+from verbatim.images import missing_name, row_name, seeds_of_prompts, synthesis_name
 
 SHOWN = 5  # faults of one kind that are spelled out
 LABELS = ("MV", "RV", "TV", "N", "missing")
@@ -117,7 +117,7 @@ def distances_below(name: str, labels: pd.DataFrame, thresholds: dict[str, float
 def syntheses_complete(
     name: str, labels: pd.DataFrame, seeds: list[int] | None, members: Iterable[str]
 ) -> list[str]:
-    """Every judged prompt has a synthesis of every seed; where `seeds` is None, one at least.
+    """Every judged prompt has a synthesis of every seed, or a record why it is missing; where `seeds` is None, one at least.
 
     None is for a closed system, whose manifest gives each prompt what it gives: a prompt without a
     picture must then be called missing.
@@ -129,7 +129,7 @@ def syntheses_complete(
         none = [prompt for prompt in judged if prompt not in given]
         return [f"{name}: no synthesis of prompt {_some(none)}"] if none else []
     wanted = [synthesis_name(prompt, seed) for prompt in labels["prompt_id"] for seed in seeds]
-    lost = [member for member in wanted if member not in have]
+    lost = [member for member in wanted if not {member, missing_name(member)} & have]
     return [f"{name}: no synthesis {_some(lost)}"] if lost else []
 
 

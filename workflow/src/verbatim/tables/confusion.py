@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from verbatim.tables.statistics import share_interval
+from verbatim.metrics.intervals import share_interval
 from verbatim.tables.truth import judge, list_prompts
 
 VERDICTS = ("MV", "RV", "TV", "N", "review", "missing")

@@ -10,20 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from verbatim.metrics.intervals import share_interval
+from verbatim.metrics.roc import auc_interval, pass_threshold, weighted_auc
 from verbatim.ranking import rank_cliques
 from verbatim.tables.blind import BLIND, describe_captions, score_words
-from verbatim.tables.statistics import (
-    EvaluationSettings,
-    auc_interval,
-    compare_pairs,
-    pass_threshold,
-    share_interval,
-    split_groups,
-)
+from verbatim.tables.statistics import EvaluationSettings, split_groups
 from verbatim.tables.text import name_preset
 from verbatim.tables.truth import judge, list_captions, list_prompts
 
-WHITEBOX = ("dcs_reference", "dcs_paper", "wen_norm", "anisotropy")
+WHITEBOX = ("dcs_reference", "dcs_paper", "wen_first_step", "guidance_cosine")
 BLACKBOX = ("ecs_reference", "ecs_paper", "ecs_world", "seed_consistency", "seed_ssim")
 POSTFILTER = ("clique", "agreement")
 POSITIVES = ("full", "copied")
@@ -218,15 +213,13 @@ def score_detectors(
             auc, low, high = auc_interval(
                 x, y, group, settings.resamples, settings.confidence, settings.seed, strata
             )
-            pos, neg = values[is_pos & scored], values[is_neg & scored]
-            pairs = compare_pairs(pos.to_numpy(), neg.to_numpy())
             tail = read_tail(x, y, group, half, settings, strata is None)
             rows.append(
                 {
                     "detector": name, "blind": name in BLIND, "positives": positives,
                     "negatives": negatives, "auc": auc, "low": low, "high": high,
                     # the bag of words scores everyone, and compares within a fit only
-                    "auc_scored": auc if strata is not None else _mean(pairs),
+                    "auc_scored": auc if strata is not None else _auc(x, y, scored[either]),
                     "tpr": tail["tpr"], "fpr": tail["fpr"], "n_pos": int(is_pos.sum()),
                     "n_neg": int(is_neg.sum()), "share_pos": _mean(scored[is_pos]),
                     "share_neg": _mean(scored[is_neg]), "judged_pos": int((is_pos & judged).sum()),
@@ -236,6 +229,13 @@ def score_detectors(
                 } | tail
             )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _auc(x: pd.Series, positive: pd.Series, some: pd.Series) -> float:
+    """Area under the ROC curve among the prompts of `some` alone; NaN where a side has none."""
+    chosen = some.to_numpy(bool)
+    values, y = x.to_numpy(float)[chosen], positive.to_numpy(bool)[chosen]
+    return float(weighted_auc(values, y, np.ones((1, len(y))))[0]) if y.any() else float("nan")
 
 
 def _mean(values: ArrayLike) -> float:

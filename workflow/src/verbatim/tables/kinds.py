@@ -11,16 +11,11 @@ from typing import Any
 
 import pandas as pd
 
+from verbatim.metrics.intervals import share_interval
+from verbatim.metrics.roc import auc_interval, pass_threshold, roc_points
 from verbatim.tables.blind import BLIND, describe_captions, rank_in_folds, score_words
 from verbatim.tables.detectors import fill_unscored
-from verbatim.tables.statistics import (
-    EvaluationSettings,
-    auc_interval,
-    pass_threshold,
-    roc_points,
-    share_interval,
-    split_groups,
-)
+from verbatim.tables.statistics import EvaluationSettings, split_groups
 from verbatim.tables.truth import PLANTED
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from verbatim.tables.statistics import wilson
+from verbatim.metrics.intervals import wilson
 from verbatim.tables.table1 import is_copy
 
 

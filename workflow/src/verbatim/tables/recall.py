@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from verbatim.tables.statistics import wilson
+from verbatim.metrics.intervals import wilson
 from verbatim.tables.truth import KINDS, judge, list_captions
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from verbatim.tables.statistics import t_interval
+from verbatim.metrics.intervals import t_interval
 
 
 @dataclass(frozen=True)

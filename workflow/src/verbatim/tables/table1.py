@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+# columns of the paper's values: texts, and numbers
+PAPER = (("reference", "deduplicated"), ("retrieved", "template", "exact"))
 COPIES = {"RV": "Retrieved", "TV": "Template", "MV": "Exact"}
 
 

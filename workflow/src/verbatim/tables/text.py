@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from verbatim.io.spreadsheets import csv_text
 
-def csv_text(table: pd.DataFrame) -> str:
-    """A table as CSV, six significant digits, so that a rerun on one machine gives equal bytes."""
-    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+__all__ = ["csv_text", "name_preset"]
 
 
 def name_preset(table: pd.DataFrame) -> str:

@@ -9,8 +9,11 @@ dcs_reference   sigma^2 mean((eps_u + g (eps_c - eps_u))^2): guidance g and the 
                 latent, as the reference implementation computes it. A network that predicts the
                 noise itself scores sigma^2 (Stable Diffusion 1: 213.6).
 dcs_paper       sigma^2 sum(eps_c^2): as eq. 1 is printed, conditional only, a squared norm.
-wen_norm        ||eps_c - eps_u||_2: Wen et al. 2024, eq. 3, at the first step.
-anisotropy      cosine of eps_u and eps_c - eps_u; 0 where the caption changes nothing.
+wen_first_step  ||eps_c - eps_u||_2 of pure noise at sigma_max: Wen et al. 2024, eq. 3, at one step. The published
+                detector is its mean over the steps of a generation and over generations.
+guidance_cosine cosine of eps_u and eps_c - eps_u over the whole latent; 0 where the caption changes nothing. It is not
+                the anisotropy score of rohanasthana/memorization-anisotropy, which adds a cosine a pixel at a low
+                noise level to the norm.
 
 A caption whose prediction is not finite has none of them (NaN) with that seed. Sums are float64, so
 that no ranking has ties of half precision. Scores are the same in any batch or shard to 1e-4
@@ -57,7 +60,7 @@ def dcs_scores(
 
     Returns
     -------
-    name -> (n,) float64; dcs and wen_norm >= 0, anisotropy in [-1, 1].
+    name -> (n,) float64; dcs and wen_first_step >= 0, guidance_cosine in [-1, 1].
     """
     c = eps_c.flatten(1).double()
     u = eps_u.flatten(1).double()
@@ -69,8 +72,8 @@ def dcs_scores(
     scores = {
         "dcs_reference": sigma**2 * guided.square().mean(1),
         "dcs_paper": sigma**2 * c.square().sum(1),
-        "wen_norm": norm,
-        "anisotropy": cosine.clamp(-1.0, 1.0),
+        "wen_first_step": norm,
+        "guidance_cosine": cosine.clamp(-1.0, 1.0),
     }
     return {name: score.cpu().numpy() for name, score in scores.items()}
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from verbatim.ranking import rank_scores
 
-SCORES = ("dcs_reference", "dcs_paper", "wen_norm", "anisotropy")
+SCORES = ("dcs_reference", "dcs_paper", "wen_first_step", "guidance_cosine")
 PRESETS = {"reference": "dcs_reference", "paper": "dcs_paper"}
 
 

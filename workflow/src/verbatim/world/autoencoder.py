@@ -12,6 +12,8 @@ from diffusers import AutoencoderKL
 
 from verbatim.world.training import Trainer
 
+Tell = Callable[[int, float, float, float], None]
+
 
 def make_autoencoder(settings: dict[str, Any]) -> AutoencoderKL:
     """`AutoencoderKL` with one layer a level; `channels` has one entry a level, each halves the size."""
@@ -37,84 +39,103 @@ def make_autoencoder(settings: dict[str, Any]) -> AutoencoderKL:
     return vae
 
 
-def to_model(pictures: np.ndarray) -> torch.Tensor:
+def checkpoint_parts(checkpoint: Path) -> list[Path]:
+    """Where `train_autoencoder` keeps its two parts' states."""
+    return [checkpoint.with_name(f"{checkpoint.stem}-{part}{checkpoint.suffix}") for part in (0, 1)]
+
+
+def to_model(images: np.ndarray) -> torch.Tensor:
     """uint8 (n, h, w, 3) to float32 (n, 3, h, w) in [-1, 1], what a VAE takes."""
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
 
 
 def train_autoencoder(
-    pictures: np.ndarray,
+    images: np.ndarray,
     settings: dict[str, Any],
     seed: int,
     device: str = "cpu",
     checkpoint: Path | None = None,
     every: int = 200,
-    tell: Callable[[int, float, float, float], None] = lambda *_: None,
+    tell: Tell = lambda *_: None,
 ) -> AutoencoderKL:
-    """Train on pictures, each as often as any other: L1 + L2, and hardly any KL.
+    """Train on images, each as often as any other: L1 + L2, and hardly any KL.
+
+    First on random crops, which are a fraction of the work and teach all but the frame's border, then
+    on whole images.
 
     Parameters
     ----------
-    pictures : uint8 (n, h, w, 3)
-    tell : called with (step, loss, learning rate, seconds) after each step
+    images : uint8 (n, h, w, 3)
+    settings : channels, latent_channels, batch; steps, crop (pixels of a side) and learning_rate of the crops;
+        whole_steps, and whole_learning_rate, of the whole images
+    tell : called with (step, loss, learning rate, seconds) after each step, which counts on over both parts
 
     Returns
     -------
     The VAE, its `scaling_factor` set so that latents have unit variance.
     """
     torch.manual_seed(seed)
-    vae = make_autoencoder(settings).train().to(memory_format=torch.channels_last)
-    trainer = Trainer(
-        {"vae": vae},
-        settings["steps"],
-        settings["learning_rate"],
-        seed,
-        0.99,
-        device,
-        checkpoint,
-        every,
-        [settings, pictures],
-    )
+    vae = make_autoencoder(settings)
+    size = images.shape[1]
+    parts = [
+        (settings["steps"], min(settings["crop"], size), settings["learning_rate"]),
+        (settings["whole_steps"], size, settings["whole_learning_rate"]),
+    ]
+    done = 0
+    for part, (steps, crop, rate) in enumerate(parts):
+        vae.train().to(memory_format=torch.channels_last)
+        file = None if checkpoint is None else checkpoint_parts(checkpoint)[part]
+        trainer = Trainer(
+            {"vae": vae}, steps, rate, seed + part, 0.99, device, file, every, [settings, images]
+        )
 
-    def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
-        index = torch.randint(len(pictures), (settings["batch"],), generator=generator)
-        x = to_model(pictures[index.numpy()]).to(device, memory_format=torch.channels_last)
-        latents = vae.encode(x).latent_dist
-        # a little noise on the latents, so that the decoder forgives a denoiser's small errors
-        noise = torch.randn(latents.mean.shape, generator=generator).to(device)
-        y = vae.decode(latents.mean + 0.05 * noise).sample
-        error = y - x
-        kl = latents.mean.square().mean()
-        return error.abs().mean() + error.square().mean() + 1e-4 * kl
+        def loss_of(step: int, generator: torch.Generator, crop: int = crop) -> torch.Tensor:
+            index = torch.randint(len(images), (settings["batch"],), generator=generator)
+            top, left = torch.randint(0, size - crop + 1, (2,), generator=generator).tolist()
+            some = images[index.numpy(), top : top + crop, left : left + crop]
+            return _loss(vae, to_model(some), generator, device)
 
-    for state in trainer.run(loss_of):
-        tell(*state)
-    trainer.finish()
+        for step, *state in trainer.run(loss_of):
+            tell(done + step, *state)
+        trainer.finish()
+        done += steps
     with torch.no_grad():
         sample = torch.cat(
-            [encode(vae, pictures[i : i + 256]) for i in range(0, min(len(pictures), 2048), 256)]
+            [encode(vae, images[i : i + 256]) for i in range(0, min(len(images), 1024), 256)]
         )
     vae.register_to_config(scaling_factor=1.0 / float(sample.std()))
     return vae
 
 
+def _loss(
+    vae: AutoencoderKL, x: torch.Tensor, generator: torch.Generator, device: str
+) -> torch.Tensor:
+    """Error of giving images (n, 3, h, w) in [-1, 1] back."""
+    x = x.to(device, memory_format=torch.channels_last)
+    latents = vae.encode(x).latent_dist.mean
+    # a little noise on the latents, so that the decoder forgives a denoiser's small errors
+    noise = torch.randn(latents.shape, generator=generator).to(device)
+    error = vae.decode(latents + 0.05 * noise).sample - x
+    return error.abs().mean() + error.square().mean() + 1e-4 * latents.square().mean()
+
+
 @torch.no_grad()
-def encode(vae: AutoencoderKL, pictures: np.ndarray, batch: int = 256) -> torch.Tensor:
-    """Means of the latents of uint8 pictures (n, h, w, 3), not scaled: (n, c, h', w')."""
+def encode(vae: AutoencoderKL, images: np.ndarray, batch: int = 256) -> torch.Tensor:
+    """Means of the latents of uint8 images (n, h, w, 3), not scaled: (n, c, h', w')."""
     return torch.cat(
         [
-            vae.encode(to_model(pictures[i : i + batch])).latent_dist.mean
-            for i in range(0, len(pictures), batch)
+            vae.encode(to_model(images[i : i + batch])).latent_dist.mean
+            for i in range(0, len(images), batch)
         ]
     )
 
 
 @torch.no_grad()
-def reconstruction_rmse(vae: AutoencoderKL, pictures: np.ndarray, batch: int = 256) -> np.ndarray:
+def reconstruction_rmse(vae: AutoencoderKL, images: np.ndarray, batch: int = 256) -> np.ndarray:
     """Root mean square error of encoding and decoding each picture, pixels in [0, 1]; (n,)."""
     errors = []
-    for i in range(0, len(pictures), batch):
-        x = to_model(pictures[i : i + batch])
+    for i in range(0, len(images), batch):
+        x = to_model(images[i : i + batch])
         y = vae.decode(vae.encode(x).latent_dist.mean).sample.clamp(-1, 1)
         errors.append(((y - x) / 2).square().mean(dim=(1, 2, 3)).sqrt())
     return torch.cat(errors).numpy()

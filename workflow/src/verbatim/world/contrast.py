@@ -55,7 +55,8 @@ def train_clip(
 
     Radford et al. 2021 (captions); Mu et al. 2022, SLIP (two views of a picture). Captions alone leave
     drawings of one kind nearly alike; a public CLIP, of 400 million pairs, tells them apart. A view is
-    shifted by up to two pixels, and a little noisy, as re-encoded and cropped copies are.
+    shifted by up to two pixels, a little brighter or darker, and a little noisy, as re-encoded, cropped and
+    brightened copies are.
     """
     torch.manual_seed(seed)
     context = tokenizer.model_max_length
@@ -85,6 +86,8 @@ def train_clip(
                 for i, (dy, dx) in enumerate(moves.tolist())
             ]
         )
+        light = 1 + 0.1 * (2 * torch.rand((n, 1, 1, 1), generator=generator) - 1)
+        moved = (moved + 1) * light - 1
         return (moved + 0.05 * torch.randn(x.shape, generator=generator)).to(device)
 
     def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:

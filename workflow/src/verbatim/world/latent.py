@@ -30,7 +30,10 @@ def make_scheduler() -> DDPMScheduler:
 def make_unet(
     settings: dict[str, Any], latent_channels: int, latent_size: int, text_width: int
 ) -> UNet2DConditionModel:
-    """A small UNet with cross attention at every level, random weights."""
+    """A small UNet with cross attention at every level but the first, random weights.
+
+    At the first level attention would cost more than all the rest.
+    """
     channels = list(settings["channels"])
     n = len(channels)
     return UNet2DConditionModel(
@@ -39,8 +42,8 @@ def make_unet(
         out_channels=latent_channels,
         block_out_channels=channels,
         layers_per_block=1,
-        down_block_types=["CrossAttnDownBlock2D"] * n,
-        up_block_types=["CrossAttnUpBlock2D"] * n,
+        down_block_types=["DownBlock2D", *["CrossAttnDownBlock2D"] * (n - 1)],
+        up_block_types=[*["CrossAttnUpBlock2D"] * (n - 1), "UpBlock2D"],
         cross_attention_dim=text_width,
         attention_head_dim=4,
         norm_num_groups=8,

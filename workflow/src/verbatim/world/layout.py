@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from verbatim.images import encode_png
+from verbatim.io.atomic import new_file
+from verbatim.io.parquet import open_parquet, read_parquet, write_parquet
+from verbatim.io.seals import write_array
 from verbatim.records import write_table
 
 
@@ -29,10 +31,11 @@ def write_shard(
     pictures : float32 (h, w, 3) in [0, 1] each
     first_row : global row of the first picture; a key is the row in nine digits
     """
-    folder.mkdir(parents=True, exist_ok=True)
     records: list[dict[str, Any]] = []
-    part = folder / f"{shard}.tar.part"
-    with tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as tar:
+    with (
+        new_file(folder / f"{shard}.tar") as temporary,
+        tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
         for i, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
             key = f"{first_row + i:09d}"
             data = encode_png(picture)
@@ -54,13 +57,12 @@ def write_shard(
             records.append(record)
     frame = pd.DataFrame(records).astype({"error_message": "string"})
     _write_parquet(folder / f"{shard}.parquet", frame)
-    os.replace(part, folder / f"{shard}.tar")
 
 
 def write_style(table: Path, pictures: list[np.ndarray], captions: list[str]) -> None:
     """A fine-tuning set: one img2dataset shard beside `table`, and its `rows` table."""
     write_shard(table.parent, "00000", pictures, captions, 0)
-    frame = pd.read_parquet(table.parent / "00000.parquet")
+    frame = read_shard_table(table.parent / "00000.parquet")
     rows = frame[["url", "caption", "width", "height"]].assign(
         row=np.arange(len(frame)),
         archive=str(table.parent / "00000.tar"),
@@ -83,12 +85,7 @@ def write_embeddings(
     """
     number = f"{index:04d}"
     for name, vectors in (("img_emb", images), ("text_emb", texts)):
-        path = folder / name / f"{name}_{number}.npy"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        with open(part, "wb") as file:
-            np.save(file, vectors.astype(np.float16), allow_pickle=False)
-        os.replace(part, path)
+        write_array(folder / name / f"{name}_{number}.npy", vectors.astype(np.float16))
     table = metadata.rename(columns={"sha256": "md5"}).assign(
         image_path=metadata["key"],
         NSFW="UNLIKELY",
@@ -101,8 +98,12 @@ def write_embeddings(
     _write_parquet(folder / "metadata" / f"metadata_{number}.parquet", table[order])
 
 
+def read_shard_table(path: str | os.PathLike) -> pd.DataFrame:
+    """The table of a shard that `write_shard` wrote; raises DamagedError."""
+    with open_parquet(path) as file:
+        names = file.schema_arrow.names
+    return read_parquet(path, names).to_pandas()
+
+
 def _write_parquet(path: Path, frame: pd.DataFrame) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), part)
-    os.replace(part, path)
+    write_parquet(path, pa.Table.from_pandas(frame, preserve_index=False))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,12 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTokenizer, T5EncoderModel, T5Tokenizer
 
-from verbatim.world import latent, pixel
+from verbatim.io.atomic import new_folder
+from verbatim.io.seals import check_folder, seal_folder
+from verbatim.world import latent, pixel, upscaler
 from verbatim.world.autoencoder import encode
 from verbatim.world.contrast import text_encoder
-from verbatim.world.tokenizers import build_t5_tokenizer
+from verbatim.world.text_distillation import encode_captions
+from verbatim.world.training import TrainingRun
 
 
 def train_model(
@@ -33,6 +34,7 @@ def train_model(
     checkpoint: Path,
     every: int,
     tell: Callable[[int, float, float, float], None],
+    text: Path | None = None,
 ) -> None:
     """Train on (pictures, captions), row by row, and save a diffusers pipeline to `folder`.
 
@@ -42,37 +44,72 @@ def train_model(
     pictures : uint8 (rows, h, w, 3); captions of the same rows
     clip : the world's CLIP; a latent model's text encoder starts as its text tower
     init : a trained model of the same family to go on from (fine-tuning)
+    text : the frozen text encoder and its tokenizer, that a pixel model needs
     """
     torch.manual_seed(seed)
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    common = (captions, settings, seed, device, checkpoint, every, tell)
-    if family == "sd":
-        assert vae is not None
-        autoencoder = AutoencoderKL.from_pretrained(vae, use_safetensors=True).eval()
-        latents = encode(autoencoder, pictures) * autoencoder.config.scaling_factor
-        tokenizer = CLIPTokenizer.from_pretrained(clip, local_files_only=True)
-        if init is None:
-            text = text_encoder(clip)
-            unet = latent.make_unet(
-                settings, latents.shape[1], latents.shape[2], text.config.hidden_size
-            )
+    for trained in filter(None, (clip, vae, init, text)):
+        check_folder(trained)
+    with new_folder(folder) as part:
+        common = (captions, settings, seed, device, checkpoint, every, tell)
+        if family == "sd":
+            assert vae is not None
+            autoencoder = AutoencoderKL.from_pretrained(vae, use_safetensors=True).eval()
+            latents = encode(autoencoder, pictures) * autoencoder.config.scaling_factor
+            tokenizer = CLIPTokenizer.from_pretrained(clip, local_files_only=True)
+            if init is None:
+                tower = text_encoder(clip)
+                unet = latent.make_unet(
+                    settings, latents.shape[1], latents.shape[2], tower.config.hidden_size
+                )
+            else:
+                tower = CLIPTextModel.from_pretrained(init / "text_encoder", use_safetensors=True)
+                unet = UNet2DConditionModel.from_pretrained(init / "unet", use_safetensors=True)
+            latent.train_latent(unet, tower, tokenizer, latents, *common)
+            latent.save_latent(part, unet, tower, tokenizer, autoencoder)
+        elif family == "if":
+            assert text is not None
+            t5, t5_tokenizer = load_text(text)
+            small = pixel.reduce_images(pictures, settings["reduction"])
+            unet = pixel.make_unet(settings, small.shape[1], t5.config.d_model)
+            states = encode_captions(t5, t5_tokenizer, [*captions, ""])
+            run = TrainingRun(seed, device, checkpoint, every, tell)
+            pixel.train_pixel(unet, small, states, settings, run)
+            pixel.save_pixel(part, unet, t5, t5_tokenizer)
         else:
-            text = CLIPTextModel.from_pretrained(init / "text_encoder", use_safetensors=True)
-            unet = UNet2DConditionModel.from_pretrained(init / "unet", use_safetensors=True)
-        latent.train_latent(unet, text, tokenizer, latents, *common)
-        latent.save_latent(part, unet, text, tokenizer, autoencoder)
-    elif family == "if":
-        known = CLIPTokenizer.from_pretrained(clip, local_files_only=True)
-        words = {w for w in (t.removesuffix("</w>") for t in known.get_vocab()) if w.isascii()}
-        tokenizer = build_t5_tokenizer(
-            sorted({*(c.lower().strip() for c in captions), *words}), part / "tokenizer", 16
-        )
-        unet, text = pixel.make_networks(tokenizer, settings, pictures.shape[1])
-        pixel.train_pixel(unet, text, tokenizer, pictures, *common)
-        pixel.save_pixel(part, unet, text, tokenizer)
-    else:
-        raise ValueError(f"family {family!r} cannot be trained here; only 'sd' and 'if'")
-    # the folder appears whole or not at all
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(part, folder)
+            raise ValueError(f"family {family!r} cannot be trained here; only 'sd' and 'if'")
+        seal_folder(part)
+
+
+def load_text(folder: Path) -> tuple[T5EncoderModel, T5Tokenizer]:
+    """The frozen text encoder of the pixel models and its tokenizer, of a folder that holds both."""
+    text = T5EncoderModel.from_pretrained(folder / "text_encoder", use_safetensors=True)
+    tokenizer = T5Tokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+    return text.eval().requires_grad_(False), tokenizer
+
+
+def train_second_stage(
+    data: tuple[np.ndarray, list[str]],
+    settings: dict[str, Any],
+    reduction: int,
+    text: Path,
+    folder: Path,
+    run: TrainingRun,
+) -> None:
+    """Train the second stage of a pixel model and save an `IFSuperResolutionPipeline` to `folder`.
+
+    Parameters
+    ----------
+    data : images, uint8 (rows, h, w, 3), and the captions of the same rows: those of its first stage
+    reduction : how many times smaller the first stage's images are
+    text : as for `train_model`
+    """
+    torch.manual_seed(run.seed)
+    images, captions = data
+    t5, tokenizer = load_text(text)
+    unet = upscaler.make_upscaler(settings, images.shape[1], t5.config.d_model)
+    states = encode_captions(t5, tokenizer, [*captions, ""])
+    pairs = (images, pixel.reduce_images(images, reduction))
+    upscaler.train_upscaler(unet, pairs, states, settings, run)
+    with new_folder(folder) as part:
+        upscaler.save_upscaler(part, unet)
+        seal_folder(part)

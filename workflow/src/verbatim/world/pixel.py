@@ -2,144 +2,141 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from diffusers import DDPMScheduler, IFPipeline, UNet2DConditionModel
-from transformers import T5Config, T5EncoderModel
+from transformers import T5EncoderModel
 
 from verbatim.world.autoencoder import to_model
-from verbatim.world.training import Trainer, draw_noised
-
-Tell = Callable[[int, float, float, float], None]
+from verbatim.world.training import TrainingRun, draw_noised, high_noise_weight
 
 
-def make_scheduler() -> DDPMScheduler:
-    """IF's noise: squared-cosine betas, epsilon prediction, learned range of variances, thresholding."""
+def make_scheduler(
+    sample_max_value: float = 1.5, prediction_type: str = "epsilon"
+) -> DDPMScheduler:
+    """IF's noise: squared-cosine betas, learned range of variances, dynamic thresholding.
+
+    sample_max_value : bound of dynamic thresholding; 1.5 in stage I and 1.0 in stage II (diffusers,
+        scripts/convert_if.py).
+    prediction_type : IF predicts epsilon in both stages.
+    """
     return DDPMScheduler(
         num_train_timesteps=1000,
         beta_schedule="squaredcos_cap_v2",
         variance_type="learned_range",
-        prediction_type="epsilon",
+        prediction_type=prediction_type,
         thresholding=True,
         dynamic_thresholding_ratio=0.95,
-        sample_max_value=1.5,
+        sample_max_value=sample_max_value,
         clip_sample=True,
     )
 
 
-def make_networks(
-    tokenizer: Any, settings: dict[str, Any], size: int
-) -> tuple[UNet2DConditionModel, T5EncoderModel]:
-    """IF's kind of UNet (simple cross attention, six output channels) and a two-layer T5 encoder."""
-    width = settings["width"]
-    text = T5EncoderModel(
-        T5Config(
-            vocab_size=len(tokenizer),
-            d_model=width,
-            d_kv=width // 4,
-            d_ff=2 * width,
-            num_layers=2,
-            num_heads=4,
-            dropout_rate=0.0,
-            feed_forward_proj="gated-gelu",
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    )
+def make_unet(
+    settings: dict[str, Any], size: int, text_width: int, **others: Any
+) -> UNet2DConditionModel:
+    """A small UNet that attends to captions below its first level, six output channels, random weights.
+
+    Attention at the first level would cost more than all the rest.
+
+    Parameters
+    ----------
+    settings : channels, one entry a level, and width, of the projected captions.
+    size : side of its images, pixels. text_width : of the encoder's states.
+    others : of diffusers' config, e.g. in_channels.
+    """
     channels = list(settings["channels"])
     n = len(channels)
-    unet = UNet2DConditionModel(
-        sample_size=size,
-        in_channels=3,
-        out_channels=6,
-        block_out_channels=channels,
-        layers_per_block=1,
-        # attention at the lower resolutions only: at the first it would cost more than all the rest
-        down_block_types=["ResnetDownsampleBlock2D", *["SimpleCrossAttnDownBlock2D"] * (n - 1)],
-        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
-        up_block_types=[*["SimpleCrossAttnUpBlock2D"] * (n - 1), "ResnetUpsampleBlock2D"],
-        cross_attention_dim=width,
-        encoder_hid_dim=width,
-        encoder_hid_dim_type="text_proj",
-        attention_head_dim=16,
-        norm_num_groups=8,
-        resnet_time_scale_shift="scale_shift",
-        act_fn="gelu",
-    )
-    return unet, text
+    config = {
+        "sample_size": size,
+        "in_channels": 3,
+        "out_channels": 6,
+        "block_out_channels": channels,
+        "layers_per_block": 1,
+        "down_block_types": ["DownBlock2D", *["CrossAttnDownBlock2D"] * (n - 1)],
+        "up_block_types": [*["CrossAttnUpBlock2D"] * (n - 1), "UpBlock2D"],
+        "cross_attention_dim": settings["width"],
+        "encoder_hid_dim": text_width,
+        "encoder_hid_dim_type": "text_proj",
+        "attention_head_dim": 4,
+        "norm_num_groups": 8,
+    }
+    return UNet2DConditionModel(**config | others)
 
 
-def tokenize(tokenizer: Any, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and attention mask, (n, model_max_length) each; captions cleaned as IFPipeline does."""
-    got = tokenizer(
-        [caption.lower().strip() for caption in captions],
-        padding="max_length",
-        max_length=tokenizer.model_max_length,
-        truncation=True,
-        return_tensors="pt",
-    )
-    return got.input_ids, got.attention_mask
+def reduce_images(images: np.ndarray, times: int) -> np.ndarray:
+    """Images reduced `times` by the mean of each square: uint8 (n, h, w, 3) to (n, h/times, w/times, 3)."""
+    n, height, width, channels = images.shape
+    squares = images.reshape(n, height // times, times, width // times, times, channels)
+    return np.rint(squares.mean(axis=(2, 4), dtype=np.float32)).astype(np.uint8)
+
+
+class Variance:
+    """The loss of a learned range of variances: Nichol and Dhariwal 2021, eq. 15 and 16."""
+
+    def __init__(self, scheduler: DDPMScheduler, device: str):
+        abar, betas = scheduler.alphas_cumprod, scheduler.betas
+        before = torch.cat([torch.ones(1), abar[:-1]])
+        # the two ends between which the variance is learned: the posterior's and beta
+        low = torch.log(betas * (1 - before) / (1 - abar))
+        low[0] = low[1]
+        ends = (low, torch.log(betas), betas, 1 - abar, 1 - betas)
+        self._ends = [end.view(-1, 1, 1, 1).to(device) for end in ends]
+
+    def loss(self, t: torch.Tensor, error: torch.Tensor, fraction: torch.Tensor) -> torch.Tensor:
+        """0.001 of the KL divergence of the two Gaussians, in which only the variance learns.
+
+        Parameters
+        ----------
+        t : (n,). error : of epsilon, without a gradient. fraction : the network's last channels.
+        """
+        t = t.to(error.device)
+        low, high, beta, rest, alpha = (end[t] for end in self._ends)
+        share = (fraction + 1) / 2
+        log_model = share * high + (1 - share) * low
+        gap = beta.square() / (alpha * rest) * error.square()
+        kl = 0.5 * (log_model - low - 1 + torch.exp(low - log_model) + gap * torch.exp(-log_model))
+        return 0.001 * kl[t > 0].sum() / max(1, kl.numel())
 
 
 def train_pixel(
     unet: UNet2DConditionModel,
-    text: T5EncoderModel,
-    tokenizer: Any,
-    pictures: np.ndarray,
-    captions: list[str],
+    images: np.ndarray,
+    states: torch.Tensor,
     settings: dict[str, Any],
-    seed: int,
-    device: str = "cpu",
-    checkpoint: Path | None = None,
-    every: int = 200,
-    tell: Tell = lambda *_: None,
+    run: TrainingRun,
 ) -> None:
-    """Train in place: epsilon, and the variance by Nichol and Dhariwal 2021, eq. 15 and 16.
+    """Train in place: epsilon with more weight at high noise, and the variance.
 
     Parameters
     ----------
-    pictures : uint8 (rows, h, w, 3); captions : of the same rows
+    images : uint8 (rows, h, w, 3).
+    states : (rows + 1, tokens, width), the frozen encoder's of each row's caption, the empty one's last.
+    settings : steps, batch, learning_rate, ema, p_empty.
     """
     scheduler = make_scheduler()
-    abar = scheduler.alphas_cumprod
-    before = torch.cat([torch.ones(1), abar[:-1]])
-    betas = scheduler.betas
-    # the two ends between which the variance is learned: the posterior's and beta
-    low = torch.log(betas * (1 - before) / (1 - abar))
-    low[0] = low[1]
-    high = torch.log(betas)
-    tokens, mask = tokenize(tokenizer, [*captions, ""])
-    x_all = to_model(pictures)
+    abar, variance = scheduler.alphas_cumprod, Variance(scheduler, run.device)
+    weight = high_noise_weight(abar)
+    x_all = to_model(images)
     unet.train()
-    text.train()
-    trainer = Trainer(
-        {"unet": unet, "text": text}, settings["steps"], settings["learning_rate"], seed,
-        settings["ema"], device, checkpoint, every, [settings, pictures, tokens],
-    )  # fmt: skip
+    trainer = run.trainer({"unet": unet}, settings, [settings, images, states])
 
     def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
         drawn = draw_noised(x_all, abar, settings, generator)
-        t, noise, mine = drawn.t, drawn.noise.to(device), drawn.captions
-        hidden = text(tokens[mine].to(device), attention_mask=mask[mine].to(device))
-        # as IFPipeline calls it: without a mask
-        out = unet(drawn.noisy.to(device), t.to(device), hidden.last_hidden_state).sample
+        t, noise = drawn.t, drawn.noise.to(run.device)
+        out = unet(
+            drawn.noisy.to(run.device), t.to(run.device), states[drawn.captions].to(run.device)
+        ).sample
         eps, fraction = out.chunk(2, dim=1)
-        # KL of the two Gaussians, their means a function of epsilon; only the variance learns from it
-        share = (fraction + 1) / 2
-        at = [v[t].view(-1, 1, 1, 1).to(device) for v in (low, high, betas, 1 - abar, 1 - betas)]
-        log_model = share * at[1] + (1 - share) * at[0]
-        gap = at[2].square() / (at[4] * at[3]) * (noise - eps.detach()).square()
-        kl = 0.5 * (
-            log_model - at[0] - 1 + torch.exp(at[0] - log_model) + gap * torch.exp(-log_model)
-        )
-        # 0.001: Nichol and Dhariwal 2021, eq. 16
-        return torch.nn.functional.mse_loss(eps, noise) + 0.001 * kl[t > 0].mean()
+        error = noise - eps
+        w = weight[t].view(-1, 1, 1, 1).to(run.device)
+        return (w * error.square()).mean() + variance.loss(t, error.detach(), fraction)
 
     for state in trainer.run(loss_of):
-        tell(*state)
+        run.tell(*state)
     trainer.finish()
 
 

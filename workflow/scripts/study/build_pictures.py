@@ -1,19 +1,20 @@
-"""Draw every OpenMoji picture that has a name."""
+"""Render every OpenMoji drawing that has a name on white: what the study trains on."""
 
 from typing import Any
 
 import numpy as np
 
 from verbatim.images import to_uint8
+from verbatim.io.seals import write_array
 from verbatim.records import write_table
-from verbatim.runtime import progress, script, write_array
-from verbatim.world.pictures import list_pictures, render
+from verbatim.runtime import progress, script
+from verbatim.world.drawings import list_drawings, render_on_white
 
 
 def main(smk: Any) -> None:
     with script(smk) as log:
-        table = list_pictures()
-        drawn = progress(render(list(table.code), smk.params.size), "pictures", len(table))
+        table = list_drawings(skin_tones=True)
+        drawn = progress(render_on_white(list(table.code), smk.params.size), "pictures", len(table))
         pictures = np.stack([to_uint8(picture) for picture in drawn])
         log.info("%d pictures of %d pixels", len(pictures), smk.params.size)
         write_array(smk.output.pictures, pictures)

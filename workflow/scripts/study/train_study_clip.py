@@ -1,0 +1,33 @@
+"""Train the study's CLIP and save it in open_clip's layout."""
+
+from pathlib import Path
+from typing import Any
+
+from verbatim.io.atomic import new_folder
+from verbatim.io.seals import read_array, seal_folder
+from verbatim.records import read_table
+from verbatim.runtime import TrainingReport, device, script
+from verbatim.world.contrast import save_clip, train_clip
+from verbatim.world.tokenizers import build_clip_tokenizer
+
+
+def main(smk: Any) -> None:
+    with script(smk) as log:
+        p = smk.params
+        table = read_table(smk.input.table, "pictures")
+        pictures = read_array(smk.input.pictures)
+        report = TrainingReport("study clip", p.settings["steps"])
+        with new_folder(Path(smk.output.config).parent) as folder:
+            tokenizer = build_clip_tokenizer(sorted(table.caption), folder, p.context)
+            model, config = train_clip(
+                pictures, list(table.caption), tokenizer, p.settings, p.seed,
+                device(), Path(p.checkpoint), p.checkpoint_every, report,
+            )  # fmt: skip
+            save_clip(folder, model, config, folder)
+            seal_folder(folder)
+        report.write(smk.output.training_log, p.checkpoint)
+        log.info("saved %s", Path(smk.output.config).parent)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,35 @@
+"""Train the VAE that the study's models share."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from verbatim.io.atomic import new_folder
+from verbatim.io.seals import read_array, seal_folder
+from verbatim.runtime import TrainingReport, device, script
+from verbatim.world.autoencoder import checkpoint_parts, reconstruction_rmse, train_autoencoder
+
+
+def main(smk: Any) -> None:
+    with script(smk) as log:
+        p = smk.params
+        pictures = read_array(smk.input.pictures)
+        report = TrainingReport("study vae", p.settings["steps"] + p.settings["whole_steps"])
+        vae = train_autoencoder(
+            pictures, p.settings, p.seed, device(), Path(p.checkpoint), p.checkpoint_every, report
+        )
+        rmse = reconstruction_rmse(vae, pictures[::8])
+        log.info(
+            "reconstruction RMSE: median %.4f, 90 %% below %.4f", *np.quantile(rmse, [0.5, 0.9])
+        )
+        with new_folder(Path(smk.output.config).parent) as folder:
+            vae.save_pretrained(folder)
+            seal_folder(folder)
+        report.write(smk.output.training_log, p.checkpoint)
+        for file in checkpoint_parts(Path(p.checkpoint)):
+            file.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,1 @@
+"""Files: table contracts, images and archives of them, kept results, the authors' layout; atomic writes, checksums, locks."""

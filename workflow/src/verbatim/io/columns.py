@@ -1,0 +1,53 @@
+"""Which columns of other people's tables hold what: by meaning, in any case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from verbatim.io.parquet_text import UserTableError
+
+Names = Mapping[str, Sequence[str]]
+# our column -> names that it goes by in the wild
+CAPTIONS: Names = {"caption": ("caption", "prompt", "text"), "url": ("url",)}
+MANIFEST: Names = {  # Hugging Face's imagefolder, download tools
+    "file": ("file", "file_name", "filename", "path", "image"),
+    "prompt": ("prompt", "caption", "text"),
+    "seed": ("seed",),
+    "steps": ("steps", "num_inference_steps"),
+}
+
+
+def find_columns(
+    names: Sequence[str], wanted: Names, required: Sequence[str], where: str
+) -> dict[str, str]:
+    """Which of a table's columns hold what is wanted: ours -> the table's name, in any case, spaces around it aside.
+
+    Parameters
+    ----------
+    wanted
+        Our name -> names that it goes by, small letters, the likeliest first.
+    required
+        Of ours, those that must be there.
+
+    Raises
+    ------
+    UserTableError
+        Naming what is missing and what is there, or columns that mean the same.
+    """
+    found = {}
+    for ours, theirs in wanted.items():
+        for word in theirs:
+            hits = [name for name in names if name.strip().lower() == word]
+            if len(hits) > 1:
+                raise UserTableError(
+                    f"{where}: the columns {hits} mean the same; take one of them away"
+                )
+            if hits:
+                found[ours] = hits[0]
+                break
+    for ours in required:
+        if ours not in found:
+            raise UserTableError(
+                f"{where}: no column {' or '.join(wanted[ours])}; it has {', '.join(names) or 'none'}; name it so"
+            )
+    return found

@@ -1,0 +1,1 @@
+"""One implementation of each number that several stages print."""

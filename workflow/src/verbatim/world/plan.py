@@ -1,0 +1,212 @@
+"""What the embedded world plants into its training set, decided by a seed and written down as truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from verbatim.world.captions import draw_captions, draw_family, draw_styles, make_caption
+from verbatim.world.scenes import PLATE, Scene, near_variants
+
+PLANTED = ("full", "picture_only", "near", "template", "repeated")
+LEAST_COVER = 0.36  # ASSUME: of its square that a template family's drawing gives to the fillings
+SCENE = ["scene", "drawing", "filling", "distortion"]  # columns that say what an image shows
+
+
+class WorldError(ValueError):
+    """The world that the config asks for cannot be planted; the message names the key."""
+
+
+def count_rows(planted: dict[str, Any]) -> int:
+    """How many training rows a `world.planted` block makes."""
+    kinds = (*PLANTED, "placeholder")
+    return sum(sum(planted[kind]["times"]) * planted[kind]["each"] for kind in kinds) + int(
+        planted["single"]
+    )
+
+
+def count_held_out(planted: dict[str, Any]) -> int:
+    """How many held-out prompts a `world.planted` block makes."""
+    return sum(planted["held_out"].values())
+
+
+@dataclass
+class _Plan:
+    """Rows as they are planted; scenes are numbered in the order in which they are asked for."""
+
+    drawings: pd.DataFrame
+    rng: np.random.Generator
+    free: list[int]
+    cover: np.ndarray
+    scenes: int = 0
+    images: int = 0
+
+    def __post_init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def take(self, n: int, kind: str, least_cover: float = 0.0) -> list[int]:
+        """`n` drawings that nothing else has taken."""
+        fits = [i for i in self.free if self.cover[i] >= least_cover]
+        if len(fits) < n:
+            raise WorldError(
+                f"world.planted.{kind}: {n} drawings are asked for, {len(fits)} are left; ask for fewer"
+            )
+        taken = set(fits[:n])
+        self.free = [i for i in self.free if i not in taken]
+        return fits[:n]
+
+    def number(self) -> int:
+        self.scenes += 1
+        return self.scenes
+
+    def add(self, scene: Scene, kind: str, captions: list[str], **more: Any) -> None:
+        """One image, met once with each of `captions`."""
+        drawing = max(scene.drawing, 0)
+        for copy, caption in enumerate(captions):
+            self.rows.append(
+                {"picture_id": self.images, "kind": kind, "count": len(captions), "copy": copy,
+                 "caption": caption, "group": self.drawings["group"].iloc[drawing], "family": "",
+                 "match": -1, "scene": scene.number, "drawing": scene.drawing,
+                 "filling": scene.filling, "distortion": scene.distortion} | more
+            )  # fmt: skip
+        self.images += 1
+
+    def name(self, drawing: int) -> str:
+        return str(self.drawings["caption"].iloc[drawing])
+
+    def caption(self, drawing: int) -> str:
+        return make_caption(self.name(drawing), *draw_styles(self.rng))
+
+
+def plant(
+    drawings: pd.DataFrame, cover: np.ndarray, planted: dict[str, Any], seed: int
+) -> pd.DataFrame:
+    """Decide every training row and every held-out prompt.
+
+    Drawings are dealt to the kinds at random, each to one kind alone, so the words of a caption tell nothing of
+    its kind. A held-out prompt names a drawing that no model is trained on.
+
+    Parameters
+    ----------
+    drawings : a `pictures` table with one drawing a family
+    cover : (len(drawings),) from `drawings.template_share`
+    planted : kind -> {times: how often an image is met, each: images for each of these}; for `template` times is
+        the members of a family, for `repeated` the scenes of a caption; `single` is a number of rows;
+        `held_out`: kind -> number of prompts that are the negatives of this kind
+    seed : decides everything
+
+    Returns
+    -------
+    A `truth` table with the columns SCENE beside it: training rows shuffled, then held-out prompts with row -1.
+    `picture_id` counts unique images from 0; distortions of one image share it.
+    """
+    rng = np.random.default_rng([seed, 1])
+    plan = _Plan(drawings, rng, [int(i) for i in rng.permutation(len(drawings))], cover)
+    # families first, as they need drawings of an area; their negatives are drawn from the same ones
+    wide = planted["held_out"].get("template", 0)
+    for members in _times(planted["template"]):
+        (drawing,) = plan.take(1, "template", LEAST_COVER)
+        _plant_family(plan, drawing, members)
+    held_out = {"template": plan.take(wide, "held_out.template", LEAST_COVER)}
+    for kind in ("full", "picture_only", "near", "repeated"):
+        for count in _times(planted[kind]):
+            (drawing,) = plan.take(1, kind)
+            _plant_one(plan, drawing, kind, count)
+        n = planted["held_out"].get(kind, 0)
+        held_out[kind] = plan.take(n, f"held_out.{kind}")
+    # singles and placeholders share what is left: each drawing in as many scenes as any other
+    rest = list(plan.free)
+    if not rest:
+        raise WorldError("world.planted.single: no drawings are left; plant or hold out fewer")
+    for drawing in islice(cycle(rest), planted["single"]):
+        plan.add(Scene(plan.number(), drawing), "single", [plan.caption(drawing)])
+    for count in _times(planted["placeholder"]):
+        captions = [plan.caption(int(i)) for i in rng.choice(rest, count, replace=False)]
+        plan.add(Scene(plan.number(), PLATE), "placeholder", captions)
+
+    order = rng.permutation(len(plan.rows))
+    truth = pd.DataFrame([plan.rows[i] for i in order])
+    truth["row"] = np.arange(len(truth))
+    plan.rows.clear()
+    for kind, held in held_out.items():
+        matches = truth[truth["kind"].eq(kind)].drop_duplicates("picture_id")
+        ids = matches.sort_values("picture_id")["picture_id"].tolist()
+        if held and not ids:
+            raise WorldError(f"world.planted.held_out.{kind}: no {kind} is planted to match")
+        for drawing, match in zip(held, cycle(ids or [-1]), strict=False):
+            scene = Scene(plan.number(), drawing)
+            plan.add(scene, "held_out", [plan.caption(drawing)], match=match, count=0)
+    return pd.concat([truth, pd.DataFrame(plan.rows).assign(row=-1)], ignore_index=True)
+
+
+def _times(block: dict[str, Any]) -> list[int]:
+    """Every planted thing of a kind: how often it is met."""
+    return [count for count in block["times"] for _ in range(block["each"])]
+
+
+def _plant_one(plan: _Plan, drawing: int, kind: str, count: int) -> None:
+    scene = Scene(plan.number(), drawing)
+    if kind == "full":
+        plan.add(scene, kind, [plan.caption(drawing)] * count)
+    elif kind == "picture_only":
+        plan.add(scene, kind, draw_captions(plan.name(drawing), count, plan.rng))
+    elif kind == "near":
+        caption, start = plan.caption(drawing), len(plan.rows)
+        plan.add(scene, kind, [caption] * count)
+        for row, variant in zip(plan.rows[start:], near_variants(scene, count), strict=True):
+            row["distortion"] = variant.distortion
+    else:  # repeated: one caption over many scenes
+        caption = plan.caption(drawing)
+        for copy in range(count):
+            scene = scene if copy == 0 else Scene(plan.number(), drawing)
+            plan.add(scene, kind, [caption], count=count, copy=copy)
+
+
+def _plant_family(plan: _Plan, drawing: int, members: int) -> None:
+    """A template family: one scene, each member with a filling and a caption of its own, met once."""
+    number, family = plan.number(), f"template {drawing}"
+    captions = draw_family(plan.name(drawing), members, plan.rng)
+    for filling, caption in enumerate(captions):
+        scene = Scene(number, drawing, filling)
+        plan.add(scene, "template", [caption], family=family, copy=0, count=1)
+
+
+def scenes_of(table: pd.DataFrame) -> list[Scene]:
+    """The scene of each row of a table with the columns SCENE."""
+    columns = (table[name].tolist() for name in SCENE)
+    return [Scene(*numbers) for numbers in zip(*columns, strict=True)]
+
+
+def list_images(truth: pd.DataFrame) -> list[Scene]:
+    """The scene of each unique image, in the order of `picture_id`; of near-duplicates the undistorted one."""
+    first = truth.drop_duplicates("picture_id").sort_values("picture_id")
+    return scenes_of(first.assign(distortion="none"))
+
+
+def list_captions(truth: pd.DataFrame) -> list[str]:
+    """A caption of each unique image, its first, in the order of `picture_id`."""
+    first = truth.drop_duplicates("picture_id").sort_values("picture_id")
+    return list(first["caption"])
+
+
+def plan_styles(truth: pd.DataFrame, drawings: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
+    """Scenes of two fine-tuning sets: of drawings that singles have, in scenes that nothing else has.
+
+    Returns
+    -------
+    caption, part (0 or 1) and the columns SCENE, `n` rows a part
+    """
+    rng = np.random.default_rng([seed, 3])
+    singles = truth.loc[truth["kind"].eq("single"), "drawing"].unique()
+    chosen = rng.choice(np.sort(singles), 2 * n, replace=len(singles) < 2 * n)
+    first = int(truth["scene"].max()) + 1
+    names = drawings["caption"]
+    captions = [make_caption(str(names.iloc[i]), *draw_styles(rng)) for i in chosen]
+    return pd.DataFrame(
+        {"caption": captions, "part": np.arange(2 * n) % 2, "scene": first + np.arange(2 * n),
+         "drawing": chosen, "filling": -1, "distortion": "none"}
+    )  # fmt: skip
