@@ -25,11 +25,7 @@ empty :=
 comma := ,
 SEED_LIST = [$(subst $(empty) $(empty),$(comma),$(strip $(SEEDS)))]
 
-<<<<<<< HEAD
-.PHONY: help table1 unlock all smoke study study-quick test test-quick test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
-=======
-.PHONY: help table1 unlock all world world-check study study-quick test test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
->>>>>>> next
+.PHONY: help table1 unlock all smoke world world-check study study-quick test test-quick test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
 
 help:            ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 20
