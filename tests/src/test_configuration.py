@@ -277,7 +277,7 @@ def test_a_missing_sheet_and_one_with_commas_are_named(tmp_path, sheet):
     path = sheet()
     path.write_text(path.read_text().replace("\t", ","))
     with pytest.raises(
-        ConfigError, match=r"line 5: 13 cells .* the header has 12 .* comma-separated"
+        ConfigError, match=r"line 5: 15 cells .* the header has 14 .* comma-separated"
     ):
         read_models(path, ROOT)
 
