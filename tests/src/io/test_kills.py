@@ -67,11 +67,15 @@ def test_kills_at_random_moments_leave_whole_files_and_end_in_the_same_bytes(tmp
     assert code == 0
     moments, writer = random.Random(0), start(tmp_path / "killed")
     killed, there = 0, set()
-    for _ in range(KILLS):
-        code, _ = writer.run(until=moments.uniform(0, seconds))
-        killed += code == -signal.SIGKILL
+    for _ in range(10 * KILLS):
+        code, lasted = writer.run(until=moments.uniform(0, seconds))
         there |= killed_writer.check(tmp_path / "killed")
-    assert killed > KILLS / 2
+        killed += code == -signal.SIGKILL
+        if killed == KILLS:
+            break
+        if code == 0:  # a busy machine made the undisturbed run slow: moments follow the faster one
+            seconds = min(seconds, lasted)
+    assert killed == KILLS
     assert "part" in there
     assert writer.run()[0] == 0
     assert killed_writer.check(tmp_path / "killed") == {
