@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from verbatim.tables.statistics import wilson
+from verbatim.metrics.intervals import wilson
 from verbatim.tables.table1 import is_copy
 from verbatim.tables.truth import judge, list_prompts
 
@@ -169,8 +169,8 @@ def find_blind(run: Run) -> Iterator[dict[str, Any]]:
         for name, some in blind.groupby(by):
             away = some[(some["low"] > 0.5) | (some["high"] < 0.5)]
             names = ", ".join(away["detector"])
-            n = int(some[["n_pos", "n_neg"]].min(axis=None))
-            worst = some.loc[(some["auc"] - 0.5).abs().idxmax()]
+            n = int(min(some["n_pos"].min(), some["n_neg"].min()))
+            worst = some.iloc[int((some["auc"] - 0.5).abs().argmax())]
             yield _line(f"blind baselines, {title} {name}" + (f": {names}" if names else ""), model,
                         float(worst["auc"]), n, "every interval holds 0.5", away.empty,
                         low=float(worst["low"]), high=float(worst["high"]))  # fmt: skip
