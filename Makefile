@@ -25,7 +25,7 @@ empty :=
 comma := ,
 SEED_LIST = [$(subst $(empty) $(empty),$(comma),$(strip $(SEEDS)))]
 
-.PHONY: help table1 unlock all world world-check study study-quick test test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
+.PHONY: help table1 unlock all smoke world world-check study study-quick test test-quick test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
 
 help:            ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 20
@@ -62,8 +62,14 @@ seeds: setup     ## three worlds of other seeds, reduced; results/tables/seeds.c
 	done
 	$(SNAKEMAKE) --config $(CONFIG) tables="{seed_runs: $(SEED_LIST)}" -- results/tables/seeds.csv
 
-test: setup      ## the tests: units, the workflow on the smoke world, lint
+smoke: setup     ## the whole chain on a small world, in results/smoke
+	$(SNAKEMAKE) --configfile config/config.yaml config/smoke.yaml --config $(CONFIG) results=results/smoke -- all
+
+test: setup      ## every test: units, the workflow on the smoke world
 	.venv/bin/python -m pytest -q -n 2 --dist loadfile tests
+
+test-quick: setup ## the fast unit tests
+	.venv/bin/python -m pytest -q -n 2 --dist loadfile -m "unit and not slow" tests/src tests/scripts
 
 # SLURM_FOLDER: where both keep their runs, so that the second goes on from the first's; empty: a temporary one
 SLURM_FOLDER ?=
@@ -90,8 +96,11 @@ lint: setup      ## ruff, snakefmt, snakemake --lint, mypy
 	.venv/bin/snakemake --lint
 	.venv/bin/mypy
 
-docs: setup      ## make config/README.md anew from the schema and the defaults
+# RUN: results folder of a finished run whose numbers the documents show; empty: they stay
+RUN ?=
+docs: setup      ## config/README.md from the schema; with RUN=results also the numbers of README.md and workflow/docs
 	.venv/bin/python workflow/schemas/describe.py
+	$(if $(RUN),.venv/bin/python workflow/tools/fill_documents.py $(RUN))
 
 lock: setup      ## make envs/requirements.lock anew from envs/requirements.in
 	.venv/bin/pip install -q 'uv>=0.9,<1'

@@ -23,6 +23,18 @@ sys.path.insert(0, str(ROOT / "tests"))
 from script_files import Files  # noqa: E402
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test by its folder: `workflow` starts snakemake, `slow` takes minutes, the rest is `unit`."""
+    for item in items:
+        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        if folder in ("slurm", "conda", "benchmarks"):
+            item.add_marker(pytest.mark.slow)
+        elif folder == "workflow":
+            item.add_marker(pytest.mark.workflow)
+        elif folder != "gpu":
+            item.add_marker(pytest.mark.unit)
+
+
 @pytest.fixture(autouse=True)
 def close_figures():
     """No test leaves figures open; matplotlib is not imported for those that draw none."""

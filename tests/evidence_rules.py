@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from made_evidence import GUARDS, MASK, ORDER, SEARCH, SEEDS, SIZE, TEST, files_of
-from script_files import Files
+from script_files import Files, Params
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = [ROOT / f"workflow/report/review/page.{kind}" for kind in ("html", "css", "js")]
@@ -27,7 +27,7 @@ class Wildcards(dict):
 
 def run_rule(rule, root, inputs, outputs, params, wildcards=None):
     smk = SimpleNamespace(
-        input=Files(inputs), output=Files(outputs), params=SimpleNamespace(**params),
+        input=Files(inputs), output=Files(outputs), params=Params(**params),
         wildcards=Wildcards(wildcards or {}), threads=1, rule=rule, log=[str(root / "logs" / f"{rule}.log")],
     )  # fmt: skip
     runpy.run_path(

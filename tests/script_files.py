@@ -1,7 +1,8 @@
-"""Stands for the `input` and `output` objects that Snakemake hands a script."""
+"""Stands for the `input`, `output` and `params` objects that Snakemake hands a script."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 
@@ -18,6 +19,13 @@ class Files(list):
             for name, item in named.items():
                 many = isinstance(item, (list, tuple))
                 setattr(self, name, [str(x) for x in item] if many else str(item))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return getattr(self, name, default)
+
+
+class Params(SimpleNamespace):
+    """What Snakemake hands a script as `params`: by name, and by `get` where a rule may have none."""
 
     def get(self, name: str, default: Any = None) -> Any:
         return getattr(self, name, default)

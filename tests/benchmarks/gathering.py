@@ -27,7 +27,7 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "workflow" / "src"), str(ROOT / "tests")]
 
-from script_files import Files  # noqa: E402
+from script_files import Files, Params  # noqa: E402
 
 from verbatim.parts import Kept, fingerprint  # noqa: E402
 from verbatim.records import write_table  # noqa: E402
@@ -71,7 +71,7 @@ def job(path: str, folder: Path, **given: Any) -> None:
     params = given["params"]
     smk = SimpleNamespace(
         input=Files(given["input"]), output=Files(given["output"]),
-        params=SimpleNamespace(**params), wildcards=Wildcards(given["wildcards"]), threads=1,
+        params=Params(**params), wildcards=Wildcards(given["wildcards"]), threads=1,
         rule=Path(path).stem, log=[str(folder / "job.log")],
     )  # fmt: skip
     runpy.run_path(str(ROOT / "workflow/scripts" / path), {"snakemake": smk}, "__main__")

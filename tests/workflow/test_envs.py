@@ -113,7 +113,7 @@ def test_all_that_is_asked_for_is_locked_with_hashes():
 # what is imported -> pip's name, where they differ
 PACKAGES = {
     "PIL": "pillow", "faiss": "faiss-cpu", "sklearn": "scikit-learn", "yaml": "pyyaml",
-    "open_clip": "open-clip-torch",
+    "open_clip": "open-clip-torch", "google": "protobuf",
 }  # fmt: skip
 # what a pinned package brings, so that the environments name only what is asked for
 BROUGHT = {"matplotlib": "seaborn", "huggingface_hub": "diffusers", "timm": "open_clip_torch"}

@@ -42,7 +42,14 @@ def write_shadows(folder, tiny_sd, status="ok", models=3):
     return files
 
 
-DRAWS = {"resamples": 20, "confidence": 0.95, "seed": 0, "timestep": 100, "batch": 8}
+DRAWS = {
+    "resamples": 20,
+    "confidence": 0.95,
+    "seed": 0,
+    "timestep": 100,
+    "batch": 8,
+    "variance": "fixed",
+}
 NAMES = {"points": ["half0", "half1", "half2"]}
 
 
@@ -120,7 +127,7 @@ def test_a_copy_by_a_model_without_captions_is_flagged(run_script, tmp_path, tin
         params={"runs": [("uncond", 0), ("broken", 0)], "nearest": 50, "alpha": 0.5, "confidence": 0.95},
     )  # fmt: skip
     distances = read_table(tmp_path / "r.distances.parquet", "study_relative")
-    assert distances["relative"].iloc[0] == pytest.approx(0)
+    assert distances["relative"].iloc[0] == pytest.approx(0, abs=1e-6)  # rounding of a Gram matrix
     assert distances["nearest"].iloc[0] == known[0]
     assert distances["relative"].iloc[1] > 1
     found = read_table(tmp_path / "r.measures.parquet", "study_measures").set_index("measure")

@@ -103,7 +103,7 @@ def test_sampling_of_the_same_captions_is_not_averaged_away_over_runs_and_seeds(
     assert one.high - one.value == pytest.approx(0.2)
 
 
-def coverage(draw, weights, confidence, draws=400):
+def coverage(draw, weights, confidence, draws=150):
     """Share of simulated tables of runs, of which no sum has a true value, whose interval holds 0."""
     covered = 0
     for seed in range(draws):
@@ -119,7 +119,7 @@ def names(runs, defence="none"):
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say():
-    """Nominal 90 %; within three standard errors of 400 simulated studies."""
+    """Nominal 90 %; within three standard errors of 150 simulated studies."""
 
     def trained(rng):
         x = rng.normal(0, 1, (6, 2)) + rng.normal(0, 3, 2)
@@ -141,7 +141,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
         (trained, {("p0", "none"): 0.5, ("p1", "none"): 0.5}),
         (defended, defence),
     ):
-        assert coverage(draw, weights, 0.9) == pytest.approx(0.9, abs=0.045)
+        assert coverage(draw, weights, 0.9) == pytest.approx(0.9, abs=0.074)
 
 
 def test_one_seed_has_no_interval_but_that_of_the_runs():

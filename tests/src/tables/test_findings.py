@@ -1,5 +1,7 @@
 """Findings of a run: each is counted as a loop would, and says whether its goal is reached."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -113,6 +115,18 @@ def test_one_in_a_hundred_held_out_prompts_may_be_called_a_copy(false, holds):
     assert line["holds"] == holds
 
 
+def test_paraphrases_are_counted_apart_and_have_no_goal():
+    truth = TRUTH.assign(
+        kind=TRUTH.kind.mask(TRUTH.caption.isin(["held 0", "held 1"]), "paraphrase")
+    )
+    copied = GOOD | {f"held {i}": "RV" for i in range(2)}
+    run = replace(make_run({"sd1": labels(copied)}), truth=truth)
+    findings = list_findings(run)
+    assert find(findings, "held-out prompts", "sd1")["value"] == 0
+    line = find(findings, "paraphrases", "sd1")
+    assert (line["value"], line["n"], line["holds"]) == (1, 2, "yes")
+
+
 def test_prompts_without_a_verdict_say_nothing():
     missing = {f"held {i}": "missing" for i in range(HELD)}
     line = find(list_findings(make_run({"other": labels(missing)})), "held-out prompts", "other")
@@ -167,7 +181,9 @@ def test_an_area_of_the_deduplicated_model_that_leaves_one_half_is_told():
     evaluation = pd.DataFrame(areas("sd1", 0.9, 0.8, 0.95) + areas("sd2", 0.8, 0.7, 0.9))
     findings = list_findings(make_run(evaluation=evaluation))
     assert find(findings, "dcs_reference AUC, full against held_out", "sd1")["holds"] == "no"
-    assert find(findings, "ecs_world AUC, full against repeated", "sd2")["holds"] == "no"
+    assert find(findings, "ecs_world AUC, full against held_out", "sd2")["holds"] == "no"
+    # repeated captions are met as often as before: no comparison for what was deduplicated
+    assert findings[findings.model.eq("sd2") & findings.finding.str.contains("repeated")].empty
 
 
 def test_templates_that_are_duplicates_and_copies_that_are_not_are_told():

@@ -10,6 +10,7 @@ from verbatim.world.plan import (
     WorldError,
     count_held_out,
     count_rows,
+    is_paraphrase,
     list_captions,
     list_images,
     plan_styles,
@@ -34,7 +35,7 @@ ROWS = 16 + 8 + 7 + 12 + 6 + 4 + 50
 @pytest.fixture
 def drawings() -> pd.DataFrame:
     n = 60
-    captions = [f"thing {'x ' * (i % 3)}{i}" for i in range(n)]
+    captions = [" ".join(f"thing{i}{letter}" for letter in "abc"[: 1 + i % 3]) for i in range(n)]
     return pd.DataFrame(
         {
             "picture_id": np.arange(n, dtype=np.int32), "code": [f"{i:X}" for i in range(n)],
@@ -142,6 +143,39 @@ def test_a_held_out_prompt_names_a_drawing_that_is_never_trained_on(truth):
     assert not set(held.drawing) & set(truth[truth.row >= 0].drawing)
     kind_of = truth[truth.row >= 0].drop_duplicates("picture_id").set_index("picture_id").kind
     assert held.match.map(kind_of).value_counts().to_dict() == PLANTED["held_out"]
+
+
+PARAPHRASES = [("full", "full"), ("near", "template")]
+
+
+@pytest.mark.parametrize(("planted", "held_out"), PARAPHRASES)
+def test_a_prompt_named_nearly_as_a_duplicate_is_no_negative_and_another_takes_its_place(
+    drawings, cover, planted, held_out
+):
+    truth = plant(drawings, cover, PLANTED, seed=1)
+    copied = of_kind(truth, planted).iloc[0].drawing
+    held = truth[truth.kind.eq("held_out") & truth.match.isin(of_kind(truth, held_out).picture_id)]
+    alike = held.iloc[0].drawing
+    drawings.loc[alike, "caption"] = drawings.caption[copied] + " x"
+    again = plant(drawings, cover, PLANTED, seed=1)
+    (one,) = of_kind(again, "paraphrase").itertuples()
+    assert (one.drawing, one.row) == (alike, -1)
+    kept = of_kind(again, "held_out")
+    assert len(kept) == count_held_out(PLANTED)
+    assert alike not in set(kept.drawing)
+    assert kept.caption.is_unique
+    twice = kept[kept.drawing.duplicated(keep=False)]
+    assert twice.picture_id.nunique() == 1  # a second caption of the same scene
+    pd.testing.assert_frame_equal(again[again.row >= 0], truth[truth.row >= 0])
+
+
+@pytest.mark.parametrize(
+    ("name", "paraphrase"),
+    [("purple square", True), ("square", True), ("light skin tone", False), ("circle", False),
+     ("red and blue and green square", False), ("skin tone nose", False)],
+)  # fmt: skip
+def test_half_of_the_words_make_a_paraphrase_and_common_ones_do_not_count(name, paraphrase):
+    assert is_paraphrase(name, ["red square", "man swimming light skin tone"]) == paraphrase
 
 
 def test_captions_have_one_grammar_whatever_they_are_planted_for(truth, drawings):

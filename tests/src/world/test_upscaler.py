@@ -68,7 +68,7 @@ def test_it_learns_to_enlarge(made_pictures):
         image[:, rng.integers(3, 12) :] = b
     losses = []
     torch.manual_seed(1)
-    settings = SETTINGS | {"steps": 120, "learning_rate": 5e-3, "batch": 8}
+    settings = SETTINGS | {"steps": 200, "learning_rate": 5e-3, "batch": 8}
     unet = upscaler.make_upscaler(settings, 16, 24)
     run = TrainingRun(seed=3, tell=lambda step, loss, *_: losses.append(loss))
     pairs = (images, pixel.reduce_images(images, 2))

@@ -40,7 +40,7 @@ def main(smk: Any) -> None:
         )
         singles = truth.loc[truth["kind"].eq("single"), ["row"]].sort_values("row")
         write_table(smk.output.single_rows, "kept_rows", singles)
-        held_out = truth[truth["kind"].eq("held_out")]
+        held_out = truth[truth["row"] < 0]
         write_table(smk.output.extra_prompts, "extra_prompts", held_out[["caption"]])
 
 

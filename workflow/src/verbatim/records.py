@@ -42,7 +42,8 @@ SCHEMAS: dict[str, pa.Schema] = {
     # world: one row a rendered drawing
     "pictures": _schema(picture_id=I32, code=S, caption=S, group=S, family=S, n_words=I32),
     # world: what was planted. One row a training row, and one (row = -1) a held-out pair.
-    # kind: full, picture_only, near, template, single, repeated, placeholder, held_out
+    # kind: full, picture_only, near, template, single, repeated, placeholder, held_out, paraphrase
+    # (never trained on, but named nearly as a duplicated image is)
     # count: how often the picture (for `repeated`: the caption) is met; match: the planted
     # picture_id that a held-out picture was matched to, whose kind it is a negative of, -1 elsewhere
     "truth": _schema(

@@ -87,7 +87,7 @@ class Upscaler(PixelDenoiser):
     def generate(self, x0: torch.Tensor, cond: Condition, seeds: Sequence[int]) -> np.ndarray:
         """Stage II's images of stage I's: (n, size, size, 3) float32 in [0, 1], as `condition` takes them.
 
-        Raises NetworkError if any number is not finite.
+        NaN throughout where one is not finite.
         """
         told = self.condition(x0, cond, seeds)  # from here on stage I's work is done, on a GPU too
         start = time.monotonic()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from verbatim.tables.statistics import wilson
+from verbatim.metrics.intervals import wilson
 from verbatim.tables.table1 import is_copy
 from verbatim.tables.truth import judge, list_prompts
 
@@ -85,10 +85,14 @@ def _kinds_of(run: Run) -> pd.Series:
 
 
 def find_false_copies(run: Run) -> Iterator[dict[str, Any]]:
-    """Of the prompts that no model was trained on, how many are labelled a copy."""
+    """Of the prompts that no model was trained on, how many are labelled a copy; paraphrases apart, without a goal."""
     kind = _kinds_of(run)
     for model, labels in run.labels.items():
-        held = labels[labels["prompt_id"].map(kind).eq("held_out") & labels["label"].ne("missing")]
+        kinds = labels["prompt_id"].map(kind).where(labels["label"].ne("missing"))
+        held, near = labels[kinds.eq("held_out")], labels[kinds.eq("paraphrase")]
+        if len(near):
+            yield _line("paraphrases of a duplicate's caption labelled a copy", model, float(is_copy(near).mean()),
+                        len(near), "none: the model may know them", True)  # fmt: skip
         n, found = len(held), int(is_copy(held).sum())
         low, high = (float(x[0]) for x in wilson([found], [max(n, 1)], CONFIDENCE))
         # a model that was asked few prompts cannot be held to one in a hundred: its interval must reach below
@@ -124,7 +128,11 @@ def find_recall(run: Run) -> Iterator[dict[str, Any]]:
 
 
 def find_areas(run: Run) -> Iterator[dict[str, Any]]:
-    """DCS and ECS against held-out and repeated prompts; of deduplicated kinds they are near one half."""
+    """DCS and ECS against held-out and repeated prompts.
+
+    After deduplication full duplicates are met once, so their scores are those of held-out prompts. Repeated
+    captions are met as often as before, which is no comparison for that model.
+    """
     table = run.evaluation[run.evaluation["positives"].eq("full")]
     for model in run.evaluation["model"].unique():
         for negatives in ("held_out", "repeated"):
@@ -144,7 +152,7 @@ def find_areas(run: Run) -> Iterator[dict[str, Any]]:
                     yield _line(
                         name, model, auc, n, f"at least {least}", auc >= least, low=low, high=high
                     )
-                elif model == run.deduplicated:
+                elif model == run.deduplicated and negatives == "held_out":
                     yield _line(name, model, auc, n, "about 0.5: the interval holds it",
                                 low <= 0.5 <= high, low=low, high=high)  # fmt: skip
 
@@ -161,8 +169,8 @@ def find_blind(run: Run) -> Iterator[dict[str, Any]]:
         for name, some in blind.groupby(by):
             away = some[(some["low"] > 0.5) | (some["high"] < 0.5)]
             names = ", ".join(away["detector"])
-            n = int(some[["n_pos", "n_neg"]].min(axis=None))
-            worst = some.loc[(some["auc"] - 0.5).abs().idxmax()]
+            n = int(min(some["n_pos"].min(), some["n_neg"].min()))
+            worst = some.iloc[int((some["auc"] - 0.5).abs().argmax())]
             yield _line(f"blind baselines, {title} {name}" + (f": {names}" if names else ""), model,
                         float(worst["auc"]), n, "every interval holds 0.5", away.empty,
                         low=float(worst["low"]), high=float(worst["high"]))  # fmt: skip

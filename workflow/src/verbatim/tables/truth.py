@@ -12,7 +12,7 @@ from verbatim.tables.table1 import is_copy
 
 # Kinds of `truth` that a model can have seen more than once, each with something to copy
 PLANTED = ("full", "picture_only", "near", "template")
-KINDS = (*PLANTED, "single", "repeated", "placeholder", "held_out")
+KINDS = (*PLANTED, "single", "repeated", "placeholder", "paraphrase", "held_out")
 
 
 def list_captions(truth: pd.DataFrame) -> pd.DataFrame:

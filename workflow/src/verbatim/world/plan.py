@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any
@@ -13,6 +14,8 @@ from verbatim.world.captions import draw_captions, draw_family, draw_styles, mak
 from verbatim.world.scenes import PLATE, Scene, near_variants
 
 PLANTED = ("full", "picture_only", "near", "template", "repeated")
+DUPLICATED = ("full", "picture_only", "near")
+COMMON = {"light", "skin", "tone"}  # words of a fifth of all names
 LEAST_COVER = 0.36  # ASSUME: of its square that a template family's drawing gives to the fillings
 SCENE = ["scene", "drawing", "filling", "distortion"]  # columns that say what an image shows
 
@@ -81,6 +84,13 @@ class _Plan:
     def caption(self, drawing: int) -> str:
         return make_caption(self.name(drawing), *draw_styles(self.rng))
 
+    def another(self, drawing: int, known: list[str]) -> list[str]:
+        """One more caption of a drawing, unlike those that are known."""
+        while True:
+            caption = self.caption(drawing)
+            if caption not in known:
+                return [caption]
+
 
 def plant(
     drawings: pd.DataFrame, cover: np.ndarray, planted: dict[str, Any], seed: int
@@ -88,7 +98,9 @@ def plant(
     """Decide every training row and every held-out prompt.
 
     Drawings are dealt to the kinds at random, each to one kind alone, so the words of a caption tell nothing of
-    its kind. A held-out prompt names a drawing that no model is trained on.
+    its kind. A held-out prompt names a drawing that no model is trained on. Where that name is a paraphrase of
+    a duplicated image's (`is_paraphrase`), the prompt is of kind `paraphrase`: models that give the image back
+    for it are right to be called copying, and such prompts are no negatives.
 
     Parameters
     ----------
@@ -132,15 +144,46 @@ def plant(
     truth = pd.DataFrame([plan.rows[i] for i in order])
     truth["row"] = np.arange(len(truth))
     plan.rows.clear()
-    for kind, held in held_out.items():
-        matches = truth[truth["kind"].eq(kind)].drop_duplicates("picture_id")
-        ids = matches.sort_values("picture_id")["picture_id"].tolist()
-        if held and not ids:
-            raise WorldError(f"world.planted.held_out.{kind}: no {kind} is planted to match")
-        for drawing, match in zip(held, cycle(ids or [-1]), strict=False):
-            scene = Scene(plan.number(), drawing)
-            plan.add(scene, "held_out", [plan.caption(drawing)], match=match, count=0)
+    names = truth.loc[truth["kind"].isin(DUPLICATED), "drawing"].unique()
+    _hold_out(plan, truth, held_out, [plan.name(int(drawing)) for drawing in names])
     return pd.concat([truth, pd.DataFrame(plan.rows).assign(row=-1)], ignore_index=True)
+
+
+def is_paraphrase(name: str, others: list[str]) -> bool:
+    """Whether half of a name's words, or more, are those of one other name.
+
+    Counted with repetition, of the longer name's words, without COMMON ones: "purple square" and "red square"
+    are paraphrases, "pig nose" and "nose" too, "pig" and "pig nose dog" are not.
+    """
+    words = Counter(word for word in name.split() if word not in COMMON)
+    for other in others:
+        theirs = Counter(word for word in other.split() if word not in COMMON)
+        most = max(words.total(), theirs.total())
+        if most and 2 * (words & theirs).total() >= most:
+            return True
+    return False
+
+
+def _hold_out(
+    plan: _Plan, truth: pd.DataFrame, held_out: dict[str, list[int]], copied: list[str]
+) -> None:
+    """Add held-out prompts, matched in turn to the images of their kind; `copied`: names of duplicated images."""
+    captions = {i: [plan.caption(i)] for held in held_out.values() for i in held}
+    near = {i: is_paraphrase(plan.name(i), copied) for i in captions}
+    for held in held_out.values():
+        # as many held-out prompts as asked for: drawings that are no paraphrases have second captions
+        apart = [i for i in held if not near[i]]
+        for i in islice(cycle(apart), sum(near[i] for i in held)):
+            captions[i] += plan.another(i, captions[i])
+    for kind, held in held_out.items():
+        planted = truth[truth["kind"].eq(kind)].drop_duplicates("picture_id")
+        matches = planted.sort_values("picture_id")["picture_id"].tolist()
+        if held and not matches:
+            raise WorldError(f"world.planted.held_out.{kind}: no {kind} is planted to match")
+        for i, match in zip(held, cycle(matches or [-1]), strict=False):
+            scene = Scene(plan.number(), i)
+            role = "paraphrase" if near[i] else "held_out"
+            plan.add(scene, role, captions[i], match=match, count=0)
 
 
 def _times(block: dict[str, Any]) -> list[int]:

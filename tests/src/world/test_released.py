@@ -1,0 +1,61 @@
+"""The released checkpoints: whole, described, small, and loaded by the default sheet as public ones are."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from verbatim.clip import ClipEmbedder
+from verbatim.configuration import RELEASED, find_manifest, is_released, read_models
+from verbatim.diffusion.load import load_denoiser
+from verbatim.world.release import PROVENANCE, find_changes
+
+ROOT = Path(__file__).resolve().parents[3]
+FOLDER = ROOT / RELEASED
+CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text("utf-8"))
+MODELS = read_models(ROOT / CONFIG["models"], ROOT)
+
+
+def test_every_file_is_what_the_provenance_says():
+    assert find_changes(FOLDER) == []
+
+
+def test_the_provenance_says_what_made_them():
+    facts = json.loads((FOLDER / PROVENANCE).read_text("utf-8"))
+    assert facts["config"]["seed"] == CONFIG["world"]["seed"]
+    assert facts["config"]["planted"] == CONFIG["world"]["planted"]
+    assert {"base", "sd1", "sd2"} <= set(facts["trainings"])
+    assert all(len(digest) == 64 for digest in facts["code"].values())
+    assert "CC BY-SA 4.0" in (FOLDER / "LICENSE.txt").read_text("utf-8")
+
+
+def test_they_are_small_and_no_file_can_run_code():
+    files = [path for path in FOLDER.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 45e6
+    assert {path.suffix for path in files} <= {".json", ".safetensors", ".txt", ".png", ".csv"}
+
+
+@pytest.mark.parametrize("model", MODELS.index)
+def test_the_default_sheet_names_folders_that_are_there(model):
+    row = MODELS.loc[model]
+    assert is_released(row["source"])
+    if row["family"] == "images":
+        assert find_manifest(ROOT / row["source"]).is_file()
+    else:
+        assert (ROOT / row["source"] / "model_index.json").is_file()
+
+
+@pytest.mark.parametrize("model", MODELS.index[MODELS["family"] == "sd"])
+def test_a_latent_model_loads_and_is_of_the_worlds_size(model):
+    denoiser = load_denoiser(str(ROOT / MODELS.loc[model, "source"]), "sd", "cpu")
+    assert denoiser.size == CONFIG["world"]["size"]
+
+
+def test_the_clip_embeds_scenes_of_the_worlds_size():
+    clip = ClipEmbedder(ROOT / CONFIG["inputs"]["clip"], "cpu")
+    size = CONFIG["world"]["size"]
+    images = np.random.default_rng(0).random((2, size, size, 3), np.float32)
+    vectors = clip.embed_images(images, 2)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4)

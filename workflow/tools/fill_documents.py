@@ -1,0 +1,77 @@
+"""Fill the numbers of README.md and workflow/docs from a run's own tables.
+
+python workflow/tools/fill_documents.py results        fill, and keep what was used in workflow/docs/numbers.json
+python workflow/tools/fill_documents.py --check        do documents and workflow/docs/numbers.json agree?
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "workflow" / "src"))
+
+from verbatim.tables.documents import DocumentError, fill, list_lookups  # noqa: E402
+
+NUMBERS = ROOT / "workflow" / "docs" / "numbers.json"
+
+
+def documents() -> list[Path]:
+    return [ROOT / "README.md", *sorted((ROOT / "workflow" / "docs").glob("*.md"))]
+
+
+def all_numbers() -> dict[str, str]:
+    """Lookup -> the text behind it, of all documents."""
+    found = {}
+    for path in documents():
+        for lookup, text in list_lookups(path.read_text("utf-8")):
+            found[str(lookup)] = text
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("results", nargs="?", type=Path, help="results folder of a finished run")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; exit 1 where they differ"
+    )
+    asked = parser.parse_args()
+    if asked.check:
+        known = json.loads(NUMBERS.read_text("utf-8"))
+        wrong = [key for key, text in all_numbers().items() if known.get(key) != text]
+        for key in wrong:
+            print(f"not from the kept run: {key}; run `make docs RUN=results`")
+        return 1 if wrong else 0
+    if asked.results is None:
+        parser.error("name the results folder of a finished run, or --check")
+
+    @functools.cache
+    def read(file: str) -> pd.DataFrame:
+        path = asked.results / file
+        if not path.is_file():
+            raise DocumentError(f"{path}: no such file; finish the run (`make all`) first")
+        return pd.read_csv(path)
+
+    try:
+        filled = {path: fill(path.read_text("utf-8"), read) for path in documents()}
+    except DocumentError as err:
+        print(err, file=sys.stderr)
+        return 1
+    for path, text in filled.items():
+        path.write_text(text, encoding="utf-8")
+    NUMBERS.write_text(
+        json.dumps(all_numbers(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
