@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from script_files import Params
 
 from verbatim.diffusion.load import ModelFolderError
 from verbatim.parts import fingerprint
@@ -43,9 +44,7 @@ def test_a_job_loads_the_files_that_were_checked_or_ends(check, tiny_sd, tmp_pat
     folder = shutil.copytree(tiny_sd, tmp_path / "model")
     check(folder)
     row = {"model": "mine", "family": "sd", "source": str(folder), "revision": ""}
-    job = SimpleNamespace(
-        input={"checked": str(tmp_path / "mine.tsv")}, params=SimpleNamespace(model=row)
-    )
+    job = SimpleNamespace(input={"checked": str(tmp_path / "mine.tsv")}, params=Params(model=row))
     assert load_model(job).size == 32
     before = fingerprint(model_files(job))
     config = folder / "unet/config.json"
