@@ -143,7 +143,7 @@ def test_jobs_run_in_the_environments_that_their_rules_name(tree):
     assert {Path(prefix).name for prefix in ran.values()} <= set(made)
     names = {prefix: made[Path(prefix).name].with_suffix(".yaml") for prefix in ran.values()}
     files = {prefix: yaml.safe_load(path.read_text()) for prefix, path in names.items()}
-    for script, env in (("build_pictures", "world.yaml"), ("train_clip", "world.yaml"),
+    for script, env in (("build_drawings", "world.yaml"), ("train_clip", "world.yaml"),
                         ("check_inputs", "core.yaml"), ("build_rows", "core.yaml")):  # fmt: skip
         assert files[ran[script]] == yaml.safe_load((ROOT / "envs" / env).read_text()), script
 

@@ -30,7 +30,7 @@ PAPER, TINY = "config/paper.yaml", "tests/workflow/paper_tiny.yaml"
 MODELS = ["sd1", "sd2", "if", "midjourney", "openjourney", "realisticvision"]
 RESULTS = "results/tiny"
 WORLD_RULES = {
-    "build_pictures",
+    "build_drawings",
     "build_dataset",
     "train_clip",
     "train_text_encoder",

@@ -8,7 +8,7 @@ from snakemake_runs import Tree
 
 from verbatim.io import locks
 
-TARGET, RESULTS = "results/shared/world/pictures.npy", "results/shared"
+TARGET, RESULTS = "results/shared/world/drawings.npy", "results/shared"
 
 
 def test_a_second_run_is_refused_until_the_first_has_ended_and_a_dry_run_never(tmp_path):
@@ -19,7 +19,7 @@ def test_a_second_run_is_refused_until_the_first_has_ended_and_a_dry_run_never(t
     assert f"process {os.getpid()} on host" in done.text
     assert "/home/another/checkout" in done.text
     assert not (tree.folder / TARGET).exists()
-    assert tree.plan(TARGET, results=RESULTS).rules == {"build_pictures"}
+    assert tree.plan(TARGET, results=RESULTS).rules == {"build_drawings"}
     os.close(locks._held.pop((tree.folder / RESULTS / locks.NAME).resolve()))
     done = tree.run(
         TARGET, results=RESULTS

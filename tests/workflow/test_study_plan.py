@@ -36,7 +36,7 @@ def test_a_point_that_cannot_be_trained_is_refused_by_row_column_and_cure(tree, 
     sheet.write_text(text.replace("\tmc\t", "\tmany_captions\t", 1), "utf-8")
     done = tree.run("--dry-run", "study", study=f"{{points: {sheet}}}")
     assert done.code != 0
-    where = re.escape(f"{sheet}, row ")
+    where = re.escape(f"{sheet}, line ")
     assert re.search(
         rf"{where}\d+ \(mc\): column mitigation: 'many_captions' is unknown; known: none, mc",
         done.text,
