@@ -39,10 +39,10 @@ def main(smk: Any) -> None:
                     report,
                 )  # fmt: skip
                 save_point(folder, unet, text, tokenizer, vae)
+                seal_folder(folder)
             except Diverged as err:
                 reason = str(err)
                 log.warning("%s failed: %s", name, reason)
-            seal_folder(folder)
         losses = [row[1] for row in report.rows[-50:]]
         state = {
             "point": [smk.wildcards.point],
