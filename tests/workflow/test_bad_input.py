@@ -50,7 +50,8 @@ def run(tree: Tree, source: Path, *targets: str, **config: str):
     results = str(source.parent / "results")
     if "models" not in config:
         config["models"] = write_sheet(tree, source.parent / "models.tsv", source.parent / "model")
-    inputs = f"{{source: {source}, clip: {source}, extra_prompts: ''}}"
+    # no CLIP: none of these runs embeds an image
+    inputs = f"{{source: {source}, clip: {source}, clip_images: 0, extra_prompts: ''}}"
     paths = [f"{results}/{target}" for target in targets]
     return tree.run(*paths, results=results, inputs=inputs, **config), Path(results)
 
