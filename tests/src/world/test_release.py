@@ -81,7 +81,9 @@ def test_a_training_is_summed_up_by_its_end():
 
 
 def test_code_is_described_by_its_digest(tmp_path):
-    (tmp_path / "a.py").write_text("x")
-    assert describe_code([tmp_path / "a.py"]) == {
-        "a.py": "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
+    module = tmp_path / "verbatim" / "world" / "a.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("x")
+    assert describe_code([module]) == {
+        "world/a.py": "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
     }
