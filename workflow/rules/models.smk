@@ -77,9 +77,16 @@ def upscaler_state(wildcards):
 
 
 def checked_model(wildcards):
-    """What is loaded of a model that is not made here, with digests, known before any work is done for it."""
+    """What is loaded of a model that is not made here, with digests, known before any work is done for it.
+
+    Nothing is loaded of a closed system.
+    """
     made_here = ALL_MODELS.loc[wildcards.model, "source"] == "train"
-    return [] if made_here else f"<results>/inputs/models/{wildcards.model}.tsv"
+    return (
+        []
+        if made_here or wildcards.model in CLOSED
+        else f"<results>/inputs/models/{wildcards.model}.tsv"
+    )
 
 
 def candidates_of(wildcards):
