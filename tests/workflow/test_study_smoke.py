@@ -87,7 +87,8 @@ def test_a_second_run_does_nothing_and_more_points_train_those_points_alone(tree
 
 def test_a_training_that_diverges_is_recorded_with_its_reason_and_the_rest_goes_on(tree, made):
     other = tree.folder / "results/study_diverged"
-    shutil.copytree(made.parent / "world", other / "world")
+    # the images, CLIP and VAE that every point shares are not made a second time
+    shutil.copytree(made / "world", other / "study" / "world")
     study = "{select_points: [full10], defended: [], training: {learning_rate: 1.0e+30}, users: {point: full10}}"
     done = tree.run(
         "study", "--rerun-triggers", "mtime", results="results/study_diverged", study=study
