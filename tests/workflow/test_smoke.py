@@ -220,12 +220,13 @@ def test_an_unrelated_key_reruns_no_network(tree, made):
 def test_one_model_alone_can_be_asked_for(tree, made):
     nothing = "results/none"
     target = f"{nothing}/labels/sd2/labels.parquet"
-    assert tree.plan(target, results=nothing).models == {"sd2"}
+    # `base`, no row of the sheet, is what sd1 and sd2 continue from
+    assert tree.plan(target, results=nothing).models == {"sd2", "base"}
     selected = tree.plan("all", results=nothing, select_models="[sd2]")
-    assert selected.models == {"sd2"}
+    assert selected.models == {"sd2", "base"}
     assert {"count_labels", "plot_pictures", "check_results"} <= selected.rules
     # candidates of `if` come from sd1's ranking, which its rows of the sheet say
-    assert tree.plan("all", results=nothing, select_models="[if]").models == {"if", "sd1"}
+    assert tree.plan("all", results=nothing, select_models="[if]").models == {"if", "sd1", "base"}
 
 
 def test_scores_do_not_depend_on_shards_or_batches(tree, made, again):
