@@ -8,11 +8,11 @@ from scipy.stats import false_discovery_control
 
 from verbatim.evidence.null import (
     adjust_for_tries,
-    benjamini_hochberg,
     empirical_p,
     relative_null,
     relative_residuals,
 )
+from verbatim.metrics.fdr import benjamini_hochberg
 
 rng = np.random.default_rng(0)
 

@@ -51,14 +51,3 @@ def empirical_p(tested: np.ndarray, null: np.ndarray) -> np.ndarray:
 def adjust_for_tries(p: np.ndarray, tries: np.ndarray) -> np.ndarray:
     """Bonferroni: the least p of `tries` pairs; holds however the pairs hang together."""
     return np.minimum(1.0, p * tries)
-
-
-def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
-    """q-values: the least false discovery rate at which each is found; NaN stays NaN and counts not."""
-    q = np.full(len(p), np.nan)
-    there = np.flatnonzero(np.isfinite(p))
-    order = there[np.argsort(p[there], kind="stable")]
-    m = len(order)
-    raised = p[order] * m / np.arange(1, m + 1)
-    q[order] = np.minimum(1.0, np.minimum.accumulate(raised[::-1])[::-1])
-    return q

@@ -18,13 +18,13 @@ import pandas as pd
 from verbatim.evidence.matching import Found, Generations, Search
 from verbatim.evidence.null import (
     adjust_for_tries,
-    benjamini_hochberg,
     empirical_p,
     relative_null,
     relative_residuals,
 )
 from verbatim.evidence.pairing import THUMBNAIL, Pairing, choose_null, thumbnails
 from verbatim.images import Seeds, seeds_of
+from verbatim.metrics.fdr import benjamini_hochberg
 
 NAN = float("nan")
 
