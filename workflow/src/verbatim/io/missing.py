@@ -54,7 +54,7 @@ def check_missing(
         return
     counts: Counter[str] = Counter()
     example: dict[str, str] = {}
-    for reason, count in reasons.items():
+    for reason, count in sorted(reasons.items()):  # one message, in whatever order they came
         kind = kind_of_reason(reason)
         counts[kind] += count
         example.setdefault(kind, reason)
