@@ -82,7 +82,7 @@ def build_bundle(root, finding="all", images="full", only=(), name=None, known=N
         "rows": [root / "inputs/rows/00000.parquet"],
         "weights": root / "weights.sha256",
         "computed": [ROOT / "workflow/src/verbatim/labels/label.py"],
-        "code": [ROOT / "workflow/src/verbatim/compare.py"],
+        "code": [ROOT / "workflow/src/verbatim/metrics/rmse.py"],
     }
     run_rule(
         "build_bundle", root, inputs, {"bundle": folder, "head": folder.with_name(folder.name + ".head")},

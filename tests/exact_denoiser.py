@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from verbatim.diffusion.denoiser import Condition, Denoiser
+from verbatim.models.denoiser import Condition, Denoiser
 
 BETAS = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
 

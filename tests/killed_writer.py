@@ -16,8 +16,10 @@ sys.path[:0] = [str(ROOT / "workflow" / "src"), str(ROOT / "tests")]
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 
-from verbatim.images import ImageArchive, write_archive  # noqa: E402
 from verbatim.io.atomic import new_folder  # noqa: E402
+from verbatim.io.images import ImageArchive, write_archive  # noqa: E402
+from verbatim.io.records import SCHEMAS, read_table, write_table  # noqa: E402
+from verbatim.io.result_cache import Kept, prune  # noqa: E402
 from verbatim.io.seals import (  # noqa: E402
     check_folder,
     checked,
@@ -26,8 +28,6 @@ from verbatim.io.seals import (  # noqa: E402
     write_array,
     write_table_text,
 )
-from verbatim.parts import Kept, prune  # noqa: E402
-from verbatim.records import SCHEMAS, read_table, write_table  # noqa: E402
 
 PROMPTS = pd.DataFrame({"prompt_id": np.arange(24)})
 VERSIONS = 3

@@ -10,7 +10,7 @@ import pandas as pd
 
 from verbatim.dedup.copies import find_copies, fingerprints
 from verbatim.dedup.index import draw_rows, fill_index, train_index, write_index
-from verbatim.search import Embeddings, PartedIndex, open_index, open_part
+from verbatim.io.search import Embeddings, PartedIndex, open_index, open_part
 
 
 def embeddings(folder: Path, vectors: np.ndarray, cuts: list[int], dtype=np.float16) -> Embeddings:

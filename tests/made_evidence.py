@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from verbatim.guards import GuardSettings
-from verbatim.images import resize, row_name, synthesis_name, to_uint8, write_archive
+from verbatim.io.images import resize, row_name, synthesis_name, to_uint8, write_archive
+from verbatim.io.records import SCHEMAS, prompt_id, read_table, write_table
 from verbatim.labels.label import LabelSettings, Verdict, label_prompts
 from verbatim.labels.masks import MaskSettings
 from verbatim.labels.training import FetchedPictures
-from verbatim.records import SCHEMAS, prompt_id, read_table, write_table
+from verbatim.metrics.degenerate_images import GuardSettings
 
 SIZE, SEEDS, N = 32, [0, 1], 24
 PARTNER = N  # row of the template's other image

@@ -41,7 +41,7 @@ def draw(n: int, variants: int = COPIES, size: int = 64) -> tuple[list[str], np.
 
     Behind them, of the first `variants`, one with a patch in another colour: a template of two.
     """
-    from verbatim.images import to_uint8
+    from verbatim.io.images import to_uint8
     from verbatim.world.drawings import list_drawings, render_on_white
 
     listed = list_drawings(skin_tones=True)
@@ -58,8 +58,8 @@ def draw(n: int, variants: int = COPIES, size: int = 64) -> tuple[list[str], np.
 
 def make_laion(folder: Path, clip: Path, captions: list[str], pictures: np.ndarray) -> pd.DataFrame:
     """Shards of all pictures, the first `COPIES` of them `TIMES` over, mixed. Returns row, url, caption."""
-    from verbatim.clip import ClipEmbedder
-    from verbatim.images import encode_png
+    from verbatim.io.images import encode_png
+    from verbatim.models.clip import ClipEmbedder
 
     order = np.r_[np.repeat(np.arange(COPIES), TIMES), np.arange(COPIES, len(pictures))]
     order = np.random.default_rng(0).permutation(order)
@@ -97,7 +97,7 @@ def make_cache(cache: Path, sheet: pd.DataFrame, captions: list[str]) -> None:
 
 def make_closed(folder: Path, captions: list[str], pictures: np.ndarray) -> Path:
     """A closed system that gives every training picture back: a folder of pictures and its manifest."""
-    from verbatim.images import encode_png
+    from verbatim.io.images import encode_png
 
     folder.mkdir(parents=True)
     files = [f"{i}.png" for i in range(len(captions))]

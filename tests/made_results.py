@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from verbatim.images import row_name, synthesis_name, write_archive
-from verbatim.pictures import write_archive_table
-from verbatim.records import prompt_id, write_table
+from verbatim.io.image_store import write_archive_table
+from verbatim.io.images import row_name, synthesis_name, write_archive
+from verbatim.io.records import prompt_id, write_table
 
 MODELS: list[dict[str, Any]] = [
     {"model": "sd1", "name": "SD V1", "deduplicated": "no", "reference": "SD V1", "attacked": True,

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from verbatim.images import ImageArchive, write_archive
+from verbatim.io.images import ImageArchive, write_archive
 
 MARK = np.array([255, 0, 254], dtype=np.uint8)
 ROW = 4 * MARK.tobytes()  # of an image as bytes; three bytes alone come about by chance

@@ -18,19 +18,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from verbatim.dedup.index import write_index
-from verbatim.images import ImageArchive, write_archive
 from verbatim.inputs.manifest import format_manifest
 from verbatim.io.atomic import new_folder
-from verbatim.io.seals import (
-    check_folder,
-    checked,
-    read_array,
-    seal_folder,
-    write_array,
-    write_table_text,
-)
-from verbatim.parts import Kept
-from verbatim.records import (
+from verbatim.io.images import ImageArchive, write_archive
+from verbatim.io.records import (
     MANIFEST,
     SCHEMAS,
     TableWriter,
@@ -39,7 +30,16 @@ from verbatim.records import (
     read_table,
     write_table,
 )
-from verbatim.search import MappedArrays, open_part
+from verbatim.io.result_cache import Kept
+from verbatim.io.seals import (
+    check_folder,
+    checked,
+    read_array,
+    seal_folder,
+    write_array,
+    write_table_text,
+)
+from verbatim.io.search import MappedArrays, open_part
 from verbatim.study.complexity import MEASURES
 from verbatim.study.features import Described, PoolFeatures
 

@@ -22,9 +22,9 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 
-from verbatim.images import ImageArchive, encode_png, write_archive  # noqa: E402
+from verbatim.io.images import ImageArchive, encode_png, write_archive  # noqa: E402
+from verbatim.io.records import SCHEMAS, read_table, to_table, write_table  # noqa: E402
 from verbatim.io.seals import read_array, write_array  # noqa: E402
-from verbatim.records import SCHEMAS, read_table, to_table, write_table  # noqa: E402
 
 
 def fastest(rounds: int, *ways: Callable[[], object]) -> list[float]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from verbatim.configuration import candidate_models, most_candidates
+from verbatim.config.settings import candidate_models, most_candidates
 
 COLUMNS = ["stage", "model", "prompts", "jobs", "unet_rows", "pictures"]
 
@@ -77,10 +77,13 @@ def plan_costs(
             for name, guidance in [("blackbox", main), *(("blackbox_presets", g) for g in others)]:
                 rows = seeds * (n + (parts if guidance != 1 else 0))
                 add(name, model, n, rows, n * seeds)
-            n, images = min(n, config["postfilter"]["n_prompts"]), config["postfilter"]["n_images"]
-            add("postfilter", model, n, n * images * each, n * images)
+            n, per_prompt = (
+                min(n, config["postfilter"]["n_prompts"]),
+                config["postfilter"]["n_images"],
+            )
+            add("postfilter", model, n, n * per_prompt * each, n * per_prompt)
             if one["upscaler"]:
-                add("postfilter_upscaler", model, n, n * images * second, 0)
+                add("postfilter_upscaler", model, n, n * per_prompt * second, 0)
         if one["family"] == "images":
             continue
         if candidates.startswith("found:"):  # as many as are expected, not as many as there may be

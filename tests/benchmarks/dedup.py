@@ -26,8 +26,8 @@ from jobs import ROOT, Cost, measure, run_job
 
 sys.path.insert(0, str(ROOT / "workflow/src"))
 
-from verbatim.records import MANIFEST, read_table, write_table
-from verbatim.search import Embeddings
+from verbatim.io.records import MANIFEST, read_table, write_table
+from verbatim.io.search import Embeddings
 
 THRESHOLD, RELATIVES, K = 0.98, 0.9, 64
 
@@ -228,7 +228,7 @@ BRUTE = """
 import sys, time, json
 sys.path.insert(0, {src!r})
 import faiss, numpy as np, pandas as pd
-from verbatim.search import Embeddings
+from verbatim.io.search import Embeddings
 faiss.omp_set_num_threads({threads})
 manifest = pd.read_csv({manifest!r}, sep="\\t", dtype={{"shard": str}})
 e = Embeddings.from_manifest(manifest)

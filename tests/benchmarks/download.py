@@ -20,11 +20,11 @@ import urllib3  # noqa: E402
 from made_inputs import png  # noqa: E402
 from picture_server import PictureServer  # noqa: E402
 
-from verbatim.images import decode_image  # noqa: E402
 from verbatim.inputs.addresses import Resolver  # noqa: E402
 from verbatim.inputs.download import Downloader, Limits  # noqa: E402
 from verbatim.inputs.fetching import fetch_all  # noqa: E402
 from verbatim.inputs.url_cache import UrlCache  # noqa: E402
+from verbatim.io.images import decode_image  # noqa: E402
 
 HOSTS = [f"127.0.0.{i}" for i in range(1, 33)]
 

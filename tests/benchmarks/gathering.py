@@ -29,8 +29,8 @@ sys.path[:0] = [str(ROOT / "workflow" / "src"), str(ROOT / "tests")]
 
 from script_files import Files, Params  # noqa: E402
 
-from verbatim.parts import Kept, fingerprint  # noqa: E402
-from verbatim.records import write_table  # noqa: E402
+from verbatim.io.records import write_table  # noqa: E402
+from verbatim.io.result_cache import Kept, fingerprint  # noqa: E402
 
 SEEDS = [0, 1, 2, 3]
 MODEL = {"family": "sd", "source": "nowhere"}

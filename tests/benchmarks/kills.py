@@ -30,8 +30,8 @@ import pandas as pd  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 from snakemake_runs import Tree  # noqa: E402
 
-from verbatim.images import ImageArchive  # noqa: E402
 from verbatim.io.atomic import is_temporary  # noqa: E402
+from verbatim.io.images import ImageArchive  # noqa: E402
 from verbatim.io.parquet import read_parquet  # noqa: E402
 from verbatim.io.seals import checked  # noqa: E402
 

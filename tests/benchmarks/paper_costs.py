@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "src")
 
 from cost_plan import plan_costs
 
-from verbatim.configuration import overlay, read_models
+from verbatim.config.settings import overlay, read_models
 
 ROOT = Path(__file__).resolve().parents[2]
 PNG_BYTES = 1.6  # ASSUME: bytes a pixel of a photograph as PNG

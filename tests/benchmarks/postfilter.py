@@ -59,9 +59,9 @@ def pair_at_a_time(a: np.ndarray, b: np.ndarray, tiles: int) -> float:
     return worst
 
 
-def measure_pairs(images: int, size: int, sample: int) -> None:
-    pictures = make_pictures(images, size, 0.05, seed=0)
-    pairs = list(itertools.combinations(range(images), 2))
+def measure_pairs(n_images: int, size: int, sample: int) -> None:
+    pictures = make_pictures(n_images, size, 0.05, seed=0)
+    pairs = list(itertools.combinations(range(n_images), 2))
     chosen = [pairs[i] for i in np.random.default_rng(1).choice(len(pairs), sample, replace=False)]
     start = time.perf_counter()
     theirs = [pair_at_a_time(pictures[i], pictures[j], CARLINI.tiles) for i, j in chosen]
@@ -73,7 +73,7 @@ def measure_pairs(images: int, size: int, sample: int) -> None:
     clique = search_clique(distances < CARLINI.edge)
     search = time.perf_counter() - start
     apart = max(abs(distances[i, j] - d) for (i, j), d in zip(chosen, theirs, strict=True))
-    print(f"{images} images of {size}x{size}, {len(pairs)} pairs, 16 tiles")
+    print(f"{n_images} images of {size}x{size}, {len(pairs)} pairs, 16 tiles")
     print(f"loop over pairs     {loop:9.1f} s  (reckoned from {sample} pairs)")
     print(f"ours, all distances {ours:9.2f} s  {loop / ours:.0f} times as fast")
     print(f"exact clique        {search:9.4f} s  of {len(clique.members)}")
@@ -83,22 +83,22 @@ def measure_pairs(images: int, size: int, sample: int) -> None:
     )
 
 
-def measure_stopping(images: int, prompts: int) -> None:
+def measure_stopping(n_images: int, prompts: int) -> None:
     """Made prompts: 20 of 100 copy, with a chance between 0.01 and 1 (evenly in the logarithm)."""
     rng = np.random.default_rng(2)
     chance = np.where(rng.random(prompts) < 0.2, 10 ** rng.uniform(-2, 0, prompts), 0.0)
-    stacks = {str(i): make_pictures(images, 8, p, seed=100 + i) for i, p in enumerate(chance)}
+    stacks = {str(i): make_pictures(n_images, 8, p, seed=100 + i) for i, p in enumerate(chance)}
 
     def generate(captions, seeds):  # type: ignore[no-untyped-def]
         return np.stack([stacks[c][list(seeds)] for c in captions]), len(captions) * len(seeds)
 
     def run(**settings):  # type: ignore[no-untyped-def]
-        rounds = Rounds(images, 16, max_nodes=200_000, **settings)
+        rounds = Rounds(n_images, 16, max_nodes=200_000, **settings)
         return [one.scores for one in filter_captions(list(stacks), generate, CARLINI, rounds)]
 
     whole = run(stop_early=False)
     kept = np.array([one["kept"] for one in whole])
-    print(f"{prompts} prompts, {kept.sum()} with a clique of {CARLINI.clique} in {images} images")
+    print(f"{prompts} prompts, {kept.sum()} with a clique of {CARLINI.clique} in {n_images} images")
     print(
         f"{'stopping':32}{'images a prompt':>16}{'kept':>8}{'others':>8}{'saved':>8}{'changed':>9}"
     )
@@ -113,7 +113,7 @@ def measure_stopping(images: int, prompts: int) -> None:
         done = run(**settings)
         made = np.array([one["n_images"] for one in done], dtype=float)
         changed = int((np.array([one["kept"] for one in done]) != kept).sum())
-        saved = 1 - made.mean() / images
+        saved = 1 - made.mean() / n_images
         print(
             f"{name:32}{made.mean():16.1f}{made[kept].mean():8.1f}{made[~kept].mean():8.1f}"
             f"{saved:8.1%}{changed:9d}"

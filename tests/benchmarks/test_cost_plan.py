@@ -8,7 +8,7 @@ import pytest
 import yaml
 from benchmarks.cost_plan import count_parts, plan_costs, rows_a_picture
 
-from verbatim.configuration import overlay, read_models
+from verbatim.config.settings import overlay, read_models
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -29,14 +29,14 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow" / "src"))
 
-from verbatim.compare import rmse  # noqa: E402
 from verbatim.evidence.matching import Search  # noqa: E402
 from verbatim.evidence.null import empirical_p, relative_null, relative_residuals  # noqa: E402
 from verbatim.evidence.pairing import choose_null, thumbnails  # noqa: E402
 from verbatim.evidence.placements import SearchSettings  # noqa: E402
-from verbatim.images import resize, to_uint8  # noqa: E402
+from verbatim.io.images import resize, to_uint8  # noqa: E402
+from verbatim.io.records import read_table  # noqa: E402
 from verbatim.metrics.intervals import share_interval, wilson  # noqa: E402
-from verbatim.records import read_table  # noqa: E402
+from verbatim.metrics.rmse import rmse  # noqa: E402
 from verbatim.world.drawings import list_drawings, render_on_white  # noqa: E402
 
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]

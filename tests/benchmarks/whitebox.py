@@ -35,7 +35,7 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from verbatim.diffusion.latent import LatentDenoiser
+from verbatim.models.latent import LatentDenoiser
 from verbatim.whitebox.dcs import score_captions
 from verbatim.world.latent import make_unet
 from verbatim.world.tokenizers import build_clip_tokenizer

@@ -19,10 +19,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "src"))
 
-from verbatim.decisions import of_model, read_decisions
-from verbatim.images import ImageArchive
+from verbatim.config.decisions import of_model, read_decisions
+from verbatim.io.images import ImageArchive
 from verbatim.io.seals import checked
-from verbatim.records import SCHEMAS, count_rows, read_table, rows_between
+from verbatim.io.records import SCHEMAS, count_rows, read_table, rows_between
 from verbatim.tables import checks
 
 if not os.environ.get("VERBATIM_CHECKS"):

@@ -27,13 +27,13 @@ from scipy import ndimage
 
 from tiny_models import CAPTIONS, with_prediction
 from verbatim.blackbox import ecs
-from verbatim.diffusion.load import load_denoiser
-from verbatim.diffusion.sampling import synthesize, synthesize_one_step
-from verbatim.guards import GuardSettings
-from verbatim.images import to_uint8
+from verbatim.io.images import to_uint8
 from verbatim.labels.label import LabelSettings, label_generations
 from verbatim.labels.masks import MaskSettings
 from verbatim.labels.training import Squares
+from verbatim.metrics.degenerate_images import GuardSettings
+from verbatim.models.load import load_denoiser
+from verbatim.models.sampling import synthesize, synthesize_one_step
 from verbatim.postfilter import filtering
 from verbatim.whitebox.dcs import score_captions
 from verbatim.whitebox.merge import PRESETS as DCS_PRESETS

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from verbatim import runtime
+from verbatim.io.records import read_table
 from verbatim.io.seals import DamagedError, checked
-from verbatim.records import read_table
 from verbatim.runtime import (
     TrainingReport,
     model_source,

@@ -11,7 +11,7 @@ import pytest
 from made_inputs import png, random_units, write_shard, write_tar
 from snakemake_runs import Tree
 
-from verbatim.records import read_table
+from verbatim.io.records import read_table
 
 CAPTIONS = ["red heart", "", "a" * 10_000, "😀 ☃\nnew line", '../../etc/passwd "quoted"', None]
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from snakemake_runs import Job, Tree
 
-from verbatim.images import encode_png
-from verbatim.records import read_table
+from verbatim.io.images import encode_png
+from verbatim.io.records import read_table
 
 
 @pytest.fixture(scope="module")

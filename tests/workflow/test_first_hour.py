@@ -12,7 +12,7 @@ from made_paper import draw, make_clip, make_laion, snapshot
 from snakemake_runs import Tree
 
 from tiny_models import make_sd
-from verbatim.records import read_table
+from verbatim.io.records import read_table
 
 OVERLAYS = ("config/paper.yaml", "tests/workflow/paper_tiny.yaml")
 NAME, RESULTS = "someone/tiny", "results/first"

@@ -12,7 +12,7 @@ import pytest
 from made_inputs import png, random_units, write_shard, write_tar
 from snakemake_runs import Done, Tree
 
-from verbatim.records import read_table
+from verbatim.io.records import read_table
 
 
 @pytest.fixture(scope="module")

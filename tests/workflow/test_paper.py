@@ -21,10 +21,10 @@ from made_paper import (
 )
 from snakemake_runs import Tree
 
-from verbatim.authors import read_labels
-from verbatim.configuration import overlay, read_models, select_models
-from verbatim.images import ImageArchive
-from verbatim.records import read_table
+from verbatim.config.settings import overlay, read_models, select_models
+from verbatim.io.authors import read_labels
+from verbatim.io.images import ImageArchive
+from verbatim.io.records import read_table
 
 PAPER, TINY = "config/paper.yaml", "tests/workflow/paper_tiny.yaml"
 MODELS = ["sd1", "sd2", "if", "midjourney", "openjourney", "realisticvision"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from verbatim.records import SCHEMAS
+from verbatim.io.records import SCHEMAS
 
 TEXT = (Path(__file__).resolve().parents[2] / "results" / "README.md").read_text("utf-8")
 INTERNAL = {"training_log", "extra_prompts"}  # of a training, and what a user brings

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from verbatim.configuration import ConfigError, check_config, read_models, select_models
+from verbatim.config.settings import ConfigError, check_config, read_models, select_models
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text("utf-8"))

@@ -16,10 +16,10 @@ import pytest
 import snakemake_runs
 from snakemake_runs import Done, Tree
 
-from verbatim.images import ImageArchive
 from verbatim.io.atomic import is_temporary
-from verbatim.pictures import Pictures
-from verbatim.records import read_table, write_table
+from verbatim.io.image_store import Pictures
+from verbatim.io.images import ImageArchive
+from verbatim.io.records import read_table, write_table
 
 TOLERANCE = 1e-4  # relative, float32: what a batch or a shard may change in a score
 MODELS = ["sd1", "sd2", "if", "openjourney", "realisticvision"]

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from snakemake_runs import Tree
 
-from verbatim.images import ImageArchive
-from verbatim.records import read_table
+from verbatim.io.images import ImageArchive
+from verbatim.io.records import read_table
 
 FIRST = "results/study_smoke"
 POINTS = ["none", "full10", "mc_full10", "uncond"]

@@ -11,17 +11,16 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "src"))
 
-from verbatim import configuration, decisions, sources
+from verbatim.config import code, decisions, settings, sources
 from verbatim.io import atomic, locks
-from verbatim.config import code
 from verbatim.study import grid
 
 try:
-    configuration.read_numbers(config, workflow.basedir)
-    configuration.check_config(config, workflow.basedir)
-    ALL_MODELS = configuration.read_models(config["models"], workflow.basedir)
-    MODELS = configuration.select_models(ALL_MODELS, config["select_models"])
-    configuration.check_sources(config, ALL_MODELS, MODELS)
+    settings.read_numbers(config, workflow.basedir)
+    settings.check_config(config, workflow.basedir)
+    ALL_MODELS = settings.read_models(config["models"], workflow.basedir)
+    MODELS = settings.select_models(ALL_MODELS, config["select_models"])
+    settings.check_sources(config, ALL_MODELS, MODELS)
     sources.check_revisions(config, ALL_MODELS, MODELS)
     sources.check_lists(config, ALL_MODELS)
     sources.use_cache(config)
@@ -35,7 +34,7 @@ try:
         ALL_POINTS, config["study"]["defended"], config["study"]["points"]
     )
 except (
-    configuration.ConfigError,
+    settings.ConfigError,
     decisions.DecisionError,
     grid.GridError,
 ) as err:
@@ -88,7 +87,7 @@ def shards(n, size):
 @functools.cache
 def prompt_shards(stage, model):
     """Names of a model's prompt shards in a stage, one at least; the last takes what is beyond the plan."""
-    planned = configuration.planned_prompts(config, ALL_MODELS, stage, model)
+    planned = settings.planned_prompts(config, ALL_MODELS, stage, model)
     return shards(max(1, planned), config[stage]["prompts_a_shard"])
 
 
@@ -108,7 +107,7 @@ def is_last_shard(stage):
 
 
 def kept_folder(stage):
-    """Params function: where finished work of a model is kept, by prompt; see verbatim/parts.py."""
+    """Params function: where finished work of a model is kept, by prompt; see verbatim/io/result_cache.py."""
     return lambda wildcards: f"{RESULTS}/{stage}/{wildcards.model}/kept"
 
 

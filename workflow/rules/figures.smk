@@ -141,7 +141,7 @@ rule plot_curves:
 rule plot_truth:
     input:
         truth="<results>/world/truth.parquet",
-        pictures="<results>/world/images.npy",
+        world_images="<results>/world/images.npy",
         recall="<results>/tables/recall.csv",
         confusion="<results>/tables/confusion.csv",
         prompts=detector_table("detectors"),

@@ -1,7 +1,7 @@
 # What the model sheet says of a model: files, candidates, training, name; no rules.
-from verbatim.diffusion import load, load_upscaler
+from verbatim.models import load, load_upscaler
 
-CLOSED = configuration.closed_models(ALL_MODELS)
+CLOSED = settings.closed_models(ALL_MODELS)
 # patterns of the wildcard {model}: models that are run here, and those that only their pictures are known of
 RUN_HERE = (
     "|".join(model for model in ALL_MODELS.index if model not in CLOSED) or "(?!)"
@@ -16,7 +16,7 @@ def attacked_models():
 
 def loading_row(wildcards):
     """The cells of the sheet that decide how the model is loaded, as a dict."""
-    return configuration.loading_row(ALL_MODELS, wildcards.model)
+    return settings.loading_row(ALL_MODELS, wildcards.model)
 
 
 def model_folder(wildcards):
@@ -43,7 +43,7 @@ def model_weights(wildcards):
 
 def upscaler_settings(wildcards):
     """Source and settings of a model's second stage, as a dict; empty for a model of one stage."""
-    return configuration.upscaler_row(ALL_MODELS, wildcards.model, config["sampling"])
+    return settings.upscaler_row(ALL_MODELS, wildcards.model, config["sampling"])
 
 
 def upscaler_folder(wildcards):
@@ -96,7 +96,7 @@ def candidates_of(wildcards):
 def candidate_files(wildcards):
     """What a model's candidates are selected from, by the sheet's word for it."""
     candidates = candidates_of(wildcards)
-    models = configuration.candidate_models(candidates)
+    models = settings.candidate_models(candidates)
     if candidates == "own":
         return {
             "dcs": f"<results>/whitebox/{wildcards.model}/scores.parquet",
@@ -125,15 +125,13 @@ def found_in(wildcards):
     """Models whose found prompts are candidates of this one."""
     candidates = candidates_of(wildcards)
     return (
-        configuration.candidate_models(candidates)
-        if candidates.startswith("found:")
-        else []
+        settings.candidate_models(candidates) if candidates.startswith("found:") else []
     )
 
 
 def syntheses_manifest(wildcards):
     """The manifest of a closed system's pictures."""
-    return str(configuration.find_manifest(ALL_MODELS.loc[wildcards.model, "source"]))
+    return str(settings.find_manifest(ALL_MODELS.loc[wildcards.model, "source"]))
 
 
 def label_seeds(wildcards):
@@ -169,7 +167,7 @@ def trained_upscalers():
 
 def training_set(wildcards):
     """Rows tables, and what filters them, by what a model is trained on."""
-    training = configuration.training_row(ALL_MODELS, wildcards.model)["training"]
+    training = settings.training_row(ALL_MODELS, wildcards.model)["training"]
     if training.startswith("style:"):
         style = training.removeprefix("style:")
         return {"rows": [f"<results>/world/styles/{style}/rows.parquet"]}
@@ -185,7 +183,7 @@ def training_set(wildcards):
 
 def training_start(wildcards):
     """What a training starts from: the shared VAE for a latent model, another model for one that goes on."""
-    row = configuration.training_row(ALL_MODELS, wildcards.model)
+    row = settings.training_row(ALL_MODELS, wildcards.model)
     inputs = {}
     if row["family"] == "sd":
         inputs["vae"] = "<results>/world/vae/config.json"
@@ -204,11 +202,11 @@ def training_start(wildcards):
 def training_settings(wildcards):
     """The config block of a training: the family's, with what `base` or `finetune` changes."""
     world = config["world"]
-    row = configuration.training_row(ALL_MODELS, wildcards.model)
+    row = settings.training_row(ALL_MODELS, wildcards.model)
     settings = dict(world[row["family"]])
-    if wildcards.model == configuration.BASE:
+    if wildcards.model == settings.BASE:
         settings |= world["base"]
-    elif row["init"] not in ("", configuration.BASE):
+    elif row["init"] not in ("", settings.BASE):
         settings |= {k: v for k, v in world["finetune"].items() if k != "images"}
     return settings
 

@@ -251,7 +251,7 @@ rule check_results:
                     "name": one["name"],
                     "attacked": one["whitebox"] == "yes",
                     "trained_on_kept": trained_on_kept(one),
-                    "closed": one["model"] in configuration.closed_models(MODELS),
+                    "closed": one["model"] in settings.closed_models(MODELS),
                 }
                 for one in sheet_columns("name", "whitebox", "training", "source")
             ],

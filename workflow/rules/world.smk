@@ -217,7 +217,7 @@ rule train_model:
     benchmark:
         "<results>/benchmarks/world/train_model/{model}.tsv"
     wildcard_constraints:
-        model="|".join([*configuration.WORLD_MODELS, *trained_models()]),
+        model="|".join([*settings.WORLD_MODELS, *trained_models()]),
     # the longest jobs first: the others fill the gaps
     priority: 80
     conda:
@@ -228,9 +228,9 @@ rule train_model:
         mem_mb=grow(4000),
         runtime=grow(120),
     params:
-        family=lambda wildcards: configuration.training_row(
-            ALL_MODELS, wildcards.model
-        )["family"],
+        family=lambda wildcards: settings.training_row(ALL_MODELS, wildcards.model)[
+            "family"
+        ],
         settings=training_settings,
         seed=lambda wildcards: world_seed(wildcards.model),
         checkpoint=lambda wildcards: f"{RESULTS}/world/checkpoints/{wildcards.model}.safetensors",
@@ -274,8 +274,8 @@ rule train_upscaler:
 
 rule generate_closed:
     input:
-        index=f"<results>/world/models/{configuration.CLOSED}/model_index.json",
-        weights=f"<results>/world/models/{configuration.CLOSED}/weights.sha256",
+        index=f"<results>/world/models/{settings.CLOSED}/model_index.json",
+        weights=f"<results>/world/models/{settings.CLOSED}/weights.sha256",
         truth=rules.build_dataset.output.truth,
         code=code_of("world/generate_closed"),
     output:
@@ -323,14 +323,14 @@ rule build_checkpoints:
             part=[
                 "clip",
                 "vae",
-                *configuration.WORLD_MODELS,
+                *settings.WORLD_MODELS,
                 *trained_models(),
                 *[f"{model}_upscaler" for model in trained_upscalers()],
             ],
         ),
         rows=expand(
             "<results>/world/training/{model}/rows.parquet",
-            model=[*configuration.WORLD_MODELS, *trained_models()],
+            model=[*settings.WORLD_MODELS, *trained_models()],
         ),
         trainers=code_of(
             "world/build_dataset",
@@ -358,7 +358,7 @@ rule build_checkpoints:
             *trained_models(),
             *[f"{model}_upscaler" for model in trained_upscalers()],
         ],
-        trained=[*configuration.WORLD_MODELS, *trained_models()],
+        trained=[*settings.WORLD_MODELS, *trained_models()],
         closed="midjourney",
         config=world_settings(),
     script:

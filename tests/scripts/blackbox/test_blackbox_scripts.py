@@ -12,12 +12,12 @@ import pytest
 
 from tiny_models import CAPTIONS, overflow_at
 from verbatim.blackbox.ecs import Preset, score_pictures, score_prompt
-from verbatim.diffusion import load
-from verbatim.diffusion.denoiser import NetworkError
-from verbatim.images import one_step_name, synthesis_name
+from verbatim.io.image_store import Pictures
+from verbatim.io.images import one_step_name, synthesis_name
+from verbatim.io.records import prompt_id, read_table, write_table
 from verbatim.io.seals import DamagedError
-from verbatim.pictures import Pictures
-from verbatim.records import prompt_id, read_table, write_table
+from verbatim.models import load
+from verbatim.models.denoiser import NetworkError
 
 IDS = [prompt_id(caption) for caption in CAPTIONS]
 SEEDS = [0, 1, 2]

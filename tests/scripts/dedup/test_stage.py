@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from made_inputs import png, random_units, unit, write_shard, write_tar
 
-from verbatim.images import ImageArchive, row_name
 from verbatim.inputs.layouts import InputError
-from verbatim.records import read_manifest, read_table, write_table
+from verbatim.io.images import ImageArchive, row_name
+from verbatim.io.records import read_manifest, read_table, write_table
 
 N = 60
 CAPTIONS = [f"caption {i}" for i in range(N)]

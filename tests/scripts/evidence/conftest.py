@@ -7,7 +7,7 @@ import pytest
 from evidence_rules import check_copies
 from made_evidence import IDS, write_labels
 
-from verbatim.records import write_table
+from verbatim.io.records import write_table
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,8 @@ from made_evidence import EVIL, IDS, KINDS, PARTNER, close_system, make_labels, 
 from verbatim.evidence.bundle import BundleError
 from verbatim.evidence.replay import check_bundle
 from verbatim.evidence.statements import FOUND, LABEL
-from verbatim.images import ImageArchive, decode_image, row_name, synthesis_name, write_archive
-from verbatim.records import SCHEMAS, read_table, write_table
+from verbatim.io.images import ImageArchive, decode_image, row_name, synthesis_name, write_archive
+from verbatim.io.records import SCHEMAS, read_table, write_table
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_a_bundle_holds_every_copy_with_what_it_rests_on(bundle):
     assert run["weights"] == {"unet/model.safetensors": "a" * 64}
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     assert run["code"]["git_commit"] == commit.stdout.strip()
-    assert set(run["code"]["modules"]) == {"labels/label.py", "verbatim/compare.py"}
+    assert set(run["code"]["modules"]) == {"labels/label.py", "verbatim/metrics/rmse.py"}
     assert run["settings"]["labels"]["thresholds"] == {"mv": 0.12, "rv": 0.12, "tv": 0.12}
     finding = findings[IDS[0]]
     assert finding["prompt"] == EVIL

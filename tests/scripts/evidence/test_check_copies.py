@@ -8,9 +8,9 @@ import pytest
 from evidence_rules import check_copies
 from made_evidence import GUARDS, IDS, KINDS, TEST, close_system, make_labels, write_labels
 
-from verbatim.images import ImageArchive, row_name, synthesis_name, write_archive
+from verbatim.io.images import ImageArchive, row_name, synthesis_name, write_archive
+from verbatim.io.records import read_table, write_table
 from verbatim.io.seals import DamagedError
-from verbatim.records import read_table, write_table
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from made_evidence import IDS
 from marked_images import addresses_in, files_under, mark_archive, marks_in
 
 from verbatim.io.privacy import PrivacyError
-from verbatim.records import read_table, write_table
+from verbatim.io.records import read_table, write_table
 
 ADDRESS = "https://pictures.example/"
 
@@ -39,8 +39,8 @@ def test_the_review_page_shows_no_original_and_tells_no_address(marked, images):
     hidden = files_under(review(marked, images=images))
     assert {marks_in(path) for path in hidden} == {0}
     assert {addresses_in(path, ADDRESS) for path in hidden} == {0}
-    pictures = [path for path in hidden if path.suffix == ".png"]
-    assert bool(pictures) == (images == "blurred")
+    shown = [path for path in hidden if path.suffix == ".png"]
+    assert bool(shown) == (images == "blurred")
 
 
 def test_the_review_page_hides_the_prompts_that_are_named_alone(marked):

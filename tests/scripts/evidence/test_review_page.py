@@ -13,8 +13,8 @@ from evidence_rules import build_review
 from made_evidence import CAPTIONS, EVIL, IDS, SIZE, N, make_labels, picture, synthesis
 from PIL import Image
 
-from verbatim.decisions import COLUMNS, of_model, read_decisions
-from verbatim.images import decode_image
+from verbatim.config.decisions import COLUMNS, of_model, read_decisions
+from verbatim.io.images import decode_image
 
 MODELS = ("sd1", "sd2")
 DECIDED = f'sd1,{IDS[4]},reject,"a plain, grey one",me,2026-01-31\n'

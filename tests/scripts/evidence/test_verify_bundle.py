@@ -32,7 +32,7 @@ from evidence_rules import build_bundle
 from made_evidence import CAPTIONS, IDS, picture
 
 from verbatim.evidence.replay import check_bundle
-from verbatim.images import encode_png
+from verbatim.io.images import encode_png
 
 MV, N, TV = (f"findings/{IDS[i]}/finding.json" for i in (0, 1, 3))
 HERE = f"findings/{IDS[0]}"

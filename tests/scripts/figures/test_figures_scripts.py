@@ -11,7 +11,7 @@ from marked_images import MARK, mark_archive, marks_in
 from PIL import Image
 
 from verbatim.io.privacy import PrivacyError
-from verbatim.records import SCHEMAS, read_table, write_table
+from verbatim.io.records import SCHEMAS, read_table, write_table
 
 ATTACKED = {one["model"]: one["name"] for one in MODELS if one["attacked"]}
 NAMES = {one["model"]: one["name"] for one in MODELS}

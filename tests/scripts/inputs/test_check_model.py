@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from script_files import Params
 
-from verbatim.diffusion.load import ModelFolderError
-from verbatim.parts import fingerprint
+from verbatim.io.result_cache import fingerprint
+from verbatim.models.load import ModelFolderError
 from verbatim.runtime import load_model, model_files
 
 

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from made_inputs import png, random_units, write_tar
 
-import verbatim.clip
+import verbatim.models.clip
 from verbatim.inputs.archives import are_held
 from verbatim.inputs.layouts import InputError
 from verbatim.io.missing import MissingError
-from verbatim.records import read_manifest, read_table
+from verbatim.io.records import read_manifest, read_table
 
 
 def check_and_build(
@@ -95,7 +95,7 @@ class GreyEmbedder:
 def test_img2datasets_pictures_are_embedded_and_failed_downloads_are_recorded(
     tmp_path, run_script, monkeypatch
 ):
-    monkeypatch.setattr(verbatim.clip, "ClipEmbedder", GreyEmbedder)
+    monkeypatch.setattr(verbatim.models.clip, "ClipEmbedder", GreyEmbedder)
     keys = [f"00000{i:04d}" for i in range(4)]
     tar = write_tar(
         tmp_path / "data" / "00000.tar", {f"{keys[i]}.png": png(60 * i, (9, 5)) for i in (0, 1, 3)}
@@ -188,7 +188,7 @@ def embed(run_script, tar, most_missing: float = 0.5):
 def test_images_are_found_whatever_happened_to_keys_and_names(
     tmp_path, run_script, monkeypatch, keys, name
 ):
-    monkeypatch.setattr(verbatim.clip, "ClipEmbedder", GreyEmbedder)
+    monkeypatch.setattr(verbatim.models.clip, "ClipEmbedder", GreyEmbedder)
     tar = write_source(tmp_path, [name.format(key) for key in KEYS], keys)
     made = embed(run_script, tar)
     rows = check_and_build(
@@ -204,7 +204,7 @@ def test_images_are_found_whatever_happened_to_keys_and_names(
 def test_a_shard_most_of_whose_images_are_missing_ends_the_job_unless_its_table_says_why(
     tmp_path, run_script, monkeypatch
 ):
-    monkeypatch.setattr(verbatim.clip, "ClipEmbedder", GreyEmbedder)
+    monkeypatch.setattr(verbatim.models.clip, "ClipEmbedder", GreyEmbedder)
     tar = write_source(tmp_path / "a", [f"{key}.jpg" for key in KEYS[:2]])
     with pytest.raises(
         MissingError,

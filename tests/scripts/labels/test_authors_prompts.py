@@ -8,11 +8,11 @@ import pytest
 from made_authors import write_labels
 from marked_images import addresses_in, files_under, mark_archive, marks_in
 
-from verbatim.authors import AuthorsError, read_labels
-from verbatim.images import write_archive
+from verbatim.io.authors import AuthorsError, read_labels
+from verbatim.io.images import write_archive
 from verbatim.io.privacy import PrivacyError
+from verbatim.io.records import SCHEMAS, prompt_id, read_table, write_table
 from verbatim.io.seals import DamagedError
-from verbatim.records import SCHEMAS, prompt_id, read_table, write_table
 
 CAPTIONS = ["a red heart", "a blue heart", "a rug, in red", "nothing of note"]
 

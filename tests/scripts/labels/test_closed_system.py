@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from verbatim.images import ImageArchive, encode_png, row_name, to_uint8, write_archive
+from verbatim.io.images import ImageArchive, encode_png, row_name, to_uint8, write_archive
 from verbatim.io.missing import MissingError
+from verbatim.io.records import prompt_id, read_table, write_table
 from verbatim.labels.syntheses import SynthesesError
-from verbatim.records import prompt_id, read_table, write_table
 from verbatim.tables import checks
 
 PARAMS = {

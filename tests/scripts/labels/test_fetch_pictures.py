@@ -9,11 +9,11 @@ import pytest
 from made_inputs import png, write_tar
 from picture_server import PictureServer
 
-from verbatim.images import ImageArchive
 from verbatim.inputs import download
+from verbatim.io.images import ImageArchive
 from verbatim.io.missing import MissingError
+from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.io.seals import DamagedError
-from verbatim.records import SCHEMAS, read_table, write_table
 
 LIMITS = {
     "retry_failed": False, "workers": 4, "per_host": 2, "retries": 0, "timeout": 2.0, "deadline": 5.0,

@@ -7,18 +7,18 @@ import pandas as pd
 import pytest
 
 from tiny_models import CAPTIONS, make_sd, overflow_at
-from verbatim.diffusion import load, stacks
-from verbatim.diffusion.denoiser import NetworkError
-from verbatim.diffusion.load import load_denoiser
-from verbatim.diffusion.sampling import synthesize
-from verbatim.images import (
+from verbatim.io.images import (
     ImageArchive,
     MissingImageError,
     seeds_of_prompts,
     synthesis_name,
     to_uint8,
 )
-from verbatim.records import prompt_id, read_table, write_table
+from verbatim.io.records import prompt_id, read_table, write_table
+from verbatim.models import load, stacks
+from verbatim.models.denoiser import NetworkError
+from verbatim.models.load import load_denoiser
+from verbatim.models.sampling import synthesize
 
 HOW = {"sampler": "ddim", "steps": 2, "guidance": 4.0, "noise_level": 250}
 

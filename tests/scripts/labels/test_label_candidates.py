@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verbatim.images import ImageArchive, encode_png, row_name, synthesis_name, write_archive
+from verbatim.io.images import ImageArchive, encode_png, row_name, synthesis_name, write_archive
 from verbatim.io.missing import MissingError
-from verbatim.records import read_table, write_table
+from verbatim.io.records import read_table, write_table
 
 PARAMS = {
     "preset": "paper",

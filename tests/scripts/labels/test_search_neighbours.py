@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import verbatim.clip
-from verbatim.images import ImageArchive, synthesis_name, write_archive
-from verbatim.records import read_table, write_table
+import verbatim.models.clip
+from verbatim.io.images import ImageArchive, synthesis_name, write_archive
+from verbatim.io.records import read_table, write_table
 
 
 class ColourEmbedder:
@@ -31,7 +31,7 @@ class ColourEmbedder:
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):
-    monkeypatch.setattr(verbatim.clip, "ClipEmbedder", ColourEmbedder)
+    monkeypatch.setattr(verbatim.models.clip, "ClipEmbedder", ColourEmbedder)
     index = faiss.IndexIDMap2(faiss.IndexFlatIP(3))
     index.add_with_ids(np.eye(3, dtype=np.float32), np.array([100, 200, 300]))
     faiss.write_index(index, str(tmp_path / "index.faiss"))

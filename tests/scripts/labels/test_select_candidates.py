@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.labels.candidates import CandidateError
-from verbatim.records import SCHEMAS, read_table, write_table
 
 
 def table(kind, n, **columns):

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from tiny_models import CAPTIONS, make_sd
-from verbatim.diffusion import stacks
-from verbatim.images import synthesis_name
-from verbatim.pictures import Pictures
+from verbatim.io.image_store import Pictures
+from verbatim.io.images import synthesis_name
+from verbatim.io.records import prompt_id, read_table, write_table
+from verbatim.models import stacks
 from verbatim.postfilter.cliques import search_clique
 from verbatim.postfilter.tiles import pair_distances
-from verbatim.records import prompt_id, read_table, write_table
 
 THRESHOLDS = {"tiles": 2, "edge": 0.05, "clique": 3}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from verbatim.records import SCHEMAS, read_table, write_table
+from verbatim.io.records import SCHEMAS, read_table, write_table
 
 
 def test_the_top_prompts_by_ecs_and_every_extra_prompt_are_selected(tmp_path, run_script):

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from made_claims import BASE, LEVELS, made_measures, made_states
 
-from verbatim.images import write_archive
-from verbatim.records import SCHEMAS, read_table, write_table
+from verbatim.io.images import write_archive
+from verbatim.io.records import SCHEMAS, read_table, write_table
 
 ROOT = Path(__file__).resolve().parents[3]
 PICTURES = 12

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from verbatim.images import write_archive
-from verbatim.records import read_table, write_table
+from verbatim.io.images import write_archive
+from verbatim.io.records import read_table, write_table
 from verbatim.study.features import PoolFeatures
 from verbatim.study.runs import RunError
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from made_claims import BASE, LEVELS, made_clusters, made_measures
 
-from verbatim.records import write_table
+from verbatim.io.records import write_table
 from verbatim.study.complexity import MEASURES
 from verbatim.study.features import Described, PoolFeatures
 

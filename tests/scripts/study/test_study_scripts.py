@@ -4,8 +4,8 @@ import made_study
 import numpy as np
 import pytest
 
-from verbatim.images import ImageArchive
-from verbatim.records import read_table, write_table
+from verbatim.io.images import ImageArchive
+from verbatim.io.records import read_table, write_table
 
 POINT, TRAINING, INFERENCE = made_study.POINT, made_study.TRAINING, made_study.INFERENCE
 ECS = {"size": 16, "sobel": "nd", "threshold": 2.0, "agreement": 0.5, "guidance": 1.0}

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from made_authors import LABELS, write_labels
 
-from verbatim.authors import AuthorsError
-from verbatim.records import SCHEMAS, write_table
+from verbatim.io.authors import AuthorsError
+from verbatim.io.records import SCHEMAS, write_table
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from made_results import MODELS, SEEDS, THRESHOLDS, write_run
 
-from verbatim.decisions import DecisionError
-from verbatim.images import ImageArchive, write_archive
-from verbatim.records import read_table, write_table
+from verbatim.config.decisions import DecisionError
+from verbatim.io.images import ImageArchive, write_archive
+from verbatim.io.records import read_table, write_table
 
 ROOT = Path(__file__).resolve().parents[3]
 KEYS = [one["model"] for one in MODELS]

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from tiny_models import CAPTIONS, overflow_at
-from verbatim.diffusion import load
-from verbatim.diffusion.denoiser import NetworkError
-from verbatim.records import prompt_id, read_table, write_table
+from verbatim.io.records import prompt_id, read_table, write_table
+from verbatim.models import load
+from verbatim.models.denoiser import NetworkError
 from verbatim.whitebox import dcs
 
 PARAMS = {

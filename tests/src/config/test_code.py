@@ -41,7 +41,7 @@ def test_imports_inside_functions_count_only_where_the_function_is_reached(libra
 
 
 def test_a_module_that_changes_no_number_is_left_out_and_followed(library):
-    script = written(library, "from verbatim.records import read\nread()\n")
+    script = written(library, "from verbatim.io.records import read\nread()\n")
     assert code.code_of(script) == ("slow",)
 
 

@@ -13,7 +13,7 @@ from verbatim.dedup.index import (
     train_index,
     write_index,
 )
-from verbatim.search import gpu_state, open_index, search_rows
+from verbatim.io.search import gpu_state, open_index, search_rows
 
 
 def test_a_sample_is_the_same_however_rows_are_cut_and_of_the_size_asked_for():

@@ -9,7 +9,7 @@ import pytest
 
 from verbatim.dedup import DedupError
 from verbatim.dedup.listed import listed_prompts, read_prompt_list
-from verbatim.records import to_table
+from verbatim.io.records import to_table
 
 CHARS = (2, 20)
 ROWS = {

@@ -8,7 +8,7 @@ from made_inputs import random_units, unit
 
 from verbatim.dedup.components import find_clusters
 from verbatim.dedup.pairs import Neighbourhood, find_pairs, rows_a_pass
-from verbatim.search import Embeddings
+from verbatim.io.search import Embeddings
 
 SETTINGS = {
     "k": 16, "most_neighbours": 64, "threshold": 0.95, "relatives_threshold": 0.8, "margin": 1e-3,

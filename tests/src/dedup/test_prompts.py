@@ -13,7 +13,7 @@ from verbatim.dedup.prompts import (
     read_extra_prompts,
     select_prompts,
 )
-from verbatim.records import prompt_id, to_table
+from verbatim.io.records import prompt_id, to_table
 
 
 def captions_table(captions: dict[int, str]) -> pd.DataFrame:

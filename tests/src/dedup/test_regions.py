@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from verbatim.dedup.regions import RegionSettings, compare_pairs, compare_pictures, square_reader
-from verbatim.records import to_table
+from verbatim.io.records import to_table
 
 SETTINGS = RegionSettings(
     size=16, low=0.02, high=0.3, difference=0.03, erode=1, dilate=1, min_shared=0.5

@@ -16,7 +16,7 @@ from verbatim.evidence.placements import (
     soften,
     windows,
 )
-from verbatim.images import resize
+from verbatim.io.images import resize
 
 SETTINGS = SearchSettings(size=SIZE, **SEARCH)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from made_evidence import EVIL, picture, template_mask
 
-from verbatim.decisions import COLUMNS
+from verbatim.config.decisions import COLUMNS
 from verbatim.evidence.panels import label_panels, placed_panels, residual
 from verbatim.evidence.review import review_page, script_json
 

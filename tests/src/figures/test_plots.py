@@ -78,8 +78,8 @@ def test_triples_show_every_picture_and_the_mask_of_templates_only():
 
 def test_a_picture_that_is_not_there_leaves_its_place():
     figure = plot_grid({"A": ("x", "y")}, {"m": {"A": [Example([None, picture()], "c", "f")]}})
-    (image,) = figure.axes[0].get_images()
-    left, right, low, high = image.get_extent()
+    (shown,) = figure.axes[0].get_images()
+    left, right, low, high = shown.get_extent()
     dash = next(text for text in figure.axes[0].texts if text.get_text() == "–")
     assert dash.get_position()[0] < left
     assert right - left == pytest.approx(high - low)

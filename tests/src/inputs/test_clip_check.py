@@ -14,8 +14,8 @@ from made_paper import make_clip
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from verbatim.clip import ClipEmbedder
 from verbatim.inputs.layouts import InputError
+from verbatim.models.clip import ClipEmbedder
 
 CAPTIONS = [f"caption {i} of many words" for i in range(40)]
 SHARD = 10

@@ -17,7 +17,7 @@ from verbatim.inputs.manifest import (
     sample_digest,
 )
 from verbatim.inputs.rows import read_shard
-from verbatim.records import read_manifest
+from verbatim.io.records import read_manifest
 
 
 def test_rows_are_counted_on_over_the_shards(tmp_path: Path):

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from made_inputs import png, write_tar
 from PIL import Image
 
-from verbatim.compare import fit_square
 from verbatim.inputs.members import Members
 from verbatim.inputs.pictures import TrainingPictures
+from verbatim.metrics.rmse import fit_square
 
 
 def test_a_picture_comes_back_at_its_native_size(tmp_path: Path):

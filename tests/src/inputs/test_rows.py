@@ -16,7 +16,7 @@ from verbatim.inputs.rows import (
     read_metadata,
     read_shard,
 )
-from verbatim.records import read_table, write_table
+from verbatim.io.records import read_table, write_table
 
 HOSTILE = [
     "two\nlines\r\n",

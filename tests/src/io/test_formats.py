@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageCms
 
-from verbatim.images import ImageError, decode_image, encode_png, resize, to_uint8
 from verbatim.io.formats import name_format
+from verbatim.io.images import ImageError, decode_image, encode_png, resize, to_uint8
 
 RAMP = np.linspace(0, 255, 48 * 64 * 3).astype(np.uint8).reshape(48, 64, 3)
 # a corner of each its own: top left red, top right green, bottom left blue, bottom right white

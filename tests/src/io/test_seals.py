@@ -17,6 +17,7 @@ import pytest
 from own_files import KINDS, Kind, file_of, flip
 
 from verbatim.io.parquet import read_parquet
+from verbatim.io.records import TableWriter, read_table, write_table
 from verbatim.io.seals import (
     BLOCK,
     DamagedError,
@@ -28,7 +29,6 @@ from verbatim.io.seals import (
     write_array,
     write_table_text,
 )
-from verbatim.records import TableWriter, read_table, write_table
 
 
 def read_or_error(kind: Kind, made: Path) -> Any:

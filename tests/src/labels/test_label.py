@@ -8,9 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verbatim.compare import masked_rmse
-from verbatim.guards import GuardSettings
-from verbatim.images import ImageError, synthesis_name
+from verbatim.io.images import ImageError, synthesis_name
 from verbatim.labels.label import (
     LabelSettings,
     best_template,
@@ -19,7 +17,9 @@ from verbatim.labels.label import (
 )
 from verbatim.labels.masks import MaskSettings
 from verbatim.labels.training import FetchedPictures, Squares
-from verbatim.templates import template_mask
+from verbatim.metrics.degenerate_images import GuardSettings
+from verbatim.metrics.rmse import masked_rmse
+from verbatim.metrics.template_masks import template_mask
 
 SIZE = 16
 SETTINGS = LabelSettings(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from verbatim.compare import masked_rmse
 from verbatim.labels.masks import MaskSettings, choose_partners
-from verbatim.templates import template_mask
+from verbatim.metrics.rmse import masked_rmse
+from verbatim.metrics.template_masks import template_mask
 
 rng = np.random.default_rng(0)
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verbatim.authors import labels_table, read_labels
+from verbatim.io.authors import labels_table, read_labels
 from verbatim.io.parquet import write_parquet
+from verbatim.io.records import SCHEMAS
 from verbatim.labels.release import to_release
-from verbatim.records import SCHEMAS
 
 
 @pytest.fixture

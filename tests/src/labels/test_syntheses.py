@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verbatim.images import ImageError, encode_png, seeds_of_prompts
+from verbatim.io.images import ImageError, encode_png, seeds_of_prompts
+from verbatim.io.records import prompt_id, to_table
 from verbatim.labels.syntheses import (
     SynthesesError,
     captions_without_row,
@@ -15,7 +16,6 @@ from verbatim.labels.syntheses import (
     read_picture,
     select_prompts,
 )
-from verbatim.records import prompt_id, to_table
 
 PICTURE = np.full((4, 4, 3), 0.5, dtype=np.float32)
 

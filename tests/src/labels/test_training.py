@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verbatim.images import ImageArchive, ImageError, write_archive
+from verbatim.io.images import ImageArchive, ImageError, write_archive
 from verbatim.io.seals import DamagedError
 from verbatim.labels.training import FetchedPictures, related_rows, rows_of_prompt
 

@@ -9,7 +9,7 @@ from public_models import make_public_if, make_public_sd
 from safetensors.torch import load_file, save_file
 
 from tiny_models import CAPTIONS
-from verbatim.diffusion.load import ModelFolderError, check_folder, load_denoiser
+from verbatim.models.load import ModelFolderError, check_folder, load_denoiser
 from verbatim.models.schedule import read_betas, read_prediction_type, read_thresholding
 
 UNET, TEXT = "unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"

@@ -9,7 +9,9 @@ import torch
 from public_models import save_shards
 from safetensors.torch import load_file, save_file
 
-from verbatim.diffusion.load import (
+from verbatim.io.result_cache import fingerprint
+from verbatim.models.files import digest, listing_state, read_json, walk_files
+from verbatim.models.load import (
     ModelFolderError,
     check_digests,
     check_folder,
@@ -17,8 +19,6 @@ from verbatim.diffusion.load import (
     load_denoiser,
     model_state,
 )
-from verbatim.models.files import digest, listing_state, read_json, walk_files
-from verbatim.parts import fingerprint
 
 UNET = "diffusion_pytorch_model"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from hub_server import COMMIT, HubServer
 
-from verbatim.diffusion.load import (
+from verbatim.models.hub import cache_folder, find_snapshot
+from verbatim.models.load import (
     ModelFolderError,
     check_folder,
     find_model,
@@ -19,7 +20,6 @@ from verbatim.diffusion.load import (
     load_denoiser,
     model_state,
 )
-from verbatim.models.hub import cache_folder, find_snapshot
 
 NAME = "someone/tiny"
 ROOT = Path(__file__).resolve().parents[3]

@@ -6,10 +6,10 @@ import pytest
 
 from tiny_models import overflow_at
 from verbatim.blackbox import ecs
-from verbatim.diffusion.denoiser import NetworkError
-from verbatim.diffusion.load import load_denoiser
-from verbatim.diffusion.sampling import synthesize_one_step
-from verbatim.images import ImageArchive, write_archive
+from verbatim.io.images import ImageArchive, write_archive
+from verbatim.models.denoiser import NetworkError
+from verbatim.models.load import load_denoiser
+from verbatim.models.sampling import synthesize_one_step
 from verbatim.study.attacks import (
     choose_captions,
     score_clique,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from verbatim.compare import pair_rmse
+from verbatim.metrics.rmse import pair_rmse
 from verbatim.study.copies import find_copies
 
 RNG = np.random.default_rng(0)

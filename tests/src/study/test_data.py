@@ -4,7 +4,7 @@ import made_study
 import numpy as np
 import pytest
 
-from verbatim.records import to_table
+from verbatim.io.records import to_table
 from verbatim.study.data import APART, find_distinct, select_pool, take_rows
 from verbatim.study.grid import GridError
 

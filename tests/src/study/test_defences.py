@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from verbatim.diffusion.load import load_denoiser
+from verbatim.models.load import load_denoiser
 from verbatim.study import defences
 from verbatim.study.defences import Defended, change_norms, change_prompt, optimize_codes
 from verbatim.study.grid import MITIGATION_CONSTANTS

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
-from verbatim.clip import ClipEmbedder
+from verbatim.models.clip import ClipEmbedder
 from verbatim.study.descriptors import cut, load_descriptor
 from verbatim.study.preprocessing import HALF, IMAGENET, OPENAI, PRESETS, prepare
 from verbatim.study.specs import DescriptorError, Spec, check_descriptors, check_spec, make_specs

@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verbatim.diffusion.denoiser import NetworkError
-from verbatim.diffusion.load import load_denoiser
-from verbatim.diffusion.sampling import synthesize
-from verbatim.images import ImageArchive, MissingImageError, write_archive
+from verbatim.io.images import ImageArchive, MissingImageError, write_archive
+from verbatim.models.denoiser import NetworkError
+from verbatim.models.load import load_denoiser
+from verbatim.models.sampling import synthesize
 from verbatim.study.defences import Defended
 from verbatim.study.generation import draw_pictures, name_pictures, plan_pictures
 

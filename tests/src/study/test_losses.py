@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from verbatim.diffusion.load import load_denoiser
-from verbatim.diffusion.noise import unit_noise
+from verbatim.models.load import load_denoiser
+from verbatim.models.noise import unit_noise
 from verbatim.study.inpainting import half_errors, hide_half, inpaint, inpainting_errors
 from verbatim.study.losses import diffusion_losses, encode_pictures, member_losses
 

@@ -68,14 +68,14 @@ def test_inception_is_asked_with_bytes_and_only_under_its_digest(tmp_path):
 
 
 def test_clip_score_is_a_hundred_times_the_mean_cosine(study_clip):
-    from verbatim.clip import ClipEmbedder
+    from verbatim.models.clip import ClipEmbedder
 
     clip = ClipEmbedder(study_clip)
     pictures = RNG.uniform(size=(6, 16, 16, 3)).astype(np.float32)
     captions = ["red heart", "dog face", "a red heart", "cat", "dog", "red"]
     value, each = clip_score(clip, pictures, captions)
-    images, texts = clip.embed_images(pictures), clip.embed_texts(captions)
-    cosines = [float(a @ b) for a, b in zip(images, texts, strict=True)]
+    embedded, texts = clip.embed_images(pictures), clip.embed_texts(captions)
+    cosines = [float(a @ b) for a, b in zip(embedded, texts, strict=True)]
     np.testing.assert_allclose(each, [100 * c for c in cosines], atol=1e-4)
     assert value == pytest.approx(max(0, 100 * float(np.mean(cosines))), abs=1e-4)
     value, each = clip_score(clip, pictures[:0], [])

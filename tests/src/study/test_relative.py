@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from verbatim.compare import rmse
+from verbatim.metrics.rmse import rmse
 from verbatim.study.measures import Measures
 from verbatim.study.relative import (
     outlier_distances,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verbatim.images import ImageArchive, write_archive
+from verbatim.io.images import ImageArchive, write_archive
 from verbatim.study.contrasts import values_of
 from verbatim.study.descriptors import cut
 from verbatim.study.features import Described, FeatureError, PoolFeatures, complexity_of

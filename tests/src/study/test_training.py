@@ -161,7 +161,7 @@ def test_a_network_that_knows_the_picture_has_no_loss(study_clip, monkeypatch):
 def test_a_saved_point_is_loaded_as_a_model_that_predicts_v(study_clip, tmp_path):
     from diffusers import AutoencoderKL
 
-    from verbatim.diffusion.load import load_denoiser
+    from verbatim.models.load import load_denoiser
 
     vae = AutoencoderKL.from_pretrained(made_study.make_vae(tmp_path / "vae"))
     save_point(tmp_path / "model", *train(study_clip), vae)

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from made_results import SEEDS, THRESHOLDS, make_costs, make_labels, make_truth, rows_of
 
-from verbatim.images import missing_name, row_name, synthesis_name
+from verbatim.io.images import missing_name, row_name, synthesis_name
 from verbatim.tables import checks
 from verbatim.tables.costs import merge_costs
 from verbatim.tables.table1 import count_labels

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from made_results import make_labels, make_prompts, make_scores, make_truth, rows_of
 
-from verbatim.ranking import rank_cliques
+from verbatim.metrics.ranking import rank_cliques
 from verbatim.tables.blind import BLIND
 from verbatim.tables.detectors import (
     define_sets,

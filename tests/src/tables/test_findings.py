@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verbatim.records import prompt_id
+from verbatim.io.records import prompt_id
 from verbatim.tables.findings import Run, count_copies, list_findings
 from verbatim.tables.recall import count_recall
 

@@ -3,7 +3,7 @@ import pandas as pd
 from made_results import make_labels, make_prompts, make_scores, make_truth, rows_of
 from scipy.stats import binomtest
 
-from verbatim.records import prompt_id
+from verbatim.io.records import prompt_id
 from verbatim.tables.precision import count_precision, rank_prompts
 
 

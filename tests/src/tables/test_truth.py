@@ -1,7 +1,7 @@
 import pandas as pd
 from made_results import make_labels, make_truth, rows_of
 
-from verbatim.records import prompt_id
+from verbatim.io.records import prompt_id
 from verbatim.tables.truth import judge, list_captions, list_prompts
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tiny_models import CAPTIONS, overflow_at, with_prediction
-from verbatim.diffusion.denoiser import NetworkError
-from verbatim.diffusion.load import load_denoiser
+from verbatim.models.denoiser import NetworkError
+from verbatim.models.load import load_denoiser
 from verbatim.whitebox.dcs import dcs_scores, score_captions
 
 SEEDS = [0, 3]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verbatim.records import to_table
+from verbatim.io.records import to_table
 from verbatim.whitebox.merge import SCORES, mean_seeds, rank_prompts
 
 

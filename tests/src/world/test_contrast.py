@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tiny_models import CAPTIONS
-from verbatim.clip import ClipEmbedder, ClipError, clip_tokens
+from verbatim.models.clip import ClipEmbedder, ClipError, clip_tokens
 from verbatim.world.contrast import text_encoder, train_clip
 from verbatim.world.latent import tokenize
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verbatim.records import to_table
+from verbatim.io.records import to_table
 from verbatim.world.drawings import (
     SIDE,
     fill_share,

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verbatim.images import decode_image
 from verbatim.inputs import layouts, rows
 from verbatim.inputs.pictures import TrainingPictures
-from verbatim.records import read_table
+from verbatim.io.images import decode_image
+from verbatim.io.records import read_table
 from verbatim.world.layout import write_embeddings, write_shard, write_style
 
 CAPTIONS = ["red heart", "../../etc/passwd", 'a "quoted"\nline — 😀']

@@ -6,10 +6,10 @@ import torch
 from safetensors.torch import load_file
 
 from tiny_models import CAPTIONS
-from verbatim.diffusion.load import load_denoiser
-from verbatim.diffusion.load_upscaler import load_upscaler
-from verbatim.diffusion.sampling import synthesize
-from verbatim.diffusion.upscaling import UpscalerSettings
+from verbatim.models.load import load_denoiser
+from verbatim.models.load_upscaler import load_upscaler
+from verbatim.models.sampling import synthesize
+from verbatim.models.upscaling import UpscalerSettings
 from verbatim.world import latent, pixel
 from verbatim.world.models import train_model, train_second_stage
 from verbatim.world.training import TrainingRun

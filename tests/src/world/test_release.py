@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tiny_models import CAPTIONS
-from verbatim.clip import ClipEmbedder
+from verbatim.models.clip import ClipEmbedder
 from verbatim.world.release import (
     LICENCE,
     copy_half,

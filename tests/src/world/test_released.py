@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import yaml
 
-from verbatim.clip import ClipEmbedder
-from verbatim.configuration import RELEASED, find_manifest, is_released, read_models
-from verbatim.diffusion.load import load_denoiser
+from verbatim.config.settings import RELEASED, find_manifest, is_released, read_models
+from verbatim.models.clip import ClipEmbedder
+from verbatim.models.load import load_denoiser
 from verbatim.world.release import PROVENANCE, find_changes
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -2,10 +2,10 @@
 
 import time
 
-from verbatim.images import one_step_name, to_uint8
-from verbatim.parts import Kept, fingerprint, take_shard
-from verbatim.pictures import prompt_of
-from verbatim.records import read_table, write_table
+from verbatim.io.image_store import prompt_of
+from verbatim.io.images import one_step_name, to_uint8
+from verbatim.io.records import read_table, write_table
+from verbatim.io.result_cache import Kept, fingerprint, take_shard
 from verbatim.runtime import load_model, model_files, progress, script
 
 
@@ -14,7 +14,7 @@ def draw(denoiser, synthesize_one_step, lot, p, spent, lacking):
 
     lacking : told of the prompts that lack a picture, as it was not finite; raises if these are too many.
     """
-    from verbatim.diffusion.denoiser import NOT_FINITE
+    from verbatim.models.denoiser import NOT_FINITE
 
     ids, captions = lot["prompt_id"].tolist(), lot["caption"].tolist()
     for guidance in p.guidances:
@@ -52,8 +52,8 @@ def main(smk):
             check_broken(len(broken), len(prompts), denoiser.dtype)
 
         if lots:
-            from verbatim.diffusion.denoiser import check_broken
-            from verbatim.diffusion.sampling import synthesize_one_step
+            from verbatim.models.denoiser import check_broken
+            from verbatim.models.sampling import synthesize_one_step
 
             denoiser = load_model(smk)
         for lot in progress(lots, "parts"):

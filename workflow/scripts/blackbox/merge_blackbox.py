@@ -1,9 +1,9 @@
 """Put the shards of a model's one-step pictures and their scores together, and rank the prompts."""
 
 from verbatim.blackbox.ecs import rank_prompts
-from verbatim.parts import check_prompts, merge_costs, prune
-from verbatim.pictures import merge_archive_tables
-from verbatim.records import read_table, read_tables, write_table
+from verbatim.io.image_store import merge_archive_tables
+from verbatim.io.records import read_table, read_tables, write_table
+from verbatim.io.result_cache import check_prompts, merge_costs, prune
 from verbatim.runtime import script
 
 

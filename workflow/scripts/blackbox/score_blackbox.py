@@ -4,9 +4,9 @@ import pandas as pd
 
 from verbatim.blackbox.consistency import seed_ssim
 from verbatim.blackbox.ecs import Preset, score_prompt
-from verbatim.images import ImageError, one_step_name
-from verbatim.pictures import Pictures
-from verbatim.records import SCHEMAS, write_table
+from verbatim.io.image_store import Pictures
+from verbatim.io.images import ImageError, one_step_name
+from verbatim.io.records import SCHEMAS, write_table
 from verbatim.runtime import progress, script
 
 

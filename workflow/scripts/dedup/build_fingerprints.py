@@ -1,10 +1,10 @@
 """Rule build_fingerprints: one shard's embeddings -> a hash of each, sorted."""
 
 from verbatim.dedup.copies import fingerprints, indexed_rows
+from verbatim.io.records import read_manifest, read_table
 from verbatim.io.seals import write_array
-from verbatim.records import read_manifest, read_table
+from verbatim.io.search import Embeddings
 from verbatim.runtime import script
-from verbatim.search import Embeddings
 
 
 def main(smk):

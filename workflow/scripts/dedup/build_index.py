@@ -2,9 +2,9 @@
 
 from verbatim.dedup.copies import indexed_rows
 from verbatim.dedup.index import distinct_rows, fill_index, write_index
-from verbatim.records import read_manifest, read_table, rows_between
+from verbatim.io.records import read_manifest, read_table, rows_between
+from verbatim.io.search import Embeddings, open_part, use_threads
 from verbatim.runtime import progress, script
-from verbatim.search import Embeddings, open_part, use_threads
 
 
 def main(smk):

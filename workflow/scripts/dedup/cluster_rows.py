@@ -2,7 +2,7 @@
 
 from verbatim.dedup.clusters import cluster_sizes
 from verbatim.dedup.components import find_clusters, plan_blocks
-from verbatim.records import TableWriter, iter_table, read_manifest
+from verbatim.io.records import TableWriter, iter_table, read_manifest
 from verbatim.runtime import progress, scratch, script
 
 

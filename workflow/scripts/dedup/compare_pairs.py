@@ -8,7 +8,7 @@ import pandas as pd
 from verbatim.dedup.regions import RegionSettings, compare_pairs, square_reader
 from verbatim.inputs.pictures import TrainingPictures
 from verbatim.io.missing import check_missing, kind_of_reason
-from verbatim.records import TableWriter, iter_table, read_manifest, read_table
+from verbatim.io.records import TableWriter, iter_table, read_manifest, read_table
 from verbatim.runtime import progress, script
 
 

@@ -2,7 +2,7 @@
 
 from verbatim.dedup.clusters import cluster_stats
 from verbatim.dedup.prompts import caption_keys
-from verbatim.records import TableWriter, count_rows, read_table, rows_between
+from verbatim.io.records import TableWriter, count_rows, read_table, rows_between
 from verbatim.runtime import progress, scratch, script
 
 

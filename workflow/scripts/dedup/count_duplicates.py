@@ -2,7 +2,7 @@
 
 from verbatim.dedup.clusters import histogram
 from verbatim.dedup.copies import indexed_rows
-from verbatim.records import count_rows, iter_table, read_table, write_table
+from verbatim.io.records import count_rows, iter_table, read_table, write_table
 from verbatim.runtime import progress, script
 
 

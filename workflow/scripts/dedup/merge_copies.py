@@ -1,9 +1,9 @@
 """Rule merge_copies: the hashes of all shards -> rows whose vector equals that of a lower row."""
 
 from verbatim.dedup.copies import find_copies
-from verbatim.records import TableWriter, read_manifest
+from verbatim.io.records import TableWriter, read_manifest
+from verbatim.io.search import Embeddings, MappedArrays
 from verbatim.runtime import scratch, script
-from verbatim.search import Embeddings, MappedArrays
 
 
 def main(smk):

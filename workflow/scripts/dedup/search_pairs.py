@@ -2,9 +2,9 @@
 
 from verbatim.dedup.copies import indexed_rows
 from verbatim.dedup.pairs import find_pairs
-from verbatim.records import read_manifest, read_table, rows_between, write_table
+from verbatim.io.records import read_manifest, read_table, rows_between, write_table
+from verbatim.io.search import Embeddings, gpu_state, open_index, use_threads
 from verbatim.runtime import script
-from verbatim.search import Embeddings, gpu_state, open_index, use_threads
 
 
 def main(smk):

@@ -2,7 +2,7 @@
 
 from verbatim.dedup.clusters import first_rows, kept_rows
 from verbatim.dedup.spill import RowStream
-from verbatim.records import TableWriter, count_rows, read_table, rows_between
+from verbatim.io.records import TableWriter, count_rows, read_table, rows_between
 from verbatim.runtime import progress, scratch, script
 
 

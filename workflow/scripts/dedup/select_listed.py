@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from verbatim.authors import find_rows
 from verbatim.dedup.listed import listed_prompts, read_prompt_list
 from verbatim.dedup.prompts import read_extra_prompts
-from verbatim.records import read_table, write_table
+from verbatim.io.authors import find_rows
+from verbatim.io.records import read_table, write_table
 from verbatim.runtime import progress, script
 
 

@@ -9,7 +9,7 @@ from verbatim.dedup.prompts import (
     read_extra_prompts,
     select_prompts,
 )
-from verbatim.records import count_rows, iter_table, read_table, rows_between, write_table
+from verbatim.io.records import count_rows, iter_table, read_table, rows_between, write_table
 from verbatim.runtime import progress, scratch, script
 
 

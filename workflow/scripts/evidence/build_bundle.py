@@ -7,10 +7,10 @@ from pathlib import Path
 from verbatim.evidence.bundle import Archives, choose_findings, finding_files, rows_shown
 from verbatim.evidence.manifest import NAME, canonical, chain_files
 from verbatim.evidence.rules import FORMAT, read_rules
-from verbatim.images import ImageArchive
 from verbatim.io.atomic import new_folder
+from verbatim.io.images import ImageArchive
 from verbatim.io.privacy import read_privacy
-from verbatim.records import find_urls, read_table
+from verbatim.io.records import find_urls, read_table
 from verbatim.runtime import code_state, progress, script, weights_digest, write_text
 
 

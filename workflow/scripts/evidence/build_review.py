@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from verbatim.decisions import read_decisions
+from verbatim.config.decisions import read_decisions
 from verbatim.evidence.gathering import PanelSettings, model_panels
 from verbatim.evidence.review import candidate_records, review_page
-from verbatim.images import ImageArchive, encode_png
 from verbatim.io.atomic import new_folder
+from verbatim.io.images import ImageArchive, encode_png
 from verbatim.io.privacy import read_privacy
-from verbatim.records import find_urls, read_table
+from verbatim.io.records import find_urls, read_table
 from verbatim.runtime import progress, script, write_text
 
 FILES = ("images", "training", "masks")

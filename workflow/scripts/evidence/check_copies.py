@@ -13,9 +13,9 @@ from verbatim.evidence.verification import (
     compare_pairs,
     verification_table,
 )
-from verbatim.guards import GuardSettings
-from verbatim.images import ImageArchive, seeds_of_prompts
-from verbatim.records import find_rows, read_table, write_table
+from verbatim.io.images import ImageArchive, seeds_of_prompts
+from verbatim.io.records import find_rows, read_table, write_table
+from verbatim.metrics.degenerate_images import GuardSettings
 from verbatim.runtime import progress, script
 
 

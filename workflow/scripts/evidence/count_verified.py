@@ -1,8 +1,8 @@
 """How many candidates the verifier calls copies, by model and label, beside the labels and never in them."""
 
 from verbatim.evidence.counts import count_verified
+from verbatim.io.records import read_table
 from verbatim.io.spreadsheets import csv_text
-from verbatim.records import read_table
 from verbatim.runtime import script, write_text
 
 

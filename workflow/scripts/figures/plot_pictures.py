@@ -6,10 +6,10 @@ from verbatim.figures.style import save_figure
 from verbatim.figures.syntheses import plot_syntheses
 from verbatim.figures.templates import plot_templates
 from verbatim.figures.triples import plot_triples
-from verbatim.images import ImageArchive
+from verbatim.io.image_store import Pictures
+from verbatim.io.images import ImageArchive
 from verbatim.io.privacy import read_privacy
-from verbatim.pictures import Pictures
-from verbatim.records import read_table
+from verbatim.io.records import read_table
 from verbatim.runtime import script
 
 

@@ -6,12 +6,12 @@ from verbatim.figures.recall import plot_recall
 from verbatim.figures.roc import choose_scores, plot_detector_recall, plot_roc
 from verbatim.figures.style import empty_figure, save_figure
 from verbatim.figures.unpicked import KINDS, Drawn, choose_prompts, plot_unpicked
-from verbatim.images import ImageArchive, synthesis_name
+from verbatim.io.image_store import Pictures
+from verbatim.io.images import ImageArchive, synthesis_name
 from verbatim.io.privacy import read_privacy
+from verbatim.io.records import read_table
 from verbatim.io.seals import read_array
 from verbatim.io.spreadsheets import read_csv
-from verbatim.pictures import Pictures
-from verbatim.records import read_table
 from verbatim.runtime import script
 
 
@@ -36,7 +36,7 @@ def plot_scores(smk, column, recall):
     privacy = read_privacy(p.shown, p.only, smk.input.known_prompts)
     truth = read_table(smk.input.truth, "truth").drop_duplicates("caption")
     picture_of = truth.set_index("caption")["picture_id"]
-    pictures = read_array(smk.input.pictures)
+    world_images = read_array(smk.input.world_images)
     prompts = read_csv(smk.input.prompts, keep_default_na=False, na_values=[""])
     # full duplicates are shown beside their own negatives
     prompts = prompts[prompts["kind"].ne("held_out") | prompts["match_kind"].eq("full")]
@@ -46,7 +46,7 @@ def plot_scores(smk, column, recall):
         chosen = choose_prompts(prompts[prompts["model"] == model], p.examples)
         images, quick = ImageArchive(smk.input.images[i]), Pictures(smk.input.one_step[i])
         read = {
-            "own": lambda picture: pictures[picture] / 255.0,
+            "own": lambda picture: world_images[picture] / 255.0,
             "one_step": lambda one, quick=quick: quick.read(one) if one in quick else None,
             "full": images.read, "privacy": privacy,
         }  # fmt: skip

@@ -5,8 +5,8 @@ import numpy as np
 from verbatim.inputs.archives import read_ranges
 from verbatim.inputs.layouts import JOIN
 from verbatim.inputs.rows import build_rows, read_shard
+from verbatim.io.records import read_manifest, write_table
 from verbatim.io.seals import check_file
-from verbatim.records import read_manifest, write_table
 from verbatim.runtime import script
 
 

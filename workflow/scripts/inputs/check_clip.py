@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from verbatim.clip import ClipEmbedder
 from verbatim.inputs.archives import read_ranges
 from verbatim.inputs.clip_check import (
     check_agreement,
@@ -12,7 +11,8 @@ from verbatim.inputs.clip_check import (
     compare_captions,
     compare_images,
 )
-from verbatim.records import read_manifest
+from verbatim.io.records import read_manifest
+from verbatim.models.clip import ClipEmbedder
 from verbatim.runtime import device, script, write_text
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from verbatim.clip import check_clip, clip_files
+from verbatim.models.clip import check_clip, clip_files
 from verbatim.models.files import digest
 from verbatim.runtime import script, write_text
 

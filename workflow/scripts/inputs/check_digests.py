@@ -2,7 +2,7 @@
 
 from verbatim.inputs.layouts import JOIN
 from verbatim.inputs.manifest import full_digest
-from verbatim.records import read_manifest
+from verbatim.io.records import read_manifest
 from verbatim.runtime import progress, script, write_text
 
 

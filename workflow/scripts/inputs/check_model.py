@@ -1,7 +1,7 @@
 """Rule check_model: a model's folder or hub id -> what is loaded of it, or an error with the cure."""
 
-from verbatim.diffusion.load import check_folder, find_model, list_files
 from verbatim.models.files import digest
+from verbatim.models.load import check_folder, find_model, list_files
 from verbatim.runtime import script, write_text
 
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from verbatim.diffusion.load import find_model
-from verbatim.diffusion.load_upscaler import check_upscaler, find_upscaler, list_upscaler_files
-from verbatim.diffusion.upscaling import UpscalerSettings
 from verbatim.models.files import digest
+from verbatim.models.load import find_model
+from verbatim.models.load_upscaler import check_upscaler, find_upscaler, list_upscaler_files
+from verbatim.models.upscaling import UpscalerSettings
 from verbatim.runtime import model_source, script, split_upscaler, write_text
 
 

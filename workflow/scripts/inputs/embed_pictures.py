@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from verbatim.clip import ClipEmbedder
 from verbatim.inputs.archives import find_archives, key_ranges
 from verbatim.inputs.embedding import embed_members
 from verbatim.inputs.rows import outcome_problems, read_metadata
 from verbatim.io.missing import check_missing, kind_of_reason
 from verbatim.io.seals import write_array
+from verbatim.models.clip import ClipEmbedder
 from verbatim.runtime import device, script
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from verbatim.authors import labels_table
-from verbatim.images import ImageArchive, encode_png
 from verbatim.io.atomic import new_folder
+from verbatim.io.authors import labels_table
+from verbatim.io.images import ImageArchive, encode_png
 from verbatim.io.parquet import write_parquet
 from verbatim.io.privacy import blur, read_privacy
+from verbatim.io.records import read_table
 from verbatim.labels.release import to_release
-from verbatim.records import read_table
 from verbatim.runtime import script
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from verbatim.images import ImageError, synthesis_name, to_uint8, write_archive
+from verbatim.io.images import ImageError, synthesis_name, to_uint8, write_archive
 from verbatim.io.missing import check_missing
+from verbatim.io.records import write_table
 from verbatim.labels.syntheses import (
     SynthesesError,
     finish,
@@ -14,7 +15,6 @@ from verbatim.labels.syntheses import (
     read_manifest,
     read_picture,
 )
-from verbatim.records import write_table
 from verbatim.runtime import progress, script
 
 

@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from verbatim.images import row_name, write_archive
 from verbatim.inputs.pictures import TrainingPictures
 from verbatim.inputs.url_cache import FetchedUrls
+from verbatim.io.images import row_name, write_archive
 from verbatim.io.missing import check_missing
-from verbatim.records import SCHEMAS, read_table, write_table
+from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import progress, script
 
 

@@ -9,7 +9,7 @@ from verbatim.inputs.download import Downloader, Limits
 from verbatim.inputs.fetching import fetch_all, proxy_notice
 from verbatim.inputs.url_cache import UrlCache
 from verbatim.io.missing import check_missing
-from verbatim.records import SCHEMAS, read_table, write_table
+from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import progress, script
 
 

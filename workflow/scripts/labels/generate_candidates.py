@@ -1,8 +1,8 @@
 """Synthesise every candidate of a shard in full, once a seed, by all stages of the model."""
 
-from verbatim.images import synthesis_name
-from verbatim.parts import Kept, fingerprint, take_shard
-from verbatim.records import read_table, write_table
+from verbatim.io.images import synthesis_name
+from verbatim.io.records import read_table, write_table
+from verbatim.io.result_cache import Kept, fingerprint, take_shard
 from verbatim.runtime import load_model, model_files, progress, script
 
 
@@ -24,8 +24,8 @@ def main(smk):
         lots = kept.lots(p.prompts_a_part)
         log.info("%d prompts; %d to do, %d parts", len(prompts), sum(map(len, lots)), len(lots))
         if lots:
-            from verbatim.diffusion.denoiser import NOT_FINITE, check_broken
-            from verbatim.diffusion.stacks import Meter, synthesize_stack
+            from verbatim.models.denoiser import NOT_FINITE, check_broken
+            from verbatim.models.stacks import Meter, synthesize_stack
 
             denoiser = load_model(smk)
         broken = len(kept.missing_pictures())

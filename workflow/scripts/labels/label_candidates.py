@@ -2,13 +2,13 @@
 
 import pandas as pd
 
-from verbatim.guards import GuardSettings
-from verbatim.images import ImageArchive, seeds_of_prompts, write_archive
+from verbatim.io.images import ImageArchive, seeds_of_prompts, write_archive
+from verbatim.io.records import SCHEMAS, read_table, write_table
+from verbatim.io.result_cache import take_shard
 from verbatim.labels.label import LabelSettings, label_prompts
 from verbatim.labels.masks import MaskSettings
 from verbatim.labels.training import FetchedPictures
-from verbatim.parts import take_shard
-from verbatim.records import SCHEMAS, read_table, write_table
+from verbatim.metrics.degenerate_images import GuardSettings
 from verbatim.runtime import progress, script
 
 

@@ -1,8 +1,8 @@
 """Put the syntheses of all shards of a model's candidates into one archive."""
 
-from verbatim.parts import check_prompts, merge_costs, prune
-from verbatim.pictures import Pictures
-from verbatim.records import read_table, write_table
+from verbatim.io.image_store import Pictures
+from verbatim.io.records import read_table, write_table
+from verbatim.io.result_cache import check_prompts, merge_costs, prune
 from verbatim.runtime import script
 
 

@@ -1,9 +1,9 @@
 """Put the labels and masks of all shards of a model's candidates together."""
 
-from verbatim.images import merge_archives
+from verbatim.io.images import merge_archives
 from verbatim.io.missing import check_missing
-from verbatim.parts import check_prompts
-from verbatim.records import read_table, read_tables, write_table
+from verbatim.io.records import read_table, read_tables, write_table
+from verbatim.io.result_cache import check_prompts
 from verbatim.runtime import script
 
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from verbatim.clip import ClipEmbedder
-from verbatim.images import (
+from verbatim.io.images import (
     ImageArchive,
     ImageError,
     resize,
@@ -13,10 +12,11 @@ from verbatim.images import (
     seeds_of_prompts,
     synthesis_name,
 )
+from verbatim.io.records import read_table, write_table
+from verbatim.io.search import open_index, search_rows, use_threads
 from verbatim.labels.neighbours import neighbour_table
-from verbatim.records import read_table, write_table
+from verbatim.models.clip import ClipEmbedder
 from verbatim.runtime import device, progress, script
-from verbatim.search import open_index, search_rows, use_threads
 
 
 def main(smk):

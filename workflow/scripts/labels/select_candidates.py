@@ -1,6 +1,7 @@
 """Select the prompts that are synthesised and labelled, by what the models sheet says of candidates."""
 
-from verbatim.authors import find_rows, listed_captions, prompt_ids, read_labels
+from verbatim.io.authors import find_rows, listed_captions, prompt_ids, read_labels
+from verbatim.io.records import read_table, write_table
 from verbatim.labels.candidates import (
     CandidateError,
     add_listed,
@@ -8,7 +9,6 @@ from verbatim.labels.candidates import (
     select_candidates,
     top_ranked,
 )
-from verbatim.records import read_table, write_table
 from verbatim.runtime import progress, script
 
 RANKINGS = {"dcs": "whitebox", "ecs": "blackbox", "clique": "postfilter"}

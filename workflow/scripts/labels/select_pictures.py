@@ -5,7 +5,7 @@ from functools import partial
 import pandas as pd
 
 from verbatim.dedup.relatives import choose_relatives
-from verbatim.records import SCHEMAS, find_rows, read_table, write_table
+from verbatim.io.records import SCHEMAS, find_rows, read_table, write_table
 from verbatim.runtime import script
 
 

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from verbatim.authors import find_rows
+from verbatim.io.authors import find_rows
+from verbatim.io.records import read_table, write_table
 from verbatim.labels.candidates import found_copies, top_ranked
 from verbatim.labels.syntheses import captions_without_row, select_prompts
-from verbatim.records import read_table, write_table
 from verbatim.runtime import progress, script
 
 

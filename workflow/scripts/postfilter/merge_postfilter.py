@@ -1,9 +1,9 @@
 """Put the shards of a model's clique scores together, and rank the prompts."""
 
-from verbatim.parts import check_prompts, merge_costs, prune
-from verbatim.pictures import merge_archive_tables
-from verbatim.ranking import rank_cliques
-from verbatim.records import read_table, read_tables, write_table
+from verbatim.io.image_store import merge_archive_tables
+from verbatim.io.records import read_table, read_tables, write_table
+from verbatim.io.result_cache import check_prompts, merge_costs, prune
+from verbatim.metrics.ranking import rank_cliques
 from verbatim.runtime import script
 
 

@@ -1,7 +1,7 @@
 """Select the prompts that are synthesised in full, many times: the top by ECS, and all extra ones."""
 
-from verbatim.ranking import select_top
-from verbatim.records import read_table, write_table
+from verbatim.io.records import read_table, write_table
+from verbatim.metrics.ranking import select_top
 from verbatim.runtime import script
 
 

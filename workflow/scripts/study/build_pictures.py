@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from verbatim.images import to_uint8
+from verbatim.io.images import to_uint8
+from verbatim.io.records import write_table
 from verbatim.io.seals import write_array
-from verbatim.records import write_table
 from verbatim.runtime import progress, script
 from verbatim.world.drawings import list_drawings, render_on_white
 

@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from verbatim.io.parquet import write_parquet
-from verbatim.records import read_table
+from verbatim.io.records import read_table
 from verbatim.runtime import script
 from verbatim.study.users import LAYOUT, make_prompts
 

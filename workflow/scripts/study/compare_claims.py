@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from verbatim.io.records import read_table
 from verbatim.io.user_tables import read_values
-from verbatim.records import read_table
 from verbatim.runtime import script, write_text
 from verbatim.study.claims import compare_claims
 from verbatim.study.designs import make_grid

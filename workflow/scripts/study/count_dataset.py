@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from verbatim.clip import ClipEmbedder
-from verbatim.records import SCHEMAS, read_table, read_tables, write_table
+from verbatim.io.records import SCHEMAS, read_table, read_tables, write_table
+from verbatim.models.clip import ClipEmbedder
 from verbatim.runtime import device, script
 from verbatim.study import dataset
 from verbatim.study.data import take_rows

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from verbatim.compare import rmse
-from verbatim.images import ImageArchive
+from verbatim.io.images import ImageArchive
+from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.io.seals import read_array
-from verbatim.records import SCHEMAS, read_table, write_table
+from verbatim.metrics.rmse import rmse
 from verbatim.runtime import script
 from verbatim.study import relative
 from verbatim.study.measures import Measures

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from verbatim.images import ImageArchive
+from verbatim.io.images import ImageArchive
+from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.io.seals import read_array
-from verbatim.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import device, script
 from verbatim.study.descriptors import load_descriptor
 from verbatim.study.features import Described, PoolFeatures
@@ -23,7 +23,7 @@ def main(smk):
         if state["status"] == "failed":
             log.warning("the training failed (%s): nothing to measure", state["reason"])
         else:
-            from verbatim.clip import ClipEmbedder
+            from verbatim.models.clip import ClipEmbedder
 
             world = read_array(smk.input.training)
             pool = read_table(smk.input.pool, "study_pool")

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from verbatim.clip import ClipEmbedder
-from verbatim.images import ImageArchive
+from verbatim.io.images import ImageArchive
+from verbatim.io.records import read_table, write_table
 from verbatim.io.seals import read_array
-from verbatim.records import read_table, write_table
+from verbatim.models.clip import ClipEmbedder
 from verbatim.runtime import device, script
 from verbatim.study.descriptors import load_descriptor
 from verbatim.study.features import PoolFeatures

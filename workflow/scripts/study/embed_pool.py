@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from verbatim.io.records import read_table
 from verbatim.io.seals import read_array
-from verbatim.records import read_table
 from verbatim.runtime import device, script
 from verbatim.study.descriptors import load_descriptor
 from verbatim.study.features import Described, PoolFeatures, complexity_of

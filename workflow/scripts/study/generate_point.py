@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from verbatim.images import write_archive
-from verbatim.records import SCHEMAS, read_table, write_table
+from verbatim.io.images import write_archive
+from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import device, progress, script
 from verbatim.study.defences import Defended, change_prompt
 from verbatim.study.generation import draw_pictures, name_pictures, plan_pictures
@@ -20,7 +20,7 @@ def main(smk: Any) -> None:
             empty = SCHEMAS["study_generations"].empty_table().to_pandas()
             write_table(smk.output.generations, "study_generations", empty)
             return
-        from verbatim.diffusion.load import load_denoiser
+        from verbatim.models.load import load_denoiser
 
         denoiser = load_denoiser(Path(smk.input.model), "sd", device())
         defended = Defended(denoiser, defence, p.inference, p.seed)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from verbatim.images import write_archive
-from verbatim.records import SCHEMAS, read_table, write_table
+from verbatim.io.images import write_archive
+from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import device, progress, script
 from verbatim.study.defences import Defended
 from verbatim.study.generation import draw_pictures, name_pictures
@@ -20,7 +20,7 @@ def main(smk):
             empty = SCHEMAS["study_users"].empty_table().to_pandas()
             write_table(smk.output.generations, "study_users", empty)
             return
-        from verbatim.diffusion.load import load_denoiser
+        from verbatim.models.load import load_denoiser
 
         prompts = read_prompts(smk.input.prompts, p.n, p.seed)
         denoiser = Defended(load_denoiser(Path(smk.input.model), "sd", device()), "none", {}, 0)

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from verbatim.records import read_table, read_tables, write_table
+from verbatim.io.records import read_table, read_tables, write_table
 from verbatim.runtime import script
 from verbatim.study.detection import detection_measures
 from verbatim.study.measures import Measures

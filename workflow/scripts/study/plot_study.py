@@ -3,7 +3,7 @@
 import pandas as pd
 
 from verbatim.figures.style import save_figure
-from verbatim.records import read_table, read_tables
+from verbatim.io.records import read_table, read_tables
 from verbatim.runtime import script
 from verbatim.study import curves, plots, repetition
 from verbatim.study.designs import Series, make_grid

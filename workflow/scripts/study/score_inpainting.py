@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.io.seals import read_array
-from verbatim.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import device, progress, script
 from verbatim.study import shadows
 from verbatim.study.inpainting import inpainting_errors
@@ -12,7 +12,7 @@ from verbatim.study.measures import Measures
 
 def main(smk):
     with script(smk) as log:
-        from verbatim.diffusion.load import load_denoiser
+        from verbatim.models.load import load_denoiser
 
         p = smk.params
         out = Measures("shadows", int(p.seed), "none")

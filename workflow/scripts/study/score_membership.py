@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from verbatim.compare import rmse
+from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.io.seals import read_array
-from verbatim.records import SCHEMAS, read_table, write_table
+from verbatim.metrics.rmse import rmse
 from verbatim.runtime import device, progress, script
 from verbatim.study import shadows
 from verbatim.study.losses import member_losses
@@ -14,7 +14,7 @@ from verbatim.study.relative import outlier_distances
 
 def main(smk):
     with script(smk) as log:
-        from verbatim.diffusion.load import load_denoiser
+        from verbatim.models.load import load_denoiser
 
         p = smk.params
         out = Measures("shadows", int(p.seed), "none")

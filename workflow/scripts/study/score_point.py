@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from verbatim.images import ImageArchive
-from verbatim.records import SCHEMAS, read_table, write_table
+from verbatim.io.images import ImageArchive
+from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import device, script
 from verbatim.study import attacks
 from verbatim.study.data import caption_of
@@ -20,7 +20,7 @@ def main(smk: Any) -> None:
             empty = SCHEMAS["study_scores"].empty_table().to_pandas()
             write_table(smk.output.scores, "study_scores", empty)
             return
-        from verbatim.diffusion.load import load_denoiser
+        from verbatim.models.load import load_denoiser
 
         pool = read_table(smk.input.pool, "study_pool").sort_values("order")
         held_out = pool[pool.held_out]

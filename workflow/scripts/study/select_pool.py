@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from verbatim.io.records import read_table, write_table
 from verbatim.io.seals import read_array
-from verbatim.records import read_table, write_table
 from verbatim.runtime import script
 from verbatim.study.data import find_distinct, select_pool
 

@@ -7,8 +7,8 @@ import numpy as np
 from diffusers import AutoencoderKL
 
 from verbatim.io.atomic import new_folder
+from verbatim.io.records import read_table, write_table
 from verbatim.io.seals import check_folder, read_array, seal_folder
-from verbatim.records import read_table, write_table
 from verbatim.runtime import TrainingReport, device, script
 from verbatim.study.data import take_rows
 from verbatim.study.training import Diverged, save_point, train_point

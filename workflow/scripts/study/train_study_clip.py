@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from verbatim.io.atomic import new_folder
+from verbatim.io.records import read_table
 from verbatim.io.seals import read_array, seal_folder
-from verbatim.records import read_table
 from verbatim.runtime import TrainingReport, device, script
 from verbatim.world.contrast import save_clip, train_clip
 from verbatim.world.tokenizers import build_clip_tokenizer

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from verbatim.records import read_table
+from verbatim.io.records import read_table
 from verbatim.runtime import script, write_text
 from verbatim.tables.findings import Run, list_findings
 from verbatim.tables.text import csv_text

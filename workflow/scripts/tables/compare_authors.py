@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from verbatim.authors import read_labels
-from verbatim.records import read_table
+from verbatim.io.authors import read_labels
+from verbatim.io.records import read_table
 from verbatim.runtime import script, write_text
 from verbatim.tables.agreement import compare_authors
 from verbatim.tables.text import csv_text

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from verbatim.decisions import of_model, read_decisions
-from verbatim.records import find_rows, read_table
+from verbatim.config.decisions import of_model, read_decisions
+from verbatim.io.records import find_rows, read_table
 from verbatim.runtime import script, write_text
 from verbatim.tables.table1 import count_labels
 from verbatim.tables.text import csv_text

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from verbatim.records import find_rows, read_table
+from verbatim.io.records import find_rows, read_table
 from verbatim.runtime import script, write_text
 from verbatim.tables.precision import count_precision, rank_prompts
 from verbatim.tables.text import csv_text, name_preset

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from verbatim.records import read_table
+from verbatim.io.records import read_table
 from verbatim.runtime import script, write_text
 from verbatim.tables.recall import count_recall
 from verbatim.tables.text import csv_text, name_preset

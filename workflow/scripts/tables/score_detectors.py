@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from verbatim.records import read_table
+from verbatim.io.records import read_table
 from verbatim.runtime import progress, script, write_text
 from verbatim.tables.depths import count_depths
 from verbatim.tables.detectors import describe_prompts, join_scores, presets_of, score_detectors

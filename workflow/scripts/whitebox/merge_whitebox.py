@@ -1,7 +1,7 @@
 """Put the shards of a model's white-box scores together: means over seeds, and ranks."""
 
-from verbatim.parts import check_prompts, merge_costs, prune
-from verbatim.records import TableWriter, read_table, write_table
+from verbatim.io.records import TableWriter, read_table, write_table
+from verbatim.io.result_cache import check_prompts, merge_costs, prune
 from verbatim.runtime import script
 from verbatim.whitebox.merge import mean_seeds, rank_prompts
 

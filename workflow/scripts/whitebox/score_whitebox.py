@@ -5,8 +5,8 @@ import time
 import numpy as np
 import pandas as pd
 
-from verbatim.parts import Kept, fingerprint
-from verbatim.records import read_table, write_table
+from verbatim.io.records import read_table, write_table
+from verbatim.io.result_cache import Kept, fingerprint
 from verbatim.runtime import load_model, model_files, progress, script
 
 
@@ -33,7 +33,7 @@ def main(smk):
         log.info("%d prompts, %d seeds; %d prompts to do", len(prompts), len(p.seeds), todo)
         dtype, broken = p.model.get("dtype") or "float32", 0
         if lots:  # the plan allows for more prompts than there may be
-            from verbatim.diffusion.denoiser import check_broken
+            from verbatim.models.denoiser import check_broken
             from verbatim.whitebox.dcs import score_captions
 
             denoiser = load_model(smk)
@@ -55,7 +55,7 @@ def main(smk):
         table = kept.table("whitebox_seeds")
         without = broken_prompts(table)
         if len(without):
-            from verbatim.diffusion.denoiser import check_broken
+            from verbatim.models.denoiser import check_broken
 
             check_broken(len(without), len(prompts), dtype)  # with what was kept before
             some = prompts.loc[prompts["prompt_id"].isin(without), "caption"].head(5).tolist()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from verbatim.records import read_table
+from verbatim.io.records import read_table
 from verbatim.runtime import script
 from verbatim.world.release import (
     copy_half,

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from verbatim.io.records import read_table, write_table
 from verbatim.io.seals import read_array, write_array
-from verbatim.records import read_table, write_table
 from verbatim.runtime import script
 from verbatim.world.drawings import template_share
 from verbatim.world.layout import write_shard, write_style

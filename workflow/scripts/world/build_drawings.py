@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from verbatim.io.records import write_table
 from verbatim.io.seals import write_array
-from verbatim.records import write_table
 from verbatim.runtime import script
 from verbatim.world.drawings import list_drawings, render_drawings
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from verbatim.archives import read_own
-from verbatim.clip import ClipEmbedder
 from verbatim.inputs.pictures import TrainingPictures
+from verbatim.io.archives import read_own
+from verbatim.models.clip import ClipEmbedder
 from verbatim.runtime import device, progress, script
 from verbatim.world.layout import read_shard_table, write_embeddings
 

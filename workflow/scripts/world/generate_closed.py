@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from verbatim.diffusion.load import load_denoiser
-from verbatim.diffusion.stacks import synthesize_stack
-from verbatim.records import read_table
+from verbatim.io.records import read_table
+from verbatim.models.load import load_denoiser
+from verbatim.models.stacks import synthesize_stack
 from verbatim.runtime import device, script
 from verbatim.world.closed import choose_prompts, write_images
 

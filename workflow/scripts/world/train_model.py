@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from verbatim.archives import read_rows
-from verbatim.images import to_uint8
-from verbatim.records import read_table, write_table
+from verbatim.io.archives import read_rows
+from verbatim.io.images import to_uint8
+from verbatim.io.records import read_table, write_table
 from verbatim.runtime import TrainingReport, device, script, write_digest
 from verbatim.world.models import train_model
 

@@ -7,8 +7,8 @@ import torch
 from transformers import CLIPTokenizer
 
 from verbatim.io.atomic import new_folder
+from verbatim.io.records import read_table
 from verbatim.io.seals import seal_folder
-from verbatim.records import read_table
 from verbatim.runtime import TrainingReport, device, script, write_digest
 from verbatim.world.contrast import text_encoder
 from verbatim.world.text_distillation import clean, distil_text_encoder, make_text_encoder

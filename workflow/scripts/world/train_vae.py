@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from verbatim.io.atomic import new_folder
+from verbatim.io.records import read_table
 from verbatim.io.seals import read_array, seal_folder
-from verbatim.records import read_table
 from verbatim.runtime import TrainingReport, device, script
 from verbatim.world.autoencoder import checkpoint_parts, reconstruction_rmse, train_autoencoder
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 from verbatim.io import atomic, seals
 
 if TYPE_CHECKING:
-    from verbatim.diffusion.denoiser import Denoiser
+    from verbatim.models.denoiser import Denoiser
 
 # read by the libraries as they load, and scripts import this module before any of them
 # nothing is fetched without being asked for, whatever the user's own environment says
@@ -141,8 +141,8 @@ def _loaded(smk: Any) -> list[str]:
 
     A shard without prompts loads no model, so that a missing one is no reason to end it.
     """
-    from verbatim.diffusion.load import find_model, list_files
     from verbatim.models.hub import ModelFolderError
+    from verbatim.models.load import find_model, list_files
 
     row = smk.params.model
     try:
@@ -160,7 +160,7 @@ def split_upscaler(row: Any) -> tuple[str, str | None, dict[str, Any]]:
 
 def _find_upscaler(smk: Any) -> Path:
     """The folder of the second stage of the job's model."""
-    from verbatim.diffusion.load_upscaler import find_upscaler
+    from verbatim.models.load_upscaler import find_upscaler
 
     file, (source, revision, _) = smk.input.get("upscaler"), split_upscaler(smk.params.upscaler)
     return find_upscaler(
@@ -170,7 +170,7 @@ def _find_upscaler(smk: Any) -> Path:
 
 def _loaded_upscaler(smk: Any) -> list[str]:
     """Paths of the files that are loaded of the second stage of the job's model."""
-    from verbatim.diffusion.load_upscaler import list_upscaler_files
+    from verbatim.models.load_upscaler import list_upscaler_files
 
     folder = _find_upscaler(smk)
     names = list_upscaler_files(folder, smk.params.model["family"])
@@ -179,8 +179,8 @@ def _loaded_upscaler(smk: Any) -> list[str]:
 
 def _load_upscaler(smk: Any, denoiser: Denoiser) -> None:
     """Give the job's model the second stage that `params.upscaler` says."""
-    from verbatim.diffusion.load_upscaler import check_upscaler_digests, load_upscaler
-    from verbatim.diffusion.upscaling import UpscalerSettings
+    from verbatim.models.load_upscaler import check_upscaler_digests, load_upscaler
+    from verbatim.models.upscaling import UpscalerSettings
 
     row, folder = smk.params.model, _find_upscaler(smk)
     check_upscaler_digests(folder, row["family"], _digests(smk, "upscaler_"))
@@ -197,7 +197,7 @@ def load_model(smk: Any) -> Denoiser:
     With its second stage where `params.upscaler` says one: for full generations, not for scores.
     Raises ModelFolderError where its files are not those whose digests `weights` or `checked` has.
     """
-    from verbatim.diffusion.load import check_digests, find_model, load_denoiser
+    from verbatim.models.load import check_digests, find_model, load_denoiser
 
     row = smk.params.model
     folder = find_model(model_source(smk), row["family"], row.get("revision") or None)
@@ -284,7 +284,7 @@ class TrainingReport:
         """Write the `training_log` table and delete the checkpoint, which is not needed any more."""
         import pandas as pd
 
-        from verbatim.records import write_table
+        from verbatim.io.records import write_table
 
         columns = ["step", "loss", "learning_rate", "seconds"]
         write_table(path, "training_log", pd.DataFrame(self.rows, columns=columns))

@@ -32,8 +32,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from verbatim.images import resize
-from verbatim.ranking import rank_scores
+from verbatim.io.images import resize
+from verbatim.metrics.ranking import rank_scores
 
 SOBELS = ("nd", "plane")
 # the presets that have a column of their own in the `blackbox` table

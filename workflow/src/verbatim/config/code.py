@@ -18,15 +18,15 @@ SRC = Path(__file__).resolve().parents[2]
 CHANGES_NO_NUMBER = frozenset(
     {
         "config/code",
-        "configuration",
+        "config/settings",
         "io/atomic",
         "io/locks",
         "io/missing",
         "io/parquet",
         "io/seals",
-        "parts",
-        "pictures",
-        "records",
+        "io/result_cache",
+        "io/image_store",
+        "io/records",
         "runtime",
     }
 )

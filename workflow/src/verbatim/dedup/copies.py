@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from verbatim.dedup.spill import Buckets, count_buckets
-from verbatim.search import Embeddings
+from verbatim.io.search import Embeddings
 
 
 def indexed_rows(table: pd.DataFrame) -> np.ndarray:

@@ -19,7 +19,7 @@ import numpy as np
 from verbatim.dedup import DedupError
 from verbatim.io.atomic import new_file
 from verbatim.io.seals import seal_file
-from verbatim.search import Embeddings, clone_to_gpu
+from verbatim.io.search import Embeddings, clone_to_gpu
 
 
 def distinct_rows(rows: np.ndarray, copies: np.ndarray) -> np.ndarray:

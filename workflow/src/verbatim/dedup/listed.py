@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from verbatim.dedup import DedupError
+from verbatim.io.records import prompt_id
 from verbatim.io.user_tables import CAPTIONS, UserTableError, read_user_table
-from verbatim.records import prompt_id
 
 CURE = "dedup.prompt_list must be a .csv, .tsv, .jsonl, .parquet or .txt file of captions, or empty"
 

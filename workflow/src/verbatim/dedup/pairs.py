@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from verbatim.search import Embeddings, search_rows
+from verbatim.io.search import Embeddings, search_rows
 
 
 class Neighbourhood(NamedTuple):

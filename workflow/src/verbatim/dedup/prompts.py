@@ -23,8 +23,8 @@ import pandas as pd
 
 from verbatim.dedup import DedupError
 from verbatim.dedup.spill import Buckets, count_buckets, spread
+from verbatim.io.records import prompt_id
 from verbatim.io.user_tables import CAPTIONS, UserTableError, read_user_table
-from verbatim.records import prompt_id
 
 EXTRA = {"caption": CAPTIONS["caption"]}
 ROW_COLUMNS = {"key": "uint64", "row": "int64", "cluster": "int64", "cluster_size": "int32"}

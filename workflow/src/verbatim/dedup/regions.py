@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from verbatim.compare import pair_rmse
-from verbatim.images import resize
-from verbatim.templates import template_mask
+from verbatim.io.images import resize
+from verbatim.metrics.rmse import pair_rmse
+from verbatim.metrics.template_masks import template_mask
 
 COLUMNS = [
     "row_a", "row_b", "similarity", "distance", "shared", "regions", "template", "status", "reason",

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from verbatim.compare import fit_square
 from verbatim.evidence.finding import (
     KINDS,
     comparisons_of,
@@ -27,7 +26,7 @@ from verbatim.evidence.pixels import BundleImages
 from verbatim.evidence.replay import replay_finding
 from verbatim.evidence.rules import Rules
 from verbatim.evidence.statements import FOUND, LABEL, read_finding
-from verbatim.images import (
+from verbatim.io.images import (
     ImageArchive,
     ImageError,
     decode_image,
@@ -37,6 +36,7 @@ from verbatim.images import (
     synthesis_name,
 )
 from verbatim.io.privacy import blur
+from verbatim.metrics.rmse import fit_square
 
 
 class BundleError(ValueError):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from verbatim.evidence.panels import label_panels, placed_panels
-from verbatim.images import ImageArchive, ImageError, row_name, synthesis_name
+from verbatim.io.images import ImageArchive, ImageError, row_name, synthesis_name
 from verbatim.io.privacy import Privacy, blur
 
 

@@ -23,8 +23,8 @@ from verbatim.evidence.placements import (
     soften,
     windows,
 )
-from verbatim.guards import GuardSettings, match_doubts
-from verbatim.images import resize
+from verbatim.io.images import resize
+from verbatim.metrics.degenerate_images import GuardSettings, match_doubts
 
 WHOLE = 0.999  # share of a picture's energy from which all of it is in the frame
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from verbatim.images import Seeds, most_seeds, resize, seeds_of
+from verbatim.io.images import Seeds, most_seeds, resize, seeds_of
 
 THUMBNAIL = 8  # ASSUME: pixels; shape and colours of a picture, and no more
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from verbatim.compare import fit_square
 from verbatim.evidence.placements import place
-from verbatim.images import resize, to_uint8
+from verbatim.io.images import resize, to_uint8
+from verbatim.metrics.rmse import fit_square
 
 
 def residual(a: np.ndarray, b: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:

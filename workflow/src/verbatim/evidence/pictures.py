@@ -9,8 +9,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from verbatim.compare import fit_square
-from verbatim.images import (
+from verbatim.io.images import (
     ImageArchive,
     ImageError,
     Seeds,
@@ -20,6 +19,7 @@ from verbatim.images import (
     synthesis_name,
 )
 from verbatim.io.seals import DamagedError
+from verbatim.metrics.rmse import fit_square
 
 
 def read_generations(

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from verbatim.compare import fit_square, masked_rmse, rmse
 from verbatim.evidence.finding import Outcome
 from verbatim.evidence.folder import FileFault
 from verbatim.evidence.matching import pair_doubts, residual_of
 from verbatim.evidence.panels import residual
 from verbatim.evidence.rules import Rules
 from verbatim.evidence.statements import Finding
-from verbatim.guards import match_doubts
-from verbatim.images import ImageError, decode_image, resize, to_uint8
-from verbatim.templates import template_mask
+from verbatim.io.images import ImageError, decode_image, resize, to_uint8
+from verbatim.metrics.degenerate_images import match_doubts
+from verbatim.metrics.rmse import fit_square, masked_rmse, rmse
+from verbatim.metrics.template_masks import template_mask
 
 TOLERANCE = 1e-6  # absolute, of RMSE in [0, 1] and of residuals
 SAME_MASK = (

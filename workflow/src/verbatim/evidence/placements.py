@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from verbatim.images import resize
+from verbatim.io.images import resize
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from verbatim.evidence.finding import KINDS
 from verbatim.evidence.placements import SearchSettings
-from verbatim.guards import GuardSettings
+from verbatim.metrics.degenerate_images import GuardSettings
 
 FORMAT = 2  # of run.json and finding.json
 MOST_SIDE = 2048  # pixels of the squares that are compared

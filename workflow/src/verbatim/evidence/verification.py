@@ -23,7 +23,7 @@ from verbatim.evidence.null import (
     relative_residuals,
 )
 from verbatim.evidence.pairing import THUMBNAIL, Pairing, choose_null, thumbnails
-from verbatim.images import Seeds, seeds_of
+from verbatim.io.images import Seeds, seeds_of
 from verbatim.metrics.fdr import benjamini_hochberg
 
 NAN = float("nan")

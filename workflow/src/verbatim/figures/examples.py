@@ -11,9 +11,9 @@ from verbatim.figures.grid import Example
 from verbatim.figures.near_misses import choose_near_misses
 from verbatim.figures.syntheses import Synthesis, choose_syntheses
 from verbatim.figures.triples import LABELS, Triple, choose_examples
-from verbatim.images import ImageArchive, row_name, synthesis_name
+from verbatim.io.image_store import Pictures
+from verbatim.io.images import ImageArchive, row_name, synthesis_name
 from verbatim.io.privacy import Privacy
-from verbatim.pictures import Pictures
 
 
 def _read(archive: ImageArchive | Pictures | None, name: str) -> np.ndarray | None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from verbatim.figures.grid import Example, plot_grid
 from verbatim.figures.triples import Triple
-from verbatim.images import resize
+from verbatim.io.images import resize
 
 GAIN = 4  # of the difference, so that what is below a threshold of 0.12 can be seen
 BLOCKS = ("Closest", "Median", "Furthest")

@@ -8,8 +8,8 @@ import zlib
 
 from PIL import Image
 
-from verbatim.images import MAX_PIXELS, ImageError, decode_image
 from verbatim.io.formats import CURE, READ, name_format
+from verbatim.io.images import MAX_PIXELS, ImageError, decode_image
 
 SMALL = 4_000_000  # pixels: 50 MB as floats
 # how many are decoded at a time; the largest takes a gigabyte

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from verbatim.images import resize
 from verbatim.inputs.pictures import TrainingPictures
+from verbatim.io.images import resize
 
 
 def crop_square(picture: np.ndarray, size: int) -> np.ndarray:

@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from verbatim.inputs.layouts import JOIN, MOST_NAMED, InputError, Source
+from verbatim.io.records import MANIFEST
 from verbatim.io.seals import Seal
-from verbatim.records import MANIFEST
 
 KINDS = ("float16", "float32")
 BLOCK = 65536  # bytes of a sampled block

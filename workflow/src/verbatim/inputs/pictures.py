@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from verbatim.images import MAX_BYTES, ImageError, decode_image
 from verbatim.inputs.members import AmbiguousKeyError, Members
+from verbatim.io.images import MAX_BYTES, ImageError, decode_image
 
 MAX_MEMBERS = (
     1_000_000  # ASSUME: a hundred times img2dataset's 10,000 pictures; more is no such archive

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from verbatim.images import ImageError, decode_image
 from verbatim.inputs.pictures import TrainingPicture
 from verbatim.io.atomic import write_bytes
+from verbatim.io.images import ImageError, decode_image
 from verbatim.io.seals import DamagedError
 
 LONGEST_LINE = 1_000_000

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image, ImageFilter
 
-from verbatim.images import to_uint8
+from verbatim.io.images import to_uint8
 
 LEVELS = ("full", "blurred", "none")
 BLUR = 6  # ASSUME: a radius of a sixth of the longer side leaves patches of colour, and no face

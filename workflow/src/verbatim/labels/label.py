@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from verbatim.compare import masked_rmse, rmse
-from verbatim.guards import GuardSettings, match_doubts
-from verbatim.images import ImageError, Seeds, resize, seeds_of, synthesis_name
+from verbatim.io.images import ImageError, Seeds, resize, seeds_of, synthesis_name
 from verbatim.labels.masks import MaskSettings, choose_partners
 from verbatim.labels.training import FetchedPictures, Squares, related_rows, rows_of_prompt
-from verbatim.templates import template_mask
+from verbatim.metrics.degenerate_images import GuardSettings, match_doubts
+from verbatim.metrics.rmse import masked_rmse, rmse
+from verbatim.metrics.template_masks import template_mask
 
 NAN = float("nan")
 

@@ -1,4 +1,4 @@
-"""Our labels of one model in the layout that the authors published theirs in (see `verbatim.authors`).
+"""Our labels of one model in the layout that the authors published theirs in (see `verbatim.io.authors`).
 
 What the layout has no room for is left out: prompts without a row in the data (its key is the row), prompts
 that could not be judged, and the distances of RV and TV. What a guard set aside for review is N there, as
@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from verbatim.authors import RETRIEVED, TEMPLATES, VALUES
-from verbatim.images import row_name
+from verbatim.io.authors import RETRIEVED, TEMPLATES, VALUES
+from verbatim.io.images import row_name
 from verbatim.io.privacy import Privacy
 
 

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from verbatim.images import MAX_BYTES, ImageError, decode_image
 from verbatim.io.formats import IMAGES
+from verbatim.io.images import MAX_BYTES, ImageError, decode_image
+from verbatim.io.records import prompt_id
 from verbatim.io.user_tables import MANIFEST, UserTableError, read_user_table, whole_number
-from verbatim.records import prompt_id
 
 NEEDED = ("file", "prompt")
 LARGEST = 2**31 - 1  # of a seed that is a key in our tables (int32)

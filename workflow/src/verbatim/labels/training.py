@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from verbatim.compare import fit_square
-from verbatim.images import ImageError
+from verbatim.io.images import ImageError
 from verbatim.io.seals import DamagedError
+from verbatim.metrics.rmse import fit_square
 
 KEPT_BYTES = 500_000_000  # of squares that stay in memory: prompts of one cluster share them
 

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from verbatim.blackbox import ecs
-from verbatim.diffusion.denoiser import check_broken
-from verbatim.diffusion.sampling import synthesize_one_step
-from verbatim.images import ImageArchive, to_uint8
+from verbatim.io.images import ImageArchive, to_uint8
+from verbatim.models.denoiser import check_broken
+from verbatim.models.sampling import synthesize_one_step
 from verbatim.postfilter.cliques import clique_distance, search_clique
 from verbatim.postfilter.tiles import pair_distances
 from verbatim.whitebox.dcs import score_captions

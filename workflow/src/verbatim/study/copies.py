@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from verbatim.compare import as_floats, rmse
+from verbatim.metrics.rmse import as_floats, rmse
 
 
 class Copies(NamedTuple):

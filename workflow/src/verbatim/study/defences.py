@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from verbatim.diffusion.denoiser import Condition, Denoiser
-from verbatim.diffusion.noise import noise_of_seeds
+from verbatim.models.denoiser import Condition, Denoiser
+from verbatim.models.noise import noise_of_seeds
 from verbatim.study import captions
 
 DEFENCES = ("none", "gni", "rt", "cwr", "rna", "wen")

@@ -123,7 +123,7 @@ class OpenClipDescriptor(Descriptor):
     """The image tower of an open_clip folder; its chunks are the patches' tokens before the projection."""
 
     def load(self) -> Any:
-        from verbatim.clip import ClipEmbedder, ClipError
+        from verbatim.models.clip import ClipEmbedder, ClipError
 
         try:
             self.clip = ClipEmbedder(self.spec.source, self.device)

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from verbatim.diffusion.denoiser import NOT_FINITE, check_broken
-from verbatim.diffusion.noise import noise_of_seeds
-from verbatim.diffusion.sampling import sample, to_pictures
-from verbatim.images import to_uint8
+from verbatim.io.images import to_uint8
+from verbatim.models.denoiser import NOT_FINITE, check_broken
+from verbatim.models.noise import noise_of_seeds
+from verbatim.models.sampling import sample, to_pictures
 from verbatim.study.defences import Defended
 
 SEEDS_A_RUN = 1_000_000  # between the noises of two study seeds

@@ -12,10 +12,10 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from verbatim.diffusion.denoiser import Condition, check_broken
-from verbatim.diffusion.latent import LatentDenoiser
-from verbatim.diffusion.noise import unit_noise
-from verbatim.diffusion.sampling import denoise, noise_levels, to_pictures
+from verbatim.models.denoiser import Condition, check_broken
+from verbatim.models.latent import LatentDenoiser
+from verbatim.models.noise import unit_noise
+from verbatim.models.sampling import denoise, noise_levels, to_pictures
 from verbatim.study.losses import diffusion_losses, encode_pictures
 
 # ASSUME: noise that completions are judged with, the same for all and none of those that they start from

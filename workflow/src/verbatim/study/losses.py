@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from verbatim.diffusion.denoiser import Condition
-from verbatim.diffusion.latent import LatentDenoiser
-from verbatim.diffusion.noise import unit_noise
+from verbatim.models.denoiser import Condition
+from verbatim.models.latent import LatentDenoiser
+from verbatim.models.noise import unit_noise
 
 
 @torch.no_grad()

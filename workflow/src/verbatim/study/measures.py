@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from verbatim.compare import pair_rmse
 from verbatim.metrics.intervals import percentile_interval, wilson
+from verbatim.metrics.rmse import pair_rmse
 from verbatim.study.complexity import correlate
 from verbatim.study.copies import Copies
 from verbatim.study.features import Described

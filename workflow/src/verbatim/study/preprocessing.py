@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from verbatim.images import to_uint8
+from verbatim.io.images import to_uint8
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 OPENAI = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
@@ -59,8 +59,8 @@ METHODS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BI
 
 def prepare(picture: np.ndarray, preset: Preset) -> np.ndarray:
     """A picture (h, w, 3), uint8 or float in [0, 1], as the network takes it: float32 (3, h', w')."""
-    image = Image.fromarray(picture if picture.dtype == np.uint8 else to_uint8(picture))
-    width, height = image.size
+    resized = Image.fromarray(picture if picture.dtype == np.uint8 else to_uint8(picture))
+    width, height = resized.size
     if preset.square:
         width = height = preset.square
     elif preset.edge:
@@ -69,9 +69,9 @@ def prepare(picture: np.ndarray, preset: Preset) -> np.ndarray:
             preset.edge if side == short else int(preset.edge * side / short)
             for side in (width, height)
         )
-    if (width, height) != image.size:
-        image = image.resize((width, height), METHODS[preset.how])
-    values = np.asarray(image, dtype=np.float32) / 255.0
+    if (width, height) != resized.size:
+        resized = resized.resize((width, height), METHODS[preset.how])
+    values = np.asarray(resized, dtype=np.float32) / 255.0
     if preset.crop:
         top, left = (round((side - preset.crop) / 2) for side in (height, width))
         values = values[top : top + preset.crop, left : left + preset.crop]

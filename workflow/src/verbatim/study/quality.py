@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from verbatim.clip import ClipEmbedder, clip_tokens
-from verbatim.images import to_uint8
+from verbatim.io.images import to_uint8
+from verbatim.models.clip import ClipEmbedder, clip_tokens
 from verbatim.study.specs import DescriptorError, read_checked
 
 

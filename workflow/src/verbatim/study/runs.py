@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from verbatim.images import ImageArchive, resize, to_uint8
+from verbatim.io.images import ImageArchive, resize, to_uint8
 from verbatim.study import measures
 from verbatim.study.copies import find_copies
 from verbatim.study.features import Described, PoolFeatures

@@ -9,7 +9,7 @@ from __future__ import annotations
 import faiss
 import numpy as np
 
-from verbatim.search import search_rows
+from verbatim.io.search import search_rows
 
 PERCENTILES = (50, 75, 90, 95, 97, 99)  # 95: the dataset similarity score
 

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from verbatim.compare import pair_rmse
 from verbatim.io.user_tables import (
     UserTable,
     UserTableError,
@@ -23,6 +22,7 @@ from verbatim.io.user_tables import (
     whole_number,
 )
 from verbatim.metrics.intervals import newcombe
+from verbatim.metrics.rmse import pair_rmse
 from verbatim.study.dataset import jaccard, words
 from verbatim.study.measures import PAPER_THRESHOLD, Measures
 from verbatim.study.similarity import nearest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from verbatim.authors import TYPES
+from verbatim.io.authors import TYPES
 
 VERDICTS = (*TYPES, "review", "missing")
 

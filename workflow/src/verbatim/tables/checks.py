@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from verbatim.images import missing_name, row_name, seeds_of_prompts, synthesis_name
+from verbatim.io.images import missing_name, row_name, seeds_of_prompts, synthesis_name
 
 SHOWN = 5  # faults of one kind that are spelled out
 LABELS = ("MV", "RV", "TV", "N", "missing")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pandas as pd
 
 from verbatim.metrics.intervals import share_interval
-from verbatim.ranking import rank_scores
+from verbatim.metrics.ranking import rank_scores
 from verbatim.tables.blind import BLIND, rank_in_folds, score_words
 from verbatim.tables.kinds import list_scores
 from verbatim.tables.statistics import EvaluationSettings

@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from verbatim.metrics.intervals import share_interval
+from verbatim.metrics.ranking import rank_cliques
 from verbatim.metrics.roc import auc_interval, pass_threshold, weighted_auc
-from verbatim.ranking import rank_cliques
 from verbatim.tables.blind import BLIND, describe_captions, score_words
 from verbatim.tables.statistics import EvaluationSettings, split_groups
 from verbatim.tables.text import name_preset

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from verbatim.records import prompt_id
+from verbatim.io.records import prompt_id
 from verbatim.tables.table1 import is_copy
 
 # Kinds of `truth` that a model can have seen more than once, each with something to copy

@@ -28,14 +28,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from verbatim.diffusion.denoiser import check_unconditional
-from verbatim.diffusion.noise import unit_noise
-from verbatim.diffusion.sampling import first_eps
+from verbatim.models.denoiser import check_unconditional
+from verbatim.models.noise import unit_noise
+from verbatim.models.sampling import first_eps
 
 if TYPE_CHECKING:
     import torch
 
-    from verbatim.diffusion.denoiser import Denoiser
+    from verbatim.models.denoiser import Denoiser
 
 
 class Scored(NamedTuple):

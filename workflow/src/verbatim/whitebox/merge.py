@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from verbatim.ranking import rank_scores
+from verbatim.metrics.ranking import rank_scores
 
 SCORES = ("dcs_reference", "dcs_paper", "wen_first_step", "guidance_cosine")
 PRESETS = {"reference": "dcs_reference", "paper": "dcs_paper"}

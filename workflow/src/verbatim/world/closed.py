@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from verbatim.images import encode_png
+from verbatim.io.images import encode_png
 
 
 def choose_prompts(truth: pd.DataFrame, n: dict[str, int], seed: int) -> pd.DataFrame:

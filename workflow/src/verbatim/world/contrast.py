@@ -18,7 +18,7 @@ from open_clip import CLIP, ClipLoss
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from verbatim.clip import clip_tokens
+from verbatim.models.clip import clip_tokens
 from verbatim.world.training import Trainer
 
 MEAN, STD = [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]

@@ -17,7 +17,7 @@ import pandas as pd
 import resvg_py
 from PIL import Image
 
-from verbatim.images import decode_image, resize
+from verbatim.io.images import decode_image, resize
 
 SKIN_TONES = {"1F3FB", "1F3FC", "1F3FD", "1F3FE", "1F3FF"}
 SIDE = 96  # pixels of a side that drawings are rendered at, above any size that a scene of 64 shows them at

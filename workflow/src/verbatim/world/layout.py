@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from verbatim.images import encode_png
 from verbatim.io.atomic import new_file
+from verbatim.io.images import encode_png
 from verbatim.io.parquet import open_parquet, read_parquet, write_parquet
+from verbatim.io.records import write_table
 from verbatim.io.seals import write_array
-from verbatim.records import write_table
 
 
 def write_shard(

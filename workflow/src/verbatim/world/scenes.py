@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from verbatim.images import encode_png
+from verbatim.io.images import encode_png
 
 PATTERNS = ("linear", "radial", "waves", "rings", "blobs")
 DISTORTIONS = ("none", "jpeg", "shift_x", "shift_y", "crop", "bright")

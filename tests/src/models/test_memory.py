@@ -1,0 +1,81 @@
+"""When memory is short: the same answers from networks that are sliced, or that take turns."""
+
+import pytest
+import torch
+
+from tiny_models import CAPTIONS
+from verbatim.models.load import ModelFolderError, load_denoiser
+from verbatim.models.sampling import synthesize, synthesize_one_step
+from verbatim.whitebox.dcs import score_captions
+
+
+@pytest.mark.parametrize("memory", ["slicing", "offload"])
+@pytest.mark.parametrize("family", ["sd", "if"])
+def test_scores_and_pictures_are_those_of_the_whole_model(family, memory, tiny_sd, tiny_if):
+    folder = {"sd": tiny_sd, "if": tiny_if}[family]
+    short, full = (load_denoiser(folder, family, "cpu", memory=m) for m in (memory, "full"))
+    (found,), (expected,) = (score_captions(d, CAPTIONS[:4], [0], 7.5, 4) for d in (short, full))
+    for name, values in expected.scores.items():
+        assert found.scores[name] == pytest.approx(values, rel=1e-4, abs=1e-4)
+    pictures = [
+        [picture for _, _, picture in synthesize(d, CAPTIONS[:2], [0], 2, 3.0, 2)]
+        for d in (short, full)
+    ]
+    for ours, theirs in zip(*pictures, strict=True):
+        assert abs(ours - theirs).max() < 1e-3
+
+
+def test_attention_is_sliced_and_pictures_are_decoded_one_at_a_time(tiny_sd):
+    d = load_denoiser(tiny_sd, "sd", "cpu", memory="slicing")
+    assert {type(p).__name__ for p in d.unet.attn_processors.values()} == {"SlicedAttnProcessor"}
+    assert d.vae.use_slicing
+
+
+class Watched(torch.nn.Module):
+    """A network that notes where it is sent."""
+
+    def __init__(self):
+        super().__init__()
+        self.at = []
+
+    def to(self, device):
+        self.at.append(str(device))
+        return self
+
+
+def test_with_offload_one_network_at_a_time_is_on_the_device(tiny_sd):
+    d = load_denoiser(tiny_sd, "sd", "cpu")
+    text, unet = Watched(), Watched()
+    d.device = torch.device("cuda")  # where networks are sent; none is called here
+    d.place([text, unet], offload=True)
+    assert (text.at, unet.at) == (["cpu"], ["cpu"])
+    assert d.here(text) is text
+    assert (text.at[-1], unet.at[-1]) == ("cuda", "cpu")
+    d.here(unet)
+    assert (text.at[-1], unet.at[-1]) == ("cpu", "cuda")
+    d.place([text, unet])
+    assert (text.at[-1], unet.at[-1]) == ("cuda", "cuda")
+    moves = len(text.at)
+    d.here(text)
+    assert len(text.at) == moves, "a model that fits is not moved about"
+
+
+def test_every_network_of_an_adapter_is_asked_for_before_it_is_called(
+    tiny_sd, tiny_if, monkeypatch
+):
+    for folder, family, parts in (
+        (tiny_sd, "sd", {"text_encoder", "unet", "vae"}),
+        (tiny_if, "if", {"text_encoder", "unet"}),
+    ):
+        d = load_denoiser(folder, family, "cpu")
+        asked = []
+        monkeypatch.setattr(
+            d, "here", lambda network, asked=asked: asked.append(network) or network
+        )
+        list(synthesize_one_step(d, CAPTIONS[:1], [0], 7.5, 1))
+        assert {id(network) for network in asked} == {id(getattr(d, part)) for part in parts}
+
+
+def test_an_unknown_way_to_save_memory_is_refused(tiny_sd):
+    with pytest.raises(ModelFolderError, match=r"memory 'less' is unknown; full, slicing, offload"):
+        load_denoiser(tiny_sd, "sd", "cpu", memory="less")

@@ -1,0 +1,131 @@
+"""What a run reads from elsewhere, looked at before any work: pinned hub ids, the CLIP's folder, lists."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from verbatim.config.settings import ConfigError, needed_models
+from verbatim.io.authors import AuthorsError, check_labels
+from verbatim.io.user_tables import CAPTIONS, UserTableError, check_columns
+from verbatim.models import hub
+from verbatim.models.files import CLIP_CONFIG, CLIP_WEIGHTS, TOKENIZER, file_state, listing_state
+from verbatim.models.hub import COMMIT, HUB_ID
+
+CLIP_FILES = ("*.json", "*.txt", CLIP_WEIGHTS)  # what is loaded of a CLIP
+
+
+def hub_folder(config: dict[str, Any]) -> Path:
+    """Where hub ids are looked up: `hub_cache`, or what the hub library would take."""
+    return Path(config["hub_cache"]) if config["hub_cache"] else hub.cache_folder()
+
+
+def use_cache(config: dict[str, Any]) -> None:
+    """Let this process, and the jobs that it starts, look hub ids up in `hub_cache`.
+
+    It is no param of any rule: where a model lies changes no number, and a cache that was moved must
+    rerun nothing. The hub's library reads the variable as it loads.
+    """
+    if config["hub_cache"]:
+        os.environ["HF_HUB_CACHE"] = str(Path(config["hub_cache"]).resolve())
+
+
+def check_revisions(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.DataFrame) -> None:
+    """Refuse a hub id without its commit: a name alone is another model tomorrow.
+
+    Only for models that the selected ones need, and their upscalers. A folder here needs none.
+    Raises ConfigError naming every row, and the command that says the commit.
+    """
+    problems = []
+    needed = needed_models(sheet, selected)
+    for row in needed[needed["family"] != "images"].to_dict("records"):
+        for column, where in (("source", "revision"), ("upscaler", "upscaler_revision")):
+            source, revision = row[column], row[where]
+            if not HUB_ID.fullmatch(source) or Path(source).is_dir() or COMMIT.fullmatch(revision):
+                continue
+            found = f"has the {where} {revision!r}" if revision else f"has no {where}"
+            problems.append(
+                f"{config['models']}: {row['model']}: {source!r} is no folder here, and as a hub id it "
+                f"{found}; write its commit (40 hexadecimal digits) there: git ls-remote "
+                f"https://huggingface.co/{source} HEAD. Or leave it out (select_models)"
+            )
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def clip_folder(config: dict[str, Any]) -> str:
+    """Folder of `inputs.clip`: as given, or of owner/name@commit in the hub cache.
+
+    Raises ConfigError, with the command that fetches it, if the cache does not have it.
+    """
+    folder: str = config["inputs"]["clip"]
+    name, at, commit = folder.partition("@")
+    if Path(folder).is_dir() or not (at and HUB_ID.fullmatch(name)):
+        return folder
+    if not COMMIT.fullmatch(commit):
+        raise ConfigError(
+            f"config: inputs.clip is {folder!r}: after @ a commit of 40 hexadecimal digits is needed; "
+            f"git ls-remote https://huggingface.co/{name} HEAD"
+        )
+    try:
+        return str(hub.find_snapshot(name, commit, hub_folder(config), CLIP_FILES))
+    except hub.ModelFolderError as err:
+        raise ConfigError(
+            f"config: inputs.clip is {folder!r}, which is not in the hub cache: name a folder, or {err}"
+        ) from err
+
+
+def clip_state(folder: str | Path) -> str:
+    """Which files of a CLIP folder would be loaded now, its tokenizer's among them: see `file_state`."""
+    folder = Path(folder)
+    names = (CLIP_CONFIG, CLIP_WEIGHTS, *TOKENIZER)
+    return file_state(folder, [name for name in names if (folder / name).is_file()])
+
+
+def files_state(files: Iterable[str | Path]) -> str:
+    """Which files these are now, links followed: see `file_state`."""
+    return file_state(Path(), [str(file) for file in files])
+
+
+def images_state(manifest: str | Path) -> str:
+    """Names, sizes and times of all images of a closed system, which lie beside its manifest."""
+    return listing_state(Path(manifest).parent)
+
+
+def check_lists(config: dict[str, Any], sheet: pd.DataFrame) -> None:
+    """Refuse lists of prompts and labels that are not there, or of models that are not.
+
+    Raises ConfigError naming every key and the cure.
+    """
+    problems = []
+    lists = {"dedup.prompt_list": config["dedup"]["prompt_list"]}
+    if config["inputs"]["extra_prompts"] != "world":
+        lists["inputs.extra_prompts"] = config["inputs"]["extra_prompts"]
+    for key, file in lists.items():
+        if file:
+            try:
+                check_columns(file, CAPTIONS, ["caption"])
+            except UserTableError as err:
+                problems.append(f"config: {key} is {file!r}: {err}; correct or empty it")
+    for model, path in config["labels"]["authors"].items():
+        if model not in sheet.index:
+            problems.append(
+                f"config: labels.authors has {model!r}, which is no row of {config['models']}; rows: "
+                + ", ".join(sheet.index)
+            )
+        try:
+            check_labels(path)
+        except AuthorsError as err:
+            problems.append(f"config: labels.authors.{model} is {path!r}: {err}")
+    problems += [
+        f"{config['models']}: {model} has the candidates 'authors', but labels.authors in the config "
+        f"has no {model!r}; name the file of their labels there"
+        for model in sheet.index[sheet["candidates"] == "authors"]
+        if model not in config["labels"]["authors"]
+    ]
+    if problems:
+        raise ConfigError("\n".join(problems))

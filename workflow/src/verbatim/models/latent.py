@@ -1,0 +1,87 @@
+"""Stable Diffusion: diffusion in the latent of an autoencoder, told by a CLIP text encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from verbatim.models.denoiser import Condition, Denoiser
+
+
+class LatentDenoiser(Denoiser):
+    """A `StableDiffusionPipeline`'s parts behind the `Denoiser` interface.
+
+    Rombach et al. 2022. Any count of latent channels; the scheduler's clipping of x0 is not used
+    (a latent has no bounds), as in k-diffusion.
+    """
+
+    def __init__(
+        self,
+        unet: Any,
+        vae: Any,
+        text_encoder: Any,
+        tokenizer: Any,
+        betas: torch.Tensor,
+        prediction_type: str,
+        device: str,
+        dtype: torch.dtype,
+    ):
+        side = unet.config.sample_size
+        height, width = (side, side) if isinstance(side, int) else tuple(side)
+        factor = 2 ** (len(vae.config.block_out_channels) - 1)
+        shape = (int(unet.config.in_channels), int(height), int(width))
+        super().__init__(betas, prediction_type, shape, int(height) * factor, device, dtype)
+        self.unet, self.vae, self.text_encoder = unet, vae, text_encoder
+        self.tokenizer = tokenizer
+        self.scale = float(vae.config.scaling_factor)
+        self.shift = float(getattr(vae.config, "shift_factor", None) or 0.0)
+        # a tokenizer without a stated length says 1e30
+        self.tokens = min(
+            int(tokenizer.model_max_length), int(text_encoder.config.max_position_embeddings)
+        )
+
+    @torch.no_grad()
+    def encode(self, captions: Sequence[str], batch: int = 256) -> Condition:
+        encoder, parts = self.here(self.text_encoder), []
+        for start in range(0, len(captions), batch):
+            ids = self.tokenizer(
+                list(captions[start : start + batch]),
+                padding="max_length",
+                max_length=self.tokens,
+                truncation=True,
+                return_tensors="pt",
+            )
+            mask = None
+            if getattr(self.text_encoder.config, "use_attention_mask", False):
+                mask = ids.attention_mask.to(self.device)
+            states = encoder(ids.input_ids.to(self.device), attention_mask=mask)[0]
+            parts.append(states.to(self.dtype))
+        return Condition(torch.cat(parts))
+
+    def network(self, x: torch.Tensor, t: torch.Tensor, cond: Condition) -> torch.Tensor:
+        unet = self.here(self.unet)
+        out: torch.Tensor = unet(x, t, encoder_hidden_states=cond.states, return_dict=False)[0]
+        return out
+
+    def decode(self, x0: torch.Tensor) -> torch.Tensor:
+        return self._decode(x0, self.dtype)
+
+    def decode_in_float32(self, x0: torch.Tensor) -> torch.Tensor:
+        if self.dtype == torch.float32:
+            return self.decode(x0)
+        # torch's own `to`: diffusers' warns at each call
+        torch.nn.Module.to(self.vae, torch.float32)
+        try:
+            return self._decode(x0, torch.float32)
+        finally:
+            torch.nn.Module.to(
+                self.vae, self.dtype
+            )  # its weights are of this type: nothing is lost
+
+    @torch.no_grad()
+    def _decode(self, x0: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        z = (x0.to(self.device, torch.float32) / self.scale + self.shift).to(dtype)
+        picture: torch.Tensor = self.here(self.vae).decode(z, return_dict=False)[0]
+        return (picture.float() / 2 + 0.5).clamp(0.0, 1.0)

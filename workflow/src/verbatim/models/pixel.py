@@ -1,0 +1,91 @@
+"""DeepFloyd IF, stage I: diffusion of 64-pixel pictures themselves, told by a T5 encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from verbatim.models.denoiser import Condition, Denoiser
+
+# DeepFloyd's text length; T5 itself has no limit (diffusers, IFPipeline.encode_prompt)
+MAX_TOKENS = 77
+CHANNELS = 3  # of an image
+
+
+class PixelDenoiser(Denoiser):
+    """An `IFPipeline`'s parts behind the `Denoiser` interface.
+
+    Saharia et al. 2022 (Imagen), whose design IF follows. The network's last three channels, its
+    learned variance, take no part in a deterministic sampler and are dropped.
+
+    thresholding : what the scheduler's config says of x0: "dynamic", "clip" or "none".
+    ratio, max_value : of dynamic thresholding (config: dynamic_thresholding_ratio,
+        sample_max_value); max_value alone is the bound of "clip".
+    """
+
+    def __init__(
+        self,
+        unet: Any,
+        text_encoder: Any,
+        tokenizer: Any,
+        betas: torch.Tensor,
+        prediction_type: str,
+        device: str,
+        dtype: torch.dtype,
+        thresholding: str = "dynamic",
+        ratio: float = 0.95,
+        max_value: float = 1.5,
+    ):
+        side = unet.config.sample_size
+        height, width = (side, side) if isinstance(side, int) else tuple(side)
+        # a second stage takes more channels than those of the image that it denoises
+        shape = (CHANNELS, int(height), int(width))
+        super().__init__(betas, prediction_type, shape, int(height), device, dtype)
+        self.unet, self.text_encoder, self.tokenizer = unet, text_encoder, tokenizer
+        self.tokens = min(int(tokenizer.model_max_length), MAX_TOKENS)
+        self.thresholding, self.ratio, self.max_value = thresholding, ratio, max_value
+
+    @torch.no_grad()
+    def encode(self, captions: Sequence[str], batch: int = 256) -> Condition:
+        """As IFPipeline: lower case, stripped, masked padding in the encoder only."""
+        encoder, parts = self.here(self.text_encoder), []
+        for start in range(0, len(captions), batch):
+            ids = self.tokenizer(
+                [caption.lower().strip() for caption in captions[start : start + batch]],
+                padding="max_length",
+                max_length=self.tokens,
+                truncation=True,
+                return_tensors="pt",
+            ).to(self.device)
+            states = encoder(ids.input_ids, attention_mask=ids.attention_mask)[0]
+            parts.append(states.to(self.dtype))
+        return Condition(torch.cat(parts))
+
+    def network(self, x: torch.Tensor, t: torch.Tensor, cond: Condition) -> torch.Tensor:
+        unet = self.here(self.unet)
+        out: torch.Tensor = unet(x, t, encoder_hidden_states=cond.states, return_dict=False)[0]
+        return out[:, : self.shape[0]]
+
+    def threshold(self, x0: torch.Tensor) -> torch.Tensor:
+        """Dynamic thresholding: each picture is clipped at its own quantile s >= 1 and divided by it.
+
+        Saharia et al. 2022, section 2.3; bounded by max_value as in diffusers' DDPMScheduler.
+        """
+        if self.thresholding == "none":
+            return x0
+        if self.thresholding == "clip":
+            return x0.clamp(-self.max_value, self.max_value)
+        # by sorting: torch.quantile refuses large batches
+        ordered = x0.abs().flatten(1).sort(dim=1).values
+        place = self.ratio * (ordered.shape[1] - 1)
+        low = int(place)
+        high = min(low + 1, ordered.shape[1] - 1)
+        s = torch.lerp(ordered[:, low], ordered[:, high], place - low)
+        s = s.clamp(1.0, max(1.0, self.max_value)).view(-1, 1, 1, 1)
+        return x0.clamp(-s, s) / s
+
+    @torch.no_grad()
+    def decode(self, x0: torch.Tensor) -> torch.Tensor:
+        return (x0.to(self.device, torch.float32) / 2 + 0.5).clamp(0.0, 1.0)
