@@ -1,4 +1,4 @@
-"""verbatim: which training pictures does a diffusion model give back, and how do you know?
+"""verbatim: which training images does a diffusion model give back, and how do you know?
 
 Results are named <results>/<stage>/<model or table>; the stage word is the same for the config block,
 the rule file, the script folder, the package folder and the test folder.
@@ -30,12 +30,12 @@ include: "workflow/rules/whitebox.smk"
 include: "workflow/rules/blackbox.smk"
 include: "workflow/rules/postfilter.smk"
 include: "workflow/rules/labels.smk"
-include: "workflow/rules/labels_pictures.smk"
+include: "workflow/rules/labels_images.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/tables_truth.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/evidence.smk"
-include: "workflow/rules/study_pictures.smk"
+include: "workflow/rules/study_images.smk"
 include: "workflow/rules/study.smk"
 include: "workflow/rules/study_measures.smk"
 include: "workflow/rules/study_claims.smk"

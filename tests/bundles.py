@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evidence_rules import ROOT
 
-from verbatim.evidence.manifest import NAME, canonical, chain_files, sha256
+from verbatim.evidence.bundle_manifest import NAME, canonical, chain_files, sha256
 
 TOOL, SEAL = (ROOT / f"workflow/tools/{name}_bundle.py" for name in ("verify", "seal"))
 SOUND, FAULTY, NO_BUNDLE, UNPROVEN = 0, 1, 2, 3

@@ -86,7 +86,7 @@ class Page:
             self.events.append(message)
 
     def open(self, url: str) -> None:
-        """Load a page from nothing and wait until it and its visible pictures are there."""
+        """Load a page from nothing and wait until it and its visible images are there."""
         self.call("Page.navigate", url="about:blank")
         self.events.clear()
         self.call("Page.navigate", url=url)

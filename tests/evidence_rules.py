@@ -64,7 +64,7 @@ def build_review(root, decisions, models=("sd1",), images="full", only=()):
             "rows": [root / "inputs/rows/00000.parquet"], "decisions": decisions, "parts": PARTS,
             "known_prompts": [root / "labels/sd1/labels.parquet"],
         },
-        {"page": review / "index.html", "pictures": review / "pictures"},
+        {"page": review / "index.html", "images": review / "images"},
         {
             "names": {m: f"Model {m}" for m in models}, "known": list(models), "attacked": ["sd1"],
             "size": SIZE, "alpha": TEST["alpha"], "images": images, "only": list(only),

@@ -58,7 +58,7 @@ def work(folder: Path) -> None:
     for version in range(VERSIONS):
         write_table(folder / "scores.parquet", "whitebox_seeds", scores(version))
         write_archive(folder / "images.zip", images([version] * 1))
-        write_array(folder / "pictures.npy", np.full((500, 100), version))
+        write_array(folder / "images.npy", np.full((500, 100), version))
         write_table_text(folder / "table.csv", scores(version).to_csv(index=False))
         with new_folder(folder / "model") as model:
             (model / "config.json").write_text(f'{{"version": {version}}}')
@@ -78,8 +78,8 @@ def check(folder: Path) -> set[str]:
             archive.check()
             assert len(archive.names()) == 2
         there.add("archive")
-    if (folder / "pictures.npy").exists():
-        array = read_array(folder / "pictures.npy")
+    if (folder / "images.npy").exists():
+        array = read_array(folder / "images.npy")
         assert array.shape == (500, 100)
         assert (array == array[0, 0]).all()
         there.add("array")

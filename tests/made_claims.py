@@ -7,14 +7,14 @@ from verbatim.study.comparisons import base_settings, describe_points
 from verbatim.study.designs import Grid
 
 BASE = {
-    "pictures": 300, "duplicated": 30, "ddf": 1, "duplication": "full", "conditioning": "own",
+    "images": 300, "duplicated": 30, "ddf": 1, "duplication": "full", "conditioning": "own",
     "text_encoder": "trained", "steps": 700, "mitigation": "none",
 }  # fmt: skip
 LEVELS = {  # point -> (what differs from the base, similarity)
     "none": ({}, 0.60), "full5": ({"ddf": 5}, 0.66), "full10": ({"ddf": 10}, 0.70),
-    "picture10": ({"ddf": 10, "duplication": "picture_only"}, 0.61),
+    "image10": ({"ddf": 10, "duplication": "image_only"}, 0.61),
     "fixed": ({"conditioning": "fixed"}, 0.40), "short": ({"steps": 350}, 0.60),
-    "data1000": ({"pictures": 1000}, 0.72), "mc": ({"mitigation": "mc"}, 0.45),
+    "data1000": ({"images": 1000}, 0.72), "mc": ({"mitigation": "mc"}, 0.45),
     "mc_full10": ({"mitigation": "mc", "ddf": 10}, 0.50), "gn": ({"mitigation": "gn"}, 0.55),
     "broken": ({"conditioning": "class"}, None), "half0": ({"half": 0}, 0.6),
 }  # fmt: skip
@@ -68,11 +68,11 @@ def made_states(seeds=(0, 1)):
 
 
 def made_clusters():
-    """Of two points: pictures that are drawn once and ten times, and one cluster of two pictures."""
-    one = {"n_captions": 1, "caption_similarity": 1.0, "generations": 2, "copies": 0, "pictures": 1}
+    """Of two points: images that are drawn once and ten times, and one cluster of two images."""
+    one = {"n_captions": 1, "caption_similarity": 1.0, "generations": 2, "copies": 0, "images": 1}
     rows = [
         {"point": point, "seed": 0, "cluster": i, "size": 10.0 if i < 3 else 1.0, "replication": 0.5 + 0.05 * i, **one}
         for point in ("full10", "mc_full10")
         for i in range(6)
     ]  # fmt: skip
-    return pd.DataFrame([*rows, rows[0] | {"cluster": 9, "pictures": 2, "size": 40.0}])
+    return pd.DataFrame([*rows, rows[0] | {"cluster": 9, "images": 2, "size": 40.0}])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from verbatim.dedup.copies import find_copies, fingerprints
+from verbatim.dedup.equal_vectors import find_copies, fingerprints
 from verbatim.dedup.index import draw_rows, fill_index, train_index, write_index
 from verbatim.io.search import Embeddings, PartedIndex, open_index, open_part
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from verbatim.io.images import resize, row_name, synthesis_name, to_uint8, write_archive
+from verbatim.io.images import generation_name, resize, row_name, to_uint8, write_archive
 from verbatim.io.records import SCHEMAS, prompt_id, read_table, write_table
+from verbatim.labels.fetched_images import FetchedImages
 from verbatim.labels.label import LabelSettings, Verdict, label_prompts
 from verbatim.labels.masks import MaskSettings
-from verbatim.labels.training import FetchedPictures
 from verbatim.metrics.degenerate_images import GuardSettings
 
 SIZE, SEEDS, N = 32, [0, 1], 24
@@ -38,26 +38,26 @@ GUARDS = {
 EVIL = 'a "quoted", <script>document.title="hacked"</script><img src=x onerror=alert(1)> & \u2028 caption'
 CAPTIONS = [EVIL if i == 0 else f"thing {i}" for i in range(N)]
 IDS = [prompt_id(caption) for caption in CAPTIONS]
-# prompt -> what its first synthesis is of its own picture
+# prompt -> what its first generation is of its own image
 KINDS = {0: "exact", 1: "crop", 2: "flip", 3: "template"}
 
 
-def picture(seed: int, size: int = SIZE) -> np.ndarray:
-    """A smooth picture unlike any of another seed, in bytes' steps."""
+def image(seed: int, size: int = SIZE) -> np.ndarray:
+    """A smooth image unlike any of another seed, in bytes' steps."""
     coarse = np.random.default_rng(seed).random((6, 6, 3), dtype=np.float32)
     return to_uint8(resize(coarse, size, size)) / np.float32(255)
 
 
-def synthesis(i: int, seed: int) -> np.ndarray:
+def generation(i: int, seed: int) -> np.ndarray:
     kind = KINDS.get(i, "") if seed == 0 else ""
-    own = picture(i)
+    own = image(i)
     if kind == "crop":
         return to_uint8(resize(own[2:28, 4:30], SIZE, SIZE)) / np.float32(255)
     if kind == "flip":
         return own[:, ::-1]
     if kind == "template":
-        return np.concatenate([own[:30], picture(900)[30:]])
-    return own if kind else picture(1000 + 10 * i + seed)
+        return np.concatenate([own[:30], image(900)[30:]])
+    return own if kind else image(1000 + 10 * i + seed)
 
 
 def template_mask() -> np.ndarray:
@@ -68,12 +68,12 @@ def template_mask() -> np.ndarray:
 
 def template_partner() -> np.ndarray:
     """Another image of the template that prompt 3's own image is of: their last two rows differ."""
-    return np.concatenate([picture(3)[:30], picture(902)[30:]])
+    return np.concatenate([image(3)[:30], image(902)[30:]])
 
 
 def training_images() -> dict[int, np.ndarray]:
     """Row -> training image: a prompt's own has its index, the template's partner comes last."""
-    return {i: picture(i) for i in range(N)} | {PARTNER: template_partner()}
+    return {i: image(i) for i in range(N)} | {PARTNER: template_partner()}
 
 
 def make_neighbours() -> pd.DataFrame:
@@ -99,7 +99,7 @@ def make_fetched() -> pd.DataFrame:
 def make_labels() -> pd.DataFrame:
     """Labels as labelling gives them; prompt 5 is set aside by hand."""
     labels = pd.DataFrame([one.record for one in make_verdicts()])[SCHEMAS["labels"].names]
-    labels.loc[5, ["review", "review_reason"]] = [True, "training picture: flat"]
+    labels.loc[5, ["review", "review_reason"]] = [True, "training image: flat"]
     return labels
 
 
@@ -109,13 +109,13 @@ def make_verdicts() -> list[Verdict]:
     selection = pd.DataFrame(
         {"prompt_id": IDS, "caption": CAPTIONS, "row": range(N), "extra": False, "why": "dcs"}
     )
-    made = {synthesis_name(IDS[i], seed): synthesis(i, seed) for i in range(N) for seed in SEEDS}
+    made = {generation_name(IDS[i], seed): generation(i, seed) for i in range(N) for seed in SEEDS}
     training = {row_name(row): image for row, image in training_images().items()}
     settings = LabelSettings(
         "paper", {"MV": 0.12, "RV": 0.12, "TV": 0.12}, ORDER, MaskSettings(**MASK), GuardSettings(**GUARDS)
     )  # fmt: skip
     return list(label_prompts(
-        selection, SEEDS, made.__getitem__, FetchedPictures(training.__getitem__, make_fetched(), SIZE),
+        selection, SEEDS, made.__getitem__, FetchedImages(training.__getitem__, make_fetched(), SIZE),
         make_neighbours(), make_relatives(), SIZE, settings,
     ))  # fmt: skip
 
@@ -124,7 +124,9 @@ def write_labels(root: Path, model: str = "sd1") -> Path:
     """Write `labels/{model}/`, `dedup/` and `inputs/rows/` under `root`; returns the model's folder."""
     folder = root / "labels" / model
     write_table(folder / "labels.parquet", "labels", make_labels())
-    names = [(synthesis_name(IDS[i], seed), synthesis(i, seed)) for i in range(N) for seed in SEEDS]
+    names = [
+        (generation_name(IDS[i], seed), generation(i, seed)) for i in range(N) for seed in SEEDS
+    ]
     write_archive(folder / "images.zip", names)
     write_archive(
         folder / "training.zip", [(row_name(i), image) for i, image in training_images().items()]
@@ -143,7 +145,7 @@ def write_labels(root: Path, model: str = "sd1") -> Path:
     stats = {"cluster": [22], "size": [2], "n_captions": [2], "share_equal_captions": [0.0], "caption": ["thing 22"], "row": [22]}  # fmt: skip
     write_table(root / "dedup/cluster_stats.parquet", "cluster_stats", pd.DataFrame(stats))
     rows = pd.DataFrame(
-        {"row": range(N + 1), "url": [f"https://pictures.example/{i}?a=<b>" for i in range(N + 1)],
+        {"row": range(N + 1), "url": [f"https://images.example/{i}?a=<b>" for i in range(N + 1)],
          "caption": [*CAPTIONS, "another of the template"],
          "width": SIZE, "height": SIZE, "archive": "a.tar", "member": "m", "status": "ok", "reason": ""}
     )  # fmt: skip
@@ -152,16 +154,16 @@ def write_labels(root: Path, model: str = "sd1") -> Path:
 
 
 def close_system(folder: Path) -> dict[int, list[int]]:
-    """Name a model's pictures as a closed system's are, by seeds of each prompt's own; prompt index -> seeds.
+    """Name a model's images as a closed system's are, by seeds of each prompt's own; prompt index -> seeds.
 
-    Prompt 9 has a third picture, its training picture mirrored, which its label does not know of.
+    Prompt 9 has a third image, its training image mirrored, which its label does not know of.
     """
     own = {i: [4711 + 10 * i + seed for seed in SEEDS] for i in range(N)}
     names = [
-        (synthesis_name(IDS[i], own[i][seed]), synthesis(i, seed)) for i in own for seed in SEEDS
+        (generation_name(IDS[i], own[i][seed]), generation(i, seed)) for i in own for seed in SEEDS
     ]
     own[9].append(99999)
-    mirrored = (synthesis_name(IDS[9], 99999), picture(9)[:, ::-1])
+    mirrored = (generation_name(IDS[9], 99999), image(9)[:, ::-1])
     write_archive(folder / "images.zip", [*names, mirrored])
     index = {key: i for i, key in enumerate(IDS)}
     for kind in ("labels", "neighbours"):

@@ -37,7 +37,7 @@ def make_clip(folder: Path, captions: list[str], dim: int = 768, size: int = 32)
 
 
 def draw(n: int, variants: int = COPIES, size: int = 64) -> tuple[list[str], np.ndarray]:
-    """Names and pictures, uint8 (m, size, size, 3), of `n` drawings from all over OpenMoji.
+    """Names and images, uint8 (m, size, size, 3), of `n` drawings from all over OpenMoji.
 
     Behind them, of the first `variants`, one with a patch in another colour: a template of two.
     """
@@ -46,31 +46,29 @@ def draw(n: int, variants: int = COPIES, size: int = 64) -> tuple[list[str], np.
 
     listed = list_drawings(skin_tones=True)
     chosen = listed.iloc[np.linspace(0, len(listed) - 1, n).astype(int)]
-    pictures = np.stack(
-        [to_uint8(picture) for picture in render_on_white(chosen["code"].tolist(), size)]
-    )
-    changed = pictures[:variants].copy()
+    images = np.stack([to_uint8(image) for image in render_on_white(chosen["code"].tolist(), size)])
+    changed = images[:variants].copy()
     changed[:, 4:12, 4:12] = (40, 160, 90)
     names = chosen["caption"].tolist()
     names += [f"{name} with a patch" for name in names[:variants]]
-    return names, np.concatenate([pictures, changed])
+    return names, np.concatenate([images, changed])
 
 
-def make_laion(folder: Path, clip: Path, captions: list[str], pictures: np.ndarray) -> pd.DataFrame:
-    """Shards of all pictures, the first `COPIES` of them `TIMES` over, mixed. Returns row, url, caption."""
+def make_laion(folder: Path, clip: Path, captions: list[str], images: np.ndarray) -> pd.DataFrame:
+    """Shards of all images, the first `COPIES` of them `TIMES` over, mixed. Returns row, url, caption."""
     from verbatim.io.images import encode_png
     from verbatim.models.clip import ClipEmbedder
 
-    order = np.r_[np.repeat(np.arange(COPIES), TIMES), np.arange(COPIES, len(pictures))]
+    order = np.r_[np.repeat(np.arange(COPIES), TIMES), np.arange(COPIES, len(images))]
     order = np.random.default_rng(0).permutation(order)
-    vectors = ClipEmbedder(clip).embed_images(pictures.astype(np.float32) / 255)
+    vectors = ClipEmbedder(clip).embed_images(images.astype(np.float32) / 255)
     urls = []
     for number, start in enumerate(range(0, len(order), ROWS_A_SHARD)):
         some = order[start : start + ROWS_A_SHARD]
         keys = [f"{number:05d}{i:04d}" for i in range(len(some))]
         url = [f"https://x.invalid/{start + i}.png" for i in range(len(some))]
         write_shard(folder, number, vectors[some], [captions[i] for i in some], key=keys, url=url)
-        members = {f"{key}.png": encode_png(pictures[i]) for key, i in zip(keys, some, strict=True)}
+        members = {f"{key}.png": encode_png(images[i]) for key, i in zip(keys, some, strict=True)}
         write_tar(folder / "data" / f"{number:05d}.tar", members)
         urls += url
     return pd.DataFrame(
@@ -95,14 +93,14 @@ def make_cache(cache: Path, sheet: pd.DataFrame, captions: list[str]) -> None:
             make_if(folder, 16, seed=10 * seed, captions=captions, upscaler=second)
 
 
-def make_closed(folder: Path, captions: list[str], pictures: np.ndarray) -> Path:
-    """A closed system that gives every training picture back: a folder of pictures and its manifest."""
+def make_closed(folder: Path, captions: list[str], images: np.ndarray) -> Path:
+    """A closed system that gives every training image back: a folder of images and its manifest."""
     from verbatim.io.images import encode_png
 
     folder.mkdir(parents=True)
     files = [f"{i}.png" for i in range(len(captions))]
-    for file, picture in zip(files, pictures, strict=True):
-        (folder / file).write_bytes(encode_png(picture))
+    for file, image in zip(files, images, strict=True):
+        (folder / file).write_bytes(encode_png(image))
     table = pd.DataFrame({"file": files, "prompt": captions, "seed": 2, "steps": 10})
     table.to_csv(folder / "manifest.csv", index=False)
     return folder

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from verbatim.io.image_store import write_archive_table
-from verbatim.io.images import row_name, synthesis_name, write_archive
+from verbatim.io.images import generation_name, row_name, write_archive
 from verbatim.io.records import prompt_id, write_table
 
 MODELS: list[dict[str, Any]] = [
@@ -25,15 +25,15 @@ SEEDS = [0, 1]
 
 
 def make_truth(n: int = 6) -> pd.DataFrame:
-    """n full duplicates x 3, n singles, n held out, one repeated caption, a family of two, one picture under
+    """n full duplicates x 3, n singles, n held out, one repeated caption, a family of two, one image under
     two captions."""
     rows: list[dict[str, Any]] = []
 
-    def add(kind: str, picture: int, caption: str, count: int, copies: int, **more: Any) -> None:
+    def add(kind: str, image: int, caption: str, count: int, copies: int, **more: Any) -> None:
         for copy in range(copies):
             rows.append(
-                {"picture_id": picture, "caption": caption, "kind": kind, "count": count, "copy": copy,
-                 "distortion": "none", "group": "g", "family": f"f{picture}", "match": -1} | more
+                {"image_id": image, "caption": caption, "kind": kind, "count": count, "copy": copy,
+                 "distortion": "none", "group": "g", "family": f"f{image}", "match": -1} | more
             )  # fmt: skip
 
     for i in range(n):
@@ -43,7 +43,7 @@ def make_truth(n: int = 6) -> pd.DataFrame:
         add("repeated", 200 + i, "the usual thing", 3, 1, copy=i)
     for i in range(2):
         add("template", 300 + i, f"carpet in colour {i}", 2, 2, family="carpets")
-        add("picture_only", 400, f"one picture, name {i}", 2, 1, copy=i)
+        add("image_only", 400, f"one image, name {i}", 2, 1, copy=i)
     trained = len(rows)
     for i in range(n):
         add("held_out", 500 + i, f"unseen thing {i}", 0, 1, match=i)
@@ -132,8 +132,8 @@ def write_run(root: Path, size: int = 16) -> pd.DataFrame:
             url="u", width=size, height=size, archive="a.tar", member="m", status="ok", reason=""
         ),
     )  # fmt: skip
-    first = trained.groupby("picture_id")["row"].transform("min")
-    again = trained.groupby("picture_id")["row"].transform("size") > 1
+    first = trained.groupby("image_id")["row"].transform("min")
+    again = trained.groupby("image_id")["row"].transform("size") > 1
     write_table(
         root / "dedup/clusters.parquet", "clusters",
         pd.DataFrame({"row": trained["row"], "cluster": first})[again],
@@ -142,7 +142,7 @@ def write_run(root: Path, size: int = 16) -> pd.DataFrame:
     write_table(root / "dedup/kept_rows.parquet", "kept_rows", kept)
     prompts = make_prompts(truth)
     write_table(root / "dedup/prompts.parquet", "prompts", prompts)
-    pictures = {picture: rng.random((size, size, 3)) for picture in truth["picture_id"].unique()}
+    images = {image: rng.random((size, size, 3)) for image in truth["image_id"].unique()}
     # two planted captions: the seventh prompt of the sheet is a retrieved one
     carpet = rows_of(truth, "carpet in colour 1")[0]
     copies = {
@@ -164,12 +164,12 @@ def write_run(root: Path, size: int = 16) -> pd.DataFrame:
         wanted = [(prompt, seed) for prompt in labels["prompt_id"] for seed in SEEDS]
         write_archive(
             folder / "images.zip",
-            ((synthesis_name(*key), rng.random((size, size, 3))) for key in wanted),
+            ((generation_name(*key), rng.random((size, size, 3))) for key in wanted),
         )
         sources = sorted(set(labels["source_row"]) - {-1})
-        of_row = trained.set_index("row")["picture_id"]
+        of_row = trained.set_index("row")["image_id"]
         write_archive(
-            folder / "training.zip", ((row_name(row), pictures[of_row[row]]) for row in sources)
+            folder / "training.zip", ((row_name(row), images[of_row[row]]) for row in sources)
         )
         masks = [name for name in labels["mask_file"] if name]
         write_archive(
@@ -189,7 +189,7 @@ def write_run(root: Path, size: int = 16) -> pd.DataFrame:
         folder = root / f"blackbox/{model}"
         write_archive(
             folder / "kept/stamp/part/images.zip",
-            ((synthesis_name(*key), rng.random((size, size, 3))) for key in wanted),
+            ((generation_name(*key), rng.random((size, size, 3))) for key in wanted),
         )
         write_archive_table(
             folder / "images.parquet",

@@ -1,4 +1,4 @@
-"""What the study starts from, made small: a pool of pictures, a CLIP and a VAE of two steps each."""
+"""What the study starts from, made small: a pool of images, a CLIP and a VAE of two steps each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CODES = {
     "anchor": "2693", "cat face": "1F431", "snail": "1F40C", "umbrella": "2602-FE0F", "hammer": "1F528",
 }  # fmt: skip
 POINT: dict[str, Any] = {
-    "pictures": 8, "duplicated": 2, "ddf": 1.0, "duplication": "full", "conditioning": "own",
+    "images": 8, "duplicated": 2, "ddf": 1.0, "duplication": "full", "conditioning": "own",
     "text_encoder": "trained", "steps": 3, "mitigation": "none", "half": -1,
 }  # fmt: skip
 TRAINING = {
@@ -35,12 +35,12 @@ def used(block: str, name: str, **changes: Any) -> dict[str, Any]:
     return {key: entries[key] for key in MITIGATION_CONSTANTS[block].get(name, ())}
 
 
-def pictures_table() -> pd.DataFrame:
-    """A `pictures` table of sixteen pictures, none of a family."""
+def images_table() -> pd.DataFrame:
+    """An `images` table of sixteen images, none of a family."""
     captions = list(CODES)
     return pd.DataFrame(
         {
-            "picture_id": np.arange(len(captions), dtype=np.int32),
+            "image_id": np.arange(len(captions), dtype=np.int32),
             "code": list(CODES.values()),
             "caption": captions,
             "group": [f"{int(code.split('-')[0], 16) >> 8:X}" for code in CODES.values()],
@@ -50,7 +50,7 @@ def pictures_table() -> pd.DataFrame:
     )
 
 
-def pictures() -> np.ndarray:
+def images() -> np.ndarray:
     """Their pixels, uint8 (16, SIZE, SIZE, 3)."""
     shape = (len(CODES), SIZE, SIZE, 3)
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
@@ -64,7 +64,7 @@ def make_clip(folder: Path) -> Path:
     captions = list(CODES)
     tokenizer = build_clip_tokenizer(captions, folder, 12)
     settings = {"steps": 2, "batch": 8, "learning_rate": 1e-3, "width": 32, "embed_dim": 16}
-    model, config = train_clip(pictures(), captions, tokenizer, settings, seed=3)
+    model, config = train_clip(images(), captions, tokenizer, settings, seed=3)
     save_clip(folder, model, config, folder)
     return folder
 
@@ -83,5 +83,5 @@ def make_vae(folder: Path) -> Path:
         "whole_steps": 0,
         "whole_learning_rate": 1e-3,
     }
-    train_autoencoder(pictures(), settings, seed=1).save_pretrained(folder)
+    train_autoencoder(images(), settings, seed=1).save_pretrained(folder)
     return folder

@@ -49,7 +49,7 @@ def make_sd(
     latent_channels: int = 4,
     captions: list[str] | None = None,
 ) -> Path:
-    """A StableDiffusionPipeline folder: pictures of `size` pixels, latents a quarter of that."""
+    """A StableDiffusionPipeline folder: images of `size` pixels, latents a quarter of that."""
     from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -105,7 +105,7 @@ def make_if(
     captions: list[str] | None = None,
     upscaler: str | os.PathLike | None = None,
 ) -> Path:
-    """An IFPipeline folder (stage I): pictures of `size` pixels, six output channels.
+    """An IFPipeline folder (stage I): images of `size` pixels, six output channels.
 
     upscaler : folder to make a stage II of it in, see `make_if_upscaler`.
     """

@@ -80,19 +80,19 @@ def main() -> None:
                     pq.read_table(b, columns=names).to_pandas(),
                 ),
             )
-        pictures = [(f"{i}.png", rng.integers(0, 255, (256, 256, 3), np.uint8)) for i in range(50)]
+        images = [(f"{i}.png", rng.integers(0, 255, (256, 256, 3), np.uint8)) for i in range(50)]
 
         def write_zip(path: Path) -> None:
             with zipfile.ZipFile(path, "w") as archive:
-                for name, picture in pictures:
-                    archive.writestr(zipfile.ZipInfo(name), encode_png(picture))
+                for name, image in images:
+                    archive.writestr(zipfile.ZipInfo(name), encode_png(image))
 
         def read_archive(path: Path) -> None:
             with ImageArchive(path) as archive:
-                for name, _ in pictures:
+                for name, _ in images:
                     archive.read(name)
 
-        compare("write 50 images", lambda: write_archive(a, pictures), bare(write_zip))
+        compare("write 50 images", lambda: write_archive(a, images), bare(write_zip))
         compare("read 50 images", lambda: read_archive(a), lambda: read_archive(b))
         array = rng.random((20_000, 768)).astype(np.float16)
 

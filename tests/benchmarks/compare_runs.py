@@ -1,4 +1,4 @@
-"""Are two runs the same? Table 1 to the byte, every other table cell by cell, weights and pictures by digest.
+"""Are two runs the same? Table 1 to the byte, every other table cell by cell, weights and images by digest.
 
 python tests/benchmarks/compare_runs.py results/a results/b
 """

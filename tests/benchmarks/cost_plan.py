@@ -1,6 +1,6 @@
-"""What a run will cost in network rows and pictures, before it is started.
+"""What a run will cost in network rows and images, before it is started.
 
-The same counts as `tables/costs.csv` has afterwards, from the settings alone. Rows of the syntheses follow
+The same counts as `tables/costs.csv` has afterwards, from the settings alone. Rows of the generations follow
 from the samplers: a guided Heun step takes four rows (two evaluations, both halves of the guidance), the
 last one two.
 """
@@ -15,11 +15,11 @@ import pandas as pd
 
 from verbatim.config.settings import candidate_models, most_candidates
 
-COLUMNS = ["stage", "model", "prompts", "jobs", "unet_rows", "pictures"]
+COLUMNS = ["stage", "model", "prompts", "jobs", "unet_rows", "images"]
 
 
-def rows_a_picture(sampler: str, steps: int, guidance: float) -> int:
-    """Network rows of one full synthesis: Karras et al. 2022, algorithm 1, for `heun`."""
+def rows_a_image(sampler: str, steps: int, guidance: float) -> int:
+    """Network rows of one full generation: Karras et al. 2022, algorithm 1, for `heun`."""
     calls = 2 * steps - 1 if sampler == "heun" else steps
     return calls * (1 if guidance in (0.0, 1.0) else 2)
 
@@ -33,7 +33,7 @@ def count_parts(n: int, a_shard: int, a_part: int) -> int:
 def plan_costs(
     config: dict[str, Any], sheet: pd.DataFrame, found: Mapping[str, int]
 ) -> pd.DataFrame:
-    """Rows and pictures of every stage and model: a bound, met where no prompt is left out.
+    """Rows and images of every stage and model: a bound, met where no prompt is left out.
 
     Parameters
     ----------
@@ -46,20 +46,20 @@ def plan_costs(
 
     Returns
     -------
-    stage and model as in `tables/costs.csv`; prompts; jobs (that call the network); unet_rows; pictures
+    stage and model as in `tables/costs.csv`; prompts; jobs (that call the network); unet_rows; images
     (that are kept). The post-filter as if no prompt was decided early, a model's own candidates as if its
     rankings had nothing in common.
     """
     out: list[dict[str, Any]] = []
 
-    def add(stage: str, model: str, prompts: int, rows: int, pictures: int) -> None:
-        # the one-step pictures of other presets are made by the jobs of `blackbox`
+    def add(stage: str, model: str, prompts: int, rows: int, images: int) -> None:
+        # the one-step images of other presets are made by the jobs of `blackbox`
         jobs = math.ceil(prompts / config[stage]["prompts_a_shard"]) if stage in config else 0
-        out.append(dict(zip(COLUMNS, (stage, model, prompts, jobs, rows, pictures), strict=True)))
+        out.append(dict(zip(COLUMNS, (stage, model, prompts, jobs, rows, images), strict=True)))
 
     s = config["sampling"]
     each, second = (
-        rows_a_picture(how["sampler"], how["steps"], how["guidance"]) for how in (s, s["upscaler"])
+        rows_a_image(how["sampler"], how["steps"], how["guidance"]) for how in (s, s["upscaler"])
     )
     for one in sheet.to_dict("records"):
         model, candidates = one["model"], one["candidates"]
@@ -92,6 +92,6 @@ def plan_costs(
             n = most_candidates(config, sheet, model)
         seeds = len(config["labels"]["seeds"])
         add("labels", model, n, n * seeds * each, n * seeds)
-        if one["upscaler"]:  # the pictures are its own, counted once
+        if one["upscaler"]:  # the images are its own, counted once
             add("labels_upscaler", model, n, n * seeds * second, 0)
     return pd.DataFrame(out, columns=COLUMNS)

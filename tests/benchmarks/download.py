@@ -1,4 +1,4 @@
-"""Pictures a second that the downloader fetches from a server on this machine, beside a plain loop.
+"""Images a second that the downloader fetches from a server on this machine, beside a plain loop.
 
 The server answers after a delay, as one far away does; both are threads of this process and share its cores.
 """
@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "workflow" / "src"), str(ROOT / "tests")]
 
 import urllib3  # noqa: E402
+from image_server import Imageserver  # noqa: E402
 from made_inputs import png  # noqa: E402
-from picture_server import PictureServer  # noqa: E402
 
 from verbatim.inputs.addresses import Resolver  # noqa: E402
 from verbatim.inputs.download import Downloader, Limits  # noqa: E402
@@ -31,20 +31,18 @@ HOSTS = [f"127.0.0.{i}" for i in range(1, 33)]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=int, default=1000)
+    parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--loop", type=int, default=50, help="of them for the plain loop")
     parser.add_argument("--size", type=int, default=256, help="pixels of a side")
     parser.add_argument("--delay", type=float, default=0.1, help="seconds before an answer")
     parser.add_argument("--workers", type=int, default=32)
     args = parser.parse_args()
-    print(f"{args.pictures} pictures of {args.size} pixels, {args.delay} s before each answer")
-    with PictureServer("0.0.0.0") as server, tempfile.TemporaryDirectory() as folder:
+    print(f"{args.images} images of {args.size} pixels, {args.delay} s before each answer")
+    with Imageserver("0.0.0.0") as server, tempfile.TemporaryDirectory() as folder:
         port = server.url.rpartition(":")[2]
         server.delay = args.delay
-        server.pictures = {
-            f"/{i}": png(i % 256, (args.size, args.size)) for i in range(args.pictures)
-        }
-        urls = [f"http://{HOSTS[i % len(HOSTS)]}:{port}/{i}" for i in range(args.pictures)]
+        server.images = {f"/{i}": png(i % 256, (args.size, args.size)) for i in range(args.images)}
+        urls = [f"http://{HOSTS[i % len(HOSTS)]}:{port}/{i}" for i in range(args.images)]
         start = time.perf_counter()
         pool = urllib3.PoolManager()
         for url in urls[: args.loop]:

@@ -2,7 +2,7 @@
 
 Nothing is run. GPU hours are rows / (rows a second), and the rate is an assumption that you replace by your
 own (whitebox writes rows and seconds to tables/costs.csv). The default: an A100 80 GB makes 31.19 guided
-iterations a second with Stable Diffusion 1.5 at 512 pixels in half precision, one picture at a time, end to
+iterations a second with Stable Diffusion 1.5 at 512 pixels in half precision, one image at a time, end to
 end (github.com/fal-ai/stable-diffusion-benchmarks, diffusers with torch 2.1, SDPA): 62 rows a second.
 DeepFloyd IF's stage I has 4.3 billion parameters, five times as many: a fifth of the rate is ASSUMED. Its stage II
 has 1.2 billion, and 256 pixels: the same rate is ASSUMED.
@@ -54,7 +54,7 @@ def main() -> None:
     plan = plan_costs(config, sheet, found)
     family = plan["model"].map(sheet["family"])
     plan["gpu_hours"] = plan["unet_rows"] / family.map({"sd": args.rate, "if": args.rate_if}) / 3600
-    plan["disk_gb"] = plan["pictures"] * PNG_BYTES * family.map(SIZES) ** 2 / 1e9
+    plan["disk_gb"] = plan["images"] * PNG_BYTES * family.map(SIZES) ** 2 / 1e9
     total = plan.groupby("stage", sort=False)[["jobs", "unet_rows", "gpu_hours", "disk_gb"]].sum()
     numbers = {
         "unet_rows": "{:,}".format,
@@ -65,12 +65,12 @@ def main() -> None:
     print(plan.to_string(index=False, formatters=numbers | {"prompts": "{:,}".format}))
     print("\n" + total.to_string(formatters=numbers))
     print(f"\nall: {plan['unet_rows'].sum():,} rows, {plan['gpu_hours'].sum():,.0f} GPU hours, "
-          f"{plan['disk_gb'].sum():,.0f} GB of pictures")  # fmt: skip
+          f"{plan['disk_gb'].sum():,.0f} GB of images")  # fmt: skip
     carlini = config["dedup"]["n_prompts"] * config["tables"]["carlini_images"]
     carlini *= config["sampling"]["steps"] * 2
     attack = plan[plan["stage"].isin(["whitebox", "blackbox"])].groupby("model")["unet_rows"].sum()
     for model, rows in attack.items():
-        print(f"{model}: DCS and ECS {rows:,} rows; {config['tables']['carlini_images']} syntheses of "
+        print(f"{model}: DCS and ECS {rows:,} rows; {config['tables']['carlini_images']} generations of "
               f"every prompt {carlini:,}: {carlini / rows:,.0f} times as many")  # fmt: skip
     print(f"embeddings to read: {args.rows * args.dim * 2 / 1e12:.1f} TB in {args.shards} shards; "
           f"index: {args.rows * args.code / 1e9:,.0f} GB")  # fmt: skip

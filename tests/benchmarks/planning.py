@@ -2,7 +2,7 @@
 
 Makes a folder in LAION's layout (clip-retrieval's embeddings and metadata, img2dataset's archives) with
 the paper's number of shards, a row each, and checkpoint folders that hold nothing but an index; plans
-2 million prompts, 30,000 of them for the black box, 1,000 for 500 syntheses each, for six models; and
+2 million prompts, 30,000 of them for the black box, 1,000 for 500 generations each, for six models; and
 runs a dry run of it. Nothing is computed: what is measured is the workflow itself.
 
     python tests/benchmarks/planning.py

@@ -1,9 +1,9 @@
 """Carlini's filter on 500 images a prompt: time against a loop over pairs, and what stopping early saves.
 
-Distances and clique: `postfilter.tiles.pair_distances` and `cliques.search_clique` of made pictures,
+Distances and clique: `postfilter.tiles.pair_distances` and `cliques.search_clique` of made images,
 against the same distance a pair at a time (124,750 pairs; a sample is timed and the rest reckoned, and
 the sample's distances are compared). Early stopping: `filter_captions` over prompts whose made
-pictures are copies with a chance of their own, once with all 500 pictures and once in rounds; the
+images are copies with a chance of their own, once with all 500 images and once in rounds; the
 decisions are compared.
 
     python tests/benchmarks/postfilter.py
@@ -30,8 +30,8 @@ from verbatim.postfilter.tiles import pair_distances
 CARLINI = Preset(tiles=4, edge=0.1, clique=10)
 
 
-def make_pictures(n: int, size: int, share: float, seed: int) -> np.ndarray:
-    """n pictures, a share of them noisy copies of one: (n, size, size, 3) uint8."""
+def make_images(n: int, size: int, share: float, seed: int) -> np.ndarray:
+    """n images, a share of them noisy copies of one: (n, size, size, 3) uint8."""
     rng = np.random.default_rng(seed)
     side = 4 if size % 16 else 16  # blocks, so that tiles differ
 
@@ -40,11 +40,11 @@ def make_pictures(n: int, size: int, share: float, seed: int) -> np.ndarray:
         return blocks.repeat(size // side, 0).repeat(size // side, 1)
 
     one = coarse()
-    pictures = np.empty((n, size, size, 3), np.uint8)
+    images = np.empty((n, size, size, 3), np.uint8)
     for i, copy in enumerate(rng.random(n) < share):
         noise = rng.integers(-12, 13, one.shape)
-        pictures[i] = np.clip(one + noise, 0, 255) if copy else coarse()
-    return pictures
+        images[i] = np.clip(one + noise, 0, 255) if copy else coarse()
+    return images
 
 
 def pair_at_a_time(a: np.ndarray, b: np.ndarray, tiles: int) -> float:
@@ -60,14 +60,14 @@ def pair_at_a_time(a: np.ndarray, b: np.ndarray, tiles: int) -> float:
 
 
 def measure_pairs(n_images: int, size: int, sample: int) -> None:
-    pictures = make_pictures(n_images, size, 0.05, seed=0)
+    images = make_images(n_images, size, 0.05, seed=0)
     pairs = list(itertools.combinations(range(n_images), 2))
     chosen = [pairs[i] for i in np.random.default_rng(1).choice(len(pairs), sample, replace=False)]
     start = time.perf_counter()
-    theirs = [pair_at_a_time(pictures[i], pictures[j], CARLINI.tiles) for i, j in chosen]
+    theirs = [pair_at_a_time(images[i], images[j], CARLINI.tiles) for i, j in chosen]
     loop = (time.perf_counter() - start) * len(pairs) / sample
     start = time.perf_counter()
-    distances = pair_distances(pictures, CARLINI.tiles)
+    distances = pair_distances(images, CARLINI.tiles)
     ours = time.perf_counter() - start
     start = time.perf_counter()
     clique = search_clique(distances < CARLINI.edge)
@@ -87,7 +87,7 @@ def measure_stopping(n_images: int, prompts: int) -> None:
     """Made prompts: 20 of 100 copy, with a chance between 0.01 and 1 (evenly in the logarithm)."""
     rng = np.random.default_rng(2)
     chance = np.where(rng.random(prompts) < 0.2, 10 ** rng.uniform(-2, 0, prompts), 0.0)
-    stacks = {str(i): make_pictures(n_images, 8, p, seed=100 + i) for i, p in enumerate(chance)}
+    stacks = {str(i): make_images(n_images, 8, p, seed=100 + i) for i, p in enumerate(chance)}
 
     def generate(captions, seeds):  # type: ignore[no-untyped-def]
         return np.stack([stacks[c][list(seeds)] for c in captions]), len(captions) * len(seeds)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from benchmarks.cost_plan import count_parts, plan_costs, rows_a_picture
+from benchmarks.cost_plan import count_parts, plan_costs, rows_a_image
 
 from verbatim.config.settings import overlay, read_models
 
@@ -14,11 +14,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_heun_step_is_two_evaluations_but_for_the_last_and_guidance_doubles():
-    assert rows_a_picture("heun", 16, 7.5) == 62
-    assert rows_a_picture("heun", 1, 7.5) == 2
-    assert rows_a_picture("heun", 16, 1.0) == 31
-    assert rows_a_picture("euler", 16, 7.5) == 32
-    assert rows_a_picture("ddim", 50, 0.0) == 50
+    assert rows_a_image("heun", 16, 7.5) == 62
+    assert rows_a_image("heun", 1, 7.5) == 2
+    assert rows_a_image("heun", 16, 1.0) == 31
+    assert rows_a_image("euler", 16, 7.5) == 32
+    assert rows_a_image("ddim", 50, 0.0) == 50
 
 
 def test_parts_are_counted_as_they_are_cut():

@@ -1,15 +1,15 @@
 """How many planted copies the verifier finds, how many unrelated pairs it calls copies, and at what cost.
 
-Training pictures and generations are OpenMoji drawings of different families, generations drawn at four
+Training images and generations are OpenMoji drawings of different families, generations drawn at four
 times the size, changed, and brought to the size that is compared, with noise. A copy is found if its
-pair's p-value is at most --p against the null of the run (for each training picture, the unrelated
+pair's p-value is at most --p against the null of the run (for each training image, the unrelated
 generations that look most like it); false positives are counted among other unrelated pairs, none of
 which is in the null, and among the twenty-fifth of them that look most alike.
 
-With --world the pictures are those of a run's world folder: the planted ones that keep apart from all others
-stand for training pictures, the others of other families (held out ones first) for unrelated generations.
+With --world the images are those of a run's world folder: the planted ones that keep apart from all others
+stand for training images, the others of other families (held out ones first) for unrelated generations.
 
-python tests/benchmarks/verifier.py [--pictures 400] [--pairs 100000] [--world results/world]
+python tests/benchmarks/verifier.py [--images 400] [--pairs 100000] [--world results/world]
 """
 
 from __future__ import annotations
@@ -43,39 +43,39 @@ Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 NOISE = 0.02
 
 
-def crop(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def crop(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A window of 70 to 90 % of the side, anywhere."""
-    side = int(len(picture) * rng.uniform(0.7, 0.9))
-    top, left = rng.integers(0, len(picture) - side + 1, 2)
-    return picture[top : top + side, left : left + side]
+    side = int(len(image) * rng.uniform(0.7, 0.9))
+    top, left = rng.integers(0, len(image) - side + 1, 2)
+    return image[top : top + side, left : left + side]
 
 
-def pad(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def pad(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """On white, 75 to 90 % of the side, anywhere."""
-    size = len(picture)
+    size = len(image)
     side = int(size * rng.uniform(0.75, 0.9))
-    out = np.ones_like(picture)
+    out = np.ones_like(image)
     top, left = rng.integers(0, size - side + 1, 2)
-    out[top : top + side, left : left + side] = resize(picture, side, side)
+    out[top : top + side, left : left + side] = resize(image, side, side)
     return out
 
 
-def shift(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def shift(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """By up to a fifth of the side in both directions, white behind it."""
-    size = len(picture)
+    size = len(image)
     down, right = rng.integers(-size // 5, size // 5 + 1, 2)
-    out = np.ones_like(picture)
+    out = np.ones_like(image)
     to = [slice(max(0, d), size + min(0, d)) for d in (down, right)]
     of = [slice(max(0, -d), size + min(0, -d)) for d in (down, right)]
-    out[to[0], to[1]] = picture[of[0], of[1]]
+    out[to[0], to[1]] = image[of[0], of[1]]
     return out
 
 
-def scale(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def scale(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """About the middle, to 80 to 120 % of the side."""
-    size = len(picture)
+    size = len(image)
     side = int(size * rng.uniform(0.8, 1.2))
-    scaled, out = resize(picture, side, side), np.ones_like(picture)
+    scaled, out = resize(image, side, side), np.ones_like(image)
     gap = abs(size - side) // 2
     if side >= size:
         return scaled[gap : gap + size, gap : gap + size]
@@ -83,68 +83,68 @@ def scale(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def jpeg(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def jpeg(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Quality 10 to 50."""
     data = io.BytesIO()
-    Image.fromarray(to_uint8(picture)).save(data, "JPEG", quality=int(rng.integers(10, 50)))
+    Image.fromarray(to_uint8(image)).save(data, "JPEG", quality=int(rng.integers(10, 50)))
     return np.asarray(Image.open(data), dtype=np.float32) / 255.0
 
 
-def moved_patch(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def moved_patch(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A patch of a quarter of the side from one place over another."""
-    size = len(picture)
+    size = len(image)
     side = size // 4
     (a, b), (c, d) = rng.integers(0, size - side, (2, 2))
-    out = picture.copy()
-    out[a : a + side, b : b + side] = picture[c : c + side, d : d + side]
+    out = image.copy()
+    out[a : a + side, b : b + side] = image[c : c + side, d : d + side]
     return out
 
 
-def darker(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def darker(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """10 to 20 % less light."""
-    return picture * np.float32(rng.uniform(0.8, 0.9))
+    return image * np.float32(rng.uniform(0.8, 0.9))
 
 
 CHANGES: dict[str, Change] = {
-    "unchanged": lambda picture, rng: picture,
+    "unchanged": lambda image, rng: image,
     "crop": crop,
     "pad": pad,
     "shift": shift,
-    "flip": lambda picture, rng: picture[:, ::-1],
+    "flip": lambda image, rng: image[:, ::-1],
     "scale": scale,
     "jpeg": jpeg,
     "moved patch": moved_patch,
     "darker": darker,
-    "crop and flip": lambda picture, rng: crop(picture, rng)[:, ::-1],
+    "crop and flip": lambda image, rng: crop(image, rng)[:, ::-1],
 }
 
 
-def draw_pictures(size: int, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """OpenMoji drawings one a family, (m, size, size, 3): the first n stand for training pictures."""
+def draw_images(size: int, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """OpenMoji drawings one a family, (m, size, size, 3): the first n stand for training images."""
     table = list_drawings()
     table = table.iloc[rng.permutation(len(table))]
     return np.stack(list(render_on_white(table["code"].tolist(), size))), np.arange(n)
 
 
-def read_pictures(
+def read_images(
     world: Path, size: int, n: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """The images of a world folder, one a template family, enlarged; those planted first."""
     truth = read_table(world / "truth.parquet", "truth")
-    planted = truth[truth["kind"].isin(["full", "picture_only", "near"])]["picture_id"].unique()
+    planted = truth[truth["kind"].isin(["full", "image_only", "near"])]["image_id"].unique()
     planted = rng.permutation(planted)[:n]
-    held_out = truth[truth["kind"].eq("held_out")]["picture_id"].unique()
-    family = truth["family"].mask(truth["family"].eq(""), truth["picture_id"].astype(str))
-    lone = truth[~family.duplicated()]["picture_id"]
+    held_out = truth[truth["kind"].eq("held_out")]["image_id"].unique()
+    family = truth["family"].mask(truth["family"].eq(""), truth["image_id"].astype(str))
+    lone = truth[~family.duplicated()]["image_id"]
     rest = np.setdiff1d(lone, [*planted, *held_out])
     order = np.concatenate([planted, rng.permutation(held_out), rng.permutation(rest)])
-    pictures = np.load(world / "images.npy", mmap_mode="r", allow_pickle=False)
-    large = np.stack([resize(pictures[p] / np.float32(255), size, size) for p in order])
+    images = np.load(world / "images.npy", mmap_mode="r", allow_pickle=False)
+    large = np.stack([resize(images[p] / np.float32(255), size, size) for p in order])
     return large, np.arange(len(planted))
 
 
 def print_shares(title: str, p: np.ndarray, of: np.ndarray, levels: list[float]) -> None:
-    """Share of pairs at or below each level, with a 95 % interval (bootstrap over training pictures)."""
+    """Share of pairs at or below each level, with a 95 % interval (bootstrap over training images)."""
     print(f"\n{title}: {len(p)} pairs")
     for level in levels:
         hits = p <= level
@@ -158,7 +158,7 @@ def main() -> None:
     )
     parser.add_argument("--world", type=Path, help="a run's world folder; else OpenMoji's drawings")
     parser.add_argument(
-        "--pictures", type=int, default=400, help="training pictures, at most (default 400)"
+        "--images", type=int, default=400, help="training images, at most (default 400)"
     )
     parser.add_argument(
         "--pairs", type=int, default=100_000, help="unrelated pairs (default 100000)"
@@ -170,18 +170,18 @@ def main() -> None:
     settings = SearchSettings(size=block["size"], **block["search"])
     n_null, quantile = block["test"]["generations"], block["test"]["quantile"]
     rng = np.random.default_rng(asked.seed)
-    how = (4 * settings.size, asked.pictures, rng)
-    large, of_training = read_pictures(asked.world, *how) if asked.world else draw_pictures(*how)
+    how = (4 * settings.size, asked.images, rng)
+    large, of_training = read_images(asked.world, *how) if asked.world else draw_images(*how)
     n = len(of_training)
     n_pool = 4 * n_null  # the null is chosen from these, false positives are counted among others
     n_others = n_pool + -(-asked.pairs // n)
     large = large[: n + n_others]
     if len(large) < n + n_others:
         most = (len(large) - n - n_pool) * n
-        parser.error(f"--pairs {asked.pairs}: {most} at most of {n} training pictures")
+        parser.error(f"--pairs {asked.pairs}: {most} at most of {n} training images")
 
-    def finish(picture: np.ndarray) -> np.ndarray:
-        small = resize(picture, settings.size, settings.size)
+    def finish(image: np.ndarray) -> np.ndarray:
+        small = resize(image, settings.size, settings.size)
         return np.clip(small + rng.normal(0, NOISE, small.shape), 0, 1).astype(np.float32)
 
     training = [resize(p, settings.size, settings.size) for p in large[:n]]
@@ -196,27 +196,27 @@ def main() -> None:
     held_out = np.arange(n_pool, n_others)
     null, false, alike, planted, plain, near = [], [], [], [], [], []
     seconds, pairs = 0.0, 0
-    for i, picture in enumerate(training):
+    for i, image in enumerate(training):
         changed = np.stack([finish(change(large[i], rng)) for change in CHANGES.values()])
-        like = thumbnails(picture[None])[0]
+        like = thumbnails(image[None])[0]
         chosen = choose_null(free[:n_pool], afar[:n_pool], there[:n_pool], like, n_null)
         apart = ((afar[held_out, 0] - like) ** 2).sum(axis=1)
         alike.append(apart <= np.quantile(apart, 0.04))
         order = np.concatenate([chosen, held_out])
         copies = search.prepare(changed)
         start = time.perf_counter()
-        of_others = search.compare([picture], unrelated.take(order)).residual
+        of_others = search.compare([image], unrelated.take(order)).residual
         seconds += time.perf_counter() - start
         pairs += len(order)
-        of_copies = search.compare([picture], copies).residual
+        of_copies = search.compare([image], copies).residual
         drawn, rest = of_others[:n_null], of_others[n_null:]
         null.append(relative_null(drawn, quantile))
         false.append(relative_residuals(drawn, quantile, rest))
         planted.append(relative_residuals(drawn, quantile, of_copies))
-        plain.append(rmse(changed, picture[None])[:, 0])
+        plain.append(rmse(changed, image[None])[:, 0])
         near.append(of_others <= settings.refine)
         if (i + 1) % 20 == 0:
-            print(f"{i + 1} of {n} pictures, {1e3 * seconds / pairs:.3f} ms a pair", flush=True)
+            print(f"{i + 1} of {n} images, {1e3 * seconds / pairs:.3f} ms a pair", flush=True)
     values = np.concatenate(null)
     p = np.stack([empirical_p(row, values) for row in planted])
     distance = np.stack(plain)

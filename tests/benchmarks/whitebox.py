@@ -37,7 +37,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from verbatim.models.latent import LatentDenoiser
 from verbatim.whitebox.dcs import score_captions
-from verbatim.world.latent import make_unet
+from verbatim.world.latent_training import make_unet
 from verbatim.world.tokenizers import build_clip_tokenizer
 
 SIZES: dict[str, dict[str, Any]] = {
@@ -131,7 +131,7 @@ def since(start: tuple[float, float]) -> tuple[float, float]:
 
 
 def measure(size: str, n: int, batch: int) -> None:
-    captions = [f"picture {i} of a red heart" for i in range(n)]
+    captions = [f"image {i} of a red heart" for i in range(n)]
     pipeline = make_pipeline(size, captions)
     denoiser = make_denoiser(pipeline)
     parameters = sum(p.numel() for p in pipeline.unet.parameters()) / 1e6

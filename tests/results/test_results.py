@@ -166,17 +166,17 @@ def test_distances_are_below_the_threshold_of_their_label(model: str) -> None:
 
 
 @each_model
-def test_every_judged_prompt_has_its_syntheses(model: str) -> None:
+def test_every_judged_prompt_has_its_generations(model: str) -> None:
     got = members(f"labels/{model}/images.zip")
     name = f"labels/{model}/images.zip"
     seeds = None if model in CLOSED else SETTINGS["seeds"]
-    expect_none(checks.syntheses_complete(name, labels_of(model), seeds, got))
+    expect_none(checks.generations_complete(name, labels_of(model), seeds, got))
 
 
 @each_model
 def test_sources_and_masks_of_copies_are_kept(model: str) -> None:
     training, masks = members(f"labels/{model}/training.zip"), members(f"labels/{model}/masks.zip")
-    expect_none(checks.pictures_kept(f"labels/{model}", labels_of(model), training, masks))
+    expect_none(checks.images_kept(f"labels/{model}", labels_of(model), training, masks))
 
 
 @pytest.mark.parametrize(("model", "name"), [(one["model"], one["name"]) for one in MODELS])

@@ -9,7 +9,7 @@ distances    MV, RV, TV under a mask        all     1e-6 absolute
 labels       paper, reference, carlini      all     the same label
 clique       carlini, world                 all     1e-12 absolute; the same size
 
-Naive: one caption, one seed, one picture at a time, the bare network called as diffusers calls it,
+Naive: one caption, one seed, one image at a time, the bare network called as diffusers calls it,
 sums in Python's floats, sets and loops. No function of ours computes an expected value; Pillow
 resamples and scipy.ndimage.sobel finds edges, as in Webster's reference. Presets are the default's.
 """
@@ -28,12 +28,12 @@ from scipy import ndimage
 from tiny_models import CAPTIONS, with_prediction
 from verbatim.blackbox import ecs
 from verbatim.io.images import to_uint8
+from verbatim.labels.fetched_images import Squares
 from verbatim.labels.label import LabelSettings, label_generations
 from verbatim.labels.masks import MaskSettings
-from verbatim.labels.training import Squares
 from verbatim.metrics.degenerate_images import GuardSettings
 from verbatim.models.load import load_denoiser
-from verbatim.models.sampling import synthesize, synthesize_one_step
+from verbatim.models.sampling import generate, generate_one_step
 from verbatim.postfilter import filtering
 from verbatim.whitebox.dcs import score_captions
 from verbatim.whitebox.merge import PRESETS as DCS_PRESETS
@@ -119,7 +119,7 @@ def test_the_white_box_scores(scored, expected_scores, score):
 
 
 def naive_one_step(d, caption, seed, guidance):
-    """Gen(c, r, T=1): x0 from noise alone, guided, by the family's own way to a picture."""
+    """Gen(c, r, T=1): x0 from noise alone, guided, by the family's own way to an image."""
     (c, noise), (u, _) = naive_eps(d, caption, seed), naive_eps(d, "", seed)
     x0 = d.sigma_max * (noise - (u + guidance * (c - u)))
     if hasattr(d, "vae"):
@@ -131,18 +131,18 @@ def naive_one_step(d, caption, seed, guidance):
     return (x0.permute(1, 2, 0).double().numpy() / 2 + 0.5).clip(0, 1)
 
 
-def naive_ecs(pictures, preset):
-    """Webster 2023, eq. 3: one picture, one pixel at a time."""
+def naive_ecs(images, preset):
+    """Webster 2023, eq. 3: one image, one pixel at a time."""
     size, votes = preset["size"], np.zeros((preset["size"],) * 2)
-    for picture in pictures:
+    for image in images:
         planes = [
             np.asarray(
-                Image.fromarray(picture[..., c].astype(np.float32)).resize(
+                Image.fromarray(image[..., c].astype(np.float32)).resize(
                     (size, size), Image.Resampling.LANCZOS
                 )
             )
-            if picture.shape[0] != size
-            else picture[..., c]
+            if image.shape[0] != size
+            else image[..., c]
             for c in range(3)
         ]
         array = np.stack(planes, axis=2).clip(0, 1).astype(np.float64)
@@ -157,19 +157,19 @@ def naive_ecs(pictures, preset):
     agreed = 0
     for row in votes.tolist():
         for count in row:
-            agreed += count / len(pictures) > preset["agreement"]
+            agreed += count / len(images) > preset["agreement"]
     return agreed / size**2
 
 
-def contrasted(picture):
+def contrasted(image):
     """A random network draws without edges; thirty times the contrast has some for every preset."""
-    return ((picture - picture.mean()) * 30 + 0.5).clip(0, 1)
+    return ((image - image.mean()) * 30 + 0.5).clip(0, 1)
 
 
 def rounding(d, guidance):
-    """What the last bits of noise, u and c near 1 can make of a picture in float32.
+    """What the last bits of noise, u and c near 1 can make of an image in float32.
 
-    x0 = sigma * (noise - (u + guidance * (c - u))) has 1 + 2 * guidance terms, and a picture is half of
+    x0 = sigma * (noise - (u + guidance * (c - u))) has 1 + 2 * guidance terms, and an image is half of
     it. IF's schedule ends at a sigma of 20291, where this is more than a grey level.
     """
     return d.sigma_max * (1 + 2 * guidance) * np.finfo(np.float32).epsneg / 2
@@ -181,38 +181,38 @@ def test_a_generation_of_one_step(model, preset):
     bounds = {1: 1e-4, 2: max(1 / 255, rounding(model, guidance))}  # kernels round by the batch
     naive = {(i, s): naive_one_step(model, p, s, guidance) for i, p in enumerate(PROMPTS) for s in SEEDS}  # fmt: skip
     for batch, bound in bounds.items():
-        made = synthesize_one_step(model, PROMPTS, SEEDS, guidance, batch=batch)
-        made = {(i, seed): picture for i, seed, picture in made}
+        made = generate_one_step(model, PROMPTS, SEEDS, guidance, batch=batch)
+        made = {(i, seed): image for i, seed, image in made}
         assert made.keys() == naive.keys()
-        for key, picture in made.items():
-            np.testing.assert_allclose(picture, naive[key], atol=bound, err_msg=str((batch, key)))
+        for key, image in made.items():
+            np.testing.assert_allclose(image, naive[key], atol=bound, err_msg=str((batch, key)))
 
 
 @pytest.mark.parametrize("preset", ECS_PRESETS)
 def test_the_edge_consistency_score(model, preset):
     rules = {name: ecs.Preset(**values) for name, values in ECS_PRESETS.items()}
     values = ECS_PRESETS[preset]
-    pictures = {prompt: [] for prompt in PROMPTS}
-    for i, _, picture in synthesize_one_step(model, PROMPTS, SEEDS, values["guidance"], batch=2):
-        pictures[PROMPTS[i]].append(contrasted(picture))
+    images = {prompt: [] for prompt in PROMPTS}
+    for i, _, image in generate_one_step(model, PROMPTS, SEEDS, values["guidance"], batch=2):
+        images[PROMPTS[i]].append(contrasted(image))
     shares = []
     for prompt in PROMPTS:
-        found = ecs.score_pictures(pictures[prompt], {preset: rules[preset]}, preset)["ecs"]
-        expected = naive_ecs(pictures[prompt], values)
+        found = ecs.score_images(images[prompt], {preset: rules[preset]}, preset)["ecs"]
+        expected = naive_ecs(images[prompt], values)
         assert found == pytest.approx(expected, abs=2 / values["size"] ** 2)
         shares.append(expected)
     assert max(shares) > 0, "a score of nothing agrees with any other"
 
 
 @pytest.fixture(scope="module")
-def syntheses(model):
-    """Six full syntheses of a prompt by each family, as an archive holds them: (6, h, w, 3) uint8."""
-    made = synthesize(model, PROMPTS[:1], range(6), steps=2, guidance=3.0, batch=4)
-    return np.stack([to_uint8(picture) for _, _, picture in made])
+def generations(model):
+    """Six full generations of a prompt by each family, as an archive holds them: (6, h, w, 3) uint8."""
+    made = generate(model, PROMPTS[:1], range(6), steps=2, guidance=3.0, batch=4)
+    return np.stack([to_uint8(image) for _, _, image in made])
 
 
-def nearer(picture, other, share):
-    return np.rint(picture * (1.0 - share) + other * share).astype(np.uint8)
+def nearer(image, other, share):
+    return np.rint(image * (1.0 - share) + other * share).astype(np.uint8)
 
 
 def naive_distance(a, b, tiles):
@@ -232,14 +232,14 @@ def naive_distance(a, b, tiles):
 
 
 @pytest.mark.parametrize("preset", CLIQUES)
-def test_carlinis_clique(syntheses, preset):
+def test_carlinis_clique(generations, preset):
     rule = filtering.Preset(**CLIQUES[preset])
-    # two groups of near copies of unlike tightness beside the syntheses themselves
+    # two groups of near copies of unlike tightness beside the generations themselves
     stack = np.stack(
         [
-            *syntheses[:3],
-            *(nearer(syntheses[3], syntheses[4], share) for share in (0, 0.02, 0.05, 0.3, 0.5)),
-            *(nearer(syntheses[5], syntheses[4], share) for share in (0, 0.04, 0.6)),
+            *generations[:3],
+            *(nearer(generations[3], generations[4], share) for share in (0, 0.02, 0.05, 0.3, 0.5)),
+            *(nearer(generations[5], generations[4], share) for share in (0, 0.04, 0.6)),
         ]
     )
     n = len(stack)
@@ -275,7 +275,7 @@ GUARDS = GuardSettings(**CONFIG["labels"]["guards"])
 
 
 def naive_rmse(a, b, where=None):
-    """RMSE of two pictures, over the pixels of a mask if there is one; a value at a time."""
+    """RMSE of two images, over the pixels of a mask if there is one; a value at a time."""
     total = count = 0
     for y, x in np.ndindex(a.shape[:2]):
         if where is None or where[y][x]:
@@ -295,16 +295,16 @@ def naive_mask(a, b):
 
 
 def naive_distances(generations, training):
-    """Least distance of each kind: MV over own pictures, RV over others, TV under every fitting mask."""
-    pictures, own = training.pictures, training.own
-    plain = [[naive_rmse(g, t) for t in pictures] for g in generations]
+    """Least distance of each kind: MV over own images, RV over others, TV under every fitting mask."""
+    images, own = training.images, training.own
+    plain = [[naive_rmse(g, t) for t in images] for g in generations]
     template = math.inf
-    for i, j in np.ndindex(len(pictures), len(pictures)):
-        if i == j or not MASK.low < naive_rmse(pictures[i], pictures[j]) < MASK.high:
+    for i, j in np.ndindex(len(images), len(images)):
+        if i == j or not MASK.low < naive_rmse(images[i], images[j]) < MASK.high:
             continue
-        mask = naive_mask(pictures[i], pictures[j])
+        mask = naive_mask(images[i], images[j])
         if sum(map(sum, mask)) / len(mask) ** 2 >= MASK.min_area:
-            template = min(template, *(naive_rmse(g, pictures[i], mask) for g in generations))
+            template = min(template, *(naive_rmse(g, images[i], mask) for g in generations))
     return {
         "MV": min(d for row in plain for d, mine in zip(row, own, strict=True) if mine),
         "RV": min(d for row in plain for d, mine in zip(row, own, strict=True) if not mine),
@@ -312,9 +312,9 @@ def naive_distances(generations, training):
     }
 
 
-def framed(picture, inside):
-    """A picture whose middle is another's: what a template and its members differ in."""
-    out = picture.copy()
+def framed(image, inside):
+    """An image whose middle is another's: what a template and its members differ in."""
+    out = image.copy()
     side = len(out)
     out[side // 3 : -side // 3, side // 3 : -side // 3] += inside
     return out.clip(0, 1)
@@ -322,20 +322,20 @@ def framed(picture, inside):
 
 @pytest.mark.parametrize("preset", THRESHOLDS)
 @pytest.mark.parametrize("case", ["exact", "retrieved", "template", "none"])
-def test_distances_and_the_label(syntheses, preset, case):
-    base = syntheses.astype(np.float32) / 255
+def test_distances_and_the_label(generations, preset, case):
+    base = generations.astype(np.float32) / 255
     made = base[:2]
     own, other = base[2] * 0.3, base[3] * 0.3 + 0.7
     if case == "exact":
         own = (made[0] + 0.115).clip(0, 1)  # near the thresholds, so that presets differ
     if case == "retrieved":
         other = (made[1] + 0.118).clip(0, 1)
-    pictures = [own, other, base[4] * 0.2]
+    images = [own, other, base[4] * 0.2]
     if case == "template":
-        pictures += [framed(made[0], 0.45), framed(made[0], 0.6)]
+        images += [framed(made[0], 0.45), framed(made[0], 0.6)]
     training = Squares(
-        np.arange(len(pictures)), ["whole"] * len(pictures),
-        np.array([True] + [False] * (len(pictures) - 1)), np.stack(pictures).astype(np.float32),
+        np.arange(len(images)), ["whole"] * len(images),
+        np.array([True] + [False] * (len(images) - 1)), np.stack(images).astype(np.float32),
     )  # fmt: skip
     limits = {kind.upper(): value for kind, value in THRESHOLDS[preset].items()}
     order = CONFIG["labels"]["order"]

@@ -1,4 +1,4 @@
-"""A closed system's row of the sheet: its pictures are read, and nothing is generated or loaded for it."""
+"""A closed system's row of the sheet: its images are read, and nothing is generated or loaded for it."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from verbatim.io.records import read_table
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory) -> Tree:
-    """A sheet of sd1 and of Midjourney, whose three pictures lie in a folder of their own."""
+    """A sheet of sd1 and of Midjourney, whose three images lie in a folder of their own."""
     root = tmp_path_factory.mktemp("closed")
     tree = Tree(root / "tree")
     folder = root / "midjourney"
@@ -39,8 +39,8 @@ def test_its_files_are_read_and_no_rule_that_calls_a_network_makes_them(tree):
     jobs = tree.plan("results/table1.csv", bundle, models="sheet.tsv").jobs
     after = {
         "search_neighbours",
-        "select_pictures",
-        "fetch_pictures",
+        "select_images",
+        "fetch_images",
         "label_candidates",
         "merge_labels",
     }
@@ -48,7 +48,7 @@ def test_its_files_are_read_and_no_rule_that_calls_a_network_makes_them(tree):
     of = {
         model: {job.rule for job in jobs if job.model == model} for model in ("midjourney", "sd1")
     }
-    assert of["midjourney"] == {"build_syntheses", "select_syntheses"} | after | evidence
+    assert of["midjourney"] == {"build_generations", "select_generations"} | after | evidence
     assert of["sd1"] >= {"select_candidates", "generate_candidates", "score_whitebox"} | after
 
 
@@ -60,11 +60,11 @@ def test_its_candidates_may_be_another_models_top_prompts(tree):
     assert "generate_candidates" not in {job.rule for job in jobs}
 
 
-def test_its_pictures_come_first_and_alone(tree):
+def test_its_images_come_first_and_alone(tree):
     target = "results/labels/midjourney/images.zip"
     done = tree.run(target, models="sheet.tsv")
     assert done.code == 0, done.text[-3000:]
-    table = read_table(tree.folder / "results/labels/midjourney/syntheses.parquet", "syntheses")
+    table = read_table(tree.folder / "results/labels/midjourney/generations.parquet", "generations")
     assert table["status"].tolist() == ["ok"] * 3
     assert not (tree.folder / "results/world").exists()
     assert "Nothing to be done" in tree.run(target, models="sheet.tsv").text

@@ -198,7 +198,12 @@ def test_a_printed_command_can_be_run(command):
 
 def test_commands_of_every_kind_of_place_are_found():
     places = {command.where.partition(":")[0] for command in COMMANDS}
-    for place in ("README.md", "config/paper.yaml", "workflow/src/verbatim/config/sources.py", "Makefile"):
+    for place in (
+        "README.md",
+        "config/paper.yaml",
+        "workflow/src/verbatim/config/sources.py",
+        "Makefile",
+    ):
         assert place in places
     assert {"make", "snakemake", "git"} <= {command.words[0] for command in COMMANDS}
 

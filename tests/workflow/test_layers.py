@@ -28,22 +28,16 @@ SHARED = {
 }  # fmt: skip
 # file -> the other stage's module that it may import, and why
 EXCEPTIONS = {
-    # reads training pictures for stages that need them, so that no stage imports `inputs` itself
-    "src/verbatim/io/archives.py": {"verbatim.inputs.pictures"},
     # which rows are relatives of a row is what dedup's pairs say
-    "scripts/labels/select_pictures.py": {"verbatim.dedup.relatives"},
-    # the pictures that labels need lie in the inputs' archives or behind their urls, row by row, broken ones recorded
-    "scripts/labels/fetch_pictures.py": {"verbatim.inputs.pictures", "verbatim.inputs.url_cache"},
+    "scripts/labels/select_images.py": {"verbatim.dedup.relatives"},
+    # images behind urls, row by row, broken ones recorded
+    "scripts/labels/fetch_images.py": {"verbatim.inputs.url_cache"},
     "scripts/labels/fetch_urls.py": {
         "verbatim.inputs.archives",
         "verbatim.inputs.download",
         "verbatim.inputs.fetching",
         "verbatim.inputs.url_cache",
     },
-    # the pictures of neighbour pairs, as for labels
-    "scripts/dedup/compare_pairs.py": {"verbatim.inputs.pictures"},
-    # embeds the pictures of the archives that the world has just written
-    "scripts/world/embed_rows.py": {"verbatim.inputs.pictures"},
 }
 # the study stands on the attacks: it may import earlier stages, and nothing imports it
 STUDY_IMPORTS = {"world", "whitebox", "blackbox", "postfilter", "labels", "tables", "figures"}
@@ -57,8 +51,8 @@ LIGHT = {
 LOCAL = {"all", "attacks", "labels", "evaluation", "templates", "study"}
 # rules of a stage may be spread over several files, a part of it each
 PARTS = {
-    "labels_pictures": "labels", "tables_truth": "tables",
-    "study_measures": "study", "study_claims": "study", "study_pictures": "study",
+    "labels_images": "labels", "tables_truth": "tables",
+    "study_measures": "study", "study_claims": "study", "study_images": "study",
 }  # fmt: skip
 
 

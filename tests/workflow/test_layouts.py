@@ -89,15 +89,15 @@ def test_img2dataset_without_embeddings_is_embedded_with_the_given_clip(tree, tm
         pd.DataFrame(table).to_parquet(tar.with_suffix(".parquet"))
     out = str(tmp_path / "results")
     done = tree.plan(f"{out}/dedup/prompts.parquet", results=out, **settings(tree, tmp_path))
-    assert {"embed_pictures", "check_inputs", "build_rows"} <= done.rules
+    assert {"embed_images", "check_inputs", "build_rows"} <= done.rules
 
 
-def test_pictures_are_fetched_by_url_only_when_asked_for(tree, tmp_path):
+def test_images_are_fetched_by_url_only_when_asked_for(tree, tmp_path):
     write_shard(tmp_path, 0, random_units(3), list("abc"))
     out = str(tmp_path / "results")
     target = f"{out}/labels/sd1/labels.parquet"
     done = tree.plan(target, results=out, **settings(tree, tmp_path))
-    assert "fetch_pictures" in done.rules
+    assert "fetch_images" in done.rules
     assert "fetch_urls" not in done.rules
     done = tree.plan(target, results=out, **settings(tree, tmp_path, fetch_urls="true"))
     assert "fetch_urls" in done.rules
@@ -117,7 +117,7 @@ with SnakemakeApi(OutputSettings()) as api:
             config={"inputs": {"download": {"local": sys.argv[1] == "true"}}},
         ),
     )._workflow
-    print("fetch_urls" in workflow._localrules, "fetch_pictures" in workflow._localrules)
+    print("fetch_urls" in workflow._localrules, "fetch_images" in workflow._localrules)
 """
 
 

@@ -53,14 +53,14 @@ def made(tmp_path_factory) -> dict:
     """The user's two places: local shards, and a model cache that has the CLIP of paper.yaml too."""
     base = tmp_path_factory.mktemp("paper")
     tree = Tree(base / "tree", (PAPER, TINY))
-    captions, pictures = draw(104)
+    captions, images = draw(104)
     config = settings(tree.folder, PAPER)
-    closed = make_closed(base / "midjourney", captions, pictures)
+    closed = make_closed(base / "midjourney", captions, images)
     sheet = write_sheet(tree.folder / config["models"], base / "models.tsv", closed)
     cache = base / "hub"
     make_cache(cache, sheet, captions)
     clip = make_clip(snapshot(cache, *config["inputs"]["clip"].split("@")), captions)
-    rows = make_laion(base / "laion", clip, captions, pictures)
+    rows = make_laion(base / "laion", clip, captions, images)
     return {"tree": tree, "base": base, "rows": rows, "sheet": base / "models.tsv"}
 
 
@@ -121,9 +121,9 @@ def test_table_1_has_the_papers_rows_and_copies_of_every_kind_of_model(results):
         "SD V1", "SD V2", "Deep Image Floyd", "Midjourney v4", "OpenJourney", "RealisticVision",
     ]  # fmt: skip
     assert (table["Judged"] > 0).all()
-    # thresholds at which random networks copy are so loose that every picture is of low contrast
+    # thresholds at which random networks copy are so loose that every image is of low contrast
     copies = table.set_index("Model")[["Retrieved", "Template", "Exact", "Review"]].sum(axis=1)
-    assert copies["Midjourney v4"] == 6  # it gives every picture back
+    assert copies["Midjourney v4"] == 6  # it gives every image back
     beside = pd.read_csv(results / "tables/table1_vs_paper.csv")
     assert beside["Exact (paper)"].tolist() == [71, 4, 2, 2, 73, 90]
     assert "failed" not in (results / "checks.txt").read_text().lower()
@@ -158,9 +158,9 @@ def test_each_model_judges_the_prompts_of_the_ranking_that_feeds_it(results):
         assert set(judged[model].index) == copies
 
 
-def test_pictures_are_compared_at_the_papers_size(results):
+def test_images_are_compared_at_the_papers_size(results):
     with ImageArchive(results / "labels/sd1/masks.zip") as masks:
-        shapes = {picture.shape for _, picture in masks}
+        shapes = {image.shape for _, image in masks}
     assert shapes == {(256, 256, 3)}
 
 
@@ -185,7 +185,7 @@ def test_the_plan_of_costs_is_what_was_spent(results, made):
 
 
 @pytest.mark.parametrize("model", ["sd1", "sd2"])
-def test_a_release_is_in_the_authors_layout_with_its_pictures(results, model):
+def test_a_release_is_in_the_authors_layout_with_its_images(results, model):
     folder = results / f"labels/{model}/release"
     released = read_labels(folder / "labels.parquet").set_index("row")
     labels = read_table(results / f"labels/{model}/labels.parquet", "labels").set_index("row")

@@ -17,7 +17,7 @@ import snakemake_runs
 from snakemake_runs import Done, Tree
 
 from verbatim.io.atomic import is_temporary
-from verbatim.io.image_store import Pictures
+from verbatim.io.image_store import Images
 from verbatim.io.images import ImageArchive
 from verbatim.io.records import read_table, write_table
 
@@ -82,8 +82,8 @@ def assert_same_scores(
         assert set(a.index) == set(b.index), stage
         for column in [c for c in a.columns if a[c].dtype.kind == "f"]:
             # - a cosine near 0 is a difference of large numbers: its tolerance is one of its range, 1
-            # - an ECS is a share of the pixels of pictures that are stored as bytes: where a byte tips,
-            #   the edges beside it may move; likewise the SSIM of such pictures
+            # - an ECS is a share of the pixels of images that are stored as bytes: where a byte tips,
+            #   the edges beside it may move; likewise the SSIM of such images
             of_bytes = column.startswith("ecs") or column == "seed_ssim"
             least = {"guidance_cosine": TOLERANCE}.get(column, 1e-3 if of_bytes else 1e-7)
             np.testing.assert_allclose(
@@ -103,7 +103,7 @@ def test_one_command_makes_every_table_and_figure_and_the_checks_pass(made):
     ):  # fmt: skip
         assert len(pd.read_csv(made / "tables" / f"{name}.csv")), name
     for name in (
-        "fig1_syntheses", "fig2_templates", "fig3_precision", "fig4_duplication",
+        "fig1_generations", "fig2_templates", "fig3_precision", "fig4_duplication",
         "fig5_near_misses", "table1", "triples", "recall", "confusion", "roc", "detector_recall",
         "histogram", "unpicked",
     ):  # fmt: skip
@@ -124,7 +124,7 @@ def test_the_report_has_every_category_and_asks_nothing_of_the_network(tree, mad
     )  # fmt: skip
     for category in categories:
         assert json.dumps(category) in text, category
-    for name in ("fig1_syntheses.png", "table1.png", "tables.html", "evaluation.csv"):
+    for name in ("fig1_generations.png", "table1.png", "tables.html", "evaluation.csv"):
         assert f"{FIRST}/{'figures' if name.endswith('png') else 'tables'}/{name}" in text, name
     assert re.search(r"image/png;[^,\"]*base64,", text)
     # what a browser would fetch by itself; links that a reader may follow are none of these
@@ -225,7 +225,7 @@ def test_one_model_alone_can_be_asked_for(tree, made):
     assert tree.plan(target, results=nothing).models == {"sd2", "base"}
     selected = tree.plan("all", results=nothing, select_models="[sd2]")
     assert selected.models == {"sd2", "base"}
-    assert {"count_labels", "plot_pictures", "check_results"} <= selected.rules
+    assert {"count_labels", "plot_images", "check_results"} <= selected.rules
     # candidates of `if` come from sd1's ranking, which its rows of the sheet say
     assert tree.plan("all", results=nothing, select_models="[if]").models == {"if", "sd1", "base"}
 
@@ -248,8 +248,8 @@ def test_scores_do_not_depend_on_shards_or_batches(tree, made, again):
     assert_same_scores(made, copy, "sd1")
     for stage in ("blackbox", "postfilter"):
         with (
-            Pictures(made / stage / "sd1" / "images.parquet") as one,
-            Pictures(copy / stage / "sd1" / "images.parquet") as two,
+            Images(made / stage / "sd1" / "images.parquet") as one,
+            Images(copy / stage / "sd1" / "images.parquet") as two,
         ):
             assert sorted(one.names()) == sorted(two.names())
             for name in one.names():  # rounding to bytes may tip by one
@@ -329,7 +329,7 @@ def test_a_training_and_a_search_that_are_killed_end_in_the_same_table(tree, mad
     pd.testing.assert_frame_equal(row, whole[whole.Model == "SD V1"].reset_index(drop=True))
 
 
-def test_a_broken_picture_in_a_tar_is_recorded_and_the_rest_goes_on(tree, made, again):
+def test_a_broken_image_in_a_tar_is_recorded_and_the_rest_goes_on(tree, made, again):
     copy = again("broken")
     fetched = read_table(made / "labels/if/fetched.parquet", "fetched")
     assert set(fetched.status) == {"ok"}
@@ -350,11 +350,11 @@ def test_a_broken_picture_in_a_tar_is_recorded_and_the_rest_goes_on(tree, made, 
     write_table(path, "wanted", table)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     done = tree.run(
-        "results/broken/labels/if/labels.parquet", "--forcerun", "fetch_pictures",
+        "results/broken/labels/if/labels.parquet", "--forcerun", "fetch_images",
         "--rerun-triggers", "mtime", results="results/broken", select_models="[if]",
     )  # fmt: skip
     assert done.code == 0, done.text[-3000:]
-    assert done.rules == {"fetch_pictures", "label_candidates", "merge_labels"}
+    assert done.rules == {"fetch_images", "label_candidates", "merge_labels"}
     after = read_table(copy / "labels/if/fetched.parquet", "fetched").set_index("row")
     assert after.status[row] == "broken"
     assert "broken image" in after.reason[row]

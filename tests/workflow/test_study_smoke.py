@@ -38,7 +38,7 @@ def test_every_point_is_trained_and_every_run_is_drawn_attacked_and_measured(mad
         for defence in ("none", "gni", "rt", "wen") if point == "full10" else ("none",):
             folder = made / "runs" / point / "0" / defence
             drawn = read_table(folder / "generations.parquet", "study_generations")
-            with ImageArchive(folder / "pictures.zip") as archive:
+            with ImageArchive(folder / "images.zip") as archive:
                 assert len(archive.names()) == len(drawn) > 0
             of_run = measures[measures["point"].eq(point) & measures["defence"].eq(defence)]
             wanted = {"similarity:p95", "background:p95", "frechet:clip", "copies_any"}
@@ -77,7 +77,7 @@ def test_a_second_run_does_nothing_and_more_points_train_those_points_alone(tree
         "half2",
         "rt_full10",
         "dataall",
-    ]  # the last takes more pictures than any
+    ]  # the last takes more images than any
     more = f"{{select_points: [{', '.join(names)}]}}"
     text = tree.plan("study", results=FIRST, study=more).text
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", text, re.M))

@@ -1,11 +1,11 @@
-# blackbox: the top prompts and a model -> one-step pictures, Edge Consistency Score. Webster 2023, eq. 3.
+# blackbox: the top prompts and a model -> one-step images, Edge Consistency Score. Webster 2023, eq. 3.
 #
 # INPUTS   <results>/dedup/prompts.parquet, <results>/whitebox/{model}/scores.parquet, the model's folder
 # OUTPUTS  <results>/blackbox/{model}/selection.parquet   the top prompts by DCS, and all extra ones
-#          <results>/blackbox/{model}/kept/               one-step pictures, in parts that are found again by prompt
+#          <results>/blackbox/{model}/kept/               one-step images, in parts that are found again by prompt
 #          <results>/blackbox/{model}/shards/{shard}.images.parquet, .cost.parquet, .parquet   of each shard
-#          <results>/blackbox/{model}/images.parquet      which archive holds a prompt's pictures; cost.parquet
-#          <results>/blackbox/{model}/scores.parquet      from the pictures alone: that makes it black box
+#          <results>/blackbox/{model}/images.parquet      which archive holds a prompt's images; cost.parquet
+#          <results>/blackbox/{model}/scores.parquet      from the images alone: that makes it black box
 
 
 rule select_blackbox:

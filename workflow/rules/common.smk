@@ -159,7 +159,7 @@ def detector_table(name):
 
 def all_figures():
     """Every figure of a run; those that need the truth only where there is one."""
-    names = ["fig1_syntheses", "fig2_templates", "fig3_precision", "fig4_duplication"]
+    names = ["fig1_generations", "fig2_templates", "fig3_precision", "fig4_duplication"]
     names += ["fig5_near_misses", "triples", "table1"]
     truth = ["recall", "confusion", "roc", "detector_recall", "histogram", "unpicked"]
     names += truth if WORLD else []
@@ -182,7 +182,7 @@ def known_prompts():
     theirs = MODELS.index[MODELS["candidates"] == "authors"]
     return [
         "<results>/dedup/prompts.parquet",
-        *(f"<results>/labels/{model}/syntheses.parquet" for model in closed),
+        *(f"<results>/labels/{model}/generations.parquet" for model in closed),
         *(f"<results>/labels/{model}/selection.parquet" for model in theirs),
     ]
 

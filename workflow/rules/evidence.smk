@@ -4,7 +4,7 @@
 #          <results>/inputs/rows/ (addresses); scores of whitebox and blackbox; labels.decisions of the config
 # OUTPUTS  <results>/evidence/{model}/verification.parquet   copies that the labels may miss, with p- and q-values
 #          <results>/evidence/verified.csv                   how many, by model and label
-#          <results>/evidence/review/index.html              all candidates on one page; pictures/ beside it
+#          <results>/evidence/review/index.html              all candidates on one page; images/ beside it
 #          <results>/evidence/bundles/{model}/{finding}/     one finding (its prompt_id), or all (targets of their own);
 #                                                            {finding}.head: the hash that its manifest ends in
 
@@ -95,7 +95,7 @@ rule build_review:
         code=code_of("evidence/build_review"),
     output:
         page="<results>/evidence/review/index.html",
-        pictures=directory("<results>/evidence/review/pictures"),
+        images=directory("<results>/evidence/review/images"),
     log:
         "<results>/logs/evidence/build_review.log",
     benchmark:

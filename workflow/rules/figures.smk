@@ -3,13 +3,13 @@
 # INPUTS   <results>/table1.csv, <results>/tables/*.csv; of every model <results>/labels/{model}/{labels.parquet,
 #          images.zip,training.zip,masks.zip} and <results>/blackbox/{model}/{scores,images}.parquet; <results>/dedup/
 #          of every model <results>/evidence/{model}/verification.parquet
-# OUTPUTS  <results>/figures/fig1_syntheses    one-step and full syntheses of a copy, a template and no copy (Fig. 1)
+# OUTPUTS  <results>/figures/fig1_generations    one-step and full generations of a copy, a template and no copy (Fig. 1)
 #          <results>/figures/fig2_templates    templates: generated, retrieved, mask (Fig. 2)
 #          <results>/figures/fig3_precision    precision against copies found, a panel an attack (Fig. 3)
-#          <results>/figures/fig4_duplication  how often copied pictures are met, and with one caption (Fig. 4)
+#          <results>/figures/fig4_duplication  how often copied images are met, and with one caption (Fig. 4)
 #          <results>/figures/fig5_near_misses  just above the threshold, other crops, distortions (Fig. 5)
 #          <results>/figures/table1            Table 1 beside the paper's
-#          <results>/figures/triples           one-step | generated | training picture | mask, a few of every model
+#          <results>/figures/triples           one-step | generated | training image | mask, a few of every model
 #          <results>/figures/recall            found of planted by number of copies             (embedded world)
 #          <results>/figures/confusion         labels against truth                             (embedded world)
 #          <results>/figures/roc               every score by kind of duplicate                 (embedded world)
@@ -18,7 +18,7 @@
 #          <results>/figures/unpicked          what is drawn for prompts that nobody picked     (embedded world)
 
 
-rule plot_pictures:
+rule plot_images:
     input:
         labels=labels_of_models,
         images=[f"<results>/labels/{model}/images.zip" for model in MODELS.index],
@@ -31,13 +31,13 @@ rule plot_pictures:
         scores=of_attacked("<results>/blackbox/{model}/scores.parquet"),
         one_step=of_attacked("<results>/blackbox/{model}/images.parquet"),
         known_prompts=known_prompts(),
-        code=code_of("figures/plot_pictures"),
+        code=code_of("figures/plot_images"),
     output:
         fig1=report(
-            "<results>/figures/fig1_syntheses.png",
-            caption="../report/fig1_syntheses.rst",
+            "<results>/figures/fig1_generations.png",
+            caption="../report/fig1_generations.rst",
             category="2 The paper's figures",
-            labels={"result": "Fig. 1: syntheses"},
+            labels={"result": "Fig. 1: generations"},
         ),
         fig2=report(
             "<results>/figures/fig2_templates.png",
@@ -59,12 +59,17 @@ rule plot_pictures:
         ),
         pdf=expand(
             "<results>/figures/{figure}.pdf",
-            figure=["fig1_syntheses", "fig2_templates", "fig5_near_misses", "triples"],
+            figure=[
+                "fig1_generations",
+                "fig2_templates",
+                "fig5_near_misses",
+                "triples",
+            ],
         ),
     log:
-        "<results>/logs/figures/plot_pictures.log",
+        "<results>/logs/figures/plot_images.log",
     benchmark:
-        "<results>/benchmarks/figures/plot_pictures.tsv"
+        "<results>/benchmarks/figures/plot_images.tsv"
     conda:
         "../../envs/plots.yaml"
     threads: 1
@@ -83,7 +88,7 @@ rule plot_pictures:
         threshold=max(config["labels"]["presets"][config["labels"]["preset"]].values()),
         dpi=config["figures"]["dpi"],
     script:
-        "../scripts/figures/plot_pictures.py"
+        "../scripts/figures/plot_images.py"
 
 
 rule plot_curves:

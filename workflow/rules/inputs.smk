@@ -1,4 +1,4 @@
-# inputs: embeddings, metadata and picture archives, found in a folder or made by `world` -> one canonical form.
+# inputs: embeddings, metadata and image archives, found in a folder or made by `world` -> one canonical form.
 # Layouts: clip-retrieval (img_emb/img_emb_N.npy with metadata/metadata_N.parquet; LAION's embeddings), LAION's and
 # ReLAION's tables (part-N-*.parquet), img2dataset (N.tar with N.parquet, embedded here where there is no img_emb).
 #
@@ -9,8 +9,8 @@
 #          <results>/inputs/clip.tsv               how well inputs.clip meets the source's own embeddings
 #          <results>/inputs/clip_files.tsv         what is loaded of a CLIP that is not trained here, with digests
 #          <results>/inputs/upscalers/{model}.tsv    the same of its second stage, if it has one
-#          <results>/inputs/img_emb/img_emb_{shard}.npy   embeddings of img2dataset's pictures
-#          <results>/inputs/rows/{shard}.parquet   one row a training row: url, caption, where its picture is, status
+#          <results>/inputs/img_emb/img_emb_{shard}.npy   embeddings of img2dataset's images
+#          <results>/inputs/rows/{shard}.parquet   one row a training row: url, caption, where its image is, status
 #          <results>/inputs/sha256.txt             on demand: sha256 of every byte of the source, for sha256sum -c
 
 
@@ -18,7 +18,7 @@ rule check_inputs:
     input:
         embeddings=source_files("embeddings") if has_embeddings() else [],
         metadata=source_files("metadata"),
-        archives=picture_archives(),
+        archives=image_archives(),
         code=code_of("inputs/check_inputs"),
     output:
         manifest="<results>/inputs/manifest.tsv",
@@ -34,7 +34,7 @@ rule check_inputs:
         mem_mb=grow(1000),
         runtime=grow(30),
     params:
-        pictures=lambda wildcards: picture_folder(),
+        images=lambda wildcards: image_folder(),
         most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/inputs/check_inputs.py"
@@ -146,20 +146,20 @@ rule check_clip:
         "../scripts/inputs/check_clip.py"
 
 
-rule embed_pictures:
+rule embed_images:
     input:
         archive=lambda wildcards: source_archive(wildcards.shard),
         metadata=lambda wildcards: source_file("metadata", wildcards.shard),
         clip=clip_file("open_clip_config.json"),
         clip_weights=clip_file("open_clip_model.safetensors"),
         clip_files=listed_clip(),
-        code=code_of("inputs/embed_pictures"),
+        code=code_of("inputs/embed_images"),
     output:
         embeddings="<results>/inputs/img_emb/img_emb_{shard}.npy",
     log:
-        "<results>/logs/inputs/embed_pictures/{shard}.log",
+        "<results>/logs/inputs/embed_images/{shard}.log",
     benchmark:
-        "<results>/benchmarks/inputs/embed_pictures/{shard}.tsv"
+        "<results>/benchmarks/inputs/embed_images/{shard}.tsv"
     conda:
         "../../envs/gpu.yaml"
     threads: 1
@@ -171,7 +171,7 @@ rule embed_pictures:
         batch=config["inputs"]["embed_batch"],
         most_missing=config["inputs"]["most_missing"],
     script:
-        "../scripts/inputs/embed_pictures.py"
+        "../scripts/inputs/embed_images.py"
 
 
 rule build_rows:

@@ -8,16 +8,16 @@
 #            found:m,n   labels of models m and n
 #            authors     the authors' labels of the model (labels.authors), and inputs/rows to find their rows in
 #            manifest    inputs/rows, to find the rows of a closed system's prompts in
-#          of a closed system (family `images`) a folder of pictures with manifest.csv or manifest.parquet
+#          of a closed system (family `images`) a folder of images with manifest.csv or manifest.parquet
 # OUTPUTS  <results>/labels/{model}/selection.parquet   the candidates, and why they are
-#          <results>/labels/{model}/kept/               their syntheses, in parts that are found again by prompt
+#          <results>/labels/{model}/kept/               their generations, in parts that are found again by prompt
 #          <results>/labels/{model}/shards/{shard}.images.parquet, .cost.parquet; .parquet, .masks.zip   of each shard
-#          <results>/labels/{model}/images.zip          their syntheses, {prompt_id}_{seed}.png; cost.parquet
-#          <results>/labels/{model}/syntheses.parquet   closed systems: what became of each line of the manifest
-#          <results>/labels/{model}/neighbours.parquet  nearest training rows of each synthesis
-#          <results>/labels/{model}/wanted.parquet      these rows and their relatives, whose pictures are needed
+#          <results>/labels/{model}/images.zip          their generations, {prompt_id}_{seed}.png; cost.parquet
+#          <results>/labels/{model}/generations.parquet   closed systems: what became of each line of the manifest
+#          <results>/labels/{model}/neighbours.parquet  nearest training rows of each generation
+#          <results>/labels/{model}/wanted.parquet      these rows and their relatives, whose images are needed
 #          <results>/labels/{model}/urls.parquet        with inputs.fetch_urls: what came of their urls
-#          <results>/labels/{model}/training.zip        their pictures; fetched.parquet
+#          <results>/labels/{model}/training.zip        their images; fetched.parquet
 #          <results>/labels/{model}/labels.parquet      a label a candidate; masks.zip: template masks
 #          <results>/labels/{model}/release/            the same in the authors' layout (asked for by name)
 
@@ -119,22 +119,22 @@ rule merge_candidates:
         "../scripts/labels/merge_candidates.py"
 
 
-# A closed system cannot be run here: its pictures are read, at once, so that what is wrong with the
+# A closed system cannot be run here: its images are read, at once, so that what is wrong with the
 # manifest is said before anything long starts; the files are those that are generated for any other model.
-rule build_syntheses:
+rule build_generations:
     input:
-        manifest=syntheses_manifest,
-        code=code_of("labels/build_syntheses"),
+        manifest=generations_manifest,
+        code=code_of("labels/build_generations"),
     output:
         images="<results>/labels/{model}/images.zip",
         cost="<results>/labels/{model}/cost.parquet",
-        syntheses="<results>/labels/{model}/syntheses.parquet",
+        generations="<results>/labels/{model}/generations.parquet",
     log:
-        "<results>/logs/labels/build_syntheses/{model}.log",
+        "<results>/logs/labels/build_generations/{model}.log",
     benchmark:
-        "<results>/benchmarks/labels/build_syntheses/{model}.tsv"
+        "<results>/benchmarks/labels/build_generations/{model}.tsv"
     wildcard_constraints:
-        model=PICTURES_ONLY,
+        model=IMAGES_ONLY,
     priority: 1000
     conda:
         "../../envs/core.yaml"
@@ -146,23 +146,23 @@ rule build_syntheses:
         most_missing=config["inputs"]["most_missing"],
         beside=lambda wildcards, input: sources.images_state(input.manifest),
     script:
-        "../scripts/labels/build_syntheses.py"
+        "../scripts/labels/build_generations.py"
 
 
-rule select_syntheses:
+rule select_generations:
     input:
         unpack(candidate_files),
-        syntheses="<results>/labels/{model}/syntheses.parquet",
+        generations="<results>/labels/{model}/generations.parquet",
         prompts="<results>/dedup/prompts.parquet",
-        code=code_of("labels/select_syntheses"),
+        code=code_of("labels/select_generations"),
     output:
         selection="<results>/labels/{model}/selection.parquet",
     log:
-        "<results>/logs/labels/select_syntheses/{model}.log",
+        "<results>/logs/labels/select_generations/{model}.log",
     benchmark:
-        "<results>/benchmarks/labels/select_syntheses/{model}.tsv"
+        "<results>/benchmarks/labels/select_generations/{model}.tsv"
     wildcard_constraints:
-        model=PICTURES_ONLY,
+        model=IMAGES_ONLY,
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -174,7 +174,7 @@ rule select_syntheses:
         found_in=found_in,
         n_prompts=candidates_wanted,
     script:
-        "../scripts/labels/select_syntheses.py"
+        "../scripts/labels/select_generations.py"
 
 
 rule label_candidates:

@@ -2,11 +2,11 @@
 from verbatim.models import load, load_upscaler
 
 CLOSED = settings.closed_models(ALL_MODELS)
-# patterns of the wildcard {model}: models that are run here, and those that only their pictures are known of
+# patterns of the wildcard {model}: models that are run here, and those that only their images are known of
 RUN_HERE = (
     "|".join(model for model in ALL_MODELS.index if model not in CLOSED) or "(?!)"
 )
-PICTURES_ONLY = "|".join(CLOSED) or "(?!)"
+IMAGES_ONLY = "|".join(CLOSED) or "(?!)"
 
 
 def attacked_models():
@@ -129,13 +129,13 @@ def found_in(wildcards):
     )
 
 
-def syntheses_manifest(wildcards):
-    """The manifest of a closed system's pictures."""
+def generations_manifest(wildcards):
+    """The manifest of a closed system's images."""
     return str(settings.find_manifest(ALL_MODELS.loc[wildcards.model, "source"]))
 
 
 def label_seeds(wildcards):
-    """Seeds of a model's syntheses; none for a closed system: whatever its manifest has."""
+    """Seeds of a model's generations; none for a closed system: whatever its manifest has."""
     return [] if wildcards.model in CLOSED else config["labels"]["seeds"]
 
 

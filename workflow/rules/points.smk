@@ -144,7 +144,7 @@ def carlini_measures():
 
 
 def plain_point():
-    """The point that is as `study.base` says, else the first with captions: whose pictures are shown one by one."""
+    """The point that is as `study.base` says, else the first with captions: whose images are shown one by one."""
     told = [
         point
         for point in POINTS.values()

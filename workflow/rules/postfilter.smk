@@ -1,11 +1,11 @@
-# postfilter: the top prompts -> many full syntheses, and cliques of near copies among them.
+# postfilter: the top prompts -> many full generations, and cliques of near copies among them.
 # Carlini et al. 2023, section 4; the `+Carlini` variant of Webster 2023, section 4 and Fig. 3.
 #
 # INPUTS   <results>/blackbox/{model}/{selection,scores}.parquet, the model
 # OUTPUTS  <results>/postfilter/{model}/selection.parquet  top prompts by ECS, and all extra ones
-#          <results>/postfilter/{model}/kept/              every synthesis, in parts that are found again by prompt
+#          <results>/postfilter/{model}/kept/              every generation, in parts that are found again by prompt
 #          <results>/postfilter/{model}/shards/{shard}.images.parquet, .cost.parquet, .parquet   of each shard
-#          <results>/postfilter/{model}/images.parquet     which archive holds a prompt's pictures; cost.parquet
+#          <results>/postfilter/{model}/images.parquet     which archive holds a prompt's images; cost.parquet
 #          <results>/postfilter/{model}/scores.parquet     clique size and distance, kept or not, how certain
 
 

@@ -72,38 +72,38 @@ def source_files(kind):
 
 
 def source_archive(shard):
-    """The img2dataset archive whose pictures make up a shard, of a source without embeddings."""
+    """The img2dataset archive whose images make up a shard, of a source without embeddings."""
     return str(Path(source_file("metadata", shard)).with_suffix(".tar"))
 
 
 def has_embeddings():
-    """Whether there are embeddings, or pictures to make them of; tables alone give captions and urls."""
+    """Whether there are embeddings, or images to make them of; tables alone give captions and urls."""
     return WORLD or bool(SOURCE.embeddings or SOURCE.archives)
 
 
-def picture_archives():
+def image_archives():
     """The img2dataset archives: those that this run makes, or those that lie in a user's folder now.
 
     Of very many only the folder: an archive that is added later changes its time.
     """
     if WORLD:
         return [f"<results>/world/data/{shard}.tar" for shard in input_shards()]
-    folder = picture_folder()
+    folder = image_folder()
     found = layouts.list_archives(folder)
     return [folder] if len(found) > 5000 else found
 
 
-def picture_folder():
+def image_folder():
     """The folder of the img2dataset archives."""
-    if config["inputs"]["pictures"]:
-        return config["inputs"]["pictures"]
+    if config["inputs"]["images"]:
+        return config["inputs"]["images"]
     if WORLD:
         return f"{RESULTS}/world/data"
     return layouts.archive_folder(config["inputs"]["source"])
 
 
 def url_cache():
-    """The folder that pictures fetched by url are kept in."""
+    """The folder that images fetched by url are kept in."""
     return config["inputs"]["download"]["cache"] or f"{RESULTS}/inputs/urls"
 
 

@@ -1,16 +1,16 @@
-# study: small models trained under control, their pictures, and what the attacks make of them.
+# study: small models trained under control, their images, and what the attacks make of them.
 # Somepalli 2022 (arXiv 2212.03860) and 2023 (arXiv 2305.20086), Carlini 2023 (arXiv 2301.13188), Wen 2024.
 #
-# INPUTS   <results>/study/world/pictures.npy, pictures.parquet, clip, vae (study_pictures.smk); the sheet study.points
-# OUTPUTS  <results>/study/pool.parquet                   pictures that points train on, and those that none does
+# INPUTS   <results>/study/world/images.npy, images.parquet, clip, vae (study_images.smk); the sheet study.points
+# OUTPUTS  <results>/study/pool.parquet                   images that points train on, and those that none does
 #          <results>/study/points/{point}/{seed}/         one trained model: model/, rows, state, training_log
-#          <results>/study/runs/{point}/{seed}/{defence}/ its pictures with a defence: pictures.zip, generations, scores
+#          <results>/study/runs/{point}/{seed}/{defence}/ its images with a defence: images.zip, generations, scores
 
 
 rule select_pool:
     input:
-        pictures=rules.build_pictures.output.pictures,
-        table=rules.build_pictures.output.table,
+        images=rules.build_images.output.images,
+        table=rules.build_images.output.table,
         code=code_of("study/select_pool"),
     output:
         pool="<results>/study/pool.parquet",
@@ -29,7 +29,7 @@ rule select_pool:
         held_out=config["study"]["held_out"],
         most=max(
             # of the whole sheet: a selection must not change the pool of the points already trained
-            [point.pictures * (1 + (point.half >= 0)) for point in ALL_POINTS.values()]
+            [point.images * (1 + (point.half >= 0)) for point in ALL_POINTS.values()]
         ),
         seed=config["world"]["seed"],
     script:
@@ -39,8 +39,8 @@ rule select_pool:
 rule train_point:
     input:
         pool=rules.select_pool.output.pool,
-        pictures=rules.build_pictures.output.pictures,
-        table=rules.build_pictures.output.table,
+        images=rules.build_images.output.images,
+        table=rules.build_images.output.table,
         clip=rules.train_study_clip.output.config,
         clip_weights=rules.train_study_clip.output.weights,
         vae=rules.train_study_vae.output.config,
@@ -88,7 +88,7 @@ rule generate_point:
         state=rules.train_point.output.state,
         code=code_of("study/generate_point"),
     output:
-        pictures="<results>/study/runs/{point}/{seed}/{defence}/pictures.zip",
+        images="<results>/study/runs/{point}/{seed}/{defence}/images.zip",
         generations="<results>/study/runs/{point}/{seed}/{defence}/generations.parquet",
     log:
         "<results>/logs/study/generate_point/{point}-{seed}-{defence}.log",
@@ -125,7 +125,7 @@ rule score_point:
         rows=rules.train_point.output.rows,
         model=rules.train_point.output.model,
         state=rules.train_point.output.state,
-        pictures=rules.generate_point.output.pictures,
+        images=rules.generate_point.output.images,
         generations=rules.generate_point.output.generations,
         code=code_of("study/score_point"),
     output:

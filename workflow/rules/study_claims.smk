@@ -1,9 +1,9 @@
 # study, concluding: membership, the papers' claims, tables, figures, the page. Carlini 2023; Somepalli 2022, 2023.
 #
 # INPUTS   what the rules of study.smk and study_measures.smk leave in <results>/study/runs and points
-# OUTPUTS  <results>/study/membership/   scores.parquet: a row a shadow model and picture; measures.parquet
+# OUTPUTS  <results>/study/membership/   scores.parquet: a row a shadow model and image; measures.parquet
 #          <results>/study/inpainting/   errors.parquet: the same of completed halves; measures.parquet
-#          <results>/study/relative/     distances.parquet: a row a picture of models without captions; measures.parquet
+#          <results>/study/relative/     distances.parquet: a row an image of models without captions; measures.parquet
 #          <results>/study/measures.parquet, states.parquet   every number of every run; what came of every training
 #          <results>/study/claims.csv, robustness.csv            claims; the same by other measures of similarity
 #          <results>/study/table1.csv, claims.html               mitigations (theirs beside ours); the page
@@ -30,7 +30,7 @@ localrules:
 
 rule score_membership:
     input:
-        pictures=rules.build_pictures.output.pictures,
+        images=rules.build_images.output.images,
         rows=of_shadows("rows.parquet"),
         states=of_shadows("state.parquet"),
         models=of_shadows("model"),
@@ -67,7 +67,7 @@ rule score_membership:
 
 rule score_inpainting:
     input:
-        pictures=rules.build_pictures.output.pictures,
+        images=rules.build_images.output.images,
         rows=of_shadows("rows.parquet"),
         states=of_shadows("state.parquet"),
         models=of_shadows("model"),
@@ -91,7 +91,7 @@ rule score_inpainting:
         seed=config["study"]["seeds"][0],
         timestep=config["study"]["membership"]["timestep"],
         variance=config["study"]["membership"]["variance"],
-        pictures=config["study"]["inpainting"]["pictures"],
+        images=config["study"]["inpainting"]["images"],
         completions=config["study"]["inpainting"]["completions"],
         best=config["study"]["inpainting"]["best"],
         steps=config["study"]["inpainting"]["steps"],
@@ -104,12 +104,12 @@ rule score_inpainting:
 
 rule count_relative:
     input:
-        pictures=rules.build_pictures.output.pictures,
+        images=rules.build_images.output.images,
         rows=of_relative("<results>/study/points/{point}/{seed}/rows.parquet"),
         generations=of_relative(
             "<results>/study/runs/{point}/{seed}/none/generations.parquet"
         ),
-        archives=of_relative("<results>/study/runs/{point}/{seed}/none/pictures.zip"),
+        archives=of_relative("<results>/study/runs/{point}/{seed}/none/images.zip"),
         code=code_of("study/count_relative"),
     output:
         distances="<results>/study/relative/distances.parquet",

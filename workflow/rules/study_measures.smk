@@ -1,16 +1,16 @@
-# study, measuring: what the pictures of a run are like and unlike. Somepalli 2022 and 2023.
+# study, measuring: what the images of a run are like and unlike. Somepalli 2022 and 2023.
 #
-# INPUTS   <results>/study/runs/{point}/{seed}/{defence}/pictures.zip, generations.parquet; the points' rows and state
-# OUTPUTS  <results>/study/features.npz                   descriptors and complexity of every picture of the pool
+# INPUTS   <results>/study/runs/{point}/{seed}/{defence}/images.zip, generations.parquet; the points' rows and state
+# OUTPUTS  <results>/study/features.npz                   descriptors and complexity of every image of the pool
 #          <results>/study/runs/{point}/{seed}/{defence}/similarities.parquet, measures.parquet
-#          <results>/study/dataset/{seed}/                 clusters of each point's training pictures, and their captions
-#          <results>/study/users/                          prompts of users, their pictures, what these match
+#          <results>/study/dataset/{seed}/                 clusters of each point's training images, and their captions
+#          <results>/study/users/                          prompts of users, their images, what these match
 
 
 rule embed_pool:
     input:
         pool=rules.select_pool.output.pool,
-        pictures=rules.build_pictures.output.pictures,
+        images=rules.build_images.output.images,
         clip=rules.train_study_clip.output.config,
         clip_weights=rules.train_study_clip.output.weights,
         detectors=detector_files,
@@ -39,10 +39,10 @@ rule embed_pool:
 rule count_similarity:
     input:
         pool=rules.select_pool.output.pool,
-        training=rules.build_pictures.output.pictures,
+        training=rules.build_images.output.images,
         rows=rules.train_point.output.rows,
         state=rules.train_point.output.state,
-        pictures=rules.generate_point.output.pictures,
+        images=rules.generate_point.output.images,
         generations=rules.generate_point.output.generations,
         features=rules.embed_pool.output.features,
         clip=rules.train_study_clip.output.config,
@@ -80,7 +80,7 @@ rule count_similarity:
 rule count_dataset:
     input:
         pool=rules.select_pool.output.pool,
-        table=rules.build_pictures.output.table,
+        table=rules.build_images.output.table,
         features=rules.embed_pool.output.features,
         clip=rules.train_study_clip.output.config,
         clip_weights=rules.train_study_clip.output.weights,
@@ -148,7 +148,7 @@ rule generate_users:
         state=f"{USERS_POINT}/state.parquet",
         code=code_of("study/generate_users"),
     output:
-        pictures="<results>/study/users/pictures.zip",
+        images="<results>/study/users/images.zip",
         generations="<results>/study/users/prompts.parquet",
     log:
         "<results>/logs/study/generate_users.log",
@@ -176,9 +176,9 @@ rule generate_users:
 rule count_users:
     input:
         pool=rules.select_pool.output.pool,
-        training=rules.build_pictures.output.pictures,
+        training=rules.build_images.output.images,
         rows=f"{USERS_POINT}/rows.parquet",
-        pictures=rules.generate_users.output.pictures,
+        images=rules.generate_users.output.images,
         generations=rules.generate_users.output.generations,
         features=rules.embed_pool.output.features,
         clip=rules.train_study_clip.output.config,

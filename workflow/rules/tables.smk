@@ -4,7 +4,7 @@
 #          every job; and, on the embedded world alone, <results>/world/truth.parquet
 # OUTPUTS  <results>/table1.csv               the paper's Table 1 of the selected models
 #          <results>/tables/table1_vs_paper.csv   ours beside the paper's
-#          <results>/tables/costs.csv         network rows a stage and model, against 500 full syntheses a prompt
+#          <results>/tables/costs.csv         network rows a stage and model, against 500 full generations a prompt
 #          <results>/tables/precision.csv     precision at every depth of DCS, ECS, ECS+Carlini
 #          <results>/tables/recall.csv        found of planted             (embedded world)
 #          <results>/tables/confusion.csv     labels against truth         (embedded world)

@@ -10,7 +10,7 @@
 #          <results>/world/upscalers   one a second stage (column `upscaler`) that is trained here
 #          <results>/world/release     those models as they are released
 #          <results>/world/truth.parquet  what was planted; only tables, figures, trainings and checks may read it
-#          <results>/world/images.npy  each unique image of it, by picture_id
+#          <results>/world/images.npy  each unique image of it, by image_id
 WORLD_SHARDS = input_shards() if WORLD else []
 
 

@@ -11,7 +11,7 @@ SOURCES = {
     "world": "no paper: the data set and models of the default run",
     "inputs": "LAION-2B metadata and CLIP embeddings",
     "dedup": "Webster 2023, section 4, Fig. 4; arXiv 2303.12733",
-    "sampling": "full syntheses: Karras et al. 2022, algorithm 1",
+    "sampling": "full generations: Karras et al. 2022, algorithm 1",
     "whitebox": "Webster 2023, section 3, eq. 1 and 2 (DCS)",
     "blackbox": "Webster 2023, section 3, eq. 3 (ECS)",
     "postfilter": "Carlini et al. 2023, section 4.2",

@@ -13,8 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
+from verbatim.evidence.bundle_manifest import NAME, read_canonical
 from verbatim.evidence.folder import FileFault, printable, read_plain
-from verbatim.evidence.manifest import NAME, read_canonical
 from verbatim.evidence.origin import OriginError, ask_authority, sign, stamp_request
 from verbatim.io.atomic import write_bytes
 

@@ -1,4 +1,4 @@
-"""From the ranks of the white box to scores made of pictures alone."""
+"""From the ranks of the white box to scores made of images alone."""
 
 import os
 import re
@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from tiny_models import CAPTIONS, overflow_at
-from verbatim.blackbox.ecs import Preset, score_pictures, score_prompt
-from verbatim.io.image_store import Pictures
-from verbatim.io.images import one_step_name, synthesis_name
+from verbatim.blackbox.ecs import Preset, score_images, score_prompt
+from verbatim.io.image_store import Images
+from verbatim.io.images import generation_name, one_step_name
 from verbatim.io.records import prompt_id, read_table, write_table
 from verbatim.io.seals import DamagedError
 from verbatim.models import load
@@ -109,7 +109,7 @@ def test_the_top_prompts_are_selected_and_extra_ones_beside_them(selection):
     assert table["why"].tolist() == ["dcs", "dcs", "extra", "dcs", "dcs"]
 
 
-def test_pictures_and_scores_are_the_same_in_any_shards_parts_and_batches(
+def test_images_and_scores_are_the_same_in_any_shards_parts_and_batches(
     run_script, tmp_path, selection, tiny_sd
 ):
     one = [generate(run_script, tmp_path / "a", selection, tiny_sd, part=100, batch=100)]
@@ -125,8 +125,8 @@ def test_pictures_and_scores_are_the_same_in_any_shards_parts_and_batches(
     assert costs[0]["unet_rows"] == 5 * 3 + 3
     assert costs[1]["unet_rows"] == 5 * 3 + 3 * 3  # the unconditional row again in each part
     assert not list(tmp_path.rglob("*.tmp"))
-    with Pictures(tmp_path / "a/images.parquet") as a, Pictures(tmp_path / "b/images.parquet") as b:
-        names = [synthesis_name(i, s) for i in IDS[:5] for s in SEEDS]
+    with Images(tmp_path / "a/images.parquet") as a, Images(tmp_path / "b/images.parquet") as b:
+        names = [generation_name(i, s) for i in IDS[:5] for s in SEEDS]
         assert sorted(a.names()) == sorted(b.names()) == sorted(names)
         for name in names:
             assert np.abs(a.read(name) - b.read(name)).max() <= 1.01 / 255
@@ -135,7 +135,7 @@ def test_pictures_and_scores_are_the_same_in_any_shards_parts_and_batches(
     assert np.allclose(whole["ecs"], cut.loc[whole.index, "ecs"], atol=1e-3)
 
 
-def test_a_prompt_whose_pictures_overflow_is_last_and_two_of_five_are_a_broken_network(
+def test_a_prompt_whose_images_overflow_is_last_and_two_of_five_are_a_broken_network(
     run_script, tmp_path, selection, tiny_sd, monkeypatch
 ):
     real, bad = load.load_denoiser, [CAPTIONS[3]]
@@ -170,7 +170,7 @@ def test_a_shard_that_is_missing_is_named_by_a_prompt(run_script, tmp_path, sele
     assert not (tmp_path / "scores.parquet").exists()
 
 
-def test_scores_come_from_the_pictures_alone_and_record_the_broken_ones(
+def test_scores_come_from_the_images_alone_and_record_the_broken_ones(
     run_script, tmp_path, selection, tiny_sd
 ):
     images = generate(run_script, tmp_path, selection, tiny_sd, part=100)
@@ -183,14 +183,14 @@ def test_scores_come_from_the_pictures_alone_and_record_the_broken_ones(
     with zipfile.ZipFile(tmp_path / "whole.zip") as source, zipfile.ZipFile(archive, "w") as target:
         for name in source.namelist():
             data = source.read(name)
-            if name == synthesis_name(IDS[0], 1):
+            if name == generation_name(IDS[0], 1):
                 data = data[:100]
             if name.startswith(f"{IDS[1]}_"):
                 continue
             target.writestr(name, data)
     found = read_table(score(run_script, images), "blackbox").set_index("prompt_id")
     log = (tmp_path / "job.log").read_text()
-    assert f"{synthesis_name(IDS[0], 1)} is not used" in log
+    assert f"{generation_name(IDS[0], 1)} is not used" in log
     assert found.loc[IDS[0], "n_seeds"] == 2
     assert found.loc[IDS[1], "n_seeds"] == 0
     assert np.isnan(found.loc[IDS[1], "ecs"])
@@ -227,11 +227,11 @@ def test_a_damaged_archive_ends_the_job_and_the_command_it_names_makes_its_promp
     pd.testing.assert_frame_equal(merge(run_script, tmp_path, selection, [images]), whole)
 
 
-def test_each_preset_judges_the_pictures_of_its_own_guidance(
+def test_each_preset_judges_the_images_of_its_own_guidance(
     run_script, tmp_path, selection, tiny_sd
 ):
     images = generate(run_script, tmp_path, selection, tiny_sd, guidances=(7.5, 1.0))
-    with Pictures(images) as archive:
+    with Images(images) as archive:
         assert len(archive.names()) == 2 * 5 * len(SEEDS)
         strong, plain = (
             [archive.read(one_step_name(IDS[0], seed, g, 7.5)) for seed in SEEDS]
@@ -243,7 +243,7 @@ def test_each_preset_judges_the_pictures_of_its_own_guidance(
         "paper": Preset(32, "nd", 0.5, 0.5, 1.0),
     }
     line = score_prompt({7.5: strong, 1.0: plain}, presets, "world")
-    alone = {g: score_pictures(p, presets, "world") for g, p in ((7.5, strong), (1.0, plain))}
+    alone = {g: score_images(p, presets, "world") for g, p in ((7.5, strong), (1.0, plain))}
     assert line["ecs_world"] == line["ecs"] == alone[7.5]["ecs_world"]
     assert line["ecs_paper"] == alone[1.0]["ecs_paper"]
     assert line["seed_consistency"] == alone[7.5]["seed_consistency"]

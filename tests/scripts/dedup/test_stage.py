@@ -13,8 +13,8 @@ from verbatim.io.records import read_manifest, read_table, write_table
 
 N = 60
 CAPTIONS = [f"caption {i}" for i in range(N)]
-CAPTIONS[3:9] = ["planted"] * 6  # rows 3 to 8: one picture, one caption
-CAPTIONS[20:24] = ["often"] * 4  # rows 20 to 23: one caption, four pictures
+CAPTIONS[3:9] = ["planted"] * 6  # rows 3 to 8: one image, one caption
+CAPTIONS[20:24] = ["often"] * 4  # rows 20 to 23: one caption, four images
 CAPTIONS[30] = "../../etc/passwd\n'; 🐼"
 CAPTIONS[31] = ""
 CAPTIONS[32] = "x" * 300
@@ -32,7 +32,7 @@ def vectors() -> np.ndarray:
 
 
 def make_source(folder: Path, cuts: list[int]) -> tuple[list[str], list[str]]:
-    """The same rows in shards cut anywhere; archives of ten pictures each, row 41's broken, 42's gone."""
+    """The same rows in shards cut anywhere; archives of ten images each, row 41's broken, 42's gone."""
     arrays, tables = [], []
     keys = np.array([f"{i:05d}" for i in range(N)])
     parts = np.split(np.arange(N), cuts)
@@ -70,7 +70,7 @@ def run_stage(run_script, tmp_path: Path):
             "inputs/check_inputs.py",
             input={"embeddings": arrays, "metadata": tables},
             output={"manifest": manifest, "archives": archives},
-            params={"pictures": str(source / "data"), "most_missing": 0.5},
+            params={"images": str(source / "data"), "most_missing": 0.5},
         )
         for i, shard in enumerate(shards):
             run_script(
@@ -224,7 +224,7 @@ def test_the_stage_finds_what_was_planted(run_stage):
     templates = pd.concat(
         [read_table(p, "templates") for p in (out / "dedup/templates").iterdir()]
     ).set_index(["row_a", "row_b"])
-    assert templates.loc[(40, 41), "reason"].startswith("row 41: ")  # its picture is broken
+    assert templates.loc[(40, 41), "reason"].startswith("row 41: ")  # its image is broken
     assert templates.loc[(40, 42), "status"] == "not_checked"
     assert templates.loc[(40, 43), "status"] == "ok"
     assert templates.loc[(40, 43), "shared"] == 0  # each of one shade, and not the same
@@ -246,7 +246,7 @@ def test_the_stage_finds_what_was_planted(run_stage):
     assert kept == [i for i in range(N) if i not in (4, 5, 6, 7, 8, 41, 42, 43, 31, 32, 33, 34)]
 
 
-def test_pictures_of_rows_neighbours_and_relatives_are_fetched(run_stage, run_script):
+def test_images_of_rows_neighbours_and_relatives_are_fetched(run_stage, run_script):
     out = run_stage("run", [25])
     labels = out / "labels"
     selection = {"prompt_id": [1, 2, 3], "caption": ["planted", "x", "new"], "row": [5, 41, -1]}
@@ -256,7 +256,7 @@ def test_pictures_of_rows_neighbours_and_relatives_are_fetched(run_stage, run_sc
     neighbours = {"prompt_id": [1, 1], "seed": [0, 0], "order": [0, 1], "row": [3, 58]}
     write_table(labels / "neighbours.parquet", "neighbours", {**neighbours, "similarity": 0.5})
     run_script(
-        "labels/select_pictures.py",
+        "labels/select_images.py",
         input={
             "selection": labels / "selection.parquet",
             "neighbours": labels / "neighbours.parquet",
@@ -272,10 +272,10 @@ def test_pictures_of_rows_neighbours_and_relatives_are_fetched(run_stage, run_sc
         params={"relatives": 3},
     )
     run_script(
-        "labels/fetch_pictures.py",
+        "labels/fetch_images.py",
         input={"wanted": labels / "wanted.parquet", "urls": []},
         output={
-            "pictures": labels / "training.zip",
+            "images": labels / "training.zip",
             "fetched": labels / "fetched.parquet",
         },
         params={"cache": labels / "urls", "most_missing": 0.5},
@@ -291,9 +291,9 @@ def test_pictures_of_rows_neighbours_and_relatives_are_fetched(run_stage, run_sc
         ok = fetched[fetched["status"] == "ok"]
         assert archive.names() == [row_name(row) for row in ok.index] == ok["member"].tolist()
         for row in ok.index:
-            picture = archive.read(row_name(row))
-            assert picture.shape == (4, 6, 3)
-            np.testing.assert_allclose(picture, row / 255, atol=1e-6)
+            image = archive.read(row_name(row))
+            assert image.shape == (4, 6, 3)
+            np.testing.assert_allclose(image, row / 255, atol=1e-6)
 
 
 def test_the_log_names_what_cannot_be_used(run_stage, tmp_path: Path, run_script):
@@ -308,7 +308,7 @@ def test_the_log_names_what_cannot_be_used(run_stage, tmp_path: Path, run_script
                 "metadata": [source / "metadata/metadata_0000.parquet"],
             },
             output={"manifest": tmp_path / "m.tsv", "archives": tmp_path / "a.tsv"},
-            params={"pictures": "", "most_missing": 0.5},
+            params={"images": "", "most_missing": 0.5},
         )
     assert "metadata_0000.parquet: not a Parquet file" in (tmp_path / "job.log").read_text()
     assert not (tmp_path / "m.tsv").exists()

@@ -12,7 +12,7 @@ from verbatim.io.records import write_table
 
 @pytest.fixture(scope="session")
 def verified(tmp_path_factory):
-    """Results of labels, scores and the verifier; two models of the same pictures."""
+    """Results of labels, scores and the verifier; two models of the same images."""
     root = tmp_path_factory.mktemp("evidence")
     for model in ("sd1", "sd2"):
         write_labels(root, model)

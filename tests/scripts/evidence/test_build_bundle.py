@@ -16,7 +16,7 @@ from made_evidence import EVIL, IDS, KINDS, PARTNER, close_system, make_labels, 
 from verbatim.evidence.bundle import BundleError
 from verbatim.evidence.replay import check_bundle
 from verbatim.evidence.statements import FOUND, LABEL
-from verbatim.io.images import ImageArchive, decode_image, row_name, synthesis_name, write_archive
+from verbatim.io.images import ImageArchive, decode_image, generation_name, row_name, write_archive
 from verbatim.io.records import SCHEMAS, read_table, write_table
 
 
@@ -43,7 +43,7 @@ def test_a_bundle_holds_every_copy_with_what_it_rests_on(bundle):
     assert finding["prompt"] == EVIL
     assert finding["sources"]["0"] == {
         "caption": EVIL,
-        "url": "https://pictures.example/0?a=<b>",
+        "url": "https://images.example/0?a=<b>",
     }
     assert kinds_of(finding) == ["MV", "RV", "verifier"]
     assert files[f"findings/{IDS[0]}/source_0.png"][:8] == b"\x89PNG\r\n\x1a\n"
@@ -63,7 +63,7 @@ def test_images_are_the_archives_byte_for_byte_and_their_digests_are_said(bundle
     files, folder = read_files(bundle), f"findings/{IDS[0]}"
     finding = findings_of(files)[IDS[0]]
     with ImageArchive(verified / "labels/sd1/images.zip") as archive:
-        data = archive.read_bytes(synthesis_name(IDS[0], 0))
+        data = archive.read_bytes(generation_name(IDS[0], 0))
     assert files[f"{folder}/generated_0.png"] == data
     assert finding["original_sha256"]["generated_0.png"] == hashlib.sha256(data).hexdigest()
 
@@ -112,7 +112,7 @@ def test_a_prompt_whose_own_image_was_not_read_is_replayed_as_far_as_it_can_be(v
     result = check_bundle(read_files(build_bundle(root, name="missing")), None)
     assert result.faults == []
     assert [(one.prompt_id, one.what) for one in result.left] == [(IDS[1], "label missing")]
-    with pytest.raises(BundleError, match="has no picture to compare with"):
+    with pytest.raises(BundleError, match="has no image to compare with"):
         build_bundle(root, finding=str(IDS[9]))
 
 
@@ -164,7 +164,7 @@ def test_blurred_images_are_beyond_recognition_and_nothing_else_leads_to_them(ve
     findings = findings_of(files)
     folder = f"findings/{IDS[0]}"
     with ImageArchive(verified / "labels/sd1/images.zip") as archive:
-        own = archive.read(synthesis_name(IDS[0], 0))
+        own = archive.read(generation_name(IDS[0], 0))
     shown = decode_image(files[f"{folder}/generated_0.png"])
     assert shown.shape == own.shape
     assert shown.std(axis=(0, 1)).max() < 0.5 * own.std(axis=(0, 1)).max()
@@ -180,7 +180,7 @@ def test_blurred_images_are_beyond_recognition_and_nothing_else_leads_to_them(ve
 def test_a_bundle_without_images_has_none_not_even_a_mask(verified):
     files = read_files(build_bundle(verified, images="none", name="none"))
     assert [path for path in files if path.endswith(".png")] == []
-    assert not any(b"pictures.example" in data for data in files.values())
+    assert not any(b"images.example" in data for data in files.values())
     result = check_bundle(files, None)
     assert result.faults == []
     assert {one.why for one in result.left} == {"its images were left out"}

@@ -8,7 +8,7 @@ import pytest
 from evidence_rules import check_copies
 from made_evidence import GUARDS, IDS, KINDS, TEST, close_system, make_labels, write_labels
 
-from verbatim.io.images import ImageArchive, row_name, synthesis_name, write_archive
+from verbatim.io.images import ImageArchive, generation_name, row_name, write_archive
 from verbatim.io.records import read_table, write_table
 from verbatim.io.seals import DamagedError
 
@@ -33,7 +33,7 @@ def test_what_was_planted_is_verified_and_nothing_else(table):
 
 
 def test_p_is_the_best_pairs_times_the_pairs_and_q_is_over_the_prompts(table):
-    assert (table["n_pairs"] == 4).all()  # two seeds, own picture and one neighbour
+    assert (table["n_pairs"] == 4).all()  # two seeds, own image and one neighbour
     assert table["p"].tolist() == pytest.approx((table["p_pair"] * 4).clip(upper=1).tolist())
     assert (table["q"] >= table["p"]).all()
     assert table["n_null"].nunique() == 1
@@ -46,7 +46,7 @@ def test_the_labels_are_left_as_they_are(verified):
 
 
 def changed(folder, name, change):
-    """Rewrite an archive of pictures with one of them changed; None takes it out."""
+    """Rewrite an archive of images with one of them changed; None takes it out."""
     with ImageArchive(folder / f"{name}.zip") as archive:
         members = {member: archive.read(member) for member in archive.names()}
     write_archive(
@@ -54,7 +54,7 @@ def changed(folder, name, change):
     )
 
 
-def test_a_match_with_a_placeholder_or_a_flat_picture_is_doubted(tmp_path):
+def test_a_match_with_a_placeholder_or_a_flat_image_is_doubted(tmp_path):
     folder = write_labels(tmp_path)
     texts = ["sunset over lisbon", "cheap red shoes", "doctor who", "kitchen table", "blue whale"]
     fetched = read_table(folder / "fetched.parquet", "fetched")
@@ -62,11 +62,11 @@ def test_a_match_with_a_placeholder_or_a_flat_picture_is_doubted(tmp_path):
     write_table(folder / "fetched.parquet", "fetched", pd.concat([fetched, more]))
     almost = np.full((32, 32, 3), 0.9, np.float32)
     almost[8:24, 8:24] = 0.6  # two plain areas
-    changed(folder, "images", {synthesis_name(IDS[2], 0): almost})
+    changed(folder, "images", {generation_name(IDS[2], 0): almost})
     changed(folder, "training", {row_name(2): almost})
     path = check_copies(tmp_path, placeholder={"captions": 5, "overlap": 0.1}, guards=GUARDS | {"near_constant": 0.8})  # fmt: skip
     table = read_table(path, "verification")
-    assert table.loc[0, "doubt"] == "training picture: placeholder"
+    assert table.loc[0, "doubt"] == "training image: placeholder"
     assert "flat" in table.loc[2, "doubt"]
     assert (table.loc[[0, 2], "q"] <= 0.05).all()
     assert not table.loc[[0, 2], "verified"].any()
@@ -75,8 +75,8 @@ def test_a_match_with_a_placeholder_or_a_flat_picture_is_doubted(tmp_path):
 
 def test_what_cannot_be_read_is_missing_and_compared_with_nothing(tmp_path):
     folder = write_labels(tmp_path)
-    lost = {synthesis_name(IDS[0], seed): None for seed in (0, 1)}
-    changed(folder, "images", lost | {synthesis_name(IDS[1], 1): None})
+    lost = {generation_name(IDS[0], seed): None for seed in (0, 1)}
+    changed(folder, "images", lost | {generation_name(IDS[1], 1): None})
     changed(folder, "training", {row_name(2): None})
     with pytest.raises(DamagedError, match=r"training\.zip: damaged \(2\.png is missing, which"):
         check_copies(tmp_path, test=TEST | {"alpha": 0.1})
@@ -86,11 +86,11 @@ def test_what_cannot_be_read_is_missing_and_compared_with_nothing(tmp_path):
     table = read_table(check_copies(tmp_path, test=TEST | {"alpha": 0.1}), "verification")
     assert table.loc[0, "status"] == "missing"
     assert np.isnan(table.loc[0, "p"])
-    assert table["n_pairs"].tolist()[:4] == [0, 1, 2, 4]  # 1 tests against picture 2, which is lost
+    assert table["n_pairs"].tolist()[:4] == [0, 1, 2, 4]  # 1 tests against image 2, which is lost
     assert table.loc[[1, 3], "verified"].all()
 
 
-def test_too_few_unrelated_pictures_find_nothing_and_say_so(tmp_path):
+def test_too_few_unrelated_images_find_nothing_and_say_so(tmp_path):
     write_labels(tmp_path)
     table = read_table(check_copies(tmp_path, test=TEST | {"least": 1000}), "verification")
     assert table["status"].eq("no null").all()
@@ -98,7 +98,7 @@ def test_too_few_unrelated_pictures_find_nothing_and_say_so(tmp_path):
     assert not table["verified"].any()
 
 
-def test_a_closed_systems_pictures_are_compared_by_the_seeds_that_each_prompt_has(table, tmp_path):
+def test_a_closed_systems_images_are_compared_by_the_seeds_that_each_prompt_has(table, tmp_path):
     own = close_system(write_labels(tmp_path))
     found = read_table(check_copies(tmp_path, seeds=[]), "verification")
     assert found.index[found["verified"]].tolist() == [*sorted(KINDS), 9]

@@ -27,7 +27,7 @@ from evidence_rules import build_bundle
 from made_evidence import IDS
 from PIL import Image
 
-from verbatim.evidence.manifest import NAME
+from verbatim.evidence.bundle_manifest import NAME
 
 MV = f"findings/{IDS[0]}/finding.json"
 HERE = f"findings/{IDS[0]}"

@@ -12,7 +12,7 @@ from marked_images import addresses_in, files_under, mark_archive, marks_in
 from verbatim.io.privacy import PrivacyError
 from verbatim.io.records import read_table, write_table
 
-ADDRESS = "https://pictures.example/"
+ADDRESS = "https://images.example/"
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +45,8 @@ def test_the_review_page_shows_no_original_and_tells_no_address(marked, images):
 
 def test_the_review_page_hides_the_prompts_that_are_named_alone(marked):
     folder = review(marked, images="blurred", only=[IDS[0]])
-    assert marks_in(folder / f"pictures/sd1/{IDS[0]}.png") == 0
-    assert marks_in(folder / f"pictures/sd1/{IDS[1]}.png") > 0
+    assert marks_in(folder / f"images/sd1/{IDS[0]}.png") == 0
+    assert marks_in(folder / f"images/sd1/{IDS[1]}.png") > 0
     with pytest.raises(PrivacyError, match=r"privacy.only has \[7\]"):
         review(marked, images="blurred", only=[7])
 

@@ -1,4 +1,4 @@
-"""Rule build_review, in a real browser: the page loads from a disk, filters, shows the right pictures."""
+"""Rule build_review, in a real browser: the page loads from a disk, filters, shows the right images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from chromium import Page, find_chromium
 from evidence_rules import build_review
-from made_evidence import CAPTIONS, EVIL, IDS, SIZE, N, make_labels, picture, synthesis
+from made_evidence import CAPTIONS, EVIL, IDS, SIZE, N, generation, image, make_labels
 from PIL import Image
 
 from verbatim.config.decisions import COLUMNS, of_model, read_decisions
@@ -59,15 +59,15 @@ def count(page):
     return page.run("document.getElementById('count').textContent")
 
 
-def test_every_candidate_has_its_picture_beside_the_page(review):
-    made = sorted(path.stem for path in (review / "pictures/sd2").glob("*.png"))
+def test_every_candidate_has_its_image_beside_the_page(review):
+    made = sorted(path.stem for path in (review / "images/sd2").glob("*.png"))
     assert made == sorted(map(str, IDS))
     labels = make_labels()
     for i in (0, 4, 9):
-        panels = decode_image((review / f"pictures/sd1/{IDS[i]}.png").read_bytes())
+        panels = decode_image((review / f"images/sd1/{IDS[i]}.png").read_bytes())
         seed, source = labels.loc[i, ["seed", "source_row"]]
-        np.testing.assert_allclose(panels[:SIZE, :SIZE], synthesis(i, seed), atol=1 / 255)
-        np.testing.assert_allclose(panels[:SIZE, SIZE : 2 * SIZE], picture(source), atol=1 / 255)
+        np.testing.assert_allclose(panels[:SIZE, :SIZE], generation(i, seed), atol=1 / 255)
+        np.testing.assert_allclose(panels[:SIZE, SIZE : 2 * SIZE], image(source), atol=1 / 255)
 
 
 def test_the_page_loads_from_a_disk_without_an_error_and_asks_for_nothing_else(at, review):
@@ -92,7 +92,7 @@ def test_an_injected_script_would_be_stopped_by_the_pages_policy(at):
     page = at()
     page.run("(() => { const s = document.createElement('script'); s.textContent = 'window.ran = 1'; document.body.append(s); })()")  # fmt: skip
     assert page.run("window.ran === undefined")
-    page.run("fetch('https://pictures.example/').catch(() => 0)")
+    page.run("fetch('https://images.example/').catch(() => 0)")
     assert any("Content Security Policy" in text for text in page.errors())
 
 
@@ -121,7 +121,7 @@ def test_the_controls_filter_as_the_address_does(at):
     assert page.run("location.hash") == "#label=TV"
 
 
-def test_long_lists_are_shown_a_page_at_a_time_and_pictures_load_when_they_are_seen(at):
+def test_long_lists_are_shown_a_page_at_a_time_and_images_load_when_they_are_seen(at):
     page = at()
     assert len(keys(page)) == 40
     page.run("document.getElementById('next').click()")
@@ -130,15 +130,15 @@ def test_long_lists_are_shown_a_page_at_a_time_and_pictures_load_when_they_are_s
     assert page.run("[...document.images].every((image) => image.loading === 'lazy')")
 
 
-def test_each_card_shows_the_pictures_of_its_prompt_in_its_shape(at, review):
+def test_each_card_shows_the_images_of_its_prompt_in_its_shape(at, review):
     page = at("model=sd1&label=MV")
     page.wait("document.images.length === 1 && document.images[0].complete")
     src, width, height = page.run("[document.images[0].src, document.images[0].naturalWidth, document.images[0].naturalHeight]")  # fmt: skip
     path = unquote(urlsplit(src).path)
-    assert path == str((review / f"pictures/sd1/{IDS[0]}.png").resolve())
+    assert path == str((review / f"images/sd1/{IDS[0]}.png").resolve())
     assert (width, height) == (4 * SIZE, 2 * SIZE)  # the verifier found it too
     text = page.run("document.querySelector('article').innerText")
-    assert "https://pictures.example/0?a=<b>" in text
+    assert "https://images.example/0?a=<b>" in text
     assert "distance mv" in text.lower()
     box = page.run("(() => { const b = document.images[0].getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; })()")  # fmt: skip
     shot = io.BytesIO()
@@ -154,9 +154,9 @@ def test_each_card_shows_the_pictures_of_its_prompt_in_its_shape(at, review):
         )
         / 255
     )
-    expected = decode_image((review / f"pictures/sd1/{IDS[0]}.png").read_bytes())
+    expected = decode_image((review / f"images/sd1/{IDS[0]}.png").read_bytes())
     assert np.abs(seen - expected)[2:-2, 2:-2].mean() < 0.02
-    assert np.abs(seen[:SIZE, :SIZE] - picture(8)).mean() > 0.1
+    assert np.abs(seen[:SIZE, :SIZE] - image(8)).mean() > 0.1
 
 
 def test_decisions_are_exported_as_the_file_that_the_tables_read(at, tmp_path, review):

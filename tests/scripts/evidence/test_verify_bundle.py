@@ -29,7 +29,7 @@ from bundles import (
     write,
 )
 from evidence_rules import build_bundle
-from made_evidence import CAPTIONS, IDS, picture
+from made_evidence import CAPTIONS, IDS, image
 
 from verbatim.evidence.replay import check_bundle
 from verbatim.io.images import encode_png
@@ -146,7 +146,7 @@ FORGED = {
     "seed of the label": change_finding(MV, label__seed=1),
     "seed of a pair": change_finding(MV, label__seed_mv=1, label__seed=1, comparisons__0__seed=1),
     "crop": change_finding(MV, label__crop="pad", label__crop_mv="pad", comparisons__0__crop="pad"),
-    "review": change_finding(MV, label__review=True, label__review_reason="training picture: white"),
+    "review": change_finding(MV, label__review=True, label__review_reason="training image: white"),
     "preset": change_finding(MV, label__preset="carlini"),
     "mask area": change_finding(TV, label__mask_area=0.5),
     "partner": change_finding(TV, label__partner_tv=3, comparisons__2__partner=3),
@@ -171,13 +171,13 @@ FORGED = {
     "search settings": change_run(settings__evidence__blur=5),
     "alpha": change_run(settings__test__alpha=0.0),
     "format": change_run(format=1),
-    "an image is another": put(f"{HERE}/generated_0.png", encode_png(picture(77))),
-    "an image is another and so is its digest": replace_image(MV, "source_1.png", encode_png(picture(77))),
+    "an image is another": put(f"{HERE}/generated_0.png", encode_png(image(77))),
+    "an image is another and so is its digest": replace_image(MV, "source_1.png", encode_png(image(77))),
     "two images exchanged": swap(f"{HERE}/source_0.png", f"{HERE}/source_1.png"),
-    "residual image": put(f"{HERE}/residual.png", encode_png(picture(5))),
+    "residual image": put(f"{HERE}/residual.png", encode_png(image(5))),
     "an image less": drop(f"{HERE}/source_1.png"),
     "a mask less": drop(f"findings/{IDS[3]}/mask.png"),
-    "an image more": put(f"{HERE}/source_9.png", encode_png(picture(9))),
+    "an image more": put(f"{HERE}/source_9.png", encode_png(image(9))),
     "a file more": put("note.txt", b"mine"),
     "a program more": put(f"{HERE}/run.sh", b"#!/bin/sh\n"),
     "a finding under another key": put("findings/7/finding.json", b"{}\n"),

@@ -28,7 +28,7 @@ def finished(tmp_path_factory):
     root = tmp_path_factory.mktemp("run")
     truth = write_run(root)
     rng = np.random.default_rng(0)
-    np.save(root / "world/pictures.npy", rng.integers(0, 256, (601, 16, 16, 3), np.uint8))
+    np.save(root / "world/images.npy", rng.integers(0, 256, (601, 16, 16, 3), np.uint8))
     clusters = read_table(root / "dedup/clusters.parquet", "clusters")
     stats = clusters.groupby("cluster").size().rename("size").reset_index()
     write_table(
@@ -112,7 +112,7 @@ def job(root, rule):
     table = root / "tables"
     labels = archives(root, "labels", "labels.parquet", NAMES)
     return {
-        "plot_pictures": (
+        "plot_images": (
             {"labels": labels, "images": archives(root, "labels", "images.zip", NAMES),
              "training": archives(root, "labels", "training.zip", NAMES),
              "masks": archives(root, "labels", "masks.zip", NAMES),
@@ -132,7 +132,7 @@ def job(root, rule):
             ["table1", "fig3", "fig4"],
         ),
         "plot_truth": (
-            {"truth": root / "world/truth.parquet", "pictures": root / "world/pictures.npy",
+            {"truth": root / "world/truth.parquet", "world_images": root / "world/images.npy",
              "prompts": table / "detectors.csv", "known_prompts": [],
              **{name: table / f"{name}.csv" for name in ("recall", "confusion", "evaluation", "kinds", "roc")},
              "images": archives(root, "labels", "images.zip", ATTACKED),
@@ -150,8 +150,8 @@ def draw(run_script, folder, rule, inputs, params, figures):
     return outputs
 
 
-@pytest.mark.parametrize("rule", ["plot_pictures", "plot_curves", "plot_truth"])
-def test_each_figure_is_written_as_a_picture_and_as_a_page(run_script, tables, tmp_path, rule):
+@pytest.mark.parametrize("rule", ["plot_images", "plot_curves", "plot_truth"])
+def test_each_figure_is_written_as_a_image_and_as_a_page(run_script, tables, tmp_path, rule):
     for name, png in draw(run_script, tmp_path, rule, *job(tables, rule)).items():
         with Image.open(png) as image:
             assert image.width == 432, name  # 7.2 inches
@@ -162,7 +162,7 @@ def test_each_figure_is_written_as_a_picture_and_as_a_page(run_script, tables, t
 
 def test_without_an_attacked_model_the_figures_are_there_and_say_so(run_script, tables, tmp_path):
     lost = {
-        "plot_pictures": ["scores", "one_step"], "plot_curves": ["precision"],
+        "plot_images": ["scores", "one_step"], "plot_curves": ["precision"],
         "plot_truth": ["prompts", "evaluation", "kinds", "roc", "images", "one_step"],
     }  # fmt: skip
     for rule, names in lost.items():
@@ -189,16 +189,16 @@ def marked(tables, tmp_path):
     for path in root.rglob("*.zip"):
         if path.name != "masks.zip":
             mark_archive(path)
-    pictures = np.load(root / "world/pictures.npy")
-    pictures[:, ::2] = MARK
-    np.save(root / "world/pictures.npy", pictures)
+    images = np.load(root / "world/images.npy")
+    images[:, ::2] = MARK
+    np.save(root / "world/images.npy", images)
     return root
 
 
-@pytest.mark.parametrize("rule", ["plot_pictures", "plot_truth"])
+@pytest.mark.parametrize("rule", ["plot_images", "plot_truth"])
 def test_no_figure_shows_an_image_that_may_not_be_shown(run_script, marked, tmp_path, rule):
     inputs, params, figures = job(marked, rule)
-    key = "images" if rule == "plot_pictures" else "shown"
+    key = "images" if rule == "plot_images" else "shown"
     with_images = {"fig1", "fig2", "fig5", "triples", "unpicked"}
     for level in ("full", "blurred", "none"):
         out = tmp_path / level
@@ -212,13 +212,13 @@ def test_no_figure_shows_an_image_that_may_not_be_shown(run_script, marked, tmp_
 
 
 def test_a_figure_hides_the_prompts_that_are_named_alone(run_script, marked, tmp_path):
-    inputs, params, figures = job(marked, "plot_pictures")
+    inputs, params, figures = job(marked, "plot_images")
     prompts = read_table(marked / "dedup/prompts.parquet", "prompts")
     planted = prompts.loc[~prompts["caption"].str.contains("carpet"), "prompt_id"].tolist()
     inputs |= {"known_prompts": [marked / "dedup/prompts.parquet"]}
     more = params | {"images": "none", "only": planted}
-    drawn = draw(run_script, tmp_path / "some", "plot_pictures", inputs, more, figures)
+    drawn = draw(run_script, tmp_path / "some", "plot_images", inputs, more, figures)
     assert marks_in(drawn["fig2"]) > 0  # the templates are carpets
     assert marks_in(drawn["fig5"]) == 0
     with pytest.raises(PrivacyError, match=r"privacy\.only has \[7\]"):
-        draw(run_script, tmp_path, "plot_pictures", inputs, params | {"images": "none", "only": [7]}, figures)  # fmt: skip
+        draw(run_script, tmp_path, "plot_images", inputs, params | {"images": "none", "only": [7]}, figures)  # fmt: skip

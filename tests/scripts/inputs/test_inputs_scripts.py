@@ -21,7 +21,7 @@ def check_and_build(
     folder,
     embeddings: list,
     tables: list,
-    pictures: str = "",
+    images: str = "",
     most_missing: float = 0.5,
 ) -> pd.DataFrame:
     """check_inputs and build_rows of all shards: the rows of all."""
@@ -29,7 +29,7 @@ def check_and_build(
         "inputs/check_inputs.py",
         input={"embeddings": embeddings, "metadata": tables},
         output={"manifest": folder / "manifest.tsv", "archives": folder / "archives.tsv"},
-        params={"pictures": pictures, "most_missing": most_missing},
+        params={"images": images, "most_missing": most_missing},
     )
     found = []
     for shard in read_manifest(folder / "manifest.tsv")["shard"]:
@@ -87,12 +87,12 @@ class GreyEmbedder:
     def __init__(self, folder, device):
         pass
 
-    def embed_images(self, pictures, batch):
-        angle = pictures.mean(axis=(1, 2, 3))
+    def embed_images(self, images, batch):
+        angle = images.mean(axis=(1, 2, 3))
         return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def test_img2datasets_pictures_are_embedded_and_failed_downloads_are_recorded(
+def test_img2datasets_images_are_embedded_and_failed_downloads_are_recorded(
     tmp_path, run_script, monkeypatch
 ):
     monkeypatch.setattr(verbatim.models.clip, "ClipEmbedder", GreyEmbedder)
@@ -107,7 +107,7 @@ def test_img2datasets_pictures_are_embedded_and_failed_downloads_are_recorded(
     pd.DataFrame(table).to_parquet(tar.with_suffix(".parquet"))
     array = tmp_path / "img_emb_00000.npy"
     run_script(
-        "inputs/embed_pictures.py",
+        "inputs/embed_images.py",
         input={
             "archive": tar,
             "metadata": tar.with_suffix(".parquet"),
@@ -123,7 +123,7 @@ def test_img2datasets_pictures_are_embedded_and_failed_downloads_are_recorded(
         run_script, tmp_path, [array], [tar.with_suffix(".parquet")], str(tar.parent)
     )
     assert rows["status"].tolist() == ["ok", "ok", "bad_embedding", "ok"]
-    assert rows["reason"][2] == "no picture (failed_to_download: HTTP Error 404)"
+    assert rows["reason"][2] == "no image (failed_to_download: HTTP Error 404)"
     assert are_held(rows["archive"], rows["member"]).tolist() == [True, True, False, True]
 
 
@@ -171,7 +171,7 @@ def write_source(folder, names: list[str], keys=KEYS, status: str = "success"):
 def embed(run_script, tar, most_missing: float = 0.5):
     array = tar.parent / "img_emb_00000.npy"
     run_script(
-        "inputs/embed_pictures.py",
+        "inputs/embed_images.py",
         input={"archive": tar, "metadata": tar.with_suffix(".parquet"), "clip": tar.parent / "c"},
         output={"embeddings": array},
         params={"batch": 2, "most_missing": most_missing},

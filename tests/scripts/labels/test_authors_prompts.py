@@ -77,15 +77,15 @@ def test_bad_labels_stop_the_selection_by_name_and_leave_nothing(run_script, tmp
 
 @pytest.fixture
 def finished(tmp_path, rows):
-    """Labels of two prompts, a template verbatim and a retrieved one, and their pictures."""
+    """Labels of two prompts, a template verbatim and a retrieved one, and their images."""
     labels = blank(
         "labels", 2, prompt_id=[100, 101], caption=["a red heart", "a blue heart"], row=[1, 3],
         label=["TV", "RV"], seed=[2, 0], source_row=[4, 0], mask_file=["100.png", ""], status="ok",
     )  # fmt: skip
     write_table(tmp_path / "labels", "labels", labels)
     rng = np.random.default_rng(0)
-    pictures = [("0.png", rng.random((4, 4, 3))), ("4.png", rng.random((4, 4, 3)))]
-    write_archive(tmp_path / "training", pictures)
+    images = [("0.png", rng.random((4, 4, 3))), ("4.png", rng.random((4, 4, 3)))]
+    write_archive(tmp_path / "training", images)
     write_archive(tmp_path / "masks", [("100.png", np.eye(4, dtype=bool))])
     return {name: tmp_path / name for name in ("labels", "training", "masks")} | {"rows": rows}
 

@@ -1,4 +1,4 @@
-"""From a folder of pictures and a manifest to a row of Table 1: no model, no score, labels only."""
+"""From a folder of images and a manifest to a row of Table 1: no model, no score, labels only."""
 
 import unicodedata
 
@@ -10,7 +10,7 @@ from PIL import Image
 from verbatim.io.images import ImageArchive, encode_png, row_name, to_uint8, write_archive
 from verbatim.io.missing import MissingError
 from verbatim.io.records import prompt_id, read_table, write_table
-from verbatim.labels.syntheses import SynthesesError
+from verbatim.labels.closed_system import GenerationsError
 from verbatim.tables import checks
 
 PARAMS = {
@@ -28,18 +28,18 @@ PARAMS = {
 OWN, OTHER, STRANGER = (prompt_id(caption) for caption in ("own", "other", "stranger"))
 
 
-def picture(seed):
+def image(seed):
     coarse = np.random.default_rng(seed).random((4, 4, 3), dtype=np.float32)
     return coarse.repeat(4, axis=0).repeat(4, axis=1)
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """What a user brings: three prompts, one with two pictures, and what goes wrong in such folders."""
+    """What a user brings: three prompts, one with two images, and what goes wrong in such folders."""
     folder = tmp_path / "midjourney"
     (folder / "grid").mkdir(parents=True)
     for name, seed in (("own.png", 1), ("grid/a.png", 7), ("grid/b.png", 2), ("extra.png", 5)):
-        (folder / name).write_bytes(encode_png(picture(seed)))
+        (folder / name).write_bytes(encode_png(image(seed)))
     (folder / "broken.png").write_bytes(b"\x89PNG but not much more")
     (folder / "manifest.csv").write_text(
         "file,prompt,seed,steps\n"
@@ -57,13 +57,13 @@ def folder(tmp_path):
 
 def build(folder, run_script, tmp_path, most_missing=0.6):
     run_script(
-        "labels/build_syntheses.py", input={"manifest": folder / "manifest.csv"},
-        output={k: tmp_path / f"{k}.parquet" for k in ("cost", "syntheses")}
+        "labels/build_generations.py", input={"manifest": folder / "manifest.csv"},
+        output={k: tmp_path / f"{k}.parquet" for k in ("cost", "generations")}
         | {"images": tmp_path / "images.zip"},
         params={"most_missing": most_missing},
         wildcards={"model": "midjourney"},
     )  # fmt: skip
-    return read_table(tmp_path / "syntheses.parquet", "syntheses")
+    return read_table(tmp_path / "generations.parquet", "generations")
 
 
 def select(run_script, tmp_path, candidates="manifest", **files):
@@ -74,8 +74,8 @@ def select(run_script, tmp_path, candidates="manifest", **files):
     )  # fmt: skip
     write_table(tmp_path / "prompts", "prompts", prompts)
     run_script(
-        "labels/select_syntheses.py",
-        input={"syntheses": tmp_path / "syntheses.parquet", "prompts": tmp_path / "prompts"} | files,
+        "labels/select_generations.py",
+        input={"generations": tmp_path / "generations.parquet", "prompts": tmp_path / "prompts"} | files,
         output={"selection": tmp_path / "selection"},
         params={"candidates": candidates, "found_in": [], "n_prompts": 9},
         wildcards={"model": "midjourney"},
@@ -92,7 +92,7 @@ def test_every_line_of_the_manifest_ends_in_a_state(folder, run_script, tmp_path
     assert table["given_seed"].tolist()[:4] == [11, 99, 99, 99]
     with ImageArchive(tmp_path / "images.zip") as archive:
         assert archive.names() == [f"{OWN}_11.png", f"{OTHER}_0.png", f"{OTHER}_1.png"]
-        assert np.array_equal(archive.read(f"{OTHER}_1.png"), np.rint(picture(2) * 255) / np.float32(255))  # fmt: skip
+        assert np.array_equal(archive.read(f"{OTHER}_1.png"), np.rint(image(2) * 255) / np.float32(255))  # fmt: skip
     assert "'../../secret.png': the name leads out" in (tmp_path / "job.log").read_text()
     cost = read_table(tmp_path / "cost.parquet", "costs")
     assert cost[["prompts", "unet_rows"]].to_numpy().tolist() == [[3, 0]]
@@ -100,12 +100,12 @@ def test_every_line_of_the_manifest_ends_in_a_state(folder, run_script, tmp_path
     assert "labels/midjourney" in checks.costs_positive(cost)[0]
 
 
-def test_a_folder_without_pictures_leaves_no_tables(folder, run_script, tmp_path):
+def test_a_folder_without_images_leaves_no_tables(folder, run_script, tmp_path):
     for file in folder.rglob("*.png"):
         file.unlink()
-    with pytest.raises(SynthesesError, match="no picture can be used"):
+    with pytest.raises(GenerationsError, match="no image can be used"):
         build(folder, run_script, tmp_path)
-    assert not (tmp_path / "syntheses.parquet").exists()
+    assert not (tmp_path / "generations.parquet").exists()
 
 
 def test_a_manifest_most_of_whose_images_are_missing_ends_the_job(folder, run_script, tmp_path):
@@ -114,13 +114,13 @@ def test_a_manifest_most_of_whose_images_are_missing_ends_the_job(folder, run_sc
         match=r"4 of 7 images that .*manifest\.csv lists (.|\n)*Look whether its names",
     ):
         build(folder, run_script, tmp_path, most_missing=0.5)
-    assert not (tmp_path / "syntheses.parquet").exists()
+    assert not (tmp_path / "generations.parquet").exists()
 
 
 def test_an_image_that_a_camera_stored_turned_is_read_upright(folder, run_script, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
-    lying = Image.fromarray(to_uint8(picture(1))[:8])
+    lying = Image.fromarray(to_uint8(image(1))[:8])
     lying.transpose(Image.Transpose.ROTATE_90).save(folder / "own.png", exif=exif)
     build(folder, run_script, tmp_path)
     with ImageArchive(tmp_path / "images.zip") as archive:
@@ -184,14 +184,12 @@ def test_a_caption_that_is_in_the_data_has_its_row_also_where_dedup_did_not_sele
     assert set(table["why"]) == {"manifest"}
 
 
-def test_the_pictures_become_a_row_of_table_1(folder, run_script, tmp_path):
+def test_the_images_become_a_row_of_table_1(folder, run_script, tmp_path):
     build(folder, run_script, tmp_path)
     selection = select(run_script, tmp_path)
     assert selection.set_index("prompt_id")["row"].to_dict() == {OWN: 10, OTHER: -1, STRANGER: -1}
-    # row 10 is the first prompt's own; row 21 is what retrieval finds for the second's second picture
-    write_archive(
-        tmp_path / "training.zip", [(row_name(10), picture(1)), (row_name(21), picture(2))]
-    )
+    # row 10 is the first prompt's own; row 21 is what retrieval finds for the second's second image
+    write_archive(tmp_path / "training.zip", [(row_name(10), image(1)), (row_name(21), image(2))])
     tables = {
         "neighbours": [(OTHER, 1, 0, 21, 0.9), (OTHER, 0, 0, 10, 0.4)],
         "fetched": [(10, "own", row_name(10), "ok", ""), (21, "x", row_name(21), "ok", "")],
@@ -218,8 +216,8 @@ def test_the_pictures_become_a_row_of_table_1(folder, run_script, tmp_path):
     assert found.loc[OTHER].tolist() == ["RV", 1, 21, False]
     assert found.loc[STRANGER].tolist() == ["missing", -1, -1, False]
     with ImageArchive(tmp_path / "images.zip") as archive:
-        assert checks.syntheses_complete("x", labels, None, archive.names()) == []
-        assert checks.syntheses_complete("x", labels, None, archive.names()[1:]) != []
+        assert checks.generations_complete("x", labels, None, archive.names()) == []
+        assert checks.generations_complete("x", labels, None, archive.names()[1:]) != []
 
     write_table(tmp_path / "clusters", "clusters", pd.DataFrame(columns=["row", "cluster"]))
     model = {"model": "midjourney", "name": "Midjourney v4", "deduplicated": "unknown"}

@@ -10,15 +10,15 @@ from tiny_models import CAPTIONS, make_sd, overflow_at
 from verbatim.io.images import (
     ImageArchive,
     MissingImageError,
+    generation_name,
     seeds_of_prompts,
-    synthesis_name,
     to_uint8,
 )
 from verbatim.io.records import prompt_id, read_table, write_table
 from verbatim.models import load, stacks
 from verbatim.models.denoiser import NetworkError
 from verbatim.models.load import load_denoiser
-from verbatim.models.sampling import synthesize
+from verbatim.models.sampling import generate
 
 HOW = {"sampler": "ddim", "steps": 2, "guidance": 4.0, "noise_level": 250}
 
@@ -66,16 +66,14 @@ def run(folder, model, run_script, n=3, size=100, family="sd", **second):
     return read_table(folder / "cost.parquet", "costs").iloc[0]
 
 
-def test_every_prompt_and_seed_has_its_picture_and_the_rows_are_counted(
-    tmp_path, model, run_script
-):
+def test_every_prompt_and_seed_has_its_image_and_the_rows_are_counted(tmp_path, model, run_script):
     cost = run(tmp_path, model, run_script)
     denoiser = load_denoiser(model, "sd", "cpu")
     with ImageArchive(tmp_path / "images.zip") as archive:
         assert len(archive.names()) == 6
-        for index, seed, picture in synthesize(denoiser, CAPTIONS[:3], [0, 5], 2, 3.0, 6):
-            stored = archive.read(synthesis_name(prompt_id(CAPTIONS[index]), seed))
-            assert np.abs(stored - to_uint8(picture) / 255).max() < 1.5 / 255
+        for index, seed, image in generate(denoiser, CAPTIONS[:3], [0, 5], 2, 3.0, 6):
+            stored = archive.read(generation_name(prompt_id(CAPTIONS[index]), seed))
+            assert np.abs(stored - to_uint8(image) / 255).max() < 1.5 / 255
     assert cost["unet_rows"] == 6 * 3 * 2 == denoiser.rows  # heun of two steps: three guided calls
     assert (cost["stage"], cost["preset"], cost["prompts"]) == ("labels", "all", 3)
 
@@ -93,9 +91,9 @@ def test_shards_give_the_same_archive_and_a_longer_list_makes_the_new_ones_alone
         assert one.names() == two.names()
         for name in one.names():
             assert np.abs(one.read(name) - two.read(name)).max() <= 1.01 / 255
-    real, made = stacks.synthesize_stack, []
+    real, made = stacks.generate_stack, []
     monkeypatch.setattr(
-        stacks, "synthesize_stack", lambda d, c, *r, **k: made.append(c) or real(d, c, *r, **k)
+        stacks, "generate_stack", lambda d, c, *r, **k: made.append(c) or real(d, c, *r, **k)
     )
     longer = run(tmp_path / "cut", model, run_script, n=6, size=2)
     assert made == [CAPTIONS[4:6]]
@@ -104,19 +102,19 @@ def test_shards_give_the_same_archive_and_a_longer_list_makes_the_new_ones_alone
 
 def test_a_killed_job_goes_on_where_it_was(tmp_path, model, run_script, monkeypatch):
     run(tmp_path / "whole", model, run_script)
-    real = stacks.synthesize_stack
+    real = stacks.generate_stack
 
     def killed(denoiser, captions, *rest, **sampling):
         if captions == CAPTIONS[2:3]:
             raise KeyboardInterrupt
         return real(denoiser, captions, *rest, **sampling)
 
-    monkeypatch.setattr(stacks, "synthesize_stack", killed)
+    monkeypatch.setattr(stacks, "generate_stack", killed)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "killed", model, run_script)
     again = []
     monkeypatch.setattr(
-        stacks, "synthesize_stack", lambda d, c, *r, **k: again.append(c) or real(d, c, *r, **k)
+        stacks, "generate_stack", lambda d, c, *r, **k: again.append(c) or real(d, c, *r, **k)
     )
     run(tmp_path / "killed", model, run_script)
     assert again == [CAPTIONS[2:3]]
@@ -125,7 +123,7 @@ def test_a_killed_job_goes_on_where_it_was(tmp_path, model, run_script, monkeypa
 
 
 def lose(denoiser, seed_of_first: int):
-    """The denoiser, whose decoder has no finite answer for one picture: the first prompt's with this seed."""
+    """The denoiser, whose decoder has no finite answer for one image: the first prompt's with this seed."""
     plain, seen = denoiser.decode, []
 
     def decode(x0):
@@ -149,7 +147,7 @@ def test_one_generation_that_is_not_finite_is_recorded_with_its_reason_and_the_r
     monkeypatch.setattr(load, "load_denoiser", lambda *a, **k: lose(real(*a, **k), 1))
     run(tmp_path / "one", model, run_script)
     ids = [prompt_id(caption) for caption in CAPTIONS[:3]]
-    lost = synthesis_name(ids[0], 5)
+    lost = generation_name(ids[0], 5)
     with (
         ImageArchive(tmp_path / "whole/images.zip") as whole,
         ImageArchive(tmp_path / "one/images.zip") as one,
@@ -182,7 +180,7 @@ def test_no_candidate_makes_an_empty_archive_without_loading_the_model(tmp_path,
         assert archive.names() == []
 
 
-def test_the_pictures_of_a_model_of_two_stages_are_stage_twos_and_each_stage_is_counted(
+def test_the_images_of_a_model_of_two_stages_are_stage_twos_and_each_stage_is_counted(
     tmp_path, run_script, tiny_if, tiny_upscaler
 ):
     index = tiny_upscaler / "model_index.json"
@@ -201,15 +199,15 @@ def test_the_pictures_of_a_model_of_two_stages_are_stage_twos_and_each_stage_is_
     assert (costs["prompts"] == 3).all()
 
 
-def test_another_second_stage_makes_the_pictures_anew(
+def test_another_second_stage_makes_the_images_anew(
     tmp_path, run_script, tiny_if, tiny_upscaler, monkeypatch
 ):
     from tiny_models import make_if_upscaler
 
     other = make_if_upscaler(tmp_path / "other", seed=9)
-    real, made = stacks.synthesize_stack, []
+    real, made = stacks.generate_stack, []
     monkeypatch.setattr(
-        stacks, "synthesize_stack", lambda d, c, *r, **k: made.append(c) or real(d, c, *r, **k)
+        stacks, "generate_stack", lambda d, c, *r, **k: made.append(c) or real(d, c, *r, **k)
     )
     kept = []
     for folder in (tiny_upscaler, tiny_upscaler, other):

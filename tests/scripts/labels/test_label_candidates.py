@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verbatim.io.images import ImageArchive, encode_png, row_name, synthesis_name, write_archive
+from verbatim.io.images import ImageArchive, encode_png, generation_name, row_name, write_archive
 from verbatim.io.missing import MissingError
 from verbatim.io.records import read_table, write_table
 
@@ -29,7 +29,7 @@ PARAMS = {
 }  # fmt: skip
 
 
-def picture(seed):
+def image(seed):
     coarse = np.random.default_rng(seed).random((4, 4, 3), dtype=np.float32)
     return coarse.repeat(4, axis=0).repeat(4, axis=1)
 
@@ -42,15 +42,15 @@ def recoloured(source, by):
 
 @pytest.fixture
 def files(tmp_path):
-    own, other, template = picture(1), picture(2), picture(3)
+    own, other, template = image(1), image(2), image(3)
     wide = np.concatenate([np.zeros((16, 8, 3)), own, np.zeros((16, 8, 3))], axis=1)
-    # prompt: 1 copies its own picture, 2 another's, 3 a template, 4 a centre crop, 5 nothing readable
+    # prompt: 1 copies its own image, 2 another's, 3 a template, 4 a centre crop, 5 nothing readable
     made = {1: own, 2: other, 3: recoloured(template, 0.9), 4: own, 5: own}
     write_archive(
         tmp_path / "images.zip",
-        [(synthesis_name(i, seed), p) for i, p in made.items() for seed in (0, 1)],
+        [(generation_name(i, seed), p) for i, p in made.items() for seed in (0, 1)],
     )
-    kept = {10: own, 20: picture(9), 21: other, 30: picture(8), 31: template, 40: wide}
+    kept = {10: own, 20: image(9), 21: other, 30: image(8), 31: template, 40: wide}
     kept[32] = recoloured(template, 0.3)
     with zipfile.ZipFile(tmp_path / "training.zip", "w") as archive:
         for row, p in kept.items():
@@ -128,7 +128,7 @@ def test_rows_that_could_not_be_compared_are_named_in_the_log(files, run_script)
 
 def test_a_stricter_preset_finds_less(files, run_script):
     strict = {"mv": 0.001, "rv": 0.001, "tv": 0.0001}
-    darker = [(synthesis_name(1, seed), picture(1) * 0.9) for seed in (0, 1)]
+    darker = [(generation_name(1, seed), image(1) * 0.9) for seed in (0, 1)]
     write_archive(files / "images.zip", darker)
     assert run(files, run_script, [1])["label"].tolist() == ["MV"]
     assert run(files, run_script, [1], thresholds=strict)["label"].tolist() == ["N"]
@@ -172,14 +172,12 @@ def test_shards_merge_into_the_table_and_masks_of_one_job(files, run_script):
 def test_most_labels_missing_ends_the_job_with_the_reasons(files, run_script):
     whole = run(files, run_script, [1, 3])
     lost = whole.assign(
-        label="missing", status="missing", review_reason="no training picture could be read"
+        label="missing", status="missing", review_reason="no training image could be read"
     )
     write_table(files / "labels.parquet", "labels", lost)
     selection = lost[["prompt_id", "caption", "row", "extra", "why"]]
     write_table(files / "selection", "selection", selection)
-    with pytest.raises(
-        MissingError, match=r"labels are missing or broken(.|\n)*no training picture"
-    ):
+    with pytest.raises(MissingError, match=r"labels are missing or broken(.|\n)*no training image"):
         run_script(
             "labels/merge_labels.py",
             input={"selection": files / "selection", "labels": [files / "labels.parquet"], "masks": []},

@@ -1,4 +1,4 @@
-"""Rule search_neighbours, with a made embedder: the nearest row is the picture of the same colour."""
+"""Rule search_neighbours, with a made embedder: the nearest row is the image of the same colour."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import verbatim.models.clip
-from verbatim.io.images import ImageArchive, synthesis_name, write_archive
+from verbatim.io.images import ImageArchive, generation_name, write_archive
 from verbatim.io.records import read_table, write_table
 
 
@@ -22,10 +22,10 @@ class ColourEmbedder:
     def __init__(self, folder, device):
         assert (folder / "open_clip_config.json").exists()
 
-    def embed_images(self, pictures, batch):
-        assert pictures.shape[1:] == (4, 4, 3)
-        assert len(pictures) <= batch
-        mean = pictures.mean(axis=(1, 2)) + 1e-3
+    def embed_images(self, images, batch):
+        assert images.shape[1:] == (4, 4, 3)
+        assert len(images) <= batch
+        mean = images.mean(axis=(1, 2)) + 1e-3
         return (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
 
 
@@ -40,7 +40,7 @@ def world(tmp_path, monkeypatch):
     write_archive(
         tmp_path / "images.zip",
         [
-            (synthesis_name(i, seed), np.broadcast_to(colours[(i + seed) % 3], (8, 8, 3)))
+            (generation_name(i, seed), np.broadcast_to(colours[(i + seed) % 3], (8, 8, 3)))
             for i in range(2)
             for seed in range(2)
         ],
@@ -69,7 +69,7 @@ def run(world, run_script, ids):
     return read_table(world / "neighbours.parquet", "neighbours")
 
 
-def test_the_nearest_rows_of_every_picture_are_found_across_batches(world, run_script):
+def test_the_nearest_rows_of_every_image_are_found_across_batches(world, run_script):
     table = run(world, run_script, [0, 1])
     assert len(table) == 8
     first = table[table["order"] == 0].set_index(["prompt_id", "seed"])["row"].to_dict()
@@ -77,17 +77,17 @@ def test_the_nearest_rows_of_every_picture_are_found_across_batches(world, run_s
     assert (table.loc[table["order"] == 0, "similarity"] > 0.99).all()
 
 
-def test_a_picture_that_cannot_be_read_has_no_neighbours_and_is_named_in_the_log(world, run_script):
+def test_a_image_that_cannot_be_read_has_no_neighbours_and_is_named_in_the_log(world, run_script):
     with ImageArchive(world / "images.zip") as archive:
         members = {name: archive.read_bytes(name) for name in archive.names()}
     with zipfile.ZipFile(world / "images.zip", "w") as archive:
         for name, data in members.items():
-            archive.writestr(name, b"no picture" if name == synthesis_name(1, 0) else data)
+            archive.writestr(name, b"no image" if name == generation_name(1, 0) else data)
     table = run(world, run_script, [0, 1, 2])  # prompt 2 was never made
     assert set(zip(table["prompt_id"], table["seed"], strict=True)) == {(0, 0), (0, 1), (1, 1)}
     text = (world / "job.log").read_text()
-    assert "synthesis 1_0.png has no neighbours: broken image" in text
-    assert "synthesis 2_0.png" in text
+    assert "generation 1_0.png has no neighbours: broken image" in text
+    assert "generation 2_0.png" in text
 
 
 def test_no_candidate_makes_an_empty_table(world, run_script):

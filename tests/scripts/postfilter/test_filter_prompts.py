@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from tiny_models import CAPTIONS, make_sd
-from verbatim.io.image_store import Pictures
-from verbatim.io.images import synthesis_name
+from verbatim.io.image_store import Images
+from verbatim.io.images import generation_name
 from verbatim.io.records import prompt_id, read_table, write_table
 from verbatim.models import stacks
 from verbatim.postfilter.cliques import search_clique
@@ -73,37 +73,35 @@ def run(folder, model, run_script, n=5, size=100, **changes):
 
 
 def contents(archive):
-    with Pictures(archive) as pictures:
-        return {name: pictures.read_bytes(name) for name in pictures.names()}
+    with Images(archive) as images:
+        return {name: images.read_bytes(name) for name in images.names()}
 
 
-def test_scores_and_costs_are_those_of_the_pictures_in_the_archive(tmp_path, model, run_script):
+def test_scores_and_costs_are_those_of_the_images_in_the_archive(tmp_path, model, run_script):
     scores, cost, archive = run(tmp_path, model, run_script)
     assert scores["prompt_id"].tolist() == [prompt_id(c) for c in CAPTIONS[:5]]
     assert sorted(scores["rank"]) == [0, 1, 2, 3, 4]
-    with Pictures(archive) as pictures:
-        assert len(pictures.names()) == scores["n_images"].sum()
+    with Images(archive) as images:
+        assert len(images.names()) == scores["n_images"].sum()
         for score in scores.to_dict("records"):
-            names = [synthesis_name(score["prompt_id"], seed) for seed in range(score["n_images"])]
-            stack = np.stack(
-                [np.rint(pictures.read(name) * 255).astype(np.uint8) for name in names]
-            )
+            names = [generation_name(score["prompt_id"], seed) for seed in range(score["n_images"])]
+            stack = np.stack([np.rint(images.read(name) * 255).astype(np.uint8) for name in names])
             distances = pair_distances(stack, 2)
             assert score["clique_size"] == len(search_clique(distances < 0.05).members)
             assert score["mean_distance"] == distances[np.triu_indices(len(stack), 1)].mean()
-    # one step, guided: two network rows a picture
+    # one step, guided: two network rows an image
     assert cost["unet_rows"] == scores["unet_rows"].sum() == 2 * scores["n_images"].sum()
     assert (cost["stage"], cost["model"], cost["prompts"]) == ("postfilter", "tiny", 5)
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-def test_stopping_early_decides_the_same_with_fewer_pictures(tmp_path, model, run_script):
+def test_stopping_early_decides_the_same_with_fewer_images(tmp_path, model, run_script):
     # an edge at which some of this model's prompts are kept and some are not
     full, _, archive = run(tmp_path / "all", model, run_script, stop_early=False)
-    with Pictures(archive) as pictures:
+    with Images(archive) as images:
         needed = []  # the least edge at which each prompt has a clique of three
         for key in full["prompt_id"]:
-            members = [pictures.read(synthesis_name(key, seed)) for seed in range(6)]
+            members = [images.read(generation_name(key, seed)) for seed in range(6)]
             d = pair_distances(np.rint(np.stack(members) * 255).astype(np.uint8), 2)
             needed.append(
                 min(max(d[i, j], d[i, k], d[j, k]) for i, j, k in combinations(range(6), 3))
@@ -121,7 +119,7 @@ def test_a_killed_job_goes_on_where_it_was_and_ends_with_the_same(
     tmp_path, model, run_script, monkeypatch
 ):
     whole, whole_cost, whole_archive = run(tmp_path / "whole", model, run_script)
-    real, calls = stacks.synthesize_stack, []
+    real, calls = stacks.generate_stack, []
 
     def killed(denoiser, captions, seeds, **sampling):
         calls.append(list(captions))
@@ -129,7 +127,7 @@ def test_a_killed_job_goes_on_where_it_was_and_ends_with_the_same(
             raise KeyboardInterrupt  # in the second part
         return real(denoiser, captions, seeds, **sampling)
 
-    monkeypatch.setattr(stacks, "synthesize_stack", killed)
+    monkeypatch.setattr(stacks, "generate_stack", killed)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "killed", model, run_script)
     assert len(list(tmp_path.glob("killed/kept/*/*/prompts.npy"))) == 1
@@ -137,7 +135,7 @@ def test_a_killed_job_goes_on_where_it_was_and_ends_with_the_same(
 
     again = []
     monkeypatch.setattr(
-        stacks, "synthesize_stack", lambda d, c, s, **k: again.append(c) or real(d, c, s, **k)
+        stacks, "generate_stack", lambda d, c, s, **k: again.append(c) or real(d, c, s, **k)
     )
     scores, cost, archive = run(tmp_path / "killed", model, run_script)
     assert all(caption not in CAPTIONS[:2] for captions in again for caption in captions)
@@ -150,9 +148,9 @@ def test_a_longer_list_makes_the_new_prompts_alone_and_other_settings_all(
     tmp_path, model, run_script, monkeypatch
 ):
     first, cost, _ = run(tmp_path, model, run_script, n=3, size=2)
-    real, made = stacks.synthesize_stack, []
+    real, made = stacks.generate_stack, []
     monkeypatch.setattr(
-        stacks, "synthesize_stack", lambda d, c, s, **k: made.append(c) or real(d, c, s, **k)
+        stacks, "generate_stack", lambda d, c, s, **k: made.append(c) or real(d, c, s, **k)
     )
     longer, dearer, _ = run(tmp_path, model, run_script, n=5, size=3)
     assert {caption for captions in made for caption in captions} == set(CAPTIONS[3:5])

@@ -11,13 +11,13 @@ from verbatim.io.images import write_archive
 from verbatim.io.records import SCHEMAS, read_table, write_table
 
 ROOT = Path(__file__).resolve().parents[3]
-PICTURES = 12
+IMAGES = 12
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    made = np.random.default_rng(0).integers(0, 256, (PICTURES, 32, 32, 3), dtype=np.uint8)
-    np.save(tmp_path / "pictures.npy", made)
+def images(tmp_path):
+    made = np.random.default_rng(0).integers(0, 256, (IMAGES, 32, 32, 3), dtype=np.uint8)
+    np.save(tmp_path / "images.npy", made)
     return made
 
 
@@ -25,10 +25,10 @@ def write_shadows(folder, tiny_sd, status="ok", models=3):
     rng = np.random.default_rng(1)
     files = {"rows": [], "states": [], "models": []}
     for i in range(models):
-        ids = np.arange(PICTURES)
+        ids = np.arange(IMAGES)
         rows = {
-            "picture_id": ids, "caption": [f"red heart {k}" for k in ids], "weight": 1.0,
-            "planted": False, "member": rng.random(PICTURES) < 0.5, "n_captions": 1,
+            "image_id": ids, "caption": [f"red heart {k}" for k in ids], "weight": 1.0,
+            "planted": False, "member": rng.random(IMAGES) < 0.5, "n_captions": 1,
         }  # fmt: skip
         state = {
             "point": [f"half{i}"], "seed": [0], "status": [status], "reason": ["" if status == "ok" else "nan"],
@@ -56,7 +56,7 @@ NAMES = {"points": ["half0", "half1", "half2"]}
 def run_membership(run_script, folder, files):
     run_script(
         "study/score_membership.py",
-        input=files | {"pictures": folder / "pictures.npy"},
+        input=files | {"images": folder / "images.npy"},
         output={name: folder / f"m.{name}.parquet" for name in ("scores", "measures")},
         params=DRAWS | NAMES | {"noises": [0], "flip": True, "fprs": [0.01], "neighbours": 3},
     )
@@ -66,34 +66,34 @@ def run_membership(run_script, folder, files):
     )
 
 
-def test_membership_attacks_every_shadow_model(run_script, tmp_path, tiny_sd, pictures):
+def test_membership_attacks_every_shadow_model(run_script, tmp_path, tiny_sd, images):
     scores, measures = run_membership(run_script, tmp_path, write_shadows(tmp_path, tiny_sd))
-    assert len(scores) == 3 * PICTURES
+    assert len(scores) == 3 * IMAGES
     assert scores["loss"].gt(0).all()
     assert "12 different" not in measures.loc["tpr:loss@0.01", "note"]
     assert "99 needed" in measures.loc["tpr:loss@0.01", "note"]
     assert "spearman:outlier_lira" in measures.index
 
 
-def test_shadow_models_that_diverged_leave_an_empty_table(run_script, tmp_path, tiny_sd, pictures):
+def test_shadow_models_that_diverged_leave_an_empty_table(run_script, tmp_path, tiny_sd, images):
     scores, measures = run_membership(
         run_script, tmp_path, write_shadows(tmp_path, tiny_sd, "failed")
     )
     assert len(scores) == len(measures) == 0
 
 
-def test_completions_are_made_of_the_same_pictures_by_every_model(
-    run_script, tmp_path, tiny_sd, pictures
+def test_completions_are_made_of_the_same_images_by_every_model(
+    run_script, tmp_path, tiny_sd, images
 ):
     run_script(
         "study/score_inpainting.py",
-        input=write_shadows(tmp_path, tiny_sd) | {"pictures": tmp_path / "pictures.npy"},
+        input=write_shadows(tmp_path, tiny_sd) | {"images": tmp_path / "images.npy"},
         output={name: tmp_path / f"i.{name}.parquet" for name in ("errors", "measures")},
-        params=DRAWS | NAMES | {"pictures": 5, "completions": 2, "best": 1, "steps": 2},
+        params=DRAWS | NAMES | {"images": 5, "completions": 2, "best": 1, "steps": 2},
     )
     errors = read_table(tmp_path / "i.errors.parquet", "study_inpainting")
     assert len(errors) == 3 * 5
-    assert errors.groupby("picture_id").size().eq(3).all()
+    assert errors.groupby("image_id").size().eq(3).all()
     measures = read_table(tmp_path / "i.measures.parquet", "study_measures")
     assert "auc:inpainting" in set(measures["measure"])
 
@@ -102,16 +102,16 @@ def generations_of(ids, kind="one"):
     n = len(ids)
     return pd.DataFrame(
         {
-            "generation": range(n), "picture_id": ids, "caption": "c", "prompt": "c",
+            "generation": range(n), "image_id": ids, "caption": "c", "prompt": "c",
             "gen_seed": range(n), "planted": [i < 2 for i in ids], "member": True, "kind": kind, "size": 32,
         }
     )  # fmt: skip
 
 
-def test_a_copy_by_a_model_without_captions_is_flagged(run_script, tmp_path, tiny_sd, pictures):
+def test_a_copy_by_a_model_without_captions_is_flagged(run_script, tmp_path, tiny_sd, images):
     rows = write_shadows(tmp_path, tiny_sd, models=1)["rows"][0]
-    known = read_table(rows, "study_rows").query("member")["picture_id"].to_numpy()
-    made = [pictures[known[0]], 255 - pictures[known[1]]]
+    known = read_table(rows, "study_rows").query("member")["image_id"].to_numpy()
+    made = [images[known[0]], 255 - images[known[1]]]
     write_archive(tmp_path / "p.zip", ((f"{i}.png", p) for i, p in enumerate(made)))
     write_table(tmp_path / "g.parquet", "study_generations", generations_of([-1, -1]))
     empty = SCHEMAS["study_generations"].empty_table().to_pandas()
@@ -119,7 +119,7 @@ def test_a_copy_by_a_model_without_captions_is_flagged(run_script, tmp_path, tin
     run_script(
         "study/count_relative.py",
         input={
-            "pictures": tmp_path / "pictures.npy", "rows": [rows, rows],
+            "images": tmp_path / "images.npy", "rows": [rows, rows],
             "generations": [tmp_path / "g.parquet", tmp_path / "none.parquet"],
             "archives": [tmp_path / "p.zip", tmp_path / "p.zip"],
         },
@@ -132,14 +132,14 @@ def test_a_copy_by_a_model_without_captions_is_flagged(run_script, tmp_path, tin
     assert distances["relative"].iloc[1] > 1
     found = read_table(tmp_path / "r.measures.parquet", "study_measures").set_index("measure")
     assert found.loc["relative:flagged", "value"] == 0.5
-    assert found.loc["relative:pictures", "value"] == pytest.approx(1 / len(known))
+    assert found.loc["relative:images", "value"] == pytest.approx(1 / len(known))
     assert set(found["point"]) == {"uncond"}  # the failed run has nothing to say
 
 
 def test_numbers_are_merged_with_what_the_attacks_find_and_with_failures(run_script, tmp_path):
     ids = list(range(8))
     scores = {
-        "picture_id": ids, "caption": "c", "planted": [i < 2 for i in ids], "member": True,
+        "image_id": ids, "caption": "c", "planted": [i < 2 for i in ids], "member": True,
         "dcs": [9.0, 8, 1, 2, 3, 4, 5, 6], "ecs": 0.5, "clique_size": 1, "clique_distance": 0.5,
     }  # fmt: skip
     own = [0.01, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.4]
@@ -179,7 +179,7 @@ def test_numbers_are_merged_with_what_the_attacks_find_and_with_failures(run_scr
 
 def test_the_claims_and_the_page_come_of_the_merged_numbers(run_script, tmp_path):
     pool = {
-        "picture_id": [0, 1], "caption": "c", "group": "g", "order": [0, 1], "planted": False,
+        "image_id": [0, 1], "caption": "c", "group": "g", "order": [0, 1], "planted": False,
         "held_out": [False, True],
     }  # fmt: skip
     write_table(tmp_path / "pool.parquet", "study_pool", pool)

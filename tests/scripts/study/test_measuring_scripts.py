@@ -1,4 +1,4 @@
-"""From a run's pictures to its measures by the scripts, as the rules call them; and a training that failed."""
+"""From a run's images to its measures by the scripts, as the rules call them; and a training that failed."""
 
 import made_study
 import numpy as np
@@ -22,20 +22,20 @@ MEMBERS, HELD_OUT = list(range(8)), [12, 13, 14, 15]
 
 
 class Measuring:
-    """A folder with a made run: pictures that are copies of training pictures 0 and 3, and noise."""
+    """A folder with a made run: images that are copies of training images 0 and 3, and noise."""
 
     def __init__(self, run_script, folder, clip):
         self.run_script, self.folder = run_script, folder
-        self.world, table = made_study.pictures(), made_study.pictures_table()
-        np.save(folder / "pictures.npy", self.world)
-        write_table(folder / "pictures.parquet", "pictures", table)
-        pool = table[["picture_id", "caption", "group"]].assign(
+        self.world, table = made_study.images(), made_study.images_table()
+        np.save(folder / "images.npy", self.world)
+        write_table(folder / "images.parquet", "images", table)
+        pool = table[["image_id", "caption", "group"]].assign(
             order=range(16),
             planted=[i < 2 for i in range(16)],
             held_out=[i >= 12 for i in range(16)],
         )
         write_table(folder / "pool.parquet", "study_pool", pool)
-        rows = table.iloc[MEMBERS][["picture_id", "caption"]].assign(
+        rows = table.iloc[MEMBERS][["image_id", "caption"]].assign(
             weight=[10.0] * 2 + [1.0] * 6,
             planted=[True] * 2 + [False] * 6,
             member=True,
@@ -46,12 +46,12 @@ class Measuring:
         self.inputs = {
             name: folder / f"{name}.parquet" for name in ("pool", "rows", "state", "generations")
         } | {
-            "training": folder / "pictures.npy", "clip": clip / "open_clip_config.json",
-            "features": folder / "features.npz", "pictures": folder / "pictures.zip",
+            "training": folder / "images.npy", "clip": clip / "open_clip_config.json",
+            "features": folder / "features.npz", "images": folder / "images.zip",
         }  # fmt: skip
         made = np.random.default_rng(1).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
         made[0], made[1] = self.world[0], self.world[3]
-        write_archive(folder / "pictures.zip", [(f"{i}.png", one) for i, one in enumerate(made)])
+        write_archive(folder / "images.zip", [(f"{i}.png", one) for i, one in enumerate(made)])
         self.generations(6)
 
     def state(self, status):
@@ -65,7 +65,7 @@ class Measuring:
         captions = list(made_study.CODES)[:n]
         table = pd.DataFrame(
             {
-                "generation": range(n), "picture_id": range(n), "caption": captions, "prompt": captions,
+                "generation": range(n), "image_id": range(n), "caption": captions, "prompt": captions,
                 "gen_seed": range(n), "planted": [i < 2 for i in range(n)], "member": True, "kind": "one",
                 "size": 16,
             }
@@ -75,7 +75,7 @@ class Measuring:
     def embed(self):
         self.run_script(
             "study/embed_pool.py",
-            input={**self.inputs, "pictures": self.folder / "pictures.npy"},
+            input={**self.inputs, "images": self.folder / "images.npy"},
             output={"features": self.folder / "features.npz"},
             params=MEASURING,
         )
@@ -96,7 +96,7 @@ class Measuring:
         self.run_script(
             "study/count_dataset.py",
             input={
-                **self.inputs, "table": folder / "pictures.parquet",
+                **self.inputs, "table": folder / "images.parquet",
                 "states": [folder / "state.parquet"], "similarities": [folder / "similarities.parquet"],
                 "generations": [folder / "generations.parquet"],
             },
@@ -111,9 +111,9 @@ class Measuring:
         return clusters, read_table(folder / "m.parquet", "study_measures")
 
     def add_further(self):
-        """Further pictures (kind `more`) of caption 0, all of them copies of picture 5."""
+        """Further images (kind `more`) of caption 0, all of them copies of image 5."""
         for kind, changes in (
-            ("generations", {"kind": "more", "picture_id": 0}),
+            ("generations", {"kind": "more", "image_id": 0}),
             ("similarities", {"match": 5, "similarity": 1.0}),
         ):
             path = self.folder / f"{kind}.parquet"
@@ -181,7 +181,7 @@ def test_clusters_and_users_are_counted_on_what_was_measured(measuring):
     assert found.loc["users_above:over_held_out", "value"] == above - np.mean(unseen)
 
 
-def test_replication_is_of_one_picture_a_caption(measuring):
+def test_replication_is_of_one_image_a_caption(measuring):
     measuring.embed()
     measuring.count()
     alone = measuring.dataset()
@@ -198,8 +198,8 @@ def test_a_training_that_failed_leaves_empty_tables(measuring):
     assert measures.empty
 
 
-def test_a_run_without_pictures_is_refused_by_name(measuring):
+def test_a_run_without_images_is_refused_by_name(measuring):
     measuring.embed()
     measuring.generations(0)
-    with pytest.raises(RunError, match=r"pictures\.zip: its generations\.parquet has no rows"):
+    with pytest.raises(RunError, match=r"images\.zip: its generations\.parquet has no rows"):
         measuring.count()

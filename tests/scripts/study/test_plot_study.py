@@ -18,12 +18,12 @@ COLUMNS = ["stage", "mitigation", "duplication", "copies", "point", "defence"]
 
 
 def write_run(folder, more):
-    """Similarities of a sample of N pictures, and of `more` further ones that are copies of picture 3."""
+    """Similarities of a sample of N images, and of `more` further ones that are copies of image 3."""
     rng = np.random.default_rng(0)
     n = np.arange(N + more)
     first = n < N
     generations = {
-        "generation": n, "picture_id": n % N, "caption": "c", "prompt": "c", "gen_seed": n, "planted": False,
+        "generation": n, "image_id": n % N, "caption": "c", "prompt": "c", "gen_seed": n, "planted": False,
         "member": True, "kind": np.where(first, "one", "more"), "size": 16,
     }  # fmt: skip
     similarities = {
@@ -36,9 +36,9 @@ def write_run(folder, more):
 
 @pytest.fixture
 def plot(run_script, tmp_path):
-    """Draws the figures of a run with so many further pictures; returns the bytes of each."""
+    """Draws the figures of a run with so many further images; returns the bytes of each."""
     pool = {
-        "picture_id": range(N), "caption": "c", "group": "g", "order": range(N), "planted": False, "held_out": False,
+        "image_id": range(N), "caption": "c", "group": "g", "order": range(N), "planted": False, "held_out": False,
     }  # fmt: skip
     write_table(tmp_path / "pool.parquet", "study_pool", pd.DataFrame(pool))
     write_table(tmp_path / "measures.parquet", "study_measures", made_measures())
@@ -68,7 +68,7 @@ def plot(run_script, tmp_path):
     return run
 
 
-def test_every_figure_is_drawn_and_further_pictures_of_a_caption_change_none(plot):
+def test_every_figure_is_drawn_and_further_images_of_a_caption_change_none(plot):
     alone, more = plot(0), plot(30)
     assert all(png.startswith(b"\x89PNG") for png in alone.values())
     assert alone == more

@@ -22,8 +22,8 @@ class Study:
         self.run_script(
             "study/select_pool.py",
             input={
-                "pictures": self.world / "pictures.npy",
-                "table": self.world / "pictures.parquet",
+                "images": self.world / "images.npy",
+                "table": self.world / "images.parquet",
             },
             output={"pool": self.folder / "pool.parquet"},
             params={"duplicated": 2, "held_out": 4, "most": 8, "seed": 0},
@@ -35,8 +35,8 @@ class Study:
         self.run_script(
             "study/train_point.py",
             input={
-                "pool": self.folder / "pool.parquet", "pictures": self.world / "pictures.npy",
-                "table": self.world / "pictures.parquet", "clip": self.world / "clip/open_clip_config.json",
+                "pool": self.folder / "pool.parquet", "images": self.world / "images.npy",
+                "table": self.world / "images.parquet", "clip": self.world / "clip/open_clip_config.json",
                 "vae": self.world / "vae/config.json",
             },
             output={k: self.folder / v for k, v in files.items()} | {"model": self.folder / "model"},
@@ -55,7 +55,7 @@ class Study:
             "study/generate_point.py",
             input={name: self.folder / f"{name}.parquet" for name in ("rows", "state")}
             | {"model": self.folder / "model"},
-            output={"pictures": folder / "p.zip", "generations": folder / "g.parquet"},
+            output={"images": folder / "p.zip", "generations": folder / "g.parquet"},
             params=SAMPLING
             | {"sample": 4, "more": 2, "others": 2, "inference": INFERENCE, "seed": 0}
             | {"unconditional": unconditional},
@@ -69,7 +69,7 @@ class Study:
             "study/score_point.py",
             input={name: self.folder / f"{name}.parquet" for name in ("pool", "rows", "state")}
             | {"model": self.folder / "model"}
-            | {"pictures": folder / "p.zip", "generations": folder / "g.parquet"},
+            | {"images": folder / "p.zip", "generations": folder / "g.parquet"},
             output={"scores": folder / "s.parquet"},
             params={
                 "guidance": 7.5, "seeds": [0, 1], "ecs_seeds": [0, 1], "batch": 8, "others": 2, "held_out": 3,
@@ -85,8 +85,8 @@ class Study:
 def world(tmp_path_factory):
     """What the study takes of the embedded world."""
     folder = tmp_path_factory.mktemp("world")
-    np.save(folder / "pictures.npy", made_study.pictures())
-    write_table(folder / "pictures.parquet", "pictures", made_study.pictures_table())
+    np.save(folder / "images.npy", made_study.images())
+    write_table(folder / "images.parquet", "images", made_study.images_table())
     made_study.make_clip(folder / "clip")
     made_study.make_vae(folder / "vae")
     return folder
@@ -106,7 +106,7 @@ def test_a_point_is_trained_drawn_and_attacked(study):
     assert (study.folder / "model/model_index.json").is_file()
     assert not (study.folder / "checkpoint.safetensors").exists()
     rows = read_table(study.folder / "rows.parquet", "study_rows")
-    assert rows.picture_id.tolist() == pool.picture_id.tolist()[:8]
+    assert rows.image_id.tolist() == pool.image_id.tolist()[:8]
 
     made = study.generate()
     assert made.kind.value_counts().to_dict() == {"one": 4, "more": 8}
@@ -119,7 +119,7 @@ def test_a_point_is_trained_drawn_and_attacked(study):
     assert len(scores) == 2 + 2 + 3
     assert scores.planted.tolist() == [True] * 2 + [False] * 5
     held_out = scores[~scores.member]
-    assert set(held_out.picture_id) <= set(pool.picture_id[pool.held_out])
+    assert set(held_out.image_id) <= set(pool.image_id[pool.held_out])
     assert np.isfinite(scores[["dcs", "ecs"]]).all(None)
     assert (held_out.clique_size == 0).all()
     assert (scores[scores.member].clique_size >= 1).all()

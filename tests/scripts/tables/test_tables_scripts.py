@@ -79,7 +79,7 @@ def test_table_1_has_the_columns_of_the_paper_and_a_row_a_model_in_order(run_scr
     assert table.iloc[:, :5].to_numpy().tolist() == [
         ["SD V1", "no", 1, 1, 5], ["SD V2", "yes", 0, 1, 0], ["Deep Image Floyd", "yes", 0, 1, 0],
     ]  # fmt: skip
-    # the retrieved picture is one that was also copied exactly
+    # the retrieved image is one that was also copied exactly
     assert table["Unique sources"].tolist() == [6, 1, 1]
     assert table["Review"].tolist() == [1, 1, 1]
 
@@ -156,7 +156,7 @@ def test_detectors_are_judged_and_their_scores_listed(run_script, finished):
         0,
     ]
     kinds = pd.read_csv(finished / "tables/kinds.csv")
-    assert set(kinds["kind"]) == {"full", "picture_only", "template"}
+    assert set(kinds["kind"]) == {"full", "image_only", "template"}
     depths = pd.read_csv(finished / "tables/depths.csv").set_index(["model", "detector", "k"])
     assert depths.loc[("sd1", "dcs_reference", 5), ["precision_planted", "preset"]].tolist() == [1, "reference"]  # fmt: skip
     assert set(pd.read_csv(finished / "tables/roc.csv")["model"]) == set(ATTACKED)
@@ -236,7 +236,7 @@ def check(run_script, finished, tmp_path):
 def test_a_sound_run_passes_and_every_check_has_its_line(check):
     lines = check()
     assert all(line.startswith("ok ") for line in lines)
-    assert "ok     every judged prompt has its syntheses[if]" in lines
+    assert "ok     every judged prompt has its generations[if]" in lines
     assert "ok     deduplicated model was trained on the kept rows[sd2]" in lines
     assert len(lines) == len(set(lines)) > 25
 
@@ -262,7 +262,7 @@ def test_a_broken_run_fails_with_a_list_of_what_is_wrong(check, tmp_path):
         in text
     )
     assert "row 12345" in text
-    assert "no training picture 12345.png" in text
-    assert "labels/if/images.zip: no synthesis" in text
+    assert "no training image 12345.png" in text
+    assert "labels/if/images.zip: no generation" in text
     assert "blackbox/sd2/scores.parquet: no such file" in text
     assert not (tmp_path / "copy/checks.txt").exists()

@@ -30,19 +30,19 @@ def drawn(n, shape=(16, 14, 3), seed=0):
 
 
 def test_it_is_the_mean_of_a_loop_over_pairs_windows_and_channels():
-    pictures = drawn(3)
-    pictures[1] = (0.7 * pictures[0] + 0.3 * pictures[1]).astype(np.float32)
-    loop = np.mean([naive_ssim(a, b) for a, b in itertools.combinations(pictures, 2)])
-    assert seed_ssim(pictures) == pytest.approx(loop, abs=1e-12)
+    images = drawn(3)
+    images[1] = (0.7 * images[0] + 0.3 * images[1]).astype(np.float32)
+    loop = np.mean([naive_ssim(a, b) for a, b in itertools.combinations(images, 2)])
+    assert seed_ssim(images) == pytest.approx(loop, abs=1e-12)
 
 
-def test_the_same_picture_from_every_seed_is_1_and_its_negative_is_below_0():
+def test_the_same_image_from_every_seed_is_1_and_its_negative_is_below_0():
     one = drawn(1)[0]
     assert seed_ssim([one, one, one]) == pytest.approx(1.0)
     assert seed_ssim([one, 1 - one]) < 0
 
 
-def test_noise_on_a_common_picture_lowers_it_step_by_step():
+def test_noise_on_a_common_image_lowers_it_step_by_step():
     common, noise = drawn(1)[0], drawn(4, seed=1)
     values = [
         seed_ssim([np.clip(common + s * (n - 0.5), 0, 1).astype(np.float32) for n in noise])
@@ -52,11 +52,11 @@ def test_noise_on_a_common_picture_lowers_it_step_by_step():
 
 
 def test_the_order_of_the_seeds_does_not_matter():
-    pictures = drawn(4)
-    assert seed_ssim(pictures) == pytest.approx(seed_ssim(pictures[::-1]), abs=1e-12)
+    images = drawn(4)
+    assert seed_ssim(images) == pytest.approx(seed_ssim(images[::-1]), abs=1e-12)
 
 
-def test_one_seed_or_a_picture_below_the_window_says_nothing():
+def test_one_seed_or_a_image_below_the_window_says_nothing():
     assert math.isnan(seed_ssim([]))
     assert math.isnan(seed_ssim(drawn(1)))
     assert math.isnan(seed_ssim(drawn(2, (10, 32, 3))))

@@ -12,8 +12,8 @@ from verbatim.blackbox.ecs import (
     Preset,
     edge_consistency,
     rank_prompts,
-    resize_pictures,
-    score_pictures,
+    resize_images,
+    score_images,
     seed_consistency,
     sobel_magnitude,
 )
@@ -27,8 +27,8 @@ PRESETS = {
 
 
 @pytest.fixture
-def pictures():
-    """Four seeds of one smooth picture with some noise, of an odd shape."""
+def images():
+    """Four seeds of one smooth image with some noise, of an odd shape."""
     rng = np.random.default_rng(0)
     base = ndimage.gaussian_filter(rng.random((20, 24, 3)), (2, 2, 0)) * 10 - 4.5
     return [
@@ -37,20 +37,20 @@ def pictures():
     ]
 
 
-def naive_magnitude(picture, sobel):
+def naive_magnitude(image, sobel):
     if sobel == "nd":
-        return np.hypot(ndimage.sobel(picture, 0), ndimage.sobel(picture, 1)).sum(axis=2)
-    planes = [picture[:, :, c] for c in range(3)]
+        return np.hypot(ndimage.sobel(image, 0), ndimage.sobel(image, 1)).sum(axis=2)
+    planes = [image[:, :, c] for c in range(3)]
     return sum(np.hypot(ndimage.sobel(p, 0), ndimage.sobel(p, 1)) for p in planes)
 
 
-def naive_ecs(pictures, preset):
+def naive_ecs(images, preset):
     """Webster 2023, eq. 3, a pixel at a time."""
     maps = []
-    for picture in pictures:
+    for image in images:
         planes = [
             np.asarray(
-                Image.fromarray(picture[:, :, c]).resize(
+                Image.fromarray(image[:, :, c]).resize(
                     (preset.size, preset.size), Image.Resampling.LANCZOS
                 )
             )
@@ -67,28 +67,28 @@ def naive_ecs(pictures, preset):
 
 
 @pytest.mark.parametrize("sobel", ["nd", "plane"])
-def test_the_gradient_is_scipys_at_every_pixel_and_border(pictures, sobel):
-    found = sobel_magnitude(np.stack(pictures), sobel)
-    for magnitude, picture in zip(found, pictures, strict=True):
-        np.testing.assert_allclose(magnitude, naive_magnitude(picture, sobel), atol=1e-5)
+def test_the_gradient_is_scipys_at_every_pixel_and_border(images, sobel):
+    found = sobel_magnitude(np.stack(images), sobel)
+    for magnitude, image in zip(found, images, strict=True):
+        np.testing.assert_allclose(magnitude, naive_magnitude(image, sobel), atol=1e-5)
 
 
-def test_scores_equal_a_loop_over_pixels(pictures):
-    found = score_pictures(pictures, PRESETS, "world")
+def test_scores_equal_a_loop_over_pixels(images):
+    found = score_images(images, PRESETS, "world")
     for name, preset in PRESETS.items():
-        expected = naive_ecs(pictures, preset)
+        expected = naive_ecs(images, preset)
         assert 0 < expected < 1
         assert found[f"ecs_{name}"] == pytest.approx(expected, abs=3 / preset.size**2)
     assert found["ecs"] == found["ecs_world"]
     assert (found["n_seeds"], found["preset"]) == (4, "world")
 
 
-def test_on_grey_the_nd_sobel_is_exactly_four_times_the_plane_one(pictures):
-    grey = np.stack(pictures)[..., :1].repeat(3, axis=3)
+def test_on_grey_the_nd_sobel_is_exactly_four_times_the_plane_one(images):
+    grey = np.stack(images)[..., :1].repeat(3, axis=3)
     np.testing.assert_allclose(
         sobel_magnitude(grey, "nd"), 4 * sobel_magnitude(grey, "plane"), rtol=1e-4, atol=1e-4
     )
-    scores = score_pictures(list(grey), PRESETS, "paper")
+    scores = score_images(list(grey), PRESETS, "paper")
     assert scores["ecs_reference"] == pytest.approx(scores["ecs_paper"], abs=1e-4)
 
 
@@ -102,9 +102,9 @@ def test_two_of_four_seeds_do_not_agree_but_three_do():
 
 def test_a_threshold_is_strict():
     ramp = np.broadcast_to(np.arange(8, dtype=np.float32)[None, :, None] / 8, (8, 8, 3))
-    inner = score_pictures([ramp], {"world": Preset(8, "nd", 12.0, 0.5)}, "world")
+    inner = score_images([ramp], {"world": Preset(8, "nd", 12.0, 0.5)}, "world")
     assert inner["ecs"] == 0  # 96 / 8 is 12, not above it
-    assert score_pictures([ramp], {"world": Preset(8, "nd", 11.9, 0.5)}, "world")["ecs"] == 0.75
+    assert score_images([ramp], {"world": Preset(8, "nd", 11.9, 0.5)}, "world")["ecs"] == 0.75
 
 
 def test_what_a_threshold_means_at_each_size_is_what_the_page_says():
@@ -113,8 +113,8 @@ def test_what_a_threshold_means_at_each_size_is_what_the_page_says():
     slope = np.broadcast_to(np.linspace(0.1, 0.9, 32, dtype=np.float32)[None, :, None], (32, 32, 3))
     rise = 0.8 / 31
 
-    def highest(picture, size):
-        magnitude = sobel_magnitude(resize_pictures([picture], size), "nd")[0]
+    def highest(image, size):
+        magnitude = sobel_magnitude(resize_images([image], size), "nd")[0]
         return magnitude[size // 2, size // 4 : -size // 4].max()
 
     assert highest(step, 32) == pytest.approx(48 * 0.3)
@@ -123,29 +123,27 @@ def test_what_a_threshold_means_at_each_size_is_what_the_page_says():
     assert highest(slope, 256) == pytest.approx(96 / 8 * rise, rel=0.15)
 
 
-def test_a_flat_picture_scores_0_and_seeds_that_agree_score_more_than_seeds_that_do_not():
+def test_a_flat_image_scores_0_and_seeds_that_agree_score_more_than_seeds_that_do_not():
     rng = np.random.default_rng(1)
     flat = [np.full((16, 16, 3), 0.5, np.float32)] * 4
     boxes = [np.kron(rng.random((4, 4, 3)), np.ones((4, 4, 1))).astype(np.float32) for _ in "abcd"]
-    assert score_pictures(flat, PRESETS, "world")["ecs"] == 0
-    same = score_pictures([boxes[0]] * 4, PRESETS, "world")
-    other = score_pictures(boxes, PRESETS, "world")
+    assert score_images(flat, PRESETS, "world")["ecs"] == 0
+    same = score_images([boxes[0]] * 4, PRESETS, "world")
+    other = score_images(boxes, PRESETS, "world")
     assert same["ecs"] > 0
     assert same["seed_consistency"] == 0 > other["seed_consistency"]
 
 
 def test_seed_consistency_is_minus_the_mean_deviation_of_a_pixel():
-    pictures = np.zeros((2, 4, 4, 3), np.float32)
-    pictures[1, 0] = 1.0  # one row of four: deviation 0.5 there
-    assert seed_consistency(pictures) == pytest.approx(-0.125)
-    assert math.isnan(seed_consistency(pictures[:1]))
+    images = np.zeros((2, 4, 4, 3), np.float32)
+    images[1, 0] = 1.0  # one row of four: deviation 0.5 there
+    assert seed_consistency(images) == pytest.approx(-0.125)
+    assert math.isnan(seed_consistency(images[:1]))
 
 
-def test_a_prompt_without_pictures_has_no_score_and_ranks_last():
-    lines = [score_pictures([], PRESETS, "reference")]
-    lines += [
-        score_pictures([np.zeros((8, 8, 3), np.float32)] * n, PRESETS, "world") for n in (1, 2)
-    ]
+def test_a_prompt_without_images_has_no_score_and_ranks_last():
+    lines = [score_images([], PRESETS, "reference")]
+    lines += [score_images([np.zeros((8, 8, 3), np.float32)] * n, PRESETS, "world") for n in (1, 2)]
     table = pd.DataFrame(lines).assign(prompt_id=[1, 2, 3])
     assert math.isnan(lines[0]["ecs"])
     assert lines[0]["n_seeds"] == 0
@@ -153,10 +151,8 @@ def test_a_prompt_without_pictures_has_no_score_and_ranks_last():
 
 
 def test_a_config_without_a_preset_leaves_its_column_empty_and_takes_one_of_its_own():
-    pictures = [np.eye(8, dtype=np.float32)[:, :, None].repeat(3, axis=2)] * 2
-    found = score_pictures(
-        pictures, {"reference": REFERENCE, "mine": Preset(8, "plane", 1, 0)}, "mine"
-    )
+    images = [np.eye(8, dtype=np.float32)[:, :, None].repeat(3, axis=2)] * 2
+    found = score_images(images, {"reference": REFERENCE, "mine": Preset(8, "plane", 1, 0)}, "mine")
     assert math.isnan(found["ecs_world"])
     assert found["ecs"] > 0
     assert set(found) == {
@@ -170,4 +166,4 @@ def test_presets_that_mean_nothing_are_refused():
     with pytest.raises(ValueError, match="agreement"):
         Preset(256, "nd", 1.5, 1.0)
     with pytest.raises(ValueError, match=r"blackbox\.preset is 'other'"):
-        score_pictures([], PRESETS, "other")
+        score_images([], PRESETS, "other")

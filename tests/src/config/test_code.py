@@ -13,14 +13,14 @@ ROOT = Path(__file__).resolve().parents[3]
 def library(tmp_path, monkeypatch):
     """A library of three modules, of which `numbers` computes and `records` moves data."""
     home = tmp_path / "src" / "verbatim"
-    home.mkdir(parents=True)
+    (home / "io").mkdir(parents=True)
     (home / "numbers.py").write_text(
         "from verbatim import helpers\ndef used():\n    return helpers.half(2)\n"
         "def unused():\n    from verbatim import slow\n    import faiss\n"
     )
     (home / "helpers.py").write_text("import scipy.stats\ndef half(x):\n    return x / 2\n")
     (home / "slow.py").write_text("import torch\n")
-    (home / "records.py").write_text("from verbatim import slow\ndef read():\n    pass\n")
+    (home / "io" / "records.py").write_text("from verbatim import slow\ndef read():\n    pass\n")
     monkeypatch.setattr(code, "SRC", tmp_path / "src")
     return tmp_path
 

@@ -209,12 +209,12 @@ def test_a_wrong_cell_is_named_with_its_file_row_and_column(sheet, cell, words):
 
 
 def closed(sheet, source, *cells):
-    """A sheet whose row `if` is a folder of pictures."""
+    """A sheet whose row `if` is a folder of images."""
     changed = [("family", "images"), ("source", str(source)), ("training", ""), ("upscaler", "")]
     return sheet(*(("if", column, value) for column, value in changed), *cells)
 
 
-def test_a_closed_system_is_a_row_of_pictures_and_nothing_else(sheet, tmp_path, config):
+def test_a_closed_system_is_a_row_of_images_and_nothing_else(sheet, tmp_path, config):
     models = read_models(closed(sheet, tmp_path), ROOT)
     assert closed_models(models) == ["if"]
     with pytest.raises(ConfigError, match=r"if has the family 'images'.*no folder with a manifest"):
@@ -462,11 +462,11 @@ def test_models_to_train_are_refused_beside_own_data_also_where_another_needs_th
     assert all("is needed by a selected model" in line for line in lines)
 
 
-def test_the_old_key_of_a_bundles_pictures_names_the_new_one(config):
-    config["evidence"]["bundle"] = {"pictures": "blurred", "only": [1]}
+def test_the_old_key_of_a_bundles_images_names_the_new_one(config):
+    config["evidence"]["bundle"] = {"images": "blurred", "only": [1]}
     with pytest.raises(ConfigError) as told:
         check_config(config, ROOT)
-    assert "evidence.bundle.pictures, evidence.bundle.only is no key" in str(told.value)
+    assert "evidence.bundle.images, evidence.bundle.only is no key" in str(told.value)
     assert "privacy (images: full, blurred or none; only: prompt_ids)" in str(told.value)
 
 

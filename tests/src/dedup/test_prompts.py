@@ -86,9 +86,9 @@ def test_prompts_are_those_of_a_naive_ranking():
         assert got["prompt_id"].tolist() == [prompt_id(c) for c in got["caption"]]
 
 
-def test_a_caption_met_with_many_pictures_ranks_with_a_picture_met_as_often():
+def test_a_caption_met_with_many_images_ranks_with_a_image_met_as_often():
     captions = {i: "planted" for i in range(20)}
-    captions |= {i: "repeated" for i in range(20, 50)}  # thirty pictures
+    captions |= {i: "repeated" for i in range(20, 50)}  # thirty images
     captions |= {50: "single"}
     prompts = prompts_of(captions, [list(range(20))])
     assert prompts["caption"].tolist() == ["repeated", "planted", "single"]
@@ -97,7 +97,7 @@ def test_a_caption_met_with_many_pictures_ranks_with_a_picture_met_as_often():
     assert prompts["row"].tolist() == [20, 0, 50]
 
 
-def test_all_captions_of_a_duplicated_picture_rank_high_the_most_common_first():
+def test_all_captions_of_a_duplicated_image_rank_high_the_most_common_first():
     captions = {0: "single", 1: "a", 2: "b", 3: "b", 4: "c"}
     prompts = prompts_of(captions, [[1, 2, 3, 4]])
     assert prompts["caption"].tolist() == ["b", "a", "c", "single"]

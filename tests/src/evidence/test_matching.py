@@ -1,10 +1,10 @@
-"""A training picture is found in a generation wherever it lies, and nowhere else."""
+"""A training image is found in a generation wherever it lies, and nowhere else."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_evidence import SEARCH, SIZE, picture
+from made_evidence import SEARCH, SIZE, image
 
 from verbatim.evidence.matching import Search, residual_of, trimmed_residuals
 from verbatim.evidence.placements import (
@@ -42,17 +42,17 @@ CHANGED = {
 
 
 @pytest.mark.parametrize("change", CHANGED)
-def test_a_copy_lies_far_nearer_than_any_other_picture(change):
+def test_a_copy_lies_far_nearer_than_any_other_image(change):
     search = Search(SETTINGS)
-    made = [CHANGED[change](picture(1)), *(picture(seed) for seed in range(2, 40))]
-    found = search.compare([picture(1)], search.prepare(np.stack(made).astype(np.float32)))
+    made = [CHANGED[change](image(1)), *(image(seed) for seed in range(2, 40))]
+    found = search.compare([image(1)], search.prepare(np.stack(made).astype(np.float32)))
     assert found.residual[0] < 0.5 * found.residual[1:].min()
     assert found.flip[0] == (change == "flipped")
 
 
-def test_the_placement_that_is_found_is_where_the_picture_was_put():
+def test_the_placement_that_is_found_is_where_the_image_was_put():
     search = Search(SETTINGS)
-    found = search.compare([picture(1)], search.prepare(padded(picture(1))[None]))
+    found = search.compare([image(1)], search.prepare(padded(image(1))[None]))
     assert abs(found.side[0] - 26) <= 2
     assert abs(found.top[0] - 3) <= 2
     assert abs(found.left[0] - 2) <= 2
@@ -60,31 +60,31 @@ def test_the_placement_that_is_found_is_where_the_picture_was_put():
 
 def test_the_residual_of_a_known_placement_is_that_of_the_search():
     search = Search(SETTINGS)
-    made = np.stack([padded(picture(1)), picture(1)[:, ::-1], picture(7)]).astype(np.float32)
-    found = search.compare([picture(1)], search.prepare(made))
+    made = np.stack([padded(image(1)), image(1)[:, ::-1], image(7)]).astype(np.float32)
+    found = search.compare([image(1)], search.prepare(made))
     near = found.residual <= SETTINGS.refine
     assert near[:2].all()
     for i in np.flatnonzero(near):
         at = {name: getattr(found, name)[i] for name in ("side", "top", "left", "flip")}
-        assert residual_of(made[i], picture(1), at, SETTINGS) == pytest.approx(
+        assert residual_of(made[i], image(1), at, SETTINGS) == pytest.approx(
             found.residual[i], abs=1e-6
         )
 
 
-def test_the_best_of_several_squares_of_a_picture_counts():
+def test_the_best_of_several_squares_of_a_image_counts():
     search = Search(SETTINGS)
-    made = search.prepare(picture(1)[None])
-    found = search.compare([picture(2), picture(1)], made)
+    made = search.prepare(image(1)[None])
+    found = search.compare([image(2), image(1)], made)
     assert found.base[0] == 1
-    assert found.residual[0] == search.compare([picture(1)], made).residual[0]
+    assert found.residual[0] == search.compare([image(1)], made).residual[0]
 
 
 def test_a_pair_gets_the_same_residual_in_any_company():
     search = Search(SETTINGS)
-    made = np.stack([CHANGED["cropped"](picture(1)), picture(5), picture(6)]).astype(np.float32)
-    together = search.compare([picture(1)], search.prepare(made))
+    made = np.stack([CHANGED["cropped"](image(1)), image(5), image(6)]).astype(np.float32)
+    together = search.compare([image(1)], search.prepare(made))
     for i in range(3):
-        alone = search.compare([picture(1)], search.prepare(made[i][None]))
+        alone = search.compare([image(1)], search.prepare(made[i][None]))
         np.testing.assert_allclose(alone.residual[0], together.residual[i], rtol=1e-4)
 
 
@@ -92,8 +92,8 @@ def test_the_coarse_search_chooses_what_a_loop_over_all_placements_chooses():
     chosen = settings(size=12, coarse=12, scales=[0.75, 1.0, 1.3], refine=1e-9, blur=0, window=3)
     search, places = Search(chosen), list_placements(chosen)
     own, made = (
-        picture(1, 12),
-        np.stack([picture(1, 12)[:, ::-1] * 0.9, picture(2, 12), picture(3, 12)]),
+        image(1, 12),
+        np.stack([image(1, 12)[:, ::-1] * 0.9, image(2, 12), image(3, 12)]),
     )
     found = search.compare([own], search.prepare(made))
     fill = background(own)
@@ -153,14 +153,14 @@ def test_plain_areas_of_one_colour_are_no_match_of_what_is_drawn_on_them():
     assert found.residual[0] > 0.25 > 0.01 > found.residual[1]
 
 
-def test_two_blank_pictures_are_no_match():
+def test_two_blank_images_are_no_match():
     search = Search(SETTINGS)
     white = np.ones((1, SIZE, SIZE, 3), dtype=np.float32)
     assert search.compare([white[0]], search.prepare(white)).residual[0] == np.inf
 
 
-def test_a_window_sees_the_picture_where_it_was_put():
-    own = picture(3, 8)
+def test_a_window_sees_the_image_where_it_was_put():
+    own = image(3, 8)
     drawn = canvas(own, 8, False, 8, np.zeros(3, np.float32))
     seen = windows(drawn, 8, np.array([0, 2]), np.array([0, -3]))
     np.testing.assert_array_equal(seen[0], own.transpose(2, 0, 1))
@@ -169,8 +169,8 @@ def test_a_window_sees_the_picture_where_it_was_put():
     assert not seen[1][:, :, 5:].any()
 
 
-def test_smoothing_is_the_weighted_mean_of_neighbours_and_keeps_a_plain_picture():
-    own = picture(3, 8)
+def test_smoothing_is_the_weighted_mean_of_neighbours_and_keeps_a_plain_image():
+    own = image(3, 8)
     wide = np.pad(own, ((1, 1), (1, 1), (0, 0)), mode="edge").astype(float)
     weights = np.outer([1, 2, 1], [1, 2, 1]) / 16
     naive = sum(weights[y, x] * wide[y : y + 8, x : x + 8] for y in range(3) for x in range(3))

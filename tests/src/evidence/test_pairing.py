@@ -1,4 +1,4 @@
-"""Which pictures a prompt is tested against, and which pairs may serve as a null."""
+"""Which images a prompt is tested against, and which pairs may serve as a null."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verbatim.evidence.pairing import choose_null, pair_pictures, thumbnails
+from verbatim.evidence.pairing import choose_null, pair_images, thumbnails
 from verbatim.evidence.placeholders import caption_overlap, find_placeholders
 
 FETCHED = pd.DataFrame(
     {"row": [1, 2, 3, 4, 5, 6, 7], "caption": ["a", "b", "c", "d", "a", "f", "g"], "status": "ok"}
 )
-PICTURE_OF = {1: 0, 2: 1, 3: 2, 4: 3, 5: 4, 6: 5, 7: 1}  # rows 2 and 7 show one picture
+IMAGE_OF = {1: 0, 2: 1, 3: 2, 4: 3, 5: 4, 6: 5, 7: 1}  # rows 2 and 7 show one image
 
 
 @pytest.fixture
 def pairing():
-    return pair_pictures(
+    return pair_images(
         pd.DataFrame({"prompt_id": [10, 20, 30], "caption": ["a", "b", "x"], "row": [1, 2, -1]}),
         [0, 4],
         pd.DataFrame(
@@ -26,11 +26,11 @@ def pairing():
         pd.DataFrame({"row": [1], "relative": [6]}),
         FETCHED,
         pd.DataFrame({"row": [3, 4], "cluster": [3, 3]}),
-        PICTURE_OF,
+        IMAGE_OF,
     )
 
 
-def test_a_synthesis_is_tested_against_its_prompts_own_row_and_its_own_neighbours(pairing):
+def test_a_generation_is_tested_against_its_prompts_own_row_and_its_own_neighbours(pairing):
     tested = [[np.flatnonzero(seed).tolist() for seed in prompt] for prompt in pairing.tested]
     assert tested == [[[0], [0, 1]], [[1], [1]], [[2], []]]
     assert pairing.row[0, 1] == 7
@@ -44,7 +44,7 @@ def test_relatives_cluster_mates_and_rows_of_the_caption_are_no_null(pairing):
 
 def test_the_null_are_the_unrelated_generations_that_look_most_alike_one_a_prompt():
     rng = np.random.default_rng(0)
-    afar, picture = rng.random((12, 3, 5)), rng.random(5)
+    afar, image = rng.random((12, 3, 5)), rng.random(5)
     related = np.arange(12) % 4 == 0
     readable = rng.random((12, 3)) > 0.2
     readable[1] = False
@@ -52,14 +52,14 @@ def test_the_null_are_the_unrelated_generations_that_look_most_alike_one_a_promp
     for prompt in range(12):
         for seed in range(3):
             if readable[prompt, seed] and not related[prompt]:
-                apart = ((afar[prompt, seed] - picture) ** 2).sum()
+                apart = ((afar[prompt, seed] - image) ** 2).sum()
                 nearest[prompt] = min(nearest.get(prompt, (9.0, -1)), (apart, prompt * 3 + seed))
     for most in (4, 99):
-        chosen = choose_null(related, afar, readable, picture, most)
+        chosen = choose_null(related, afar, readable, image, most)
         assert chosen.tolist() == sorted(at for _, at in sorted(nearest.values())[:most])
 
 
-def test_a_thumbnail_is_a_vector_of_the_small_picture():
+def test_a_thumbnail_is_a_vector_of_the_small_image():
     plain = np.full((2, 32, 32, 3), 0.25, np.float32)
     np.testing.assert_allclose(thumbnails(plain), 0.25, atol=1e-6)
     assert thumbnails(plain).shape == (2, 192)
@@ -83,13 +83,13 @@ def placeholders(captions, n_captions, **changes):
     )
 
 
-def test_one_picture_under_many_unrelated_captions_is_a_placeholder():
+def test_one_image_under_many_unrelated_captions_is_a_placeholder():
     assert placeholders(NOTICE, 500) == {0}
     assert placeholders(NOTICE, 6) == set()
 
 
-def test_one_picture_under_many_wordings_of_one_caption_is_none():
-    wordings = [f"{word} of a red parrot" for word in ("photo", "picture", "poster", "print")]
+def test_one_image_under_many_wordings_of_one_caption_is_none():
+    wordings = [f"{word} of a red parrot" for word in ("photo", "image", "poster", "print")]
     assert placeholders(wordings, 500) == set()
 
 

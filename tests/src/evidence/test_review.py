@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from made_evidence import EVIL, picture, template_mask
+from made_evidence import EVIL, image, template_mask
 
 from verbatim.config.decisions import COLUMNS
 from verbatim.evidence.panels import label_panels, placed_panels, residual
@@ -68,7 +68,7 @@ def test_a_lone_surrogate_does_not_break_the_page():
 
 
 def test_panels_show_generated_training_mask_and_residual():
-    a, b = picture(1), picture(2)
+    a, b = image(1), image(2)
     panels = label_panels(a, b, "whole", template_mask(), 32).astype(int)
     assert panels.shape == (32, 128, 3)
     generated, training, mask, rest = np.split(panels, 4, axis=1)
@@ -79,15 +79,15 @@ def test_panels_show_generated_training_mask_and_residual():
     assert not rest[30:].any()
 
 
-def test_placed_panels_show_the_picture_where_it_was_found():
-    a = picture(1)
+def test_placed_panels_show_the_image_where_it_was_found():
+    a = image(1)
     at = {"side": 1.0, "top": 4 / 32, "left": 0.0, "flip": True}
-    panels = placed_panels(picture(2), a, "whole", at, 32)
+    panels = placed_panels(image(2), a, "whole", at, 32)
     _, training, placed, rest = np.split(panels / np.float32(255), 4, axis=1)
     np.testing.assert_allclose(training, a, atol=1e-6)
     np.testing.assert_allclose(placed[4:], a[:28, ::-1], atol=1e-6)
     assert not rest[:4].any()
 
 
-def test_a_residual_is_black_where_pictures_agree():
-    assert not residual(picture(1), picture(1)).any()
+def test_a_residual_is_black_where_images_agree():
+    assert not residual(image(1), image(1)).any()

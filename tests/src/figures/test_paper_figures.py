@@ -15,7 +15,8 @@ from verbatim.figures.duplication import (
     plot_duplication,
     weighted_shares,
 )
-from verbatim.figures.grid import Example
+from verbatim.figures.fig1_generations import Generation, choose_generations, plot_generations
+from verbatim.figures.image_grid import Example
 from verbatim.figures.near_misses import (
     ABOVE,
     CROP,
@@ -23,13 +24,12 @@ from verbatim.figures.near_misses import (
     choose_near_misses,
     plot_near_misses,
 )
-from verbatim.figures.syntheses import Synthesis, choose_syntheses, plot_syntheses
-from verbatim.figures.table1 import plot_table1
+from verbatim.figures.table1_plot import plot_table1
 from verbatim.figures.templates import masked_difference, plot_templates
 from verbatim.figures.triples import Triple
 
 
-def picture(value=0.5):
+def image(value=0.5):
     return np.full((8, 8, 3), value)
 
 
@@ -40,38 +40,36 @@ def labels_of(n=5):
     )  # fmt: skip
 
 
-def test_fig_1_takes_the_median_of_each_kind_that_has_one_step_pictures():
+def test_fig_1_takes_the_median_of_each_kind_that_has_one_step_images():
     labels = labels_of()
     mv = labels["label"].eq("MV")
     labels.loc[mv, "distance"] = [0.05, 0.01, 0.02, 0.04, 0.03]
     ranked = labels[["prompt_id"]].assign(ecs=0.5)
-    chosen = choose_syntheses(labels, ranked)
+    chosen = choose_generations(labels, ranked)
     assert set(chosen) == {"MV", "N"}
     assert chosen["MV"]["distance"] == 0.03
-    few = choose_syntheses(labels, ranked[mv & labels["distance"].gt(0.035)])
+    few = choose_generations(labels, ranked[mv & labels["distance"].gt(0.035)])
     assert few["MV"]["distance"] == 0.05
     assert "N" not in few
     labels.loc[labels["distance"].eq(0.03), "review"] = True
-    assert choose_syntheses(labels, ranked)["MV"]["distance"] != 0.03
+    assert choose_generations(labels, ranked)["MV"]["distance"] != 0.03
 
 
 def test_fig_1_shows_a_row_a_kind_and_says_which_is_missing():
-    one = Synthesis(
-        "a cat", "MV, distance 0.05", picture(0.1), [picture(0.2), None], [picture(0.3)] * 2
-    )
-    figure = plot_syntheses({"SD V1": {"MV": one}}, {"one_step": [0, 1], "full": [0, 1]})
+    one = Generation("a cat", "MV, distance 0.05", image(0.1), [image(0.2), None], [image(0.3)] * 2)
+    figure = plot_generations({"SD V1": {"MV": one}}, {"one_step": [0, 1], "full": [0, 1]})
     values = [float(np.asarray(i.get_array()).flat[0]) for i in figure.axes[0].get_images()]
     assert values == [0.1, 0.2, 0.3, 0.3]
     said = texts(figure)
     assert {"Exact (MV)\n", "a cat\n", "MV, distance 0.05\n"} <= set(said)
     assert sum("none found" in text for text in said) == 2  # TV and N
-    assert "no model" in texts(plot_syntheses({}, {"one_step": [], "full": []}))[0]
+    assert "no model" in texts(plot_generations({}, {"one_step": [], "full": []}))[0]
 
 
 def triple(distance, crop="whole"):
     mask = np.zeros((8, 8), bool)
     mask[:4] = True
-    return Triple("c", distance, picture(0.5), picture(0.55), mask, None, crop)
+    return Triple("c", distance, image(0.5), image(0.55), mask, None, crop)
 
 
 def test_fig_2_shows_the_difference_under_the_mask_and_grey_elsewhere():
@@ -93,8 +91,8 @@ def test_fig_2_names_the_closest_and_the_furthest_also_where_there_are_two():
 def duplication_of(labels):
     truth = make_truth()
     trained = truth[truth["row"] >= 0]
-    first = trained.groupby("picture_id")["row"].transform("min")
-    again = trained.groupby("picture_id")["row"].transform("size") > 1
+    first = trained.groupby("image_id")["row"].transform("min")
+    again = trained.groupby("image_id")["row"].transform("size") > 1
     clusters = pd.DataFrame({"row": trained["row"], "cluster": first})[again]
     stats = clusters.groupby("cluster").size().rename("size").reset_index()
     stats["share_equal_captions"] = 0.5
@@ -102,15 +100,13 @@ def duplication_of(labels):
     return trained, table
 
 
-def test_fig_4_counts_every_picture_once_on_all_sides():
+def test_fig_4_counts_every_image_once_on_all_sides():
     truth, labels = make_truth(), labels_of(2)
-    again = labels["caption"].eq(
-        "lone thing 0"
-    )  # a second copy of the first picture, by another row
+    again = labels["caption"].eq("lone thing 0")  # a second copy of the first image, by another row
     labels.loc[again, ["label", "source_row"]] = ["RV", rows_of(truth, "planted thing 0")[1]]
     trained, table = duplication_of(labels)
     by = dict(iter(table.groupby("group")))
-    sizes = trained.groupby("picture_id").size()
+    sizes = trained.groupby("image_id").size()
     assert by[RANDOM]["weight"].sum() == len(sizes)
     mean = np.average(by[RANDOM]["size"], weights=by[RANDOM]["weight"])
     assert mean == pytest.approx(sizes.mean())
@@ -121,7 +117,7 @@ def test_fig_4_counts_every_picture_once_on_all_sides():
     assert lone["share"].isna().all()  # what has no duplicate has no share of equal captions
 
 
-def test_fig_4_says_how_many_pictures_each_line_stands_for():
+def test_fig_4_says_how_many_images_each_line_stands_for():
     _, table = duplication_of(labels_of(2))
     figure = plot_duplication({"SD V1": table})
     n = table.loc[table["group"].eq(RANDOM), "weight"].sum()
@@ -185,7 +181,7 @@ def test_a_prompt_just_above_the_threshold_is_not_shown_as_distorted_too():
 
 
 def test_fig_5_shows_pairs_and_says_where_there_are_none():
-    one = Example([picture(0.1), picture(0.2)], "c", "distance 0.130")
+    one = Example([image(0.1), image(0.2)], "c", "distance 0.130")
     figure = plot_near_misses({"SD V1": {ABOVE: [one, one], CROP: [], DISTORTED: [one]}}, 2)
     assert len(figure.axes[0].get_images()) == 6
     assert texts(figure).count("none found") == 1

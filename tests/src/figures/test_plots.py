@@ -6,10 +6,10 @@ import pytest
 from figure_texts import texts
 from made_results import make_labels, make_truth, rows_of
 
-from verbatim.figures.grid import Example, plot_grid
 from verbatim.figures.histogram import plot_histogram
-from verbatim.figures.precision import plot_precision
-from verbatim.figures.recall import plot_recall
+from verbatim.figures.image_grid import Example, plot_grid
+from verbatim.figures.precision_plot import plot_precision
+from verbatim.figures.recall_plot import plot_recall
 from verbatim.figures.style import plain_text, save_figure
 from verbatim.figures.triples import Triple, choose_examples, plot_triples
 from verbatim.figures.unpicked import Drawn, choose_prompts, plot_unpicked
@@ -57,18 +57,18 @@ def test_examples_run_from_the_closest_to_the_furthest_each_source_once():
     assert choose_examples(labels.iloc[:0], 2).empty
 
 
-def picture(value=0.5):
+def image(value=0.5):
     return np.full((8, 8, 3), value)
 
 
 def shown(figure):
-    """The pictures of a grid in the order in which they were drawn."""
+    """The images of a grid in the order in which they were drawn."""
     return [np.asarray(image.get_array()) for image in figure.axes[0].get_images()]
 
 
-def test_triples_show_every_picture_and_the_mask_of_templates_only():
+def test_triples_show_every_image_and_the_mask_of_templates_only():
     mask = np.ones((8, 8), bool)
-    one = Triple("costs $5_000 & \\n", 0.0512, picture(0.1), picture(0.2), mask, picture(0.3))
+    one = Triple("costs $5_000 & \\n", 0.0512, image(0.1), image(0.2), mask, image(0.3))
     figure = plot_triples({"SD V1": {"MV": [one], "TV": [one]}, "IF": {}})
     assert [float(a.flat[0]) for a in shown(figure)] == [0.3, 0.1, 0.2] * 2 + [255]
     assert sum("costs $5_000" in text and "0.051" in text for text in texts(figure)) == 2
@@ -76,8 +76,8 @@ def test_triples_show_every_picture_and_the_mask_of_templates_only():
     figure.canvas.draw()
 
 
-def test_a_picture_that_is_not_there_leaves_its_place():
-    figure = plot_grid({"A": ("x", "y")}, {"m": {"A": [Example([None, picture()], "c", "f")]}})
+def test_a_image_that_is_not_there_leaves_its_place():
+    figure = plot_grid({"A": ("x", "y")}, {"m": {"A": [Example([None, image()], "c", "f")]}})
     (shown,) = figure.axes[0].get_images()
     left, right, low, high = shown.get_extent()
     dash = next(text for text in figure.axes[0].texts if text.get_text() == "–")
@@ -85,7 +85,7 @@ def test_a_picture_that_is_not_there_leaves_its_place():
     assert right - left == pytest.approx(high - low)
 
 
-def test_a_picture_that_is_not_square_is_not_stretched():
+def test_a_image_that_is_not_square_is_not_stretched():
     wide = np.zeros((10, 20, 3))
     figure = plot_grid({"A": ("x",)}, {"m": {"A": [Example([wide], "c", "f")]}})
     left, right, low, high = figure.axes[0].get_images()[0].get_extent()
@@ -102,8 +102,8 @@ def test_prompts_are_not_picked_by_what_came_out():
     assert choose_prompts(table, 2)["prompt_id"].tolist() == [1, 2]
 
 
-def test_syntheses_stand_beside_the_own_picture():
-    one = Drawn("a cat", "N", 432.1, picture(0.2), None, [picture(0.4), picture(0.6)])
+def test_generations_stand_beside_the_own_image():
+    one = Drawn("a cat", "N", 432.1, image(0.2), None, [image(0.4), image(0.6)])
     figure = plot_unpicked({"SD V1": {"held_out": [one]}}, [0, 3])
     assert [float(a.flat[0]) for a in shown(figure)] == [0.2, 0.4, 0.6]
     assert {"seed 0", "seed 3", "a cat\nN, DCS 432"} <= set(texts(figure))
@@ -121,8 +121,8 @@ def test_precision_is_drawn_where_a_copy_was_found_a_panel_an_attack_a_curve_a_m
         "White box (DCS)", "Black box (ECS)", "Black box + Carlini's filter",
     ]  # fmt: skip
     lines = {line.get_label(): line for line in figure.axes[1].get_lines()}
-    assert lines["SD V2: 2 of 4 (1 pictures)"].get_xydata().tolist() == [[1, 1], [2, 2 / 3]]
-    assert len(lines["SD V1: 0 of 0 (0 pictures)"].get_xydata()) == 0
+    assert lines["SD V2: 2 of 4 (1 images)"].get_xydata().tolist() == [[1, 1], [2, 2 / 3]]
+    assert len(lines["SD V1: 0 of 0 (0 images)"].get_xydata()) == 0
     figure.canvas.draw()
 
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from figure_texts import texts
 
-from verbatim.figures.confusion import count_cells, plot_confusion
-from verbatim.figures.roc import choose_scores, plot_detector_recall, plot_roc
+from verbatim.figures.confusion_plot import count_cells, plot_confusion
+from verbatim.figures.roc_plot import choose_scores, plot_detector_recall, plot_roc
 
 NAMES = {"sd1": "SD V1", "sd2": "SD V2"}
 SCORES = choose_scores("reference", "world")

@@ -90,7 +90,7 @@ def test_an_archive_whose_keys_cannot_be_told_is_refused_by_name(tmp_path: Path)
     with pytest.raises(InputError) as error:
         key_ranges([odd, str(broken)])
     assert "2 problems" in str(error.value)
-    assert "00007.tar: its first picture is 'banana'" in str(error.value)
+    assert "00007.tar: its first image is 'banana'" in str(error.value)
     assert "00008.tar: cannot be read as a tar" in str(error.value)
 
 
@@ -144,9 +144,7 @@ def test_when_most_archives_are_broken_the_job_ends_unless_the_user_says_otherwi
     archives = [archive(tmp_path, f"{i:05d}", [f"{i:05d}0000"], table=True) for i in range(3)]
     for path in archives[1:]:
         Path(path).write_bytes(b"no tar at all")
-    with pytest.raises(
-        MissingError, match=r"2 of 3 picture archives .*share 0\.5(.|\n)*00001\.tar"
-    ):
+    with pytest.raises(MissingError, match=r"2 of 3 image archives .*share 0\.5(.|\n)*00001\.tar"):
         key_ranges(archives)
     assert len(key_ranges(archives, most=1)) == 3
 

@@ -80,7 +80,7 @@ def check(source, clip, run_script, images: bool = True) -> tuple[dict[str, list
     made = {name: source / f"{name}.tsv" for name in ("manifest", "archives")}
     run_script(
         "inputs/check_inputs.py", input=tables, output=made,
-        params={"pictures": str(source / "data") if images else "", "most_missing": 0.5},
+        params={"images": str(source / "data") if images else "", "most_missing": 0.5},
     )  # fmt: skip
     run_script(
         "inputs/check_clip.py",

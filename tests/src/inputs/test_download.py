@@ -1,4 +1,4 @@
-"""A server that misbehaves costs its own picture and a limited time, and says why in a word."""
+"""A server that misbehaves costs its own image and a limited time, and says why in a word."""
 
 import shutil
 import socket
@@ -9,8 +9,8 @@ import time
 from dataclasses import replace
 
 import pytest
+from image_server import Imageserver
 from made_inputs import png
-from picture_server import PictureServer
 
 from verbatim.inputs.addresses import Resolver
 from verbatim.inputs.download import Downloader, Limits, forbidden
@@ -23,7 +23,7 @@ LIMITS = Limits(
 
 @pytest.fixture(scope="module")
 def server():
-    with PictureServer() as running:
+    with Imageserver() as running:
         yield running
 
 
@@ -38,7 +38,7 @@ def fetch(server):
 
 
 @pytest.mark.parametrize("path", ["/good", "/ways/chunks", "/ways/packed", "/ways/redirects_well"])
-def test_a_good_picture_comes_back_as_it_was_sent(fetch, path):
+def test_a_good_image_comes_back_as_it_was_sent(fetch, path):
     got = fetch(path)
     assert (got.status, got.reason, got.data) == ("ok", "", png(100))
     assert got.answered
@@ -58,7 +58,7 @@ def test_a_good_picture_comes_back_as_it_was_sent(fetch, path):
         ("a_page", "wrong_type", "an HTML page, sent as 'image/png'"),
         ("a_gif", "wrong_type", "GIF"),
         ("nothing", "wrong_type", "no bytes"),
-        ("a_broken_picture", "broken", "broken image"),
+        ("a_broken_image", "broken", "broken image"),
         ("a_hundred_megapixels", "too_large", "10000x10000 pixels"),
         ("ten_gigapixels", "too_large", "decompression bomb"),
         ("a_bomb", "too_large", "unpacks to more than 1000000 bytes"),
@@ -151,10 +151,10 @@ def test_every_hop_is_resolved_and_checked_anew(server):
 
     resolver = Resolver(rebinding, allow_private=["127.0.0.1"])
     with Downloader(LIMITS, resolver=resolver) as one:
-        got = one.fetch(f"http://pictures.invalid:{port}/ways/redirects_well")
+        got = one.fetch(f"http://images.invalid:{port}/ways/redirects_well")
     assert (got.status, got.reason) == (
         "refused_address",
-        "pictures.invalid: 127.0.0.2 is loopback",
+        "images.invalid: 127.0.0.2 is loopback",
     )
     assert answers == []
 
@@ -174,7 +174,7 @@ def test_a_line_break_in_a_url_makes_no_header(server, fetch):
 @pytest.mark.parametrize("way", ["fails_twice", "breaks_off_once"])
 def test_what_may_be_better_a_moment_later_is_tried_again(way):
     limits = Limits(timeout=60, deadline=120, retries=2, backoff=0.01)
-    with PictureServer() as server, downloader(limits) as one:
+    with Imageserver() as server, downloader(limits) as one:
         assert one.fetch(f"{server.url}/ways/{way}").status == "ok"
         assert server.tries[f"/ways/{way}"] == (3 if way == "fails_twice" else 2)
         assert one.fetch(f"{server.url}/ways/gone").status == "failed_to_download"
@@ -182,7 +182,7 @@ def test_what_may_be_better_a_moment_later_is_tried_again(way):
 
 
 def test_one_host_never_sees_more_connections_than_allowed():
-    with PictureServer() as server, downloader(per_host=2) as one:
+    with Imageserver() as server, downloader(per_host=2) as one:
         server.delay = 0.05
         threads = [
             threading.Thread(target=one.fetch, args=(f"{server.url}/ways/redirects_well",))
@@ -206,7 +206,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path):
     )  # fmt: skip
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    with PictureServer() as server, downloader() as one:
+    with Imageserver() as server, downloader() as one:
         server.secure(context)
         url = server.url.replace("http:", "https:")
         got = one.fetch(f"{url}/good")

@@ -7,14 +7,14 @@ from made_inputs import png, write_tar
 from verbatim.inputs.embedding import crop_square, embed_members
 
 
-def mean_color(pictures: np.ndarray) -> np.ndarray:
+def mean_color(images: np.ndarray) -> np.ndarray:
     """A stand-in for CLIP: (b, 2), mean and its complement."""
-    mean = pictures.mean(axis=(1, 2, 3))
+    mean = images.mean(axis=(1, 2, 3))
     return np.stack([mean, 1 - mean], axis=1)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7])
-def test_a_row_without_a_picture_gets_zeros_and_the_others_keep_their_place(tmp_path: Path, batch):
+def test_a_row_without_a_image_gets_zeros_and_the_others_keep_their_place(tmp_path: Path, batch):
     members = {f"{i}.png": png(51 * i, (4 + i, 9 - i)) for i in (1, 2, 4)} | {"3.png": b"broken"}
     tar = str(write_tar(tmp_path / "00000.tar", members))
     names = [f"{i}.png" for i in range(5)]
@@ -27,8 +27,8 @@ def test_a_row_without_a_picture_gets_zeros_and_the_others_keep_their_place(tmp_
 
 
 def test_the_middle_is_cut_out_and_a_long_strip_costs_no_memory():
-    picture = np.zeros((10, 30, 3), dtype=np.float32)
-    picture[:, 10:20] = 1
-    np.testing.assert_allclose(crop_square(picture, 10), 1)
+    image = np.zeros((10, 30, 3), dtype=np.float32)
+    image[:, 10:20] = 1
+    np.testing.assert_allclose(crop_square(image, 10), 1)
     assert crop_square(np.ones((1, 500_000, 3), np.float32), 224).shape == (224, 224, 3)
     assert crop_square(np.ones((9, 5, 3), np.float32), 16).shape == (16, 16, 3)

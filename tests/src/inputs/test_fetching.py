@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from image_server import Imageserver
 from made_inputs import png
-from picture_server import PictureServer
 
 from verbatim.inputs.addresses import Resolver
 from verbatim.inputs.download import Download, Downloader, Limits
@@ -94,8 +94,8 @@ for entry in fetch_all({urls}, downloader, UrlCache({folder!r}), 2, 2):
 
 
 def test_a_killed_process_has_kept_what_it_had_and_nobody_is_asked_for_it_again(tmp_path):
-    with PictureServer() as server:
-        server.pictures = {f"/{i}": png(i) for i in range(30)}
+    with Imageserver() as server:
+        server.images = {f"/{i}": png(i) for i in range(30)}
         server.delay = 0.02
         urls = [f"{server.url}/{i}" for i in range(30)]
         code = KILLED.format(paths=sys.path[:4], urls=urls, folder=str(tmp_path))

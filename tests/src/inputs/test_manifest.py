@@ -23,7 +23,7 @@ from verbatim.io.records import read_manifest
 def test_rows_are_counted_on_over_the_shards(tmp_path: Path):
     for number, n in enumerate((3, 1, 4)):
         write_shard(tmp_path, number, random_units(n, 8), ["a"] * n)
-    manifest = build_manifest(list_files(tmp_path), "pictures")
+    manifest = build_manifest(list_files(tmp_path), "images")
     assert manifest["rows"].tolist() == [3, 1, 4]
     assert manifest["first_row"].tolist() == [0, 3, 4]
     assert set(manifest["dim"]) == {8}

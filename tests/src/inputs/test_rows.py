@@ -184,13 +184,13 @@ def test_every_releases_columns_become_ours(tmp_path: Path, table):
     assert got["nsfw"].tolist() == list(table.get("NSFW", [None, None]))
 
 
-def test_a_picture_that_the_source_could_not_download_says_so(tmp_path: Path):
+def test_a_image_that_the_source_could_not_download_says_so(tmp_path: Path):
     pd.DataFrame(IMG2DATASET).to_parquet(tmp_path / "m.parquet")
     vectors = np.concatenate([random_units(1), np.zeros((1, 16))])
     metadata = read_metadata(tmp_path / "m.parquet")
     rows = build_rows(metadata, vectors, 0, key_ranges([]), (1, 20), 0.01)
     assert rows["status"].tolist() == ["ok", "bad_embedding"]
-    assert rows["reason"][1] == "no picture (failed_to_download: HTTP Error 404: Not Found)"
+    assert rows["reason"][1] == "no image (failed_to_download: HTTP Error 404: Not Found)"
 
 
 def test_rows_without_embeddings_have_captions_and_urls():

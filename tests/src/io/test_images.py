@@ -14,11 +14,11 @@ from verbatim.io.images import (
     MissingImageError,
     decode_image,
     encode_png,
+    generation_name,
     merge_archives,
     resize,
     row_name,
     seeds_of_prompts,
-    synthesis_name,
     to_uint8,
     write_archive,
 )
@@ -31,17 +31,17 @@ def saved(image: Image.Image, kind: str = "PNG", **more) -> bytes:
     return out.getvalue()
 
 
-def made_picture(h=6, w=5) -> np.ndarray:
+def made_image(h=6, w=5) -> np.ndarray:
     values = np.random.default_rng(0).integers(0, 256, (h, w, 3))
     return values.astype(np.float32) / 255
 
 
-def test_a_picture_survives_png_to_the_bit():
-    picture = made_picture()
-    got = decode_image(encode_png(picture))
+def test_a_image_survives_png_to_the_bit():
+    image = made_image()
+    got = decode_image(encode_png(image))
     assert got.dtype == np.float32
-    np.testing.assert_array_equal(got, picture)
-    np.testing.assert_array_equal(decode_image(encode_png(to_uint8(picture))), picture)
+    np.testing.assert_array_equal(got, image)
+    np.testing.assert_array_equal(decode_image(encode_png(to_uint8(image))), image)
 
 
 def test_a_mask_is_black_and_white():
@@ -62,7 +62,7 @@ def test_what_is_transparent_is_put_on_white():
     np.testing.assert_array_equal(decode_image(saved(palette, transparency=0))[0], [[1, 1, 1]])
 
 
-def test_grey_and_palette_pictures_have_three_channels():
+def test_grey_and_palette_images_have_three_channels():
     np.testing.assert_allclose(decode_image(saved(Image.new("L", (1, 1), 51)))[0], [[0.2] * 3])
     assert decode_image(saved(Image.new("1", (3, 2), 1))).shape == (2, 3, 3)
 
@@ -77,7 +77,7 @@ def test_jpeg_and_webp_are_read(kind):
     "data",
     [
         b"",
-        b"not a picture",
+        b"not an image",
         saved(Image.effect_noise((30, 30), 99))[:400],
         saved(Image.new("RGB", (2, 2)), "GIF"),
         saved(Image.new("RGB", (2, 2)), "BMP"),
@@ -97,7 +97,7 @@ def test_an_animation_is_refused():
         decode_image(data)
 
 
-def test_a_picture_of_too_many_pixels_is_refused_before_it_is_unpacked(monkeypatch):
+def test_a_image_of_too_many_pixels_is_refused_before_it_is_unpacked(monkeypatch):
     monkeypatch.setattr(images, "MAX_PIXELS", 99)
     assert decode_image(saved(Image.new("RGB", (11, 9)))).shape == (9, 11, 3)
     with pytest.raises(ImageError, match="10x10 pixels, more than 99"):
@@ -130,23 +130,23 @@ def test_resampling_keeps_floats_between_bytes_and_stays_in_range():
     assert resize(sharp, 8, 8) is sharp
 
 
-def test_an_archive_gives_pictures_by_name_in_any_order(tmp_path):
-    pictures = {f"{i}.png": made_picture() * (i / 3) for i in range(1, 4)}
-    write_archive(tmp_path / "folder" / "a.zip", pictures.items())
+def test_an_archive_gives_images_by_name_in_any_order(tmp_path):
+    images = {f"{i}.png": made_image() * (i / 3) for i in range(1, 4)}
+    write_archive(tmp_path / "folder" / "a.zip", images.items())
     with ImageArchive(tmp_path / "folder" / "a.zip") as archive:
-        assert archive.names() == list(pictures)
+        assert archive.names() == list(images)
         assert "2.png" in archive
         assert "9.png" not in archive
-        for name in reversed(pictures):
-            np.testing.assert_allclose(archive.read(name), pictures[name], atol=0.5 / 255 + 1e-6)
-        assert [name for name, _ in archive] == list(pictures)
+        for name in reversed(images):
+            np.testing.assert_allclose(archive.read(name), images[name], atol=0.5 / 255 + 1e-6)
+        assert [name for name, _ in archive] == list(images)
         with pytest.raises(KeyError):
             archive.read("9.png")
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-def test_a_picture_that_was_never_made_is_told_with_its_reason_also_after_a_merge(tmp_path):
-    write_archive(tmp_path / "a.zip", [("7_0.png", made_picture()), ("7_1.png", "not finite")])
+def test_a_image_that_was_never_made_is_told_with_its_reason_also_after_a_merge(tmp_path):
+    write_archive(tmp_path / "a.zip", [("7_0.png", made_image()), ("7_1.png", "not finite")])
     write_archive(tmp_path / "b.zip", [("8_0.png", "an é in it")])
     merge_archives(tmp_path / "all.zip", [tmp_path / "a.zip", tmp_path / "b.zip"])
     with ImageArchive(tmp_path / "all.zip") as archive:
@@ -162,19 +162,19 @@ def test_a_picture_that_was_never_made_is_told_with_its_reason_also_after_a_merg
         assert plain.read("7_1.missing.txt") == b"not finite"
 
 
-def test_equal_pictures_make_equal_archives(tmp_path):
+def test_equal_images_make_equal_archives(tmp_path):
     for name in "ab":
-        write_archive(tmp_path / name, [("1.png", made_picture())])
+        write_archive(tmp_path / name, [("1.png", made_image())])
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_an_archive_that_fails_half_way_leaves_the_old_one(tmp_path):
     path = tmp_path / "a.zip"
-    write_archive(path, [("1.png", made_picture())])
+    write_archive(path, [("1.png", made_image())])
     before = path.read_bytes()
 
     def broken():
-        yield "1.png", made_picture()
+        yield "1.png", made_image()
         raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError, match="killed"):
@@ -189,7 +189,7 @@ def test_a_missing_archive_is_named_with_its_cure(tmp_path):
 
 def test_an_archive_cut_at_any_place_is_damaged_and_never_one_with_fewer_images(tmp_path):
     path = tmp_path / "a.zip"
-    write_archive(path, [(f"{i}.png", made_picture()) for i in range(3)])
+    write_archive(path, [(f"{i}.png", made_image()) for i in range(3)])
     data = path.read_bytes()
     for size in [*range(0, len(data), 37), len(data) - 1]:
         path.write_bytes(data[:size])
@@ -199,9 +199,9 @@ def test_an_archive_cut_at_any_place_is_damaged_and_never_one_with_fewer_images(
 
 def test_an_archive_that_another_program_wrote_is_read(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr("1.png", encode_png(made_picture()))
+        archive.writestr("1.png", encode_png(made_image()))
     with ImageArchive(tmp_path / "a.zip") as archive:
-        assert archive.read("1.png").shape == made_picture().shape
+        assert archive.read("1.png").shape == made_image().shape
 
 
 def test_a_member_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
@@ -216,5 +216,5 @@ def test_a_member_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
 
 
 def test_member_names_are_made_of_keys():
-    assert synthesis_name(12, 3) == "12_3.png"
+    assert generation_name(12, 3) == "12_3.png"
     assert row_name(7) == "7.png"

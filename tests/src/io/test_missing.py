@@ -30,14 +30,14 @@ def test_the_alarm_tells_the_most_frequent_reasons_with_an_example_each_and_the_
         "odder": 1,
     }
     with pytest.raises(MissingError) as error:
-        check_missing(found, 60, 0.5, "training images", "Bring the tars (inputs.pictures)")
+        check_missing(found, 60, 0.5, "training images", "Bring the tars (inputs.images)")
     assert str(error.value) == (
         "51 of 60 training images are missing or broken, more than the share 0.5 that inputs.most_missing allows:\n"
         "40 times, for example: data/00000.tar has no image '0'\n"
         "9 times, for example: https://x.invalid/7.jpg: failed_to_download: HTTP 404\n"
         "1 times, for example: odd\n"
         "and 1 other reasons\n"
-        "Bring the tars (inputs.pictures); or set inputs.most_missing to a larger share (1: never ends a job) if this "
+        "Bring the tars (inputs.images); or set inputs.most_missing to a larger share (1: never ends a job) if this "
         "is what the data are like"
     )
 

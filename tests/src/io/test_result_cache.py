@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from verbatim.io.atomic import is_temporary
-from verbatim.io.image_store import Pictures
+from verbatim.io.image_store import Images
 from verbatim.io.records import RecordError, read_table, write_table
 from verbatim.io.result_cache import (
     Kept,
@@ -27,10 +27,10 @@ def table(*ids):
 
 
 def write(kept, lot, rows=10):
-    """A part whose picture of each prompt has as many pixels as its id."""
-    pictures = [(f"{i}_0.png", np.zeros((1, i, 3), np.uint8)) for i in lot["prompt_id"]]
+    """A part whose image of each prompt has as many pixels as its id."""
+    images = [(f"{i}_0.png", np.zeros((1, i, 3), np.uint8)) for i in lot["prompt_id"]]
     kept_rows = pd.DataFrame({"prompt_id": lot["prompt_id"], "archive": "x"})
-    kept.write(lot, {"s": (rows, 0.5)}, {"archives": kept_rows}, pictures)
+    kept.write(lot, {"s": (rows, 0.5)}, {"archives": kept_rows}, images)
 
 
 def test_a_restart_finds_what_was_finished_and_outputs_are_in_the_prompts_order(tmp_path):
@@ -45,9 +45,9 @@ def test_a_restart_finds_what_was_finished_and_outputs_are_in_the_prompts_order(
         write(again, lot)
     assert again.table("archives")["prompt_id"].tolist() == [5, 3, 9, 7, 1]
     again.write_archives(tmp_path / "images.parquet")
-    with Pictures(tmp_path / "images.parquet") as pictures:
-        assert pictures.names() == ["5_0.png", "3_0.png", "9_0.png", "7_0.png", "1_0.png"]
-        assert [pictures.read(name).shape[1] for name in pictures.names()] == [5, 3, 9, 7, 1]
+    with Images(tmp_path / "images.parquet") as images:
+        assert images.names() == ["5_0.png", "3_0.png", "9_0.png", "7_0.png", "1_0.png"]
+        assert [images.read(name).shape[1] for name in images.names()] == [5, 3, 9, 7, 1]
 
 
 def test_prompts_are_found_again_in_another_shard_and_beside_new_ones(tmp_path):
@@ -99,8 +99,8 @@ def test_a_clock_that_was_set_to_another_day_changes_nothing_that_is_kept(tmp_pa
     used.write_archives(tmp_path / "images.parquet")
     assert len(prune(tmp_path / "kept")) == 1
     assert Kept(tmp_path / "kept", table(1), steps=2).lots(1) == []
-    with Pictures(tmp_path / "images.parquet") as pictures:
-        assert pictures.read("1_0.png").shape == (1, 1, 3)
+    with Images(tmp_path / "images.parquet") as images:
+        assert images.read("1_0.png").shape == (1, 1, 3)
 
 
 def test_nothing_is_pruned_where_it_is_not_known_what_was_used_last(tmp_path):
@@ -150,7 +150,7 @@ def test_a_part_that_was_not_finished_is_none(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        kept.write(table(1, 2), {"s": (1, 1.0)}, pictures=killed())
+        kept.write(table(1, 2), {"s": (1, 1.0)}, images=killed())
     assert len(Kept(tmp_path, table(1, 2), steps=4).lots(2)) == 1
     other = Kept(tmp_path, table(1, 2), steps=4)
     write(kept, table(1, 2))

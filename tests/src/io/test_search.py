@@ -98,7 +98,7 @@ import resource, sys
 from pathlib import Path
 sys.path[:0] = {paths}
 import numpy as np
-from verbatim.dedup.copies import find_copies, fingerprints
+from verbatim.dedup.equal_vectors import find_copies, fingerprints
 from verbatim.io.search import Embeddings, MappedArrays
 folder, rng = Path({folder!r}), np.random.default_rng(0)
 names = [str(folder / f"{{i}}.npy") for i in range(300)]

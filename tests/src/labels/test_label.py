@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verbatim.io.images import ImageError, synthesis_name
+from verbatim.io.images import ImageError, generation_name
+from verbatim.labels.fetched_images import FetchedImages, Squares
 from verbatim.labels.label import (
     LabelSettings,
     best_template,
@@ -16,7 +17,6 @@ from verbatim.labels.label import (
     label_prompts,
 )
 from verbatim.labels.masks import MaskSettings
-from verbatim.labels.training import FetchedPictures, Squares
 from verbatim.metrics.degenerate_images import GuardSettings
 from verbatim.metrics.rmse import masked_rmse
 from verbatim.metrics.template_masks import template_mask
@@ -35,14 +35,14 @@ SETTINGS = LabelSettings(
 )  # fmt: skip
 
 
-def picture(seed: int) -> np.ndarray:
+def image(seed: int) -> np.ndarray:
     """Coarse blocks: contrast, but no texture."""
     coarse = np.random.default_rng(seed).random((4, 4, 3), dtype=np.float32)
     return coarse.repeat(4, axis=0).repeat(4, axis=1)
 
 
 def near(source: np.ndarray, distance: float, seed: int = 0) -> np.ndarray:
-    """Another picture at exactly this RMSE (unclipped)."""
+    """Another image at exactly this RMSE (unclipped)."""
     noise = np.random.default_rng(seed).standard_normal(source.shape)
     return source + noise * distance / np.sqrt((noise**2).mean())
 
@@ -65,7 +65,7 @@ def squares(*entries: tuple[int, np.ndarray, bool], crops=None) -> Squares:
     )
 
 
-OWN, OTHER, STRANGER = picture(1), picture(2), picture(3)
+OWN, OTHER, STRANGER = image(1), image(2), image(3)
 
 
 def label(generations, training, settings=SETTINGS, seeds=None):
@@ -74,7 +74,7 @@ def label(generations, training, settings=SETTINGS, seeds=None):
     )
 
 
-def test_a_copy_of_a_picture_of_the_prompts_own_caption_is_mv_with_seed_and_row():
+def test_a_copy_of_a_image_of_the_prompts_own_caption_is_mv_with_seed_and_row():
     record, _ = label(
         [STRANGER, near(OWN, 0.05)], squares((70, OTHER, False), (80, OWN, True)), seeds=[10, 11]
     )
@@ -86,7 +86,7 @@ def test_a_copy_of_a_picture_of_the_prompts_own_caption_is_mv_with_seed_and_row(
     assert record["review"] is False
 
 
-def test_a_copy_of_another_training_picture_is_rv():
+def test_a_copy_of_another_training_image_is_rv():
     record, _ = label([near(OTHER, 0.1)], squares((70, OTHER, False), (80, OWN, True)))
     assert (record["label"], record["source_row"]) == ("RV", 70)
     assert record["distance_mv"] > 0.12
@@ -113,7 +113,7 @@ def test_an_exact_match_is_not_swallowed_by_its_template_unless_the_references_o
     assert label(generation, training, reference)[0]["label"] == "TV"
 
 
-def test_nothing_near_is_n_with_the_nearest_pair_and_no_review_even_of_white_pictures():
+def test_nothing_near_is_n_with_the_nearest_pair_and_no_review_even_of_white_images():
     white = np.ones_like(OWN)
     record, _ = label([STRANGER], squares((80, OWN, True), (90, white, False)))
     assert record["label"] == "N"
@@ -144,7 +144,7 @@ def test_a_flat_match_goes_to_review_with_the_reason():
     record, _ = label([white * 0.98], squares((80, white, True)))
     assert record["label"] == "MV"
     assert record["review"] is True
-    assert "training picture: white" in record["review_reason"]
+    assert "training image: white" in record["review_reason"]
     assert "generation: white" in record["review_reason"]
 
 
@@ -156,7 +156,7 @@ def test_a_template_whose_shared_region_is_blank_goes_to_review():
     generation[:8] = STRANGER[:8]
     record, _ = label([generation], squares((70, source, False), (71, partner, False)))
     assert record["label"] == "TV"
-    assert "training picture: white" in record["review_reason"]
+    assert "training image: white" in record["review_reason"]
     assert record["review"] is True
 
 
@@ -164,12 +164,12 @@ def test_nothing_readable_is_missing_and_says_what():
     none = Squares(np.zeros(0, np.int64), [], np.zeros(0, bool), np.zeros((0, SIZE, SIZE, 3)))
     record, mask = label([OWN], none)
     assert (record["label"], record["status"], mask) == ("missing", "missing", None)
-    assert "training picture" in record["review_reason"]
+    assert "training image" in record["review_reason"]
     empty = label_generations(np.zeros((0, SIZE, SIZE, 3)), [], squares((80, OWN, True)), SETTINGS)
     assert "generation" in empty.record["review_reason"]
 
 
-def test_without_an_own_picture_the_neighbours_still_judge():
+def test_without_an_own_image_the_neighbours_still_judge():
     record, _ = label([near(OTHER, 0.05)], squares((70, OTHER, False)))
     assert record["label"] == "RV"
     assert np.isnan(record["distance_mv"])
@@ -183,11 +183,11 @@ def test_the_template_distance_is_the_least_of_all_sources_and_seeds_each_under_
         (81, recoloured(OWN), False),
     )
     generations = np.stack([near(OTHER, 0.3, 1), near(OWN, 0.25, 2)])
-    plain = np.sqrt(((generations[:, None] - training.pictures[None]) ** 2).mean(axis=(2, 3, 4)))
+    plain = np.sqrt(((generations[:, None] - training.images[None]) ** 2).mean(axis=(2, 3, 4)))
     settings = SETTINGS.mask
     naive = []
     for source, partner in ((0, 1), (1, 0), (2, 3), (3, 2)):
-        a, b = training.pictures[source], training.pictures[partner]
+        a, b = training.images[source], training.images[partner]
         mask = template_mask(a, b, settings.difference, settings.erode, settings.dilate)
         naive += masked_rmse(generations, a, mask).tolist()
     best = best_template(generations, plain, training, settings)
@@ -197,12 +197,12 @@ def test_the_template_distance_is_the_least_of_all_sources_and_seeds_each_under_
 
 def test_a_mask_smaller_than_the_least_area_makes_no_template():
     other = STRANGER.copy()
-    other[:2] = OTHER[:2]  # an eighth of the picture is shared
+    other[:2] = OTHER[:2]  # an eighth of the image is shared
     generation = STRANGER.copy()
     generation[:2] = OTHER[:2]
     wide = replace(SETTINGS, mask=replace(SETTINGS.mask, high=1.0, min_area=0.05))
     training = squares((70, OTHER, False), (71, other, False))
-    generation[2:] = picture(9)[2:]
+    generation[2:] = image(9)[2:]
     assert label([generation], training, wide)[0]["label"] == "TV"
     narrow = replace(wide, mask=replace(wide.mask, min_area=0.3))
     record, mask = label([generation], training, narrow)
@@ -223,7 +223,7 @@ def run(selection, generations, training, neighbours=(), relatives=(), seeds=(0,
     fetched = pd.DataFrame(
         [
             (row, caption, f"{row}.png", "missing", shown)
-            if isinstance(shown, str)  # why there is no picture
+            if isinstance(shown, str)  # why there is no image
             else (row, caption, f"{row}.png", "ok", "")
             for row, caption, shown in training
         ],
@@ -239,16 +239,16 @@ def run(selection, generations, training, neighbours=(), relatives=(), seeds=(0,
 
         return one
 
-    pictures = FetchedPictures(read({f"{r}.png": p for r, _, p in training}), fetched, SIZE)
+    images = FetchedImages(read({f"{r}.png": p for r, _, p in training}), fetched, SIZE)
     near_ = pd.DataFrame(neighbours, columns=["prompt_id", "seed", "order", "row", "similarity"])
     like = pd.DataFrame(relatives, columns=["row", "relative", "similarity", "order"])
     made = read(generations)
-    return list(label_prompts(selection, seeds, made, pictures, near_, like, SIZE, SETTINGS))
+    return list(label_prompts(selection, seeds, made, images, near_, like, SIZE, SETTINGS))
 
 
 def test_every_prompt_is_held_against_its_own_rows_only():
     made = {
-        synthesis_name(i, s): near(OTHER, 0.05).astype(np.float32) for i in (1, 2) for s in (0, 1)
+        generation_name(i, s): near(OTHER, 0.05).astype(np.float32) for i in (1, 2) for s in (0, 1)
     }
     training = [(80, "caption 1", OWN), (70, "caption 2", OTHER), (60, "x", STRANGER)]
     found = run(prompts((1, 80), (2, 70)), made, training, [(1, 0, 0, 60, 0.9)])
@@ -260,7 +260,7 @@ def test_every_prompt_is_held_against_its_own_rows_only():
 def test_relatives_of_a_neighbour_give_the_template_and_the_mask_a_name():
     generation = OTHER.copy()
     generation[:8, :8] = STRANGER[:8, :8]
-    made = {synthesis_name(1, s): generation for s in (0, 1)}
+    made = {generation_name(1, s): generation for s in (0, 1)}
     training = [(70, "x", OTHER), (71, "y", recoloured(OTHER)), (80, "caption 1", OWN)]
     (found,) = run(
         prompts((1, 80)), made, training, [(1, 0, 0, 70, 0.9)], [(70, 71, 0.9, 0)]
@@ -273,44 +273,44 @@ def test_relatives_of_a_neighbour_give_the_template_and_the_mask_a_name():
 
 
 def test_a_broken_generation_is_recorded_and_the_other_seeds_still_count():
-    made = {synthesis_name(1, 0): "broken picture", synthesis_name(1, 1): near(OWN, 0.05)}
+    made = {generation_name(1, 0): "broken image", generation_name(1, 1): near(OWN, 0.05)}
     training = [(80, "caption 1", OWN)]
     (copy,) = run(prompts((1, 80)), made, training)
     assert (copy.record["label"], copy.record["seed"], copy.record["review"]) == ("MV", 1, False)
-    assert "seed 0: broken picture" in copy.record["review_reason"]
-    (none,) = run(prompts((1, 80)), made | {synthesis_name(1, 1): STRANGER}, training)
+    assert "seed 0: broken image" in copy.record["review_reason"]
+    (none,) = run(prompts((1, 80)), made | {generation_name(1, 1): STRANGER}, training)
     assert (none.record["label"], none.record["review"]) == ("N", True)
     (gone,) = run(prompts((1, 80)), {}, training)
     assert gone.record["label"] == "missing"
 
 
-def test_without_its_own_picture_a_prompt_is_missing_unless_it_copies_another():
+def test_without_its_own_image_a_prompt_is_missing_unless_it_copies_another():
     gone = (80, "caption 1", "HTTP 404")
-    made = {synthesis_name(1, s): STRANGER for s in (0, 1)}
+    made = {generation_name(1, s): STRANGER for s in (0, 1)}
     beside = [(1, 0, 0, 70, 0.9)]
     (found,) = run(prompts((1, 80)), made, [gone, (70, "x", OTHER)], beside)
     record = found.record
     assert (record["label"], record["status"], record["review"]) == ("missing", "missing", False)
-    assert record["review_reason"] == "own picture not read: HTTP 404"
+    assert record["review_reason"] == "own image not read: HTTP 404"
     assert np.isnan(record["distance_mv"])
     assert record["distance"] == record["distance_rv"]
     assert record["source_row"] == 70
     copying = {name: near(OTHER, 0.05) for name in made}
     (copy,) = run(prompts((1, 80)), copying, [gone, (70, "x", OTHER)], beside)
     assert (copy.record["label"], copy.record["status"]) == ("RV", "ok")
-    # another picture of its caption is one of its own, and a prompt without a row has none to miss
+    # another image of its caption is one of its own, and a prompt without a row has none to miss
     (same,) = run(prompts((1, 80)), made, [gone, (70, "caption 1", OTHER)], beside)
     (rowless,) = run(prompts((1, -1)), made, [(70, "x", OTHER)], beside)
     assert [same.record["label"], rowless.record["label"]] == ["N", "N"]
-    half = made | {synthesis_name(1, 0): "broken picture"}
+    half = made | {generation_name(1, 0): "broken image"}
     (both,) = run(prompts((1, 80)), half, [gone, (70, "x", OTHER)], beside)
     assert both.record["label"] == "missing"
-    assert "HTTP 404; generation of seed 0: broken picture" in both.record["review_reason"]
+    assert "HTTP 404; generation of seed 0: broken image" in both.record["review_reason"]
 
 
 def test_generations_of_another_size_are_resized():
     large = near(OWN, 0.0).astype(np.float32).repeat(2, 0).repeat(2, 1)
-    made = {synthesis_name(1, s): large for s in (0, 1)}
+    made = {generation_name(1, s): large for s in (0, 1)}
     (found,) = run(prompts((1, 80)), made, [(80, "caption 1", OWN)])
     assert found.record["label"] == "MV"
 

@@ -57,28 +57,28 @@ def test_a_lone_pixel_that_agrees_is_no_shared_region():
     assert template_mask(a, b, 0.03, 1, 1).sum() == 1
 
 
-def test_the_border_of_equal_pictures_is_not_eaten():
+def test_the_border_of_equal_images_is_not_eaten():
     a = rng.random((12, 12, 3))
     assert template_mask(a, a, 0.03, 3, 6).all()
 
 
 def test_the_masked_distance_is_the_references_sum_over_mean_area_as_an_rmse():
-    picture = rng.random((10, 10, 3))
+    image = rng.random((10, 10, 3))
     generations = rng.random((3, 10, 10, 3))
     mask = rng.random((10, 10)) < 0.4
     m = mask[:, :, None].astype(float)
-    for found, generation in zip(masked_rmse(generations, picture, mask), generations, strict=True):
-        sse = ((picture * m - generation * m) ** 2).sum() / mask.mean()
+    for found, generation in zip(masked_rmse(generations, image, mask), generations, strict=True):
+        sse = ((image * m - generation * m) ** 2).sum() / mask.mean()
         assert found == pytest.approx(np.sqrt(sse / 300), rel=1e-12)
 
 
 def test_what_lies_outside_the_mask_does_not_count():
-    picture = rng.random((8, 8, 3))
+    image = rng.random((8, 8, 3))
     mask = np.zeros((8, 8), bool)
     mask[:, :4] = True
-    generation = picture.copy()
+    generation = image.copy()
     generation[:, 4:] = 0.0
-    assert masked_rmse(generation[None], picture, mask)[0] == 0.0
+    assert masked_rmse(generation[None], image, mask)[0] == 0.0
 
 
 def test_an_empty_mask_says_nothing_instead_of_dividing_by_zero():
@@ -97,7 +97,7 @@ def settings(**changes) -> MaskSettings:
 
 def test_partners_lie_between_a_copy_and_a_stranger_nearest_first_each_row_once():
     distances = np.array([0.0, 0.01, 0.06, 0.05, 0.03, 0.2, 0.04])
-    rows = np.array([9, 1, 2, 3, 2, 4, 9])  # row 2 in two crops; row 9 is the picture itself
+    rows = np.array([9, 1, 2, 3, 2, 4, 9])  # row 2 in two crops; row 9 is the image itself
     assert choose_partners(distances, rows, 9, settings()) == [4, 3]
     assert choose_partners(distances, rows, 9, settings(partners=1)) == [4]
     assert choose_partners(distances, rows, 9, settings(low=0.07)) == []

@@ -48,7 +48,7 @@ def test_t_interval_of_three_values_is_the_textbook_one():
 def test_a_share_of_all_or_none_has_the_interval_of_its_groups():
     share, low, high = share_interval(np.ones(40, bool), np.arange(40) // 4, 50, 0.95, 0)
     assert (share, high) == (1.0, 1.0)
-    assert low == pytest.approx(wilson(10, 10, 0.95)[0])  # ten pictures, not forty captions
+    assert low == pytest.approx(wilson(10, 10, 0.95)[0])  # ten images, not forty captions
     assert np.isnan(share_interval([], [], 50, 0.95, 0)).all()
 
 

@@ -38,7 +38,7 @@ def test_kept_prompts_rank_by_nearness_whatever_the_size_of_their_cliques():
     assert in_order(scores) == [1, 2, 3]
 
 
-def test_ties_of_kept_cliques_go_to_the_larger_then_to_similar_pictures_then_to_the_id():
+def test_ties_of_kept_cliques_go_to_the_larger_then_to_similar_images_then_to_the_id():
     scores = cliques(
         (4, True, 10, 0.05, 0.3),
         (3, True, 10, 0.05, 0.3),
@@ -48,7 +48,7 @@ def test_ties_of_kept_cliques_go_to_the_larger_then_to_similar_pictures_then_to_
     assert in_order(scores) == [5, 2, 3, 4]
 
 
-def test_prompts_not_kept_rank_by_size_then_similar_pictures_then_the_id_not_by_nearness():
+def test_prompts_not_kept_rank_by_size_then_similar_images_then_the_id_not_by_nearness():
     scores = cliques(
         (10, False, 1, np.nan, 0.5),
         (11, False, 6, 0.02, 0.4),

@@ -26,7 +26,7 @@ def test_every_pair_equals_the_loop_over_values_whatever_the_batch():
     assert rmse(a, b)[1, 2] == pytest.approx(np.sqrt(((a[1] - b[2]) ** 2).mean()), rel=1e-5)
 
 
-def test_a_picture_has_no_distance_to_itself_up_to_rounding():
+def test_a_image_has_no_distance_to_itself_up_to_rounding():
     a = rng.random((1, 64, 64, 3), dtype=np.float32)
     assert rmse(a, a)[0, 0] < 1e-6
 
@@ -39,19 +39,19 @@ def test_the_reference_thresholds_are_sums_of_squares_of_256_pixels():
     assert rmse(a, b)[0, 0] == pytest.approx(0.11276, abs=1e-5)
 
 
-def test_a_square_picture_is_taken_whole():
-    picture = rng.random((20, 20, 3), dtype=np.float32)
-    squares = fit_square(picture, 8)
+def test_a_square_image_is_taken_whole():
+    image = rng.random((20, 20, 3), dtype=np.float32)
+    squares = fit_square(image, 8)
     assert list(squares) == ["whole"]
-    assert np.array_equal(squares["whole"], resize(picture, 8, 8))
+    assert np.array_equal(squares["whole"], resize(image, 8, 8))
 
 
 @pytest.mark.parametrize("shape", [(8, 16), (16, 8)])
 def test_any_other_is_squashed_cropped_and_padded(shape):
-    picture = np.zeros((*shape, 3), dtype=np.float32)
+    image = np.zeros((*shape, 3), dtype=np.float32)
     middle = (slice(4, 12), slice(None)) if shape[0] > shape[1] else (slice(None), slice(4, 12))
-    picture[middle] = 0.5
-    squares = fit_square(picture, 8)
+    image[middle] = 0.5
+    squares = fit_square(image, 8)
     assert sorted(squares) == ["center", "pad", "squash"]
     assert np.allclose(squares["center"], 0.5)  # the ends are cut off
     assert squares["squash"].mean() == pytest.approx(0.25, abs=0.02)
@@ -61,9 +61,9 @@ def test_any_other_is_squashed_cropped_and_padded(shape):
 
 
 def test_a_long_banner_is_made_smaller_before_it_is_padded(monkeypatch):
-    picture = resize(rng.random((4, 60, 3), dtype=np.float32), 100, 1500)
-    whole = fit_square(picture, 32)
+    image = resize(rng.random((4, 60, 3), dtype=np.float32), 100, 1500)
+    whole = fit_square(image, 32)
     monkeypatch.setattr("verbatim.metrics.rmse.MOST_SIDE", 300)
-    assert _pad(picture).shape == (300, 300, 3)
-    for crop, square in fit_square(picture, 32).items():
+    assert _pad(image).shape == (300, 300, 3)
+    for crop, square in fit_square(image, 32).items():
         np.testing.assert_allclose(square, whole[crop], atol=0.01 if crop == "pad" else 0)

@@ -17,7 +17,7 @@ from verbatim.blackbox import ecs
 from verbatim.models import load
 from verbatim.models.denoiser import Condition
 from verbatim.models.latent import LatentDenoiser
-from verbatim.models.sampling import synthesize, synthesize_one_step
+from verbatim.models.sampling import generate, generate_one_step
 from verbatim.whitebox.dcs import score_captions
 
 SEEDS = [0, 3]
@@ -46,7 +46,7 @@ class PixArtDenoiser(LatentDenoiser):
 
 
 class SdxlDenoiser(LatentDenoiser):
-    """A `StableDiffusionXLPipeline`'s parts: two text encoders, a pooled code and the picture's size."""
+    """A `StableDiffusionXLPipeline`'s parts: two text encoders, a pooled code and the image's size."""
 
     def encode(self, captions, batch=256):
         ids = self.tokenizer(
@@ -172,12 +172,12 @@ def test_dcs_runs_unchanged_and_a_caption_still_costs_one_row(adapter):
     assert len(set(found.values())) == len(found), "captions matter"
 
 
-def test_ecs_and_full_syntheses_run_unchanged(adapter):
+def test_ecs_and_full_generations_run_unchanged(adapter):
     preset = ecs.Preset(size=32, sobel="nd", threshold=1.0, agreement=0.5)
-    made = [p for _, _, p in synthesize_one_step(adapter, CAPTIONS[:1], SEEDS, 7.5, batch=2)]
-    assert 0 <= ecs.score_pictures(made, {"reference": preset}, "reference")["ecs"] <= 1
-    together = list(synthesize(adapter, CAPTIONS[:3], SEEDS, steps=2, guidance=3.0, batch=4))
-    (alone,) = synthesize(adapter, CAPTIONS[2:3], SEEDS[1:], steps=2, guidance=3.0, batch=1)
+    made = [p for _, _, p in generate_one_step(adapter, CAPTIONS[:1], SEEDS, 7.5, batch=2)]
+    assert 0 <= ecs.score_images(made, {"reference": preset}, "reference")["ecs"] <= 1
+    together = list(generate(adapter, CAPTIONS[:3], SEEDS, steps=2, guidance=3.0, batch=4))
+    (alone,) = generate(adapter, CAPTIONS[2:3], SEEDS[1:], steps=2, guidance=3.0, batch=1)
     assert abs(together[-1][2] - alone[2]).max() < 1e-3, "what a caption brings stays with it"
 
 

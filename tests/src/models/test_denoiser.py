@@ -146,7 +146,7 @@ def test_dynamic_thresholding_is_the_one_of_the_scheduler(tiny_if):
     torch.testing.assert_close(d.threshold(x0), scheduler._threshold_sample(x0))
 
 
-def test_pictures_of_a_latent_model_are_its_autoencoders_between_0_and_1(tiny_sd):
+def test_images_of_a_latent_model_are_its_autoencoders_between_0_and_1(tiny_sd):
     d = load_denoiser(tiny_sd, "sd", "cpu")
     z = unit_noise(0, d.shape) * 2
     with torch.no_grad():

@@ -5,27 +5,26 @@ import torch
 
 from tiny_models import CAPTIONS
 from verbatim.models.load import ModelFolderError, load_denoiser
-from verbatim.models.sampling import synthesize, synthesize_one_step
+from verbatim.models.sampling import generate, generate_one_step
 from verbatim.whitebox.dcs import score_captions
 
 
 @pytest.mark.parametrize("memory", ["slicing", "offload"])
 @pytest.mark.parametrize("family", ["sd", "if"])
-def test_scores_and_pictures_are_those_of_the_whole_model(family, memory, tiny_sd, tiny_if):
+def test_scores_and_images_are_those_of_the_whole_model(family, memory, tiny_sd, tiny_if):
     folder = {"sd": tiny_sd, "if": tiny_if}[family]
     short, full = (load_denoiser(folder, family, "cpu", memory=m) for m in (memory, "full"))
     (found,), (expected,) = (score_captions(d, CAPTIONS[:4], [0], 7.5, 4) for d in (short, full))
     for name, values in expected.scores.items():
         assert found.scores[name] == pytest.approx(values, rel=1e-4, abs=1e-4)
-    pictures = [
-        [picture for _, _, picture in synthesize(d, CAPTIONS[:2], [0], 2, 3.0, 2)]
-        for d in (short, full)
+    images = [
+        [image for _, _, image in generate(d, CAPTIONS[:2], [0], 2, 3.0, 2)] for d in (short, full)
     ]
-    for ours, theirs in zip(*pictures, strict=True):
+    for ours, theirs in zip(*images, strict=True):
         assert abs(ours - theirs).max() < 1e-3
 
 
-def test_attention_is_sliced_and_pictures_are_decoded_one_at_a_time(tiny_sd):
+def test_attention_is_sliced_and_images_are_decoded_one_at_a_time(tiny_sd):
     d = load_denoiser(tiny_sd, "sd", "cpu", memory="slicing")
     assert {type(p).__name__ for p in d.unet.attn_processors.values()} == {"SlicedAttnProcessor"}
     assert d.vae.use_slicing
@@ -72,7 +71,7 @@ def test_every_network_of_an_adapter_is_asked_for_before_it_is_called(
         monkeypatch.setattr(
             d, "here", lambda network, asked=asked: asked.append(network) or network
         )
-        list(synthesize_one_step(d, CAPTIONS[:1], [0], 7.5, 1))
+        list(generate_one_step(d, CAPTIONS[:1], [0], 7.5, 1))
         assert {id(network) for network in asked} == {id(getattr(d, part)) for part in parts}
 
 

@@ -12,24 +12,24 @@ from verbatim.models.denoiser import NetworkError
 from verbatim.models.load import load_denoiser
 from verbatim.models.noise import noise_of_seeds, unit_noise
 from verbatim.models.sampling import (
-    decode_pictures,
+    decode_images,
     denoise,
     first_eps,
+    generate,
+    generate_one_step,
     guided_eps,
     karras_sigmas,
     noise_levels,
     one_step,
     sample,
-    synthesize,
-    synthesize_one_step,
-    to_pictures,
+    to_images,
 )
-from verbatim.models.stacks import synthesize_stack
+from verbatim.models.stacks import generate_stack
 
 CAPTIONS = ["red heart", "black cat face", "an unknown caption"]
 # An eighth of a grey level (written tolerance: one). A prediction's last bits depend on the batch; guidance and
 # dynamic thresholding enlarge that, on some processors to just above 1e-4
-PICTURES = 5e-4
+IMAGES = 5e-4
 SEEDS = [0, 5]
 
 
@@ -55,7 +55,7 @@ def naive_x0(d, caption, x, sigma, guidance):
 
 
 def naive_heun(d, caption, seed, steps, guidance):
-    """Karras et al. 2022, algorithm 1, as printed, for one picture."""
+    """Karras et al. 2022, algorithm 1, as printed, for one image."""
     high, low = min(d.sigma_max, 80.0) ** (1 / 7), d.sigma_min ** (1 / 7)
     sigmas = [(high + i / (steps - 1) * (low - high)) ** 7 for i in range(steps)] + [0.0]
     x = torch.randn((1, *d.shape), generator=torch.Generator().manual_seed(seed)) * sigmas[0]
@@ -73,7 +73,7 @@ def naive_heun(d, caption, seed, steps, guidance):
 @pytest.mark.parametrize(
     ("family", "prediction_type"), [("sd", "epsilon"), ("sd", "v_prediction"), ("if", "epsilon")]
 )
-def test_synthesis_equals_a_loop_over_single_pictures_in_any_batch_and_order(
+def test_generation_equals_a_loop_over_single_images_in_any_batch_and_order(
     family, prediction_type, tiny_sd, tiny_if, tmp_path
 ):
     folder = with_prediction({"sd": tiny_sd, "if": tiny_if}[family], tmp_path, prediction_type)
@@ -87,13 +87,13 @@ def test_synthesis_equals_a_loop_over_single_pictures_in_any_batch_and_order(
     assert abs(expected[0, 0] - expected[1, 0]).max() > 0.01
     assert abs(expected[0, 0] - expected[0, 5]).max() > 0.01
     for batch in (4, 100):
-        found = {(i, s): p for i, s, p in synthesize(d, CAPTIONS, SEEDS, 3, 3.0, batch)}
+        found = {(i, s): p for i, s, p in generate(d, CAPTIONS, SEEDS, 3, 3.0, batch)}
         assert list(found) == list(expected)
-        for key, picture in found.items():
-            assert picture.shape == (d.size, d.size, 3)
-            np.testing.assert_allclose(picture, expected[key], atol=PICTURES)
-    other = {(i, s): p for i, s, p in synthesize(d, CAPTIONS[::-1], [5], 3, 3.0, 2)}
-    np.testing.assert_allclose(other[2, 5], expected[0, 5], atol=PICTURES)
+        for key, image in found.items():
+            assert image.shape == (d.size, d.size, 3)
+            np.testing.assert_allclose(image, expected[key], atol=IMAGES)
+    other = {(i, s): p for i, s, p in generate(d, CAPTIONS[::-1], [5], 3, 3.0, 2)}
+    np.testing.assert_allclose(other[2, 5], expected[0, 5], atol=IMAGES)
 
 
 @pytest.mark.parametrize(("sampler", "rows"), [("heun", 5), ("euler", 3), ("ddim", 3)])
@@ -101,7 +101,7 @@ def test_rows_are_counted_with_both_halves_of_guidance(sampler, rows, tiny_sd):
     d = load_denoiser(tiny_sd, "sd", "cpu")
     for guidance, halves in ((3.0, 2), (1.0, 1)):
         before = d.rows
-        list(synthesize(d, CAPTIONS, SEEDS, 3, guidance, 4, sampler))
+        list(generate(d, CAPTIONS, SEEDS, 3, guidance, 4, sampler))
         assert d.rows - before == 6 * rows * halves
 
 
@@ -143,7 +143,7 @@ def test_spacing_reaches_the_generations_and_costs_no_row(tiny_sd):
     found, rows = {}, {}
     for spacing in ("karras", "even"):
         before = d.rows
-        ((_, _, found[spacing]),) = synthesize(d, CAPTIONS[:1], [0], 3, 3.0, 4, spacing=spacing)
+        ((_, _, found[spacing]),) = generate(d, CAPTIONS[:1], [0], 3, 3.0, 4, spacing=spacing)
         rows[spacing] = d.rows - before
     assert rows["karras"] == rows["even"]
     assert not np.allclose(found["karras"], found["even"], atol=1e-3)
@@ -190,11 +190,11 @@ def test_guidance_goes_from_the_unconditional_to_the_conditional_and_beyond(tiny
 
 
 @pytest.mark.parametrize("family", ["sd", "if"])
-def test_one_step_pictures_share_the_seeds_unconditional_row(family, tiny_sd, tiny_if):
+def test_one_step_images_share_the_seeds_unconditional_row(family, tiny_sd, tiny_if):
     d = load_denoiser({"sd": tiny_sd, "if": tiny_if}[family], family, "cpu")
-    found = {(i, s): p for i, s, p in synthesize_one_step(d, CAPTIONS, SEEDS, 7.5, batch=2)}
+    found = {(i, s): p for i, s, p in generate_one_step(d, CAPTIONS, SEEDS, 7.5, batch=2)}
     assert d.rows == len(CAPTIONS) * len(SEEDS) + len(SEEDS)
-    slow = {(i, s): p for i, s, p in synthesize(d, CAPTIONS, SEEDS, 1, 7.5, 1)}
+    slow = {(i, s): p for i, s, p in generate(d, CAPTIONS, SEEDS, 1, 7.5, 1)}
     assert found.keys() == slow.keys()
     for key in found:
         if family == "if":
@@ -227,37 +227,37 @@ def test_thresholding_can_be_left_away(tiny_if):
     torch.testing.assert_close(one_step(d, cond, None, 0, 1.0), d.threshold(raw))
 
 
-def test_a_picture_of_numbers_that_are_not_finite_is_none_and_spoils_no_neighbour():
+def test_a_image_of_numbers_that_are_not_finite_is_none_and_spoils_no_neighbour():
     d = GaussianDenoiser()
     x0 = torch.rand((3, *d.shape)).expand(3, *d.shape).clone()
     x0[1, 0, 0, 0] = float("inf")
-    pictures, sound = decode_pictures(d, x0)
+    images, sound = decode_images(d, x0)
     assert sound.tolist() == [True, False, True]
-    assert np.isnan(pictures[1]).all()
-    np.testing.assert_array_equal(pictures, to_pictures(d, x0))
-    np.testing.assert_array_equal(pictures[[0, 2]], to_pictures(d, x0[[0, 2]]))
+    assert np.isnan(images[1]).all()
+    np.testing.assert_array_equal(images, to_images(d, x0))
+    np.testing.assert_array_equal(images[[0, 2]], to_images(d, x0[[0, 2]]))
 
 
-def test_a_picture_that_half_precision_cannot_hold_is_decoded_again_in_float32(tiny_sd):
+def test_a_image_that_half_precision_cannot_hold_is_decoded_again_in_float32(tiny_sd):
     half, whole = (load_denoiser(tiny_sd, "sd", "cpu", dtype) for dtype in ("float16", "float32"))
     x0 = torch.cat([unit_noise(seed, half.shape) for seed in range(12)])
     plain, gain = torch.ones(12, dtype=torch.bool), half.vae.decoder.conv_in
-    while plain.all():  # until some pictures overflow in float16
+    while plain.all():  # until some images overflow in float16
         with torch.no_grad():
             gain.weight *= 1.05
             gain.bias *= 1.05
         plain = half.decode(x0).isfinite().flatten(1).all(1)
     assert plain.any()
     whole.vae.load_state_dict({k: v.float() for k, v in half.vae.state_dict().items()})
-    pictures, sound = decode_pictures(half, x0)
+    images, sound = decode_images(half, x0)
     assert sound.all()
     assert half.vae.dtype == torch.float16
     again = half.decode(x0)
     np.testing.assert_array_equal(
         again.isfinite().flatten(1).all(1), plain
     )  # and nothing is left changed
-    want = to_pictures(whole, x0)
-    np.testing.assert_allclose(pictures[~plain.numpy()], want[~plain.numpy()], atol=2e-3)
+    want = to_images(whole, x0)
+    np.testing.assert_allclose(images[~plain.numpy()], want[~plain.numpy()], atol=2e-3)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 6])
@@ -266,36 +266,36 @@ def test_a_full_generation_that_overflows_is_left_out_and_the_others_stay_what_t
 ):
     captions = CAPTIONS[:3]
     d = load_denoiser(tiny_sd, "sd", "cpu")
-    whole = {(i, s): p for i, s, p in synthesize(d, captions, [0, 1], 2, 3.0, 6)}
+    whole = {(i, s): p for i, s, p in generate(d, captions, [0, 1], 2, 3.0, 6)}
     overflow_at(d, captions[1])
-    found = {(i, s): p for i, s, p in synthesize(d, captions, [0, 1], 2, 3.0, batch)}
+    found = {(i, s): p for i, s, p in generate(d, captions, [0, 1], 2, 3.0, batch)}
     assert sorted(found) == [(0, 0), (0, 1), (2, 0), (2, 1)]
-    for key, picture in found.items():
-        np.testing.assert_allclose(picture, whole[key], atol=1e-3)
-    stack, _ = synthesize_stack(d, captions, [0, 1], 2, 3.0, batch, "heun")
-    assert [[picture is None for picture in of_one] for of_one in stack] == [
+    for key, image in found.items():
+        np.testing.assert_allclose(image, whole[key], atol=1e-3)
+    stack, _ = generate_stack(d, captions, [0, 1], 2, 3.0, batch, "heun")
+    assert [[image is None for image in of_one] for of_one in stack] == [
         [False] * 2, [True] * 2, [False] * 2,
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3])
-def test_a_one_step_picture_that_overflows_is_left_out_and_spoils_no_neighbour(tiny_sd, batch):
+def test_a_one_step_image_that_overflows_is_left_out_and_spoils_no_neighbour(tiny_sd, batch):
     captions = CAPTIONS[:3]
     d = load_denoiser(tiny_sd, "sd", "cpu")
-    whole = {(i, s): p for i, s, p in synthesize_one_step(d, captions, [0, 1], 7.5, 3)}
+    whole = {(i, s): p for i, s, p in generate_one_step(d, captions, [0, 1], 7.5, 3)}
     overflow_at(d, captions[1])
-    found = {(i, s): p for i, s, p in synthesize_one_step(d, captions, [0, 1], 7.5, batch)}
+    found = {(i, s): p for i, s, p in generate_one_step(d, captions, [0, 1], 7.5, batch)}
     assert sorted(found) == [(0, 0), (0, 1), (2, 0), (2, 1)]
-    for key, picture in found.items():
-        np.testing.assert_allclose(picture, whole[key], atol=1e-3)
+    for key, image in found.items():
+        np.testing.assert_allclose(image, whole[key], atol=1e-3)
     with pytest.raises(NetworkError, match="without a caption"):
-        list(synthesize_one_step(overflow_at(d, ""), captions, [0], 7.5, batch))
+        list(generate_one_step(overflow_at(d, ""), captions, [0], 7.5, batch))
 
 
 def test_a_batch_of_nothing_is_refused():
     for make in (
-        lambda d: synthesize(d, ["a"], [0], 2, 1.0, 0),
-        lambda d: synthesize_one_step(d, ["a"], [0], 1.0, 0),
+        lambda d: generate(d, ["a"], [0], 2, 1.0, 0),
+        lambda d: generate_one_step(d, ["a"], [0], 1.0, 0),
     ):
         with pytest.raises(ValueError, match="batch of 0"):
             list(make(GaussianDenoiser()))

@@ -20,13 +20,13 @@ from verbatim.models.load_upscaler import (
     upscaler_state,
 )
 from verbatim.models.noise import noise_of_seeds, unit_noise
-from verbatim.models.sampling import synthesize, synthesize_one_step
-from verbatim.models.stacks import Meter, synthesize_stack
+from verbatim.models.sampling import generate, generate_one_step
+from verbatim.models.stacks import Meter, generate_stack
 from verbatim.models.upscaling import AUGMENTATION, START, UpscalerSettings
 
 SEEDS = [0, 5]
 HOW = UpscalerSettings(steps=3)
-PICTURES = 5e-4  # as in test_sampling: an eighth of a grey level
+IMAGES = 5e-4  # as in test_sampling: an eighth of a grey level
 
 
 def both_stages(first, second, how=HOW, memory="full"):
@@ -41,8 +41,8 @@ def cascade(tiny_if, tiny_upscaler):
 
 
 def made_by(denoiser, captions=CAPTIONS[:3], seeds=SEEDS, batch=4):
-    made = synthesize(denoiser, captions, seeds, 2, 3.0, batch)
-    return {(captions[i], seed): picture for i, seed, picture in made}
+    made = generate(denoiser, captions, seeds, 2, 3.0, batch)
+    return {(captions[i], seed): image for i, seed, image in made}
 
 
 @pytest.mark.parametrize("guidance", [4.0, 1.0])
@@ -87,19 +87,19 @@ def test_stage_two_equals_the_pipeline_of_diffusers_given_the_same_noise(
     ).images  # fmt: skip
     theirs = (theirs / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).numpy()
     np.testing.assert_allclose(found, theirs, atol=1e-4)
-    assert found.std() > 0.05, "a picture of one grey agrees with anything"
+    assert found.std() > 0.05, "an image of one grey agrees with anything"
 
 
 def test_a_full_generation_is_stage_twos_and_a_function_of_caption_and_seed_alone(cascade):
     whole = made_by(cascade)
-    assert {picture.shape for picture in whole.values()} == {(32, 32, 3)}
+    assert {image.shape for image in whole.values()} == {(32, 32, 3)}
     assert cascade.full_size == 32
-    for (caption, seed), picture in whole.items():
+    for (caption, seed), image in whole.items():
         alone = made_by(cascade, [caption], [seed], batch=1)[caption, seed]
-        np.testing.assert_allclose(alone, picture, atol=PICTURES)
+        np.testing.assert_allclose(alone, image, atol=IMAGES)
     other_order = made_by(cascade, CAPTIONS[2::-1], SEEDS[::-1], batch=5)
-    for key, picture in whole.items():
-        np.testing.assert_allclose(other_order[key], picture, atol=PICTURES)
+    for key, image in whole.items():
+        np.testing.assert_allclose(other_order[key], image, atol=IMAGES)
     one, *others = whole.values()
     assert min(abs(one - other).max() for other in others) > 0.01, "captions and seeds matter"
 
@@ -123,7 +123,7 @@ def test_the_noises_of_a_seed_do_not_agree():
 
 def test_one_step_generations_stay_stage_ones(cascade, tiny_if):
     plain = load_denoiser(tiny_if, "if", "cpu")
-    made = [list(synthesize_one_step(d, CAPTIONS[:2], SEEDS, 7.5, 4)) for d in (cascade, plain)]
+    made = [list(generate_one_step(d, CAPTIONS[:2], SEEDS, 7.5, 4)) for d in (cascade, plain)]
     for (_, _, one), (_, _, other) in zip(*made, strict=True):
         assert one.shape == (16, 16, 3)
         np.testing.assert_array_equal(one, other)
@@ -139,8 +139,8 @@ def test_rows_are_counted_a_stage_with_both_halves_of_guidance(
 ):
     cascade = both_stages(tiny_if, tiny_upscaler, UpscalerSettings(sampler, 3, guidance))
     meter = Meter(cascade)
-    stack, spent = synthesize_stack(cascade, CAPTIONS[:2], SEEDS, 2, 3.0, 4, "euler")
-    assert [picture.shape for row in stack for picture in row] == [(32, 32, 3)] * 4
+    stack, spent = generate_stack(cascade, CAPTIONS[:2], SEEDS, 2, 3.0, 4, "euler")
+    assert [image.shape for row in stack for image in row] == [(32, 32, 3)] * 4
     first, second = 4 * 2 * 2, 4 * rows
     assert spent == first + second == cascade.full_rows
     by_stage = meter.spent("labels")
@@ -157,7 +157,7 @@ def test_rows_are_counted_a_stage_with_both_halves_of_guidance(
 def test_a_model_of_one_stage_spends_in_one(tiny_sd):
     denoiser = load_denoiser(tiny_sd, "sd", "cpu")
     meter = Meter(denoiser)
-    _, rows = synthesize_stack(denoiser, CAPTIONS[:1], [0], 2, 3.0, 4, "euler")
+    _, rows = generate_stack(denoiser, CAPTIONS[:1], [0], 2, 3.0, 4, "euler")
     assert [*meter.spent("labels")] == ["labels"]
     assert meter.spent("labels")["labels"][0] == rows == 4
 
@@ -169,8 +169,8 @@ def test_with_offload_the_device_holds_one_network_of_either_stage_at_a_time(
     meant = [cascade.text_encoder, cascade.unet, cascade.upscaler.unet]
     assert cascade.networks == cascade.upscaler.networks == meant
     lean, full = made_by(cascade), made_by(both_stages(tiny_if, tiny_upscaler))
-    for key, picture in full.items():
-        np.testing.assert_allclose(lean[key], picture, atol=1 / 255)  # the written tolerance
+    for key, image in full.items():
+        np.testing.assert_allclose(lean[key], image, atol=1 / 255)  # the written tolerance
 
 
 def test_an_image_of_stage_two_that_is_not_finite_is_left_out_and_the_others_stay(cascade):
@@ -184,8 +184,8 @@ def test_an_image_of_stage_two_that_is_not_finite_is_left_out_and_the_others_sta
     cascade.upscaler.network = network
     found = made_by(cascade)
     assert set(found) == {key for key in whole if key[0] != CAPTIONS[1]}
-    for key, picture in found.items():
-        np.testing.assert_allclose(picture, whole[key], atol=PICTURES)
+    for key, image in found.items():
+        np.testing.assert_allclose(image, whole[key], atol=IMAGES)
 
 
 @pytest.fixture

@@ -39,14 +39,14 @@ def test_the_clique_is_as_large_as_any_found_by_trying_every_subset(n, share):
         assert list(members) == sorted(set(members))
 
 
-def test_a_planted_clique_is_found_among_500_pictures():
+def test_a_planted_clique_is_found_among_500_images():
     graph = random_graph(500, 0.05, 1)
     planted = np.random.default_rng(2).choice(500, 12, replace=False)
     graph[np.ix_(planted, planted)] = True
     assert list(search_clique(graph).members) == sorted(planted)
 
 
-def test_pictures_that_are_all_alike_are_one_clique_at_once():
+def test_images_that_are_all_alike_are_one_clique_at_once():
     assert len(search_clique(np.ones((1200, 1200), dtype=bool)).members) == 1200
 
 

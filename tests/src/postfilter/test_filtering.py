@@ -1,4 +1,4 @@
-"""Rounds of pictures over many prompts: early stopping changes the cost and nothing that is decided."""
+"""Rounds of images over many prompts: early stopping changes the cost and nothing that is decided."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CAPTIONS = [f"copied {share}" for share in (0, 10, 30, 50, 70, 100)]
 
 
 class MadeModel:
-    """Draws one picture a caption with the chance that the caption names, else noise. Counts rows."""
+    """Draws one image a caption with the chance that the caption names, else noise. Counts rows."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[list[str], list[int]]] = []
@@ -27,8 +27,8 @@ class MadeModel:
 
     def __call__(self, captions, seeds):
         self.calls.append((list(captions), list(seeds)))
-        pictures = np.stack([[self.draw(c, s) for s in seeds] for c in captions])
-        return pictures, len(captions) * len(seeds) * 3
+        images = np.stack([[self.draw(c, s) for s in seeds] for c in captions])
+        return images, len(captions) * len(seeds) * 3
 
 
 def run(**rounds):
@@ -37,7 +37,7 @@ def run(**rounds):
     return filter_captions(CAPTIONS, model, PRESET, Rounds(**settings)), model
 
 
-def test_stopping_early_keeps_the_same_prompts_with_fewer_pictures():
+def test_stopping_early_keeps_the_same_prompts_with_fewer_images():
     early, model = run()
     full, _ = run(stop_early=False)
     assert [one.scores["kept"] for one in early] == [one.scores["kept"] for one in full]
@@ -48,22 +48,22 @@ def test_stopping_early_keeps_the_same_prompts_with_fewer_pictures():
     assert made == sum(len(captions) * len(seeds) for captions, seeds in model.calls)
 
 
-def test_scores_are_those_of_the_pictures_that_come_back():
+def test_scores_are_those_of_the_images_that_come_back():
     for one in run()[0]:
-        distances = pair_distances(one.pictures, PRESET.tiles)
+        distances = pair_distances(one.images, PRESET.tiles)
         members = search_clique(distances < PRESET.edge).members
         pairs = distances[np.triu_indices(len(distances), 1)]
-        assert one.scores["n_images"] == len(one.pictures)
+        assert one.scores["n_images"] == len(one.images)
         assert one.scores["clique_size"] == len(members)
         assert one.scores["mean_distance"] == pytest.approx(pairs.mean(), rel=1e-12)
         assert one.scores["kept"] == (len(members) >= PRESET.clique)
 
 
-def test_pictures_lie_by_seed_across_rounds():
+def test_images_lie_by_seed_across_rounds():
     model = MadeModel()
     for caption, one in zip(CAPTIONS, run()[0], strict=True):
-        for seed, picture in enumerate(one.pictures):
-            assert np.array_equal(picture, model.draw(caption, seed))
+        for seed, image in enumerate(one.images):
+            assert np.array_equal(image, model.draw(caption, seed))
 
 
 def test_a_prompt_gets_the_same_in_any_company():
@@ -71,10 +71,10 @@ def test_a_prompt_gets_the_same_in_any_company():
     for caption, one in zip(CAPTIONS, together, strict=True):
         alone = filter_captions([caption], MadeModel(), PRESET, Rounds(16, 4, True))[0]
         assert alone.scores == pytest.approx(one.scores, nan_ok=True)
-        assert np.array_equal(alone.pictures, one.pictures)
+        assert np.array_equal(alone.images, one.images)
 
 
-def test_every_prompt_pays_for_its_own_pictures():
+def test_every_prompt_pays_for_its_own_images():
     for one in run()[0]:
         assert one.scores["unet_rows"] == 3 * one.scores["n_images"]
 
@@ -94,31 +94,31 @@ def test_giving_up_for_lack_of_hope_is_recorded_as_uncertain():
 
 
 class Gaps(MadeModel):
-    """Every fifth picture of a prompt is missing."""
+    """Every fifth image of a prompt is missing."""
 
     def __call__(self, captions, seeds):
-        pictures, rows = super().__call__(captions, seeds)
+        images, rows = super().__call__(captions, seeds)
         gaps = [
             [None if s % 5 == 1 else p for s, p in zip(seeds, of_one, strict=True)]
-            for of_one in pictures
+            for of_one in images
         ]
         return gaps, rows
 
 
-def test_a_missing_picture_is_left_out_and_the_others_keep_their_seeds():
+def test_a_missing_image_is_left_out_and_the_others_keep_their_seeds():
     whole, _ = run(stop_early=False)
     found = filter_captions(CAPTIONS, Gaps(), PRESET, Rounds(16, 4, stop_early=False))
     seeds = [seed for seed in range(16) if seed % 5 != 1]
     for one, all_ in zip(found, whole, strict=True):
         assert (one.seeds, one.missing) == (seeds, [1, 6, 11])
-        np.testing.assert_array_equal(one.pictures, all_.pictures[seeds])
-        distances = pair_distances(one.pictures, PRESET.tiles)
+        np.testing.assert_array_equal(one.images, all_.images[seeds])
+        distances = pair_distances(one.images, PRESET.tiles)
         assert one.scores["n_images"] == 13
         assert one.scores["clique_size"] == len(search_clique(distances < PRESET.edge).members)
         assert one.scores["certain"]
 
 
-def test_a_prompt_without_any_picture_is_not_kept_and_ends():
+def test_a_prompt_without_any_image_is_not_kept_and_ends():
     (one,) = filter_captions(
         CAPTIONS[:1],
         lambda captions, seeds: ([[None] * len(seeds)], 1),

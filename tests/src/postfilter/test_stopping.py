@@ -1,4 +1,4 @@
-"""When a prompt's pictures are enough."""
+"""When a prompt's images are enough."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def test_a_clique_large_enough_keeps_a_prompt_for_certain_before_the_end():
     assert decide(found=6, bound=6, seen=8, n_images=24, clique=6) == (True, True, True)
 
 
-def test_a_prompt_is_given_up_exactly_when_the_pictures_left_cannot_complete_a_clique():
+def test_a_prompt_is_given_up_exactly_when_the_images_left_cannot_complete_a_clique():
     assert decide(found=1, bound=1, seen=19, n_images=24, clique=6) == (False, False, False)
     assert decide(found=1, bound=1, seen=20, n_images=24, clique=6) == (False, True, True)
     # a search that was cut short goes by what is still possible
     assert decide(found=1, bound=2, seen=20, n_images=24, clique=6) == (False, False, False)
 
 
-def test_a_search_cut_short_after_the_last_picture_stops_without_certainty():
+def test_a_search_cut_short_after_the_last_image_stops_without_certainty():
     assert decide(found=5, bound=7, seen=24, n_images=24, clique=6) == (False, False, True)
 
 
-def test_a_certain_decision_is_never_overturned_by_the_pictures_that_follow():
+def test_a_certain_decision_is_never_overturned_by_the_images_that_follow():
     rng = np.random.default_rng(0)
     certain = 0
     for _ in range(60):
@@ -56,7 +56,7 @@ def test_a_certain_decision_is_never_overturned_by_the_pictures_that_follow():
 
 
 def test_the_chance_of_a_clique_is_that_of_the_model_it_names():
-    # p uniform; 2 of 3 pictures were copies; at least 1 of the next 2 must be: integrate over p
+    # p uniform; 2 of 3 images were copies; at least 1 of the next 2 must be: integrate over p
     p = (np.arange(200_000) + 0.5) / 200_000
     weight = p**2 * (1 - p)
     expected = (weight * (1 - (1 - p) ** 2)).sum() / weight.sum()
@@ -71,7 +71,7 @@ def test_a_clique_of_one_counts_as_no_copy():
     assert chance_of_clique(1, 3, n_images=5, clique=2) == pytest.approx(expected, rel=1e-4)
 
 
-def test_the_chance_falls_with_every_picture_that_copies_nothing_and_rises_with_copies():
+def test_the_chance_falls_with_every_image_that_copies_nothing_and_rises_with_copies():
     falling = [chance_of_clique(1, seen, 500, 10) for seen in (8, 64, 256, 480)]
     rising = [chance_of_clique(found, 8, 24, 6) for found in (1, 2, 4, 6)]
     assert falling == sorted(falling, reverse=True)

@@ -11,7 +11,7 @@ rng = np.random.default_rng(0)
 
 
 def naive(a: np.ndarray, b: np.ndarray, tiles: int) -> float:
-    """Worst tile of two uint8 pictures, tile by tile, in float64."""
+    """Worst tile of two uint8 images, tile by tile, in float64."""
     height, width = a.shape[:2]
     worst = 0.0
     for i in range(tiles):
@@ -27,28 +27,28 @@ def naive(a: np.ndarray, b: np.ndarray, tiles: int) -> float:
     ("height", "width", "tiles"), [(16, 16, 4), (10, 13, 3), (8, 8, 1), (5, 5, 5)]
 )
 def test_every_pair_equals_the_loop_over_tiles_also_where_sides_do_not_divide(height, width, tiles):
-    pictures = rng.integers(0, 256, (7, height, width, 3), dtype=np.uint8)
-    found = pair_distances(pictures, tiles)
+    images = rng.integers(0, 256, (7, height, width, 3), dtype=np.uint8)
+    found = pair_distances(images, tiles)
     for i in range(7):
         for j in range(7):
-            assert found[i, j] == pytest.approx(naive(pictures[i], pictures[j], tiles), rel=1e-12)
+            assert found[i, j] == pytest.approx(naive(images[i], images[j], tiles), rel=1e-12)
 
 
 def test_two_different_sets_give_the_block_of_their_pairs_bit_for_bit():
-    pictures = rng.integers(0, 256, (9, 12, 12, 3), dtype=np.uint8)
-    whole = pair_distances(pictures, 4)
-    assert np.array_equal(pair_distances(pictures[:4], 4, pictures), whole[:4])
+    images = rng.integers(0, 256, (9, 12, 12, 3), dtype=np.uint8)
+    whole = pair_distances(images, 4)
+    assert np.array_equal(pair_distances(images[:4], 4, images), whole[:4])
     assert np.array_equal(whole, whole.T)
 
 
-def test_near_equal_pictures_lose_nothing_to_cancellation_even_in_large_bright_tiles():
+def test_near_equal_images_lose_nothing_to_cancellation_even_in_large_bright_tiles():
     # one byte of 3 * 64 * 64 differs by one, on white: a float32 Gram matrix would give 0 or noise
-    picture = np.full((1, 64, 64, 3), 255, dtype=np.uint8)
-    other = picture.copy()
+    image = np.full((1, 64, 64, 3), 255, dtype=np.uint8)
+    other = image.copy()
     other[0, 0, 0, 0] = 254
     expected = np.sqrt(1 / (64 * 64 * 3)) / 255
-    assert pair_distances(picture, 1, other)[0, 0] == pytest.approx(expected, rel=1e-12)
-    assert pair_distances(picture, 1)[0, 0] == 0.0
+    assert pair_distances(image, 1, other)[0, 0] == pytest.approx(expected, rel=1e-12)
+    assert pair_distances(image, 1)[0, 0] == 0.0
 
 
 def test_extreme_bytes_stay_exact_over_several_pieces():
@@ -76,7 +76,7 @@ def test_more_tiles_than_pixels_or_none_are_refused(tiles):
         pair_distances(np.zeros((2, 8, 12, 3), dtype=np.uint8), tiles)
 
 
-def test_pictures_of_two_sizes_are_refused():
+def test_images_of_two_sizes_are_refused():
     small, large = np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 9, 9, 3), np.uint8)
     with pytest.raises(ValueError, match="resize"):
         pair_distances(small, 2, large)

@@ -9,7 +9,7 @@ from verbatim.blackbox import ecs
 from verbatim.io.images import ImageArchive, write_archive
 from verbatim.models.denoiser import NetworkError
 from verbatim.models.load import load_denoiser
-from verbatim.models.sampling import synthesize_one_step
+from verbatim.models.sampling import generate_one_step
 from verbatim.study.attacks import (
     choose_captions,
     score_clique,
@@ -27,11 +27,11 @@ CLIQUE = {"tiles": 4, "edge": 0.1, "clique": 3}
 def test_captions_are_of_all_duplicated_some_others_and_some_held_out():
     rows = pd.DataFrame(
         {
-            "picture_id": range(6), "caption": list("abcdef"), "planted": [True] + [False] * 5,
+            "image_id": range(6), "caption": list("abcdef"), "planted": [True] + [False] * 5,
             "member": [True] * 5 + [False],
         }
     )  # fmt: skip
-    held_out = pd.DataFrame({"picture_id": [8, 9], "caption": ["x", "y"]})
+    held_out = pd.DataFrame({"image_id": [8, 9], "caption": ["x", "y"]})
     found = choose_captions(rows, held_out, 2, 1)
     assert found.caption.tolist() == ["a", "b", "c", "x"]
     assert found.planted.tolist() == [True, False, False, False]
@@ -64,17 +64,17 @@ def test_a_caption_that_overflows_has_no_score_and_two_of_three_are_a_broken_net
             attack()
 
 
-def test_ecs_is_the_stages_score_of_the_one_step_pictures(tiny_sd):
+def test_ecs_is_the_stages_score_of_the_one_step_images(tiny_sd):
     denoiser = load_denoiser(tiny_sd, "sd", "cpu")
     found = score_ecs(denoiser, CAPTIONS, [0, 1, 2], WORLD, 2)
     preset = ecs.Preset(**WORLD)
     for caption, score in zip(CAPTIONS, found, strict=True):
-        pictures = [p for _, _, p in synthesize_one_step(denoiser, [caption], [0, 1, 2], 1.0, 1)]
-        edges = ecs.edge_maps(ecs.resize_pictures(pictures, 16), preset)
+        images = [p for _, _, p in generate_one_step(denoiser, [caption], [0, 1, 2], 1.0, 1)]
+        edges = ecs.edge_maps(ecs.resize_images(images, 16), preset)
         assert score == pytest.approx(ecs.edge_consistency(edges, 0.5), abs=0.02)
 
 
-def test_near_copies_are_a_clique_and_unlike_pictures_none():
+def test_near_copies_are_a_clique_and_unlike_images_none():
     rng = np.random.default_rng(0)
     one = rng.integers(0, 200, (1, 16, 16, 3), dtype=np.uint8)
     near = np.concatenate([one, one + 2, one + 4])
@@ -86,24 +86,24 @@ def test_near_copies_are_a_clique_and_unlike_pictures_none():
     assert np.isnan(score_clique(far, CLIQUE)[1])
 
 
-def test_a_picture_is_scored_by_all_that_was_made_of_it_and_only_where_there_are_further_ones(
+def test_a_image_is_scored_by_all_that_was_made_of_it_and_only_where_there_are_further_ones(
     tmp_path,
 ):
     rng = np.random.default_rng(0)
     one = rng.integers(0, 200, (16, 16, 3), dtype=np.uint8)
     members = [one, one + 1, one, rng.integers(0, 256, one.shape, dtype=np.uint8)]
-    write_archive(tmp_path / "p.zip", ((f"{i}.png", picture) for i, picture in enumerate(members)))
+    write_archive(tmp_path / "p.zip", ((f"{i}.png", image) for i, image in enumerate(members)))
     generations = pd.DataFrame(
-        {"generation": range(4), "picture_id": [7, 7, 9, 7], "kind": ["one", "more", "one", "more"]}
+        {"generation": range(4), "image_id": [7, 7, 9, 7], "kind": ["one", "more", "one", "more"]}
     )
     with ImageArchive(tmp_path / "p.zip") as archive:
         found = score_cliques(generations, archive, CLIQUE)
-    assert found.picture_id.tolist() == [7]
+    assert found.image_id.tolist() == [7]
     assert found.clique_size.tolist() == [2]
 
 
-def test_a_run_without_pictures_has_no_cliques(tmp_path):
+def test_a_run_without_images_has_no_cliques(tmp_path):
     write_archive(tmp_path / "p.zip", [])
-    none = pd.DataFrame({"generation": [], "picture_id": [], "kind": []})
+    none = pd.DataFrame({"generation": [], "image_id": [], "kind": []})
     with ImageArchive(tmp_path / "p.zip") as archive:
         assert len(score_cliques(none, archive, CLIQUE)) == 0

@@ -1,4 +1,4 @@
-"""Other words for a picture, and what mitigations do to a caption."""
+"""Other words for an image, and what mitigations do to a caption."""
 
 import random
 
@@ -15,7 +15,7 @@ def many(change, n=4000):
     return [change(rng) for _ in range(n)]
 
 
-def test_a_picture_has_its_name_first_and_then_other_captions_all_different():
+def test_a_image_has_its_name_first_and_then_other_captions_all_different():
     names = c.names_of("automobile", "1F697")
     assert names == ["automobile", "car", "red car"]
     found = c.variations(names, 20)
@@ -29,11 +29,11 @@ def test_names_do_not_depend_on_how_a_code_is_written():
     assert c.names_of("red heart", "2764") == c.names_of("red heart", "2764-FE0F")
 
 
-def test_two_pictures_have_their_wordings_in_another_order():
+def test_two_images_have_their_wordings_in_another_order():
     assert c.variations(["dog"], 5, start=3)[1] != c.variations(["dog"], 5, start=4)[1]
 
 
-def test_a_random_caption_is_six_words_and_always_the_same_for_a_picture():
+def test_a_random_caption_is_six_words_and_always_the_same_for_a_image():
     assert len(c.random_caption(7).split()) == 6
     assert set(c.random_caption(7).split()) <= WORDS
     assert c.random_caption(7) == c.random_caption(7) != c.random_caption(8)
@@ -110,6 +110,6 @@ def test_a_chance_of_none_and_of_one_are_exact():
         }
 
 
-def test_pictures_of_a_page_share_the_caption_of_their_class():
+def test_images_of_a_page_share_the_caption_of_their_class():
     assert c.class_caption("1F1") == "an image of flag"
     assert c.class_caption("FFF") == "an image of symbol"

@@ -46,7 +46,7 @@ def test_a_claim_does_not_hold_where_the_effect_is_too_small_to_be_one():
 
 
 def background(values, measure="background:p50"):
-    """{(point, seed, defence): median similarity of training pictures among themselves}"""
+    """{(point, seed, defence): median similarity of training images among themselves}"""
     return pd.DataFrame([row(*run, measure, value) for run, value in values.items()])
 
 
@@ -87,7 +87,7 @@ def test_an_effect_that_is_clear_by_the_detectors_range_is_not_called_none():
 
 def test_a_claim_is_undecided_where_trainings_scatter_more_than_the_effect():
     measures = made_measures(scatter=1.0)
-    for design in (Pairs("conditioning", "own", "fixed"), Kinds("full", "picture_only")):
+    for design in (Pairs("conditioning", "own", "fixed"), Kinds("full", "image_only")):
         assert said(design, measures=measures)["verdict"] == "undecided"
         assert said(design)["verdict"] == "held"
 
@@ -105,7 +105,7 @@ def test_one_seed_decides_nothing_but_its_direction_is_told():
 
 
 def test_a_claim_of_less_is_judged_the_other_way_round():
-    line = said(Series("pictures"), sign=-1)  # made to rise with the data
+    line = said(Series("images"), sign=-1)  # made to rise with the data
     assert line["verdict"] == "not held"
     assert line["estimate"] > 0
     assert line["expected"] == "below 0"
@@ -190,7 +190,7 @@ def test_a_best_one_whose_rival_is_missing_may_not_be_the_best():
 
 def test_a_mitigation_is_compared_at_equal_duplication():
     line = said(Mitigation("mc"))
-    assert line["compared"] == "none, full10, picture10 against mc, mc_full10"
+    assert line["compared"] == "none, full10, image10 against mc, mc_full10"
     assert line["estimate"] == pytest.approx((0.15 + 0.2 + 0.11) / 3, abs=0.01)
 
 
@@ -199,7 +199,7 @@ def test_several_captions_are_one_model_under_both_kinds_of_duplication():
     (weights,) = Mitigation("mc").build(made_grid(), have).contrasts
     third = 1 / 3
     assert weights == pytest.approx(
-        {("none", "none"): third, ("picture10", "none"): third, ("full10", "none"): third,
+        {("none", "none"): third, ("image10", "none"): third, ("full10", "none"): third,
          ("mc", "none"): -third, ("mc_full10", "none"): -2 * third}
     )  # fmt: skip
     alone = Alone("mitigated:mc").build(made_grid(), have).contrasts
@@ -216,7 +216,7 @@ def test_a_defence_is_compared_with_the_same_models_without_it():
 def test_a_question_is_answered_by_the_same_rule():
     line = said(Alone("defended:gni"), "auc_copied:dcs", reference=0.5, question=True)
     assert (line["verdict"], line["kind"]) == ("yes", "question")
-    assert said(Kinds("none", "picture_only"), question=True)["verdict"] == "no"
+    assert said(Kinds("none", "image_only"), question=True)["verdict"] == "no"
 
 
 def test_numbers_of_all_shadow_models_need_no_second_seed():

@@ -11,7 +11,7 @@ from verbatim.study.comparisons import (
 )
 
 BASE = {
-    "pictures": 300, "duplicated": 30, "ddf": 1, "duplication": "full", "conditioning": "own",
+    "images": 300, "duplicated": 30, "ddf": 1, "duplication": "full", "conditioning": "own",
     "text_encoder": "trained", "steps": 700, "mitigation": "none",
 }  # fmt: skip
 
@@ -25,8 +25,8 @@ def point(name, **changes):
 def grid():
     rows = [point("none"), point("fixed", conditioning="fixed"), point("short", steps=350)]
     rows += [point(f"full{d}", ddf=d) for d in (2, 10)]
-    rows += [point(f"pic{d}", ddf=d, duplication="picture_only") for d in (2, 5, 10)]
-    rows += [point("fixed_full10", conditioning="fixed", ddf=10), point("all", pictures=-1)]
+    rows += [point(f"pic{d}", ddf=d, duplication="image_only") for d in (2, 5, 10)]
+    rows += [point("fixed_full10", conditioning="fixed", ddf=10), point("all", images=-1)]
     rows += [point("mc", mitigation="mc"), point("mc_full10", mitigation="mc", ddf=10)]
     rows += [point("half0", half=0), point("bare", conditioning="none")]
     rows += [point("bare10", conditioning="none", ddf=10)]
@@ -51,14 +51,14 @@ def test_pairs_can_be_asked_for_at_one_number_of_copies(grid, base):
 def test_several_captions_stand_for_both_kinds_of_duplication(grid, base):
     found = pairs(grid, base, "mitigation", "none", "mc")
     assert found == [("none", "mc"), ("full10", "mc_full10"), ("pic10", "mc_full10")]
-    only = pairs(grid, base, "mitigation", "none", "mc", {"copies": "picture_only 10"})
+    only = pairs(grid, base, "mitigation", "none", "mc", {"copies": "image_only 10"})
     assert only == [("pic10", "mc_full10")]
 
 
 def test_several_captions_that_the_sheet_has_under_both_kinds_stand_for_themselves(base):
-    rows = [point("full10", ddf=10), point("pic10", ddf=10, duplication="picture_only")]
+    rows = [point("full10", ddf=10), point("pic10", ddf=10, duplication="image_only")]
     rows += [point("a", ddf=10, mitigation="mc")]
-    rows += [point("b", ddf=10, mitigation="mc", duplication="picture_only")]
+    rows += [point("b", ddf=10, mitigation="mc", duplication="image_only")]
     found = pairs(describe_points(rows, 900), base, "mitigation", "none", "mc")
     assert found == [("full10", "a"), ("pic10", "b")]
 
@@ -66,7 +66,7 @@ def test_several_captions_that_the_sheet_has_under_both_kinds_stand_for_themselv
 def test_kinds_are_compared_in_a_study_whose_base_has_several_captions():
     rows = [point("mc", mitigation="mc"), point("mc10", mitigation="mc", ddf=10)]
     several = base_settings(BASE | {"mitigation": "mc"}, 900)
-    assert duplication_pairs(describe_points(rows, 900), several, "full", "picture_only") == [
+    assert duplication_pairs(describe_points(rows, 900), several, "full", "image_only") == [
         ("mc10", "mc10")
     ]
 
@@ -76,10 +76,10 @@ def test_pairs_of_a_grid_without_the_point_are_none(grid, base):
 
 
 def test_kinds_of_duplication_are_compared_at_equal_ddf(grid, base):
-    assert duplication_pairs(grid, base, "full", "picture_only") == [
+    assert duplication_pairs(grid, base, "full", "image_only") == [
         ("full2", "pic2"), ("full10", "pic10"),
     ]  # fmt: skip
-    assert duplication_pairs(grid, base, "none", "picture_only") == [
+    assert duplication_pairs(grid, base, "none", "image_only") == [
         ("none", "pic2"), ("none", "pic5"), ("none", "pic10"),
     ]  # fmt: skip
 
@@ -90,7 +90,7 @@ def test_a_series_of_ddf_begins_without_duplicates(grid, base):
 
 def test_a_series_leaves_out_shadow_models_and_other_settings(grid, base):
     assert series(grid, base, "steps") == [("short", 350), ("none", 700)]
-    assert series(grid, base, "pictures") == [("none", 300), ("all", 900)]
+    assert series(grid, base, "images") == [("none", 300), ("all", 900)]
 
 
 def test_a_series_can_be_of_models_without_captions(grid, base):

@@ -11,13 +11,13 @@ RNG = np.random.default_rng(0)
 
 
 def test_entropy_is_that_of_the_grey_levels_counted_one_by_one():
-    picture = RNG.integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    image = RNG.integers(0, 256, (9, 7, 3), dtype=np.uint8)
     counts: dict[int, int] = {}
-    for r, g, b in picture.reshape(-1, 3).tolist():
+    for r, g, b in image.reshape(-1, 3).tolist():
         level = round(0.2125 * r + 0.7154 * g + 0.0721 * b)
         counts[level] = counts.get(level, 0) + 1
     want = -sum(n / 63 * math.log2(n / 63) for n in counts.values())
-    assert histogram_entropy(picture) == pytest.approx(want)
+    assert histogram_entropy(image) == pytest.approx(want)
 
 
 def test_entropy_of_one_colour_is_none_and_of_two_halves_a_bit():

@@ -20,7 +20,7 @@ def test_nearest_and_found_are_those_of_a_loop():
     assert np.flatnonzero(copies.found).tolist() == [3]
 
 
-def test_a_generation_near_two_pictures_is_a_copy_of_the_nearer_alone():
+def test_a_generation_near_two_images_is_a_copy_of_the_nearer_alone():
     grey = np.full((2, 4, 4, 3), 0.5)
     grey[1] += 0.05
     copies = find_copies(grey[:1] + 0.01, grey, 0.1)

@@ -9,8 +9,8 @@ from verbatim.study.data import APART, find_distinct, select_pool, take_rows
 from verbatim.study.grid import GridError
 
 POINT = made_study.POINT
-TABLE = made_study.pictures_table()
-CODES = dict(zip(TABLE.picture_id.tolist(), TABLE.code, strict=True))
+TABLE = made_study.images_table()
+CODES = dict(zip(TABLE.image_id.tolist(), TABLE.code, strict=True))
 DISTINCT = np.arange(len(TABLE)) % 2 == 0
 
 
@@ -23,30 +23,30 @@ def take(most=5, **changes):
     return take_rows(pool(), POINT | changes, most, CODES)
 
 
-def test_the_pool_duplicates_distinct_pictures_and_holds_some_out_for_everyone():
+def test_the_pool_duplicates_distinct_images_and_holds_some_out_for_everyone():
     found = pool()
     to_table("study_pool", found)
-    assert sorted(found.picture_id) == list(range(16))
-    assert DISTINCT[found.picture_id[found.planted]].tolist() == [True, True]
+    assert sorted(found.image_id) == list(range(16))
+    assert DISTINCT[found.image_id[found.planted]].tolist() == [True, True]
     assert found.order[found.planted].tolist() == [0, 1]
     assert found.order[found.held_out].tolist() == [12, 13, 14, 15]
-    assert pool(seed=1).picture_id.tolist() != found.picture_id.tolist()
+    assert pool(seed=1).image_id.tolist() != found.image_id.tolist()
 
 
-def test_pictures_of_a_family_are_left_out():
+def test_images_of_a_family_are_left_out():
     table = TABLE.assign(family=["one"] * 3 + list(TABLE.family[3:]))
     found = select_pool(table, DISTINCT, 2, 4, 8, 0)
-    assert sorted(found.picture_id) == list(range(3, 16))
+    assert sorted(found.image_id) == list(range(3, 16))
 
 
-def test_more_pictures_than_there_are_is_refused_with_the_key():
-    with pytest.raises(GridError, match=r"asks for 13 pictures and study\.held_out keeps 4"):
+def test_more_images_than_there_are_is_refused_with_the_key():
+    with pytest.raises(GridError, match=r"asks for 13 images and study\.held_out keeps 4"):
         pool(most=13)
     with pytest.raises(GridError, match=r"study\.base\.duplicated is 9, but only 8"):
         pool(duplicated=9)
 
 
-def test_duplicated_pictures_are_drawn_ddf_times_as_often():
+def test_duplicated_images_are_drawn_ddf_times_as_often():
     rows, texts = take(ddf=10.0)
     to_table("study_rows", rows)
     assert rows.weight.tolist() == [10, 10] + [1] * 6
@@ -55,23 +55,23 @@ def test_duplicated_pictures_are_drawn_ddf_times_as_often():
     assert take()[0].weight.tolist() == [1] * 8
 
 
-def test_points_of_other_sizes_begin_with_the_same_pictures_and_never_take_held_out_ones():
-    small, large = take()[0], take(pictures=-1)[0]
-    assert small.picture_id.tolist() == large.picture_id.tolist()[:8]
-    held = pool().picture_id[pool().held_out]
+def test_points_of_other_sizes_begin_with_the_same_images_and_never_take_held_out_ones():
+    small, large = take()[0], take(images=-1)[0]
+    assert small.image_id.tolist() == large.image_id.tolist()[:8]
+    held = pool().image_id[pool().held_out]
     assert len(large) == 12
-    assert not set(large.picture_id) & set(held)
+    assert not set(large.image_id) & set(held)
 
 
-def test_a_picture_that_is_duplicated_alone_has_a_caption_for_each_copy():
-    rows, texts = take(ddf=3.0, duplication="picture_only")
+def test_a_image_that_is_duplicated_alone_has_a_caption_for_each_copy():
+    rows, texts = take(ddf=3.0, duplication="image_only")
     assert rows.n_captions.tolist() == [3, 3] + [1] * 6
     assert texts[0][0] == rows.caption[0]
     assert len(set(texts[0])) == 3
-    assert take(ddf=10.0, duplication="picture_only")[0].n_captions.tolist() == [5, 5] + [1] * 6
+    assert take(ddf=10.0, duplication="image_only")[0].n_captions.tolist() == [5, 5] + [1] * 6
 
 
-def test_mc_gives_every_picture_many_captions():
+def test_mc_gives_every_image_many_captions():
     rows, texts = take(mitigation="mc")
     assert rows.n_captions.tolist() == [5] * 8
     assert [of_one[0] for of_one in texts] == rows.caption.tolist()
@@ -84,34 +84,34 @@ def test_a_conditioning_gives_its_own_captions(conditioning, different):
     assert not set(rows.caption) & set(TABLE.caption)
 
 
-def test_captions_of_a_class_are_shared_by_its_pictures():
-    rows = take(conditioning="class")[0].merge(TABLE, on="picture_id")
+def test_captions_of_a_class_are_shared_by_its_images():
+    rows = take(conditioning="class")[0].merge(TABLE, on="image_id")
     assert (rows.groupby("group").caption_x.nunique() == 1).all()
 
 
 def test_a_shadow_model_trains_on_a_random_half_and_its_rows_tell_the_other():
-    rows, texts = take(pictures=6, half=0)
+    rows, texts = take(images=6, half=0)
     assert len(rows) == 12
     assert rows.member.sum() == len(texts) == 6
     assert (rows.weight[~rows.member] == 0).all()
-    other, _ = take(pictures=6, half=1)
-    assert other.picture_id.tolist() == rows.picture_id.tolist()
+    other, _ = take(images=6, half=1)
+    assert other.image_id.tolist() == rows.image_id.tolist()
     assert other.member.tolist() != rows.member.tolist()
 
 
-def test_distinct_pictures_are_those_of_a_loop_over_pairs():
+def test_distinct_images_are_those_of_a_loop_over_pairs():
     rng = np.random.default_rng(3)
     base = rng.integers(0, 256, (4, 4, 4, 3))
     near = np.clip(base + rng.integers(-60, 60, base.shape), 0, 255)
-    pictures = np.concatenate([base, near, rng.integers(0, 256, (3, 4, 4, 3))]).astype(np.uint8)
+    images = np.concatenate([base, near, rng.integers(0, 256, (3, 4, 4, 3))]).astype(np.uint8)
     families = np.array([0, 1, 2, 3, 0, 5, 6, 7, 8, 9, 10])
     expected = []
-    for i in range(len(pictures)):
+    for i in range(len(images)):
         distances = [
-            np.sqrt(np.mean(((pictures[i].astype(float) - pictures[j]) / 255) ** 2))
-            for j in range(len(pictures))
+            np.sqrt(np.mean(((images[i].astype(float) - images[j]) / 255) ** 2))
+            for j in range(len(images))
             if families[i] != families[j]
         ]
         expected.append(min(distances) >= APART)
     assert 0 < sum(expected) < len(expected)
-    assert list(find_distinct(pictures, families, block=3)) == expected
+    assert list(find_distinct(images, families, block=3)) == expected

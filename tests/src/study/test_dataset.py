@@ -17,9 +17,9 @@ def unit(n: int, d: int = 3) -> np.ndarray:
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
-def test_clusters_are_what_is_reached_from_a_picture_over_similar_ones():
+def test_clusters_are_what_is_reached_from_a_image_over_similar_ones():
     features = unit(60)
-    found = dataset.cluster_pictures(features, 0.9, batch=7)
+    found = dataset.cluster_images(features, 0.9, batch=7)
     for start in range(60):
         reached, todo = {start}, [start]
         while todo:
@@ -30,7 +30,7 @@ def test_clusters_are_what_is_reached_from_a_picture_over_similar_ones():
         assert found[start] == min(reached)
         assert set(np.flatnonzero(found == found[start])) == reached
     assert len(set(found.tolist())) not in (1, 60)
-    assert len(dataset.cluster_pictures(features[:0], 0.9)) == 0
+    assert len(dataset.cluster_images(features[:0], 0.9)) == 0
 
 
 def test_jaccard_is_words_in_common_of_words_in_all():
@@ -75,7 +75,7 @@ def test_a_weighted_median_is_the_median_of_repeated_values(weights):
 
 
 def made() -> tuple[pd.DataFrame, dict[int, int], dict[str, np.ndarray]]:
-    rows = pd.DataFrame({"picture_id": [5, 7, 9], "weight": [10.0, 10.0, 1.0]})
+    rows = pd.DataFrame({"image_id": [5, 7, 9], "weight": [10.0, 10.0, 1.0]})
     captions = dataset.caption_rows(rows, [["dog"], ["cat", "a cat"], ["sun"]])
     text = dict(zip(["dog", "cat", "a cat", "sun"], unit(4), strict=True))
     return captions, {5: 5, 7: 7, 9: 7}, text
@@ -85,15 +85,15 @@ def test_a_cluster_counts_the_rows_that_are_drawn_of_it_and_their_captions():
     captions, cluster_of, text = made()
     assert captions["draws"].tolist() == [10, 5, 5, 1]
     found = dataset.cluster_table(captions, cluster_of, text).set_index("cluster")
-    assert found.loc[5, ["size", "pictures", "n_captions"]].tolist() == [10, 1, 1]
-    assert found.loc[7, ["size", "pictures", "n_captions"]].tolist() == [11, 2, 3]
+    assert found.loc[5, ["size", "images", "n_captions"]].tolist() == [10, 1, 1]
+    assert found.loc[7, ["size", "images", "n_captions"]].tolist() == [11, 2, 3]
     assert found.loc[5, "caption_similarity"] == pytest.approx(1)
     assert found.loc[7, "caption_similarity"] < 1
 
 
-def test_many_captions_of_a_picture_that_is_drawn_once_count_once_each():
+def test_many_captions_of_a_image_that_is_drawn_once_count_once_each():
     names = [f"thing {i}" for i in range(20)]
-    rows = pd.DataFrame({"picture_id": [1], "weight": [1.0]})
+    rows = pd.DataFrame({"image_id": [1], "weight": [1.0]})
     found = dataset.caption_rows(rows, [names])
     assert found["draws"].tolist() == [1] * 20
     text = dict(zip(names, unit(20), strict=True))
@@ -122,18 +122,18 @@ def counted(clusters: pd.DataFrame) -> pd.DataFrame:
 
 
 def made_clusters() -> pd.DataFrame:
-    """Six clusters of one picture; the more often drawn and the liker the captions, the closer."""
+    """Six clusters of one image; the more often drawn and the liker the captions, the closer."""
     size = np.array([1, 2, 4, 8, 16, 32.0])
     return pd.DataFrame(
         {
-            "cluster": range(6), "size": size, "pictures": 1, "n_captions": 1,
+            "cluster": range(6), "size": size, "images": 1, "n_captions": 1,
             "caption_similarity": [np.nan, 0.2, 0.4, 0.6, 0.8, 1.0], "generations": 2,
             "replication": np.log2(size) / 10, "copies": 0,
         }
     )  # fmt: skip
 
 
-def test_replication_is_correlated_with_the_logarithm_of_how_often_a_picture_is_drawn():
+def test_replication_is_correlated_with_the_logarithm_of_how_often_a_image_is_drawn():
     found = counted(made_clusters())
     value = found["value"]
     assert value["pearson:cluster_size"] == pytest.approx(1)
@@ -144,8 +144,8 @@ def test_replication_is_correlated_with_the_logarithm_of_how_often_a_picture_is_
     assert value["clusters_of_several"] == 0
 
 
-def test_large_clusters_of_different_pictures_say_nothing_of_repetition():
-    several = made_clusters().assign(cluster=range(10, 16), pictures=3, replication=0.9)
+def test_large_clusters_of_different_images_say_nothing_of_repetition():
+    several = made_clusters().assign(cluster=range(10, 16), images=3, replication=0.9)
     alone, found = counted(made_clusters()), counted(pd.concat([made_clusters(), several]))
     for name in ("pearson:cluster_size", "pearson:caption_similarity"):
         assert found["value"][name] == alone["value"][name]
@@ -159,7 +159,7 @@ def test_large_clusters_of_different_pictures_say_nothing_of_repetition():
         assert "nothing varies" in found["note"][name]
 
 
-def test_pictures_that_are_drawn_once_say_nothing_of_repeated_captions():
+def test_images_that_are_drawn_once_say_nothing_of_repeated_captions():
     once = made_clusters().assign(cluster=range(10, 16), size=1.0, replication=0.9)
     found = counted(pd.concat([made_clusters(), once.assign(caption_similarity=0.5)]))
     assert found["value"]["pearson:caption_similarity"] == pytest.approx(1)

@@ -25,7 +25,7 @@ OFFICIAL = {
 }
 
 
-def picture(height: int, width: int) -> np.ndarray:
+def image(height: int, width: int) -> np.ndarray:
     return RNG.integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
@@ -33,7 +33,7 @@ def picture(height: int, width: int) -> np.ndarray:
 @pytest.mark.parametrize("shape", [(40, 40), (50, 81), (301, 300)])
 def test_a_preset_does_what_torchvisions_transforms_do(name, shape):
     steps, (mean, std) = OFFICIAL[name]
-    one = picture(*shape)
+    one = image(*shape)
     official = transforms.Compose([*steps, transforms.ToTensor(), transforms.Normalize(mean, std)])
     want = official(Image.fromarray(one)).numpy()
     np.testing.assert_allclose(prepare(one, PRESETS[name]), want, atol=1e-5)
@@ -41,7 +41,7 @@ def test_a_preset_does_what_torchvisions_transforms_do(name, shape):
 
 
 class Colours(torch.nn.Module):
-    """A detector whose vector is the mean colour; any size of picture goes in."""
+    """A detector whose vector is the mean colour; any size of image goes in."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.mean([2, 3])
@@ -58,11 +58,11 @@ def digest(path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_a_torchscript_detector_describes_pictures_of_many_shapes_in_their_order(script_file):
+def test_a_torchscript_detector_describes_images_of_many_shapes_in_their_order(script_file):
     spec = Spec("sscd", "torchscript", str(script_file), "sscd_288", digest(script_file), chunks=2)
-    pictures = [picture(30, 30), picture(30, 60), picture(31, 30), picture(30, 30)]
-    found = load_descriptor(spec).describe(pictures, batch=2)
-    for one, vector in zip(pictures, found.whole, strict=True):
+    images = [image(30, 30), image(30, 60), image(31, 30), image(30, 30)]
+    found = load_descriptor(spec).describe(images, batch=2)
+    for one, vector in zip(images, found.whole, strict=True):
         want = prepare(one, PRESETS["sscd_288"]).mean(axis=(1, 2))
         np.testing.assert_allclose(vector, want / np.linalg.norm(want), atol=1e-5)
     assert found.chunks.shape == (4, 2, 2)
@@ -71,10 +71,10 @@ def test_a_torchscript_detector_describes_pictures_of_many_shapes_in_their_order
 
 
 def test_the_worlds_detector_gives_the_vectors_of_its_clip_and_a_chunk_a_patch(study_clip):
-    pictures = RNG.integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
+    images = RNG.integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
     detector = load_descriptor(Spec("clip", "open_clip", str(study_clip)))
-    found = detector.describe(pictures, batch=2)
-    want = ClipEmbedder(study_clip).embed_images(pictures.astype(np.float32) / 255)
+    found = detector.describe(images, batch=2)
+    want = ClipEmbedder(study_clip).embed_images(images.astype(np.float32) / 255)
     np.testing.assert_allclose(found.whole, want, atol=1e-5)
     assert found.chunks.shape[:2] == (5, 16)  # four by four patches
     np.testing.assert_allclose((found.chunks**2).sum((1, 2)), 1, atol=1e-5)
@@ -91,7 +91,7 @@ def test_a_timm_folder_is_read_by_its_config_and_its_tokens_are_the_chunks(tmp_p
     (tmp_path / "config.json").write_text(json.dumps(config))
     detector = load_descriptor(Spec("dino", "timm", str(tmp_path)))
     assert (detector.preset.edge, detector.preset.crop) == (168, 160)
-    found = detector.describe([picture(40, 50), picture(32, 32)])
+    found = detector.describe([image(40, 50), image(32, 32)])
     assert found.chunks.shape[1] == 100  # 160 / 16, squared, without the class token
     network.reset_classifier(0)
     x = torch.from_numpy(prepare(np.zeros((32, 32, 3), np.uint8), detector.preset))[None]
@@ -108,8 +108,8 @@ def test_a_timm_folder_is_read_by_its_config_and_its_tokens_are_the_chunks(tmp_p
         load_descriptor(Spec("dino", "timm", str(tmp_path)))
 
 
-def test_the_dot_product_of_two_pictures_pixels_is_their_correlation_colour_by_colour():
-    a, b = picture(8, 8), picture(8, 8)
+def test_the_dot_product_of_two_images_pixels_is_their_correlation_colour_by_colour():
+    a, b = image(8, 8), image(8, 8)
     found = load_descriptor(Spec("pixels", "pixels", "")).describe([a, b])
     x, y = (one.astype(np.float64) - one.mean(axis=(0, 1)) for one in (a, b))
     want = (x * y).sum() / np.sqrt((x**2).sum() * (y**2).sum())
@@ -119,7 +119,7 @@ def test_the_dot_product_of_two_pictures_pixels_is_their_correlation_colour_by_c
         (x**2).sum()
     )  # the square at the top left
     np.testing.assert_allclose(found.chunks[0, 0], first, atol=1e-5)
-    assert load_descriptor(Spec("pixels", "pixels", "")).describe([picture(6, 6)]).chunks.shape[
+    assert load_descriptor(Spec("pixels", "pixels", "")).describe([image(6, 6)]).chunks.shape[
         :2
     ] == (1, 16)
     with pytest.raises(DescriptorError, match="kind 'pixels' reads nothing; empty it"):

@@ -16,7 +16,7 @@ def made_run():
     """Six drawn captions and two that are held out; 0 and 1 are duplicated, 0 and 2 come out as copies."""
     scores = pd.DataFrame(
         {
-            "picture_id": range(8), "caption": [f"c{i}" for i in range(8)],
+            "image_id": range(8), "caption": [f"c{i}" for i in range(8)],
             "planted": [True] * 2 + [False] * 6, "member": [True] * 6 + [False] * 2,
             "dcs": [9.0, 8, 7, 1, 2, 3, 0, 0.5], "ecs": [0.1, 0.2, 0.1, 0.2, 0.1, 0.2, 0.1, 0.2],
             "clique_size": [4, 2, 4, 1, 1, 1, 0, 0],
@@ -24,14 +24,14 @@ def made_run():
         }
     )  # fmt: skip
     generations = pd.DataFrame(
-        {"generation": range(12), "picture_id": [i // 2 for i in range(12)], "kind": ["one", "more"] * 6}
+        {"generation": range(12), "image_id": [i // 2 for i in range(12)], "kind": ["one", "more"] * 6}
     )  # fmt: skip
     own = [0.05, 0.3, 0.3, 0.4, 0.5, 0.12, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3]
     similarities = pd.DataFrame({"generation": range(12), "descriptor": "clip", "own_rmse": own})
     return scores, generations, similarities
 
 
-def test_a_caption_is_copied_if_any_of_its_pictures_is_its_own():
+def test_a_caption_is_copied_if_any_of_its_images_is_its_own():
     _, generations, similarities = made_run()
     copied = find_copied(generations, similarities, 0.12)
     assert copied[copied].index.tolist() == [0, 2]
@@ -53,7 +53,7 @@ def test_each_attack_is_judged_on_what_is_planted_and_on_what_is_copied():
     )  # of 0, 2 against 1, 3, 4, 5
     assert found.loc["auc:clique", "value"] == pytest.approx(
         7 / 8
-    )  # held-out captions have no pictures
+    )  # held-out captions have no images
     assert found.loc["copied", "value"] == pytest.approx(2 / 6)
     assert found.loc["auc_copied:dcs", "note"] == "2 positives"
 

@@ -17,7 +17,7 @@ from verbatim.study.grid import (
 
 ROOT = Path(__file__).resolve().parents[3]
 STUDY = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))["study"]
-BASE = STUDY["base"] | {"pictures": 300, "duplicated": 30, "steps": 700}
+BASE = STUDY["base"] | {"images": 300, "duplicated": 30, "steps": 700}
 
 
 def write(folder, *rows):
@@ -33,7 +33,7 @@ def test_an_empty_cell_is_what_the_base_says(tmp_path):
     path = write(tmp_path, {"point": "none"}, {"point": "full10", "ddf": 10, "steps": 90})
     grid = read_grid(path, BASE)
     assert list(grid) == ["none", "full10"]
-    assert (grid["none"].pictures, grid["none"].steps, grid["none"].ddf) == (300, 700, 1.0)
+    assert (grid["none"].images, grid["none"].steps, grid["none"].ddf) == (300, 700, 1.0)
     assert (grid["full10"].steps, grid["full10"].ddf, grid["full10"].half) == (90, 10.0, -1)
     other = read_grid(path, BASE | {"steps": 5})
     assert (other["none"].steps, other["full10"].steps) == (5, 90)
@@ -50,19 +50,19 @@ def test_a_name_or_a_description_does_not_decide_a_training(tmp_path):
 @pytest.mark.parametrize(
     ("cells", "column", "value", "cure"),
     [
-        ({"duplication": "pictures_only"}, "duplication", "pictures_only", "did you mean 'picture_only'"),
+        ({"duplication": "images_only"}, "duplication", "images_only", "did you mean 'image_only'"),
         ({"conditioning": "labels"}, "conditioning", "labels", "known: own, fixed"),
         ({"mitigation": "gni"}, "mitigation", "gni", "did you mean 'gn'"),
-        ({"pictures": "many"}, "pictures", "many", "or all"),
+        ({"images": "many"}, "images", "many", "or all"),
         ({"steps": "0"}, "steps", "0", "whole number from 1"),
         ({"ddf": "0.5"}, "ddf", "0.5", "number from 1"),
         ({"ddf": "nan"}, "ddf", "nan", "number from 1"),
         ({"subset": "half"}, "subset", "half", "half:0"),
-        ({"pictures": "20"}, "pictures", "20", "study.base.duplicated"),
-        ({"pictures": "all", "subset": "half:0"}, "pictures", "all", "give a number"),
+        ({"images": "20"}, "images", "20", "study.base.duplicated"),
+        ({"images": "all", "subset": "half:0"}, "images", "all", "give a number"),
         ({"conditioning": "fixed", "mitigation": "mc"}, "mitigation", "mc", "set it to own"),
         ({"conditioning": "none", "mitigation": "gn"}, "mitigation", "gn", "leave it empty"),
-        ({"conditioning": "class", "ddf": "5", "duplication": "picture_only"}, "duplication", "picture_only", "full"),
+        ({"conditioning": "class", "ddf": "5", "duplication": "image_only"}, "duplication", "image_only", "full"),
     ],
 )  # fmt: skip
 def test_a_wrong_cell_is_refused_by_file_row_column_value_and_cure(
@@ -95,9 +95,7 @@ def test_a_missing_sheet_and_a_sheet_of_commas_say_what_to_do(tmp_path):
     with pytest.raises(GridError, match=r"study's sheet \(study\.points"):
         read_grid(tmp_path / "none.tsv", BASE)
     (tmp_path / "study.csv").write_text("point,ddf\nnone,1\n")
-    with pytest.raises(
-        GridError, match=r"study\.csv \(comma-separated\): the columns \['pictures'"
-    ):
+    with pytest.raises(GridError, match=r"study\.csv \(comma-separated\): the columns \['images'"):
         read_grid(tmp_path / "study.csv", BASE)
 
 
@@ -132,17 +130,17 @@ def test_the_grid_that_is_shipped_has_every_experiment_of_the_papers():
     check_defended(grid, STUDY["defended"], STUDY["points"])
     points = list(grid.values())
     plain = [p for p in points if p.mitigation == "none" and p.half < 0]
-    for duplication in ("full", "picture_only"):
+    for duplication in ("full", "image_only"):
         found = {p.ddf for p in plain if p.duplication == duplication and p.conditioning == "own"}
         assert found >= {2, 5, 10, 20}
     assert {p.conditioning for p in plain} == {"own", "fixed", "class", "random", "none"}
     assert {p.ddf > 1 for p in plain if p.conditioning == "none"} == {True, False}
     assert {p.text_encoder for p in plain} == {"trained", "frozen"}
     assert len({p.steps for p in plain}) >= 3
-    assert {p.pictures for p in plain} >= {300, 1000, -1}
+    assert {p.images for p in plain} >= {300, 1000, -1}
     kinds = {(p.mitigation, "none" if p.ddf == 1 else p.duplication) for p in points}
-    assert ("mc", "picture_only") not in kinds  # the same model as with full duplication
-    kinds.add(("mc", "picture_only"))
+    assert ("mc", "image_only") not in kinds  # the same model as with full duplication
+    kinds.add(("mc", "image_only"))
     for mitigation in ("mc", "gn", "rc", "rt", "cwr"):
-        assert {(mitigation, kind) for kind in ("none", "picture_only", "full")} <= kinds
+        assert {(mitigation, kind) for kind in ("none", "image_only", "full")} <= kinds
     assert sum(p.half >= 0 for p in points) >= 4

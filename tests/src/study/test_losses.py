@@ -1,4 +1,4 @@
-"""Losses at one timestep and completions of half a picture, against naive versions."""
+"""Losses at one timestep and completions of half an image, against naive versions."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ import torch
 from verbatim.models.load import load_denoiser
 from verbatim.models.noise import unit_noise
 from verbatim.study.inpainting import half_errors, hide_half, inpaint, inpainting_errors
-from verbatim.study.losses import diffusion_losses, encode_pictures, member_losses
+from verbatim.study.losses import diffusion_losses, encode_images, member_losses
 
 CAPTIONS = ["red heart", "man cook", "open book"]
 
@@ -18,13 +18,13 @@ def model(tiny_sd):
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def images():
     return np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
 
 
-def naive_loss(model, picture, caption, t, seed):
+def naive_loss(model, image, caption, t, seed):
     """Ho et al. 2020, eq. 14, with the bare networks."""
-    x = torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1)[None] / 127.5 - 1
+    x = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None] / 127.5 - 1
     with torch.no_grad():
         z = (model.vae.encode(x).latent_dist.mean - model.shift) * model.scale
         abar = 1 / (1 + model.sigmas[t] ** 2)
@@ -35,32 +35,30 @@ def naive_loss(model, picture, caption, t, seed):
     return float(((out - eps) ** 2).mean())
 
 
-def test_the_loss_is_that_of_training_at_the_timestep_averaged_over_noises_and_flips(
-    model, pictures
-):
-    found = member_losses(model, pictures, CAPTIONS, 100, [0, 7], True, 2)
+def test_the_loss_is_that_of_training_at_the_timestep_averaged_over_noises_and_flips(model, images):
+    found = member_losses(model, images, CAPTIONS, 100, [0, 7], True, 2)
     for i, caption in enumerate(CAPTIONS):
-        views = (pictures[i], np.ascontiguousarray(pictures[i][:, ::-1]))
+        views = (images[i], np.ascontiguousarray(images[i][:, ::-1]))
         naive = [naive_loss(model, view, caption, 100, seed) for view in views for seed in (0, 7)]
         assert found[i] == pytest.approx(np.mean(naive), rel=1e-4)
 
 
-def test_the_loss_of_a_picture_does_not_depend_on_the_batch(model, pictures):
-    latents, cond = encode_pictures(model, pictures, 8), model.encode(CAPTIONS)
+def test_the_loss_of_a_image_does_not_depend_on_the_batch(model, images):
+    latents, cond = encode_images(model, images, 8), model.encode(CAPTIONS)
     one = diffusion_losses(model, latents, cond, 100, [0], 1)
     np.testing.assert_allclose(diffusion_losses(model, latents, cond, 100, [0], 8), one, rtol=1e-4)
 
 
-def test_the_code_of_the_known_half_does_not_see_the_hidden_half(model, pictures):
-    other = pictures.copy()
+def test_the_code_of_the_known_half_does_not_see_the_hidden_half(model, images):
+    other = images.copy()
     other[:, :, 16:] = 0
     torch.testing.assert_close(
-        encode_pictures(model, hide_half(pictures), 8), encode_pictures(model, hide_half(other), 8)
+        encode_images(model, hide_half(images), 8), encode_images(model, hide_half(other), 8)
     )
 
 
-def test_a_completion_keeps_the_known_half(model, pictures):
-    known = encode_pictures(model, hide_half(pictures), 8)
+def test_a_completion_keeps_the_known_half(model, images):
+    known = encode_images(model, hide_half(images), 8)
     keep = torch.zeros(model.shape[1:], dtype=torch.bool)
     keep[:, : model.shape[2] // 2] = True
     x0 = inpaint(model, known, keep, model.encode(CAPTIONS), 0, 3)
@@ -69,9 +67,9 @@ def test_a_completion_keeps_the_known_half(model, pictures):
 
 
 def test_a_completion_of_one_step_is_the_models_estimate_from_noise_beside_the_known_half(
-    model, pictures
+    model, images
 ):
-    known, cond = encode_pictures(model, hide_half(pictures), 8), model.encode(CAPTIONS)
+    known, cond = encode_images(model, hide_half(images), 8), model.encode(CAPTIONS)
     keep = torch.zeros(model.shape[1:], dtype=torch.bool)
     keep[:, : model.shape[2] // 2] = True
     noise, sigma = unit_noise(5, model.shape), model.sigma_max
@@ -89,9 +87,9 @@ def test_the_error_is_of_the_hidden_half_alone():
     np.testing.assert_allclose(half_errors(made, truth), [0.0, 0.5])
 
 
-def test_fewer_completions_are_looked_at_than_made(model, pictures):
-    every = inpainting_errors(model, pictures, CAPTIONS, [0, 1, 2], 3, 2, 100, 2)
-    alone = [inpainting_errors(model, pictures, CAPTIONS, [s], 1, 2, 100, 3) for s in (0, 1, 2)]
+def test_fewer_completions_are_looked_at_than_made(model, images):
+    every = inpainting_errors(model, images, CAPTIONS, [0, 1, 2], 3, 2, 100, 2)
+    alone = [inpainting_errors(model, images, CAPTIONS, [s], 1, 2, 100, 3) for s in (0, 1, 2)]
     np.testing.assert_allclose(every, np.mean(alone, axis=0), rtol=1e-4)
-    best = inpainting_errors(model, pictures, CAPTIONS, [0, 1, 2], 1, 2, 100, 2)
+    best = inpainting_errors(model, images, CAPTIONS, [0, 1, 2], 1, 2, 100, 2)
     assert all(np.isclose(best[i], np.array(alone)[:, i], rtol=1e-4).any() for i in range(3))

@@ -1,4 +1,4 @@
-"""LiRA and the loss threshold against naive loops over models, pictures and thresholds."""
+"""LiRA and the loss threshold against naive loops over models, images and thresholds."""
 
 import math
 import statistics
@@ -11,22 +11,22 @@ from verbatim.metrics.roc import Attack, difference
 from verbatim.study.membership import VARIANCES, lira_scores
 
 
-def made(models=6, pictures=40, gap=1.0, seed=0):
+def made(models=6, images=40, gap=1.0, seed=0):
     rng = np.random.default_rng(seed)
-    member = rng.random((models, pictures)) < 0.5
-    hard = rng.normal(0, 3, pictures)  # how hard each picture is, member or not
-    losses = hard + rng.normal(0, 1, (models, pictures)) - gap * member
+    member = rng.random((models, images)) < 0.5
+    hard = rng.normal(0, 3, images)  # how hard each image is, member or not
+    losses = hard + rng.normal(0, 1, (models, images)) - gap * member
     return losses, member
 
 
 def naive_lira(losses, member, variance):
     """Carlini 2022's estimator as its public code has it, a model, an image and a side at a time."""
-    models, pictures = losses.shape
+    models, images = losses.shape
     scores = np.full(losses.shape, np.nan)
     for target in range(models):
         shadows = [m for m in range(models) if m != target]
-        seen = [losses[m, i] for i in range(pictures) for m in shadows if member[m, i]]
-        for i in range(pictures):
+        seen = [losses[m, i] for i in range(images) for m in shadows if member[m, i]]
+        for i in range(images):
             logs = []
             for side in (True, False):
                 x = [losses[m, i] for m in shadows if member[m, i] == side]
@@ -41,7 +41,7 @@ def naive_lira(losses, member, variance):
 
 
 @pytest.mark.parametrize("variance", VARIANCES)
-def test_lira_equals_a_loop_over_models_and_pictures(variance):
+def test_lira_equals_a_loop_over_models_and_images(variance):
     losses, member = made(models=9)
     naive = naive_lira(losses, member, variance)
     np.testing.assert_allclose(lira_scores(losses, member, variance), naive, rtol=1e-9)
@@ -49,7 +49,7 @@ def test_lira_equals_a_loop_over_models_and_pictures(variance):
 
 
 @pytest.mark.parametrize("variance", VARIANCES)
-def test_lira_says_nothing_of_a_picture_that_all_shadows_have_seen(variance):
+def test_lira_says_nothing_of_a_image_that_all_shadows_have_seen(variance):
     losses, member = made()
     member[:, 3] = True
     assert np.isnan(lira_scores(losses, member, variance)[:, 3]).all()
@@ -59,7 +59,7 @@ def test_one_loss_a_side_has_no_variance_of_its_own_but_the_fixed_one():
     losses = np.array([[0.0, 5.0], [1.0, 4.0], [0.1, 4.1]])
     member = np.array([[True, False], [False, True], [True, False]])
     scores = lira_scores(losses, member, "fixed")
-    assert np.isnan(scores[1]).all()  # both of its shadows have, or have not, seen the picture
+    assert np.isnan(scores[1]).all()  # both of its shadows have, or have not, seen the image
     assert scores[0, 0] > 0 > scores[0, 1]
     assert np.isnan(lira_scores(losses, member, "per_example")).all()
 
@@ -92,12 +92,12 @@ def test_lira_refuses_a_loss_that_is_not_finite():
         lira_scores(losses, member, "fixed")
 
 
-def test_lira_is_better_than_a_threshold_where_pictures_differ_in_difficulty():
-    losses, member = made(models=10, pictures=200)
-    pictures, inside = np.tile(np.arange(200), 10), member.ravel()
+def test_lira_is_better_than_a_threshold_where_images_differ_in_difficulty():
+    losses, member = made(models=10, images=200)
+    images, inside = np.tile(np.arange(200), 10), member.ravel()
     draws = (100, 0.95, 0)
     lira, loss = (
-        Attack(x.ravel(), inside, pictures).measure(None, *draws)
+        Attack(x.ravel(), inside, images).measure(None, *draws)
         for x in (lira_scores(losses, member, "fixed"), -losses)
     )
     gain = difference(lira, loss, *draws)

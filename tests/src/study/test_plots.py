@@ -48,7 +48,7 @@ def test_several_captions_are_drawn_under_both_kinds_of_duplication():
     lines = pd.DataFrame(table_runs(made_grid()), columns=LINES)
     at = lines["stage"].eq("train") & lines["mitigation"].eq("mc")
     assert dict(zip(lines["copies"][at], lines["point"][at], strict=True)) == {
-        "none": "mc", "picture_only 10": "mc_full10", "full 10": "mc_full10",
+        "none": "mc", "image_only 10": "mc_full10", "full 10": "mc_full10",
     }  # fmt: skip
     figure = plots.plot_mitigations(made_measures(), lines, "train", 0.95)
     names = [text.get_text() for text in figure.axes[2].get_xticklabels()]  # of the lower row
@@ -70,7 +70,7 @@ def test_membership_is_a_curve_an_attack():
     rng = np.random.default_rng(0)
     member = rng.random(300) < 0.5
     table = pd.DataFrame(
-        {"point": "half0", "picture_id": np.arange(300), "member": member,
+        {"point": "half0", "image_id": np.arange(300), "member": member,
          "loss": rng.normal(size=300) - member, "lira": rng.normal(size=300) + 2 * member}
     )  # fmt: skip
     figure = curves.plot_membership(table, 50, 0.95)
@@ -91,6 +91,6 @@ def test_complexity_names_its_correlation():
     table = pd.DataFrame({"similarity": [0.9, 0.7, 0.5, 0.4], "match": [0, 1, 2, 3]})
     figure = curves.plot_complexity(table, {"entropy": {0: 1.0, 1: 2.0, 2: 3.0, 3: 5.0}}, "none")
     assert "r = -0.9" in whole_text(figure)
-    assert "no pictures" in whole_text(
+    assert "no images" in whole_text(
         curves.plot_complexity(table.iloc[:0], {"entropy": {}}, "none")
     )

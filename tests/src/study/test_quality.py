@@ -55,10 +55,10 @@ def test_inception_is_asked_with_bytes_and_only_under_its_digest(tmp_path):
     path = tmp_path / "inception.pt"
     torch.jit.script(FourNumbers()).save(str(path))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    pictures = RNG.integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
-    features = Inception(path, digest).features(pictures, batch=2)
-    np.testing.assert_allclose(features[:, :3], pictures.mean(axis=(1, 2)), rtol=1e-5)
-    np.testing.assert_array_equal(features[:, 3], pictures.max(axis=(1, 2, 3)))
+    images = RNG.integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
+    features = Inception(path, digest).features(images, batch=2)
+    np.testing.assert_allclose(features[:, :3], images.mean(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_array_equal(features[:, 3], images.max(axis=(1, 2, 3)))
     with pytest.raises(DescriptorError, match=r"measures\.inception.*not 00"):
         Inception(path, "0" * 64)
     other = tmp_path / "other.pt"
@@ -71,13 +71,13 @@ def test_clip_score_is_a_hundred_times_the_mean_cosine(study_clip):
     from verbatim.models.clip import ClipEmbedder
 
     clip = ClipEmbedder(study_clip)
-    pictures = RNG.uniform(size=(6, 16, 16, 3)).astype(np.float32)
+    images = RNG.uniform(size=(6, 16, 16, 3)).astype(np.float32)
     captions = ["red heart", "dog face", "a red heart", "cat", "dog", "red"]
-    value, each = clip_score(clip, pictures, captions)
-    embedded, texts = clip.embed_images(pictures), clip.embed_texts(captions)
+    value, each = clip_score(clip, images, captions)
+    embedded, texts = clip.embed_images(images), clip.embed_texts(captions)
     cosines = [float(a @ b) for a, b in zip(embedded, texts, strict=True)]
     np.testing.assert_allclose(each, [100 * c for c in cosines], atol=1e-4)
     assert value == pytest.approx(max(0, 100 * float(np.mean(cosines))), abs=1e-4)
-    value, each = clip_score(clip, pictures[:0], [])
+    value, each = clip_score(clip, images[:0], [])
     assert np.isnan(value)
     assert len(each) == 0

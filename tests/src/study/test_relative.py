@@ -15,7 +15,7 @@ from verbatim.study.relative import (
 )
 
 
-def pictures(n, seed):
+def images(n, seed):
     return np.random.default_rng(seed).random((n, 4, 4, 3)).astype(np.float32)
 
 
@@ -24,13 +24,13 @@ def naive_l2(x, y):
 
 
 def test_pixel_distances_are_the_root_of_the_mean_square_of_each_pair():
-    a, b = pictures(7, 0), pictures(5, 1)
+    a, b = images(7, 0), images(5, 1)
     naive = [[naive_l2(x, y) for y in b] for x in a]
     np.testing.assert_allclose(rmse(a, b), naive, rtol=1e-6)
 
 
 def test_relative_distance_equals_its_definition():
-    generations, training = pictures(6, 0), pictures(20, 1)
+    generations, training = images(6, 0), images(20, 1)
     relative, nearest = relative_distances(rmse(generations, training), 5, 0.5)
     for i, x in enumerate(generations):
         far = sorted(naive_l2(x, y) for y in training)
@@ -38,22 +38,22 @@ def test_relative_distance_equals_its_definition():
         assert naive_l2(x, training[nearest[i]]) == pytest.approx(far[0], rel=1e-6)
 
 
-def test_a_copy_is_below_one_and_an_unrelated_picture_is_above():
-    training = pictures(60, 1)
-    made = np.stack([training[3] + 0.01, pictures(1, 2)[0]])
+def test_a_copy_is_below_one_and_an_unrelated_image_is_above():
+    training = images(60, 1)
+    made = np.stack([training[3] + 0.01, images(1, 2)[0]])
     relative, nearest = relative_distances(rmse(made, training), 50, 0.5)
     assert relative[0] < 1 < relative[1]
     assert nearest[0] == 3
 
 
-def test_fewer_training_pictures_than_neighbours_are_all_taken():
+def test_fewer_training_images_than_neighbours_are_all_taken():
     relative, _ = relative_distances(np.array([[0.1, 0.3]]), 50, 0.5)
     assert relative[0] == pytest.approx(0.1 / (0.5 * 0.2))
 
 
-def test_pictures_that_are_given_back_are_counted_once_each_as_a_share_of_all():
-    training, ids = pictures(9, 1), np.array([3, 5, 8, 13, 21, 34, 55, 89, 144])
-    made = np.concatenate([training[[2, 2, 7]] + 0.01, training[[2, 4]] + 0.02, pictures(6, 2)])
+def test_images_that_are_given_back_are_counted_once_each_as_a_share_of_all():
+    training, ids = images(9, 1), np.array([3, 5, 8, 13, 21, 34, 55, 89, 144])
+    made = np.concatenate([training[[2, 2, 7]] + 0.01, training[[2, 4]] + 0.02, images(6, 2)])
     ratio, place = relative_distances(rmse(made, training), 50, 0.5)
     generations = pd.DataFrame({"generation": range(len(made))})
     out = Measures("uncond", 0, "none")
@@ -68,21 +68,21 @@ def test_pictures_that_are_given_back_are_counted_once_each_as_a_share_of_all():
             copied.add(nearest)
             copies += 1
     assert copied == {8, 21, 89}
-    assert found.loc["relative:pictures", ["value", "n"]].tolist() == [len(copied) / 9, 9]
+    assert found.loc["relative:images", ["value", "n"]].tolist() == [len(copied) / 9, 9]
     assert found.loc["relative:flagged", ["value", "n"]].tolist() == [copies / 11, 11]
     ends = binomtest(3, 9).proportion_ci(method="wilson")
-    assert found.loc["relative:pictures", ["low", "high"]].tolist() == pytest.approx(list(ends))
-    note = "3 of them, by the 9 nearest of 9 training pictures"  # fewer than the 50 asked for
-    assert found.loc["relative:pictures", "note"] == note
+    assert found.loc["relative:images", ["low", "high"]].tolist() == pytest.approx(list(ends))
+    note = "3 of them, by the 9 nearest of 9 training images"  # fewer than the 50 asked for
+    assert found.loc["relative:images", "note"] == note
 
 
-def test_no_training_pictures_is_an_error():
-    with pytest.raises(ValueError, match="no training pictures"):
+def test_no_training_images_is_an_error():
+    with pytest.raises(ValueError, match="no training images"):
         relative_distances(np.zeros((3, 0)), 50, 0.5)
 
 
 def test_an_outlier_is_far_from_its_neighbours_and_is_not_its_own():
-    x = pictures(12, 3)
+    x = images(12, 3)
     x[4] += 3
     distances = rmse(x, x)
     found = outlier_distances(distances, 3)

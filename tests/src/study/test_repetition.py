@@ -1,4 +1,4 @@
-"""Repeated pictures and users' prompts are drawn of what there is, and said to be missing where there is nothing."""
+"""Repeated images and users' prompts are drawn of what there is, and said to be missing where there is nothing."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from verbatim.study.repetition import SHARES, plot_clusters, plot_users
 from verbatim.study.users import add_users
 
 
-def test_clusters_of_one_picture_are_drawn_by_how_often_and_by_captions():
+def test_clusters_of_one_image_are_drawn_by_how_often_and_by_captions():
     r = [row("full10", seed, "none", "pearson:cluster_size", 0.2 + 0.2 * seed) for seed in (0, 1)]
     r.append(row("mc_full10", 0, "none", "pearson:cluster_size", 0.9))  # not as the base
     figure = plot_clusters(made_clusters(), pd.DataFrame(r), made_grid())
@@ -29,7 +29,7 @@ def test_clusters_of_one_picture_are_drawn_by_how_often_and_by_captions():
 def test_clusters_that_nothing_came_near_leave_nothing_to_draw():
     for clusters in (made_clusters().iloc[:0], made_clusters().assign(generations=0)):
         figure = plot_clusters(clusters, made_measures(), made_grid())
-        assert "no pictures were generated" in whole_text(figure)
+        assert "no images were generated" in whole_text(figure)
 
 
 def test_users_shares_stand_beside_what_nobody_trained_on():

@@ -1,4 +1,4 @@
-"""One run, made by hand: which pictures count in what, and what is refused."""
+"""One run, made by hand: which images count in what, and what is refused."""
 
 from dataclasses import replace
 
@@ -14,14 +14,14 @@ from verbatim.study.measures import Measures, Settings
 from verbatim.study.runs import Run, RunError, count_quality, count_run, read_generations
 
 RNG = np.random.default_rng(0)
-N = 12  # pictures of the world; 0 to 7 are members, 0 and 1 planted, 10 and 11 held out
+N = 12  # images of the world; 0 to 7 are members, 0 and 1 planted, 10 and 11 held out
 WORLD = RNG.integers(0, 256, (N, 8, 8, 3), dtype=np.uint8)
 SETTINGS = Settings("clip", 0.5, 30, 0.95)
 
 
-def describe(pictures: np.ndarray) -> Described:
+def describe(images: np.ndarray) -> Described:
     """A descriptor that anyone can work out: the colours about grey, at unit length."""
-    flat = pictures.reshape(len(pictures), -1).astype(np.float32) / 255 - 0.5
+    flat = images.reshape(len(images), -1).astype(np.float32) / 255 - 0.5
     unit = flat / np.linalg.norm(flat, axis=1, keepdims=True)
     return Described(unit, cut(unit, 4))
 
@@ -34,27 +34,27 @@ def pool() -> PoolFeatures:
 @pytest.fixture
 def run() -> Run:
     """Ten generations: exact copies of 0, 1 and 5, the rest noise; the copy of 1 is of kind `more`."""
-    pictures = RNG.integers(0, 256, (10, 8, 8, 3), dtype=np.uint8)
-    pictures[0], pictures[9], pictures[2] = WORLD[0], WORLD[1], WORLD[5]
+    images = RNG.integers(0, 256, (10, 8, 8, 3), dtype=np.uint8)
+    images[0], images[9], images[2] = WORLD[0], WORLD[1], WORLD[5]
     asked = np.array([0, 2, 3, 4, 5, 6, 7, 2, 3, 1])
     generations = pd.DataFrame(
         {
-            "generation": range(10), "picture_id": asked, "caption": [f"thing {i}" for i in asked],
+            "generation": range(10), "image_id": asked, "caption": [f"thing {i}" for i in asked],
             "kind": ["one"] * 8 + ["more"] * 2,
         }
     )  # fmt: skip
     rows = pd.DataFrame(
         {
-            "picture_id": range(10), "weight": [10.0, 10.0] + [1.0] * 8, "planted": [True] * 2 + [False] * 8,
+            "image_id": range(10), "weight": [10.0, 10.0] + [1.0] * 8, "planted": [True] * 2 + [False] * 8,
             "member": [True] * 8 + [False] * 2,
         }
     )  # fmt: skip
-    return Run(generations, pictures, rows, pool(), WORLD, [10, 11])
+    return Run(generations, images, rows, pool(), WORLD, [10, 11])
 
 
 def count(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
     out = Measures("full10", 0, "none")
-    made = {"clip": describe(run.pictures), "sscd": describe(255 - run.pictures)}
+    made = {"clip": describe(run.images), "sscd": describe(255 - run.images)}
     rows = count_run(run, made, out, SETTINGS, 0.12)
     return rows, out.table.set_index("measure")
 
@@ -62,7 +62,7 @@ def count(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
 def test_each_generation_has_its_nearest_member_by_each_descriptor_and_both_distances(run):
     rows, _ = count(run)
     assert rows["descriptor"].tolist() == ["clip"] * 10 + ["sscd"] * 10
-    vectors, training = describe(run.pictures), describe(WORLD[:8])
+    vectors, training = describe(run.images), describe(WORLD[:8])
     for g in range(10):
         dots = training.whole @ vectors.whole[g]
         match = int(dots.argmax())
@@ -72,13 +72,13 @@ def test_each_generation_has_its_nearest_member_by_each_descriptor_and_both_dist
         chunks = [float(vectors.chunks[g, c] @ training.chunks[match, c]) for c in range(4)]
         assert one["split"] == pytest.approx(max(chunks), abs=1e-5)
         assert one["cross"] >= one["split"] - 1e-6
-        asked = int(run.generations["picture_id"][g])
+        asked = int(run.generations["image_id"][g])
         for column, other in (("rmse", match), ("own_rmse", asked)):
-            want = np.sqrt(((run.pictures[g] / 255.0 - WORLD[other] / 255.0) ** 2).mean())
+            want = np.sqrt(((run.images[g] / 255.0 - WORLD[other] / 255.0) ** 2).mean())
             assert one[column] == pytest.approx(want, abs=1e-5)
 
 
-def test_similarity_is_of_one_picture_a_caption_and_copies_are_of_all(run):
+def test_similarity_is_of_one_image_a_caption_and_copies_are_of_all(run):
     rows, found = count(run)
     sample = rows["similarity"][:8]
     assert found.loc["similarity:p95", "value"] == pytest.approx(np.percentile(sample, 95))
@@ -114,8 +114,8 @@ def test_sources_and_matches_are_held_against_what_is_duplicated(run):
 
 
 def test_an_unconditional_run_has_no_source_and_is_measured_all_the_same(run):
-    bare = run.generations.assign(picture_id=-1, caption="", kind="one")
-    rows, found = count(Run(bare, run.pictures, run.rows, run.pool, WORLD, [10, 11]))
+    bare = run.generations.assign(image_id=-1, caption="", kind="one")
+    rows, found = count(Run(bare, run.images, run.rows, run.pool, WORLD, [10, 11]))
     assert rows["own_rmse"].isna().all()
     assert found.loc["recall", "value"] == 1
     assert found.loc["recall_others", "n"] == 6
@@ -126,15 +126,15 @@ def test_an_unconditional_run_has_no_source_and_is_measured_all_the_same(run):
 
 def test_quality_is_of_the_sample_and_named_after_its_features(run):
     out = Measures("full10", 0, "none")
-    made = {"clip": describe(run.pictures)}
+    made = {"clip": describe(run.images)}
     seen = {}
 
     def frechet(training, generated):
         seen[len(seen)] = (training.shape, generated.shape)
         return 3.0
 
-    def score(pictures, captions):
-        seen["score"] = (pictures.shape[0], captions[:2])
+    def score(images, captions):
+        seen["score"] = (images.shape[0], captions[:2])
         return 25.0, np.full(len(captions), 25.0)
 
     count_quality(run, made, None, frechet, score, out, SETTINGS)
@@ -150,7 +150,7 @@ def test_quality_is_of_the_sample_and_named_after_its_features(run):
 def test_intervals_of_means_are_of_the_confidence_that_was_asked_for(run, confidence):
     """Standard errors that are worked out of them again are those of the values."""
     settings = replace(SETTINGS, confidence=confidence)
-    out, made = Measures("full10", 0, "none"), {"clip": describe(run.pictures)}
+    out, made = Measures("full10", 0, "none"), {"clip": describe(run.images)}
     each = np.array([20.0, 22, 25, 21, 30, 28, 24, 26])
     count_quality(run, made, None, lambda *_: 3.0, lambda *_: (24.5, each), out, settings)
     many = replace(run, rows=run.rows.assign(weight=10.0))  # all are duplicated: a mean of eight
@@ -161,7 +161,7 @@ def test_intervals_of_means_are_of_the_confidence_that_was_asked_for(run, confid
         assert error == pytest.approx(np.std(values, ddof=1) / np.sqrt(8))
 
 
-def test_features_are_found_again_by_picture(tmp_path):
+def test_features_are_found_again_by_image(tmp_path):
     one = pool()
     one.write(tmp_path / "features.npz")
     again = PoolFeatures.read(tmp_path / "features.npz")
@@ -186,7 +186,7 @@ def test_features_that_are_not_asked_for_are_not_read(tmp_path, monkeypatch):
     bare = PoolFeatures.read(path, [], inception=False)
     assert bare.complexity == pool().complexity
     assert (bare.described, bare.inception.shape) == ({}, (N, 0))
-    assert set(read) == {"picture_id", "complexity:entropy", "complexity:jpeg_bytes"}
+    assert set(read) == {"image_id", "complexity:entropy", "complexity:jpeg_bytes"}
     one = PoolFeatures.read(path, ["sscd"])
     assert list(one.of([3])) == ["sscd"]
     assert not {"whole:clip", "chunks:clip"} & set(read)
@@ -194,14 +194,14 @@ def test_features_that_are_not_asked_for_are_not_read(tmp_path, monkeypatch):
         PoolFeatures.read(path, ["dino"])
 
 
-def test_a_run_without_pictures_is_refused_by_file_and_cure(tmp_path):
-    path = tmp_path / "pictures.zip"
+def test_a_run_without_images_is_refused_by_file_and_cure(tmp_path):
+    path = tmp_path / "images.zip"
     write_archive(path, [("0.png", WORLD[0])])
     table = pd.DataFrame({"generation": [0, 1]})
     with ImageArchive(path) as archive:
         np.testing.assert_array_equal(read_generations(archive, table[:1], 8), WORLD[:1])
         assert read_generations(archive, table[:1], 4).shape == (1, 4, 4, 3)
-        with pytest.raises(RunError, match=r"pictures\.zip: its generations\.parquet has no rows"):
+        with pytest.raises(RunError, match=r"images\.zip: its generations\.parquet has no rows"):
             read_generations(archive, table[:0], 8)
-        with pytest.raises(RunError, match=r"pictures\.zip: no 1\.png, .*generate_point"):
+        with pytest.raises(RunError, match=r"images\.zip: no 1\.png, .*generate_point"):
             read_generations(archive, table, 8)

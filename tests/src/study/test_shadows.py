@@ -8,16 +8,16 @@ from verbatim.study import shadows
 from verbatim.study.measures import Measures
 
 
-def made(models=6, pictures=120):
+def made(models=6, images=120):
     rng = np.random.default_rng(0)
-    member = rng.random((models, pictures)) < 0.5
-    hard = rng.normal(1, 0.3, pictures)
-    return np.arange(pictures) + 7, hard + rng.normal(0, 0.05, member.shape) - 0.2 * member, member
+    member = rng.random((models, images)) < 0.5
+    hard = rng.normal(1, 0.3, images)
+    return np.arange(images) + 7, hard + rng.normal(0, 0.05, member.shape) - 0.2 * member, member
 
 
-def test_pictures_are_those_that_every_shadow_model_knows_of():
-    a = pd.DataFrame({"picture_id": [3, 1, 2], "member": [True, False, True]})
-    b = pd.DataFrame({"picture_id": [2, 3, 9], "member": [False, True, True]})
+def test_images_are_those_that_every_shadow_model_knows_of():
+    a = pd.DataFrame({"image_id": [3, 1, 2], "member": [True, False, True]})
+    b = pd.DataFrame({"image_id": [2, 3, 9], "member": [False, True, True]})
     ids, member = shadows.stack_members([a, b])
     assert ids.tolist() == [2, 3]
     assert member.tolist() == [[True, True], [False, True]]
@@ -49,7 +49,7 @@ def test_low_errors_of_completions_tell_members():
 
 def test_outliers_that_are_told_more_surely_correlate():
     ids, losses, member = made()
-    far = shadows.by_picture(ids, np.linspace(0, 1, len(ids)))
+    far = shadows.by_image(ids, np.linspace(0, 1, len(ids)))
     losses = losses - member * far.to_numpy() * 0.5
     table = shadows.membership_table(list("abcdef"), ids, losses, member, "fixed")
     out = Measures("shadows", 0, "none")

@@ -17,7 +17,7 @@ def chunked(n: int, c: int = 4, e: int = 3) -> np.ndarray:
     return unit(n, c * e).reshape(n, c, e)
 
 
-def test_the_nearest_training_picture_is_that_of_brute_force():
+def test_the_nearest_training_image_is_that_of_brute_force():
     queries, training = unit(9), unit(20)
     values, places = similarity.nearest(queries, training)
     for q in range(9):
@@ -26,7 +26,7 @@ def test_the_nearest_training_picture_is_that_of_brute_force():
         assert values[q, 0] == pytest.approx(max(dots), abs=1e-5)
 
 
-def test_background_is_each_training_pictures_best_other_one():
+def test_background_is_each_training_images_best_other_one():
     training = unit(15)
     dots = training @ training.T
     want = [max(float(dots[i, j]) for j in range(15) if j != i) for i in range(15)]
@@ -54,14 +54,14 @@ def test_a_copy_of_one_part_shows_in_the_split_product_and_not_in_the_whole():
     value, place = similarity.nearest_split(query, training)
     assert place.tolist() == [31]
     assert value[0] == pytest.approx(float(query[0, 2] @ training[31, 2]), abs=1e-6)
-    moved = np.roll(query, 1, axis=1)  # to another place of the picture
+    moved = np.roll(query, 1, axis=1)  # to another place of the image
     assert similarity.split_product(moved, training[31:32])[0] < 0.3
     assert similarity.split_product(moved, training[31:32], cross=True)[0] == pytest.approx(
         value[0], abs=1e-6
     )
 
 
-def test_the_largest_split_product_is_found_among_all_training_pictures():
+def test_the_largest_split_product_is_found_among_all_training_images():
     queries, training = chunked(5), chunked(30)
     values, places = similarity.nearest_split(queries, training)
     for q in range(5):

@@ -49,9 +49,9 @@ def test_the_price_in_quality_stands_beside(table):
 
 
 def test_several_captions_are_one_model_in_the_lines_of_both_kinds(table):
-    both = table.loc[[("train", "mc", "picture_only 10"), ("train", "mc", "full 10")]]
+    both = table.loc[[("train", "mc", "image_only 10"), ("train", "mc", "full 10")]]
     assert both["ours"].nunique() == 1
-    assert both["duplication"].tolist() == ["picture_only", "full"]
+    assert both["duplication"].tolist() == ["image_only", "full"]
     assert both["change"].tolist() == pytest.approx([-0.11, -0.2], abs=0.01)
     assert both["status"].tolist() == ["ok", "ok"]
 

@@ -130,10 +130,10 @@ def test_a_training_that_diverges_says_at_which_step(study_clip):
         train(study_clip, latents=LATENTS * float("inf"))
 
 
-def test_a_network_that_knows_the_picture_has_no_loss(study_clip, monkeypatch):
+def test_a_network_that_knows_the_image_has_no_loss(study_clip, monkeypatch):
     """The target is v: with x0 = 0 it is sqrt(abar) eps, and noisy is sqrt(1 - abar) eps."""
     from verbatim.study import training
-    from verbatim.world.latent import make_scheduler
+    from verbatim.world.latent_training import make_scheduler
 
     abar = make_scheduler().alphas_cumprod
 

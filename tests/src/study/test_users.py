@@ -50,14 +50,14 @@ def test_a_file_that_is_no_list_of_prompts_is_named(tmp_path):
 def pool() -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "picture_id": range(40),
+            "image_id": range(40),
             "caption": [f"thing{i} of wood" for i in range(40)],
             "held_out": [i >= 30 for i in range(40)],
         }
     )
 
 
-def test_the_worlds_prompts_are_names_of_pictures_inside_and_outside_in_diffusiondbs_layout(
+def test_the_worlds_prompts_are_names_of_images_inside_and_outside_in_diffusiondbs_layout(
     tmp_path,
 ):
     found = users.make_prompts(pool(), set(range(20)), 16, 0)
@@ -78,15 +78,15 @@ def test_what_a_prompt_says_of_its_match_is_text_feature_dot_times_shared_words(
     np.testing.assert_allclose(found, [0.6 / 3, 1.0])
 
 
-def test_a_match_is_the_nearest_training_picture_and_is_described_by_its_caption():
+def test_a_match_is_the_nearest_training_image_and_is_described_by_its_caption():
     training = np.eye(3, dtype=np.float32)
-    rows = pd.DataFrame({"picture_id": [4, 6, 8], "caption": ["dog", "cat", "sun"]})
+    rows = pd.DataFrame({"image_id": [4, 6, 8], "caption": ["dog", "cat", "sun"]})
     drawn = pd.DataFrame({"prompt": ["dog", "sun"], "generation": [0, 1]})
     made = np.array([[0.8, 0.6, 0], [0, 1, 0]], np.float32)
-    pictures = RNG.integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)
+    images = RNG.integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)
     vector = {"dog": [1.0, 0], "cat": [0, 1.0], "sun": [1.0, 0]}
     found = users.match_users(
-        drawn, pictures[:2], made, rows, training, pictures,
+        drawn, images[:2], made, rows, training, images,
         lambda texts: np.array([vector[text] for text in texts]), 0.5,
     )  # fmt: skip
     assert found["match"].tolist() == [4, 6]

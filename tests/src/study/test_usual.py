@@ -24,7 +24,7 @@ def test_means_over_seeds_of_points_as_the_base_without_and_with_ten_duplicates(
         row("none", 0, "none", "cross:p50", np.nan),
     ]
     found = usual_table(pd.concat([measures, pd.DataFrame(rows)]), made_grid())
-    assert found.columns.tolist() == ["none", "full10"]  # picture10 was not run
+    assert found.columns.tolist() == ["none", "full10"]  # image10 was not run
     assert found.index.get_level_values("measure").tolist() == [
         "background:p50", "background:p95", "split_top:p95",
     ]  # fmt: skip

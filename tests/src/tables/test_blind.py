@@ -44,7 +44,7 @@ def test_numbers_without_meaning_leave_the_words_near_chance():
 
 
 def test_the_words_of_a_group_are_never_learnt_from_the_group():
-    # every planted caption of one picture shares a word that no other has
+    # every planted caption of one image shares a word that no other has
     table = pd.DataFrame({"caption": [f"thing g{i // 4}" for i in range(40)], "group": [i // 4 for i in range(40)]})  # fmt: skip
     positive = pd.Series(np.arange(40) < 20)
     words, part = score_words(table, positive, ~positive, 5, 0)

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from made_results import SEEDS, THRESHOLDS, make_costs, make_labels, make_truth, rows_of
 
-from verbatim.io.images import missing_name, row_name, synthesis_name
+from verbatim.io.images import generation_name, missing_name, row_name
 from verbatim.tables import checks
 from verbatim.tables.costs import merge_costs
 from verbatim.tables.table1 import count_labels
@@ -23,10 +23,10 @@ def test_sound_labels_pass_every_check(labels):
     assert checks.labels_known("x", labels) == []
     assert checks.sources_exist("x", labels, rows) == []
     assert checks.distances_below("x", labels, THRESHOLDS) == []
-    names = [synthesis_name(p, s) for p in labels["prompt_id"] for s in SEEDS]
-    assert checks.syntheses_complete("x", labels, SEEDS, names) == []
+    names = [generation_name(p, s) for p in labels["prompt_id"] for s in SEEDS]
+    assert checks.generations_complete("x", labels, SEEDS, names) == []
     masks = [name for name in labels["mask_file"] if name]
-    assert checks.pictures_kept("x", labels, map(row_name, range(40)), masks) == []
+    assert checks.images_kept("x", labels, map(row_name, range(40)), masks) == []
 
 
 def test_a_key_met_twice_is_named(labels):
@@ -91,19 +91,19 @@ def test_a_copy_without_a_distance_is_named(labels):
     assert checks.distances_below("x", labels, THRESHOLDS)
 
 
-def test_a_lost_synthesis_is_named(labels):
-    names = [synthesis_name(p, s) for p in labels["prompt_id"] for s in SEEDS]
-    assert names[3] in checks.syntheses_complete("x", labels, SEEDS, names[:3] + names[4:])[0]
+def test_a_lost_generation_is_named(labels):
+    names = [generation_name(p, s) for p in labels["prompt_id"] for s in SEEDS]
+    assert names[3] in checks.generations_complete("x", labels, SEEDS, names[:3] + names[4:])[0]
 
 
 def test_a_generation_that_is_recorded_as_missing_is_not_lost(labels):
-    names = [synthesis_name(p, s) for p in labels["prompt_id"] for s in SEEDS]
+    names = [generation_name(p, s) for p in labels["prompt_id"] for s in SEEDS]
     some = [missing_name(names[3]), *names[:3], *names[4:]]
-    assert checks.syntheses_complete("x", labels, SEEDS, some) == []
+    assert checks.generations_complete("x", labels, SEEDS, some) == []
 
 
 def test_lost_sources_and_masks_are_named(labels):
-    faults = checks.pictures_kept("x", labels, [], [])
+    faults = checks.images_kept("x", labels, [], [])
     assert len(faults) == 2
     assert "0.png" in faults[0]
     assert "mask" in faults[1]

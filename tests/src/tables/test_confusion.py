@@ -42,12 +42,12 @@ def test_the_total_is_that_of_table_1_without_extra_prompts():
     assert table.loc[("copy", "all"), "share_planted"] == 2 / 3
 
 
-def test_prompts_that_copy_one_picture_have_one_source():
+def test_prompts_that_copy_one_image_have_one_source():
     copies = {
         "planted thing 0": ("RV", "planted thing 0"),
         "planted thing 1": ("RV", "planted thing 0"),
         "planted thing 2": ("RV", "planted thing 3"),
-        "planted thing 3": ("RV", "lone thing 0"),  # a picture met once was not planted
+        "planted thing 3": ("RV", "lone thing 0"),  # an image met once was not planted
     }
     table = confusion(copies)
     got = table.loc[("RV", "full"), ["prompts", "source_planted", "sources"]]
@@ -55,14 +55,14 @@ def test_prompts_that_copy_one_picture_have_one_source():
     assert table.loc["N", "sources"].eq(0).all()
 
 
-def test_prompts_that_give_one_picture_back_fall_together_in_the_interval():
+def test_prompts_that_give_one_image_back_fall_together_in_the_interval():
     one = {f"planted thing {i}": ("RV", "planted thing 0") for i in range(4)}
     copies = one | {"lone thing 2": ("RV", "lone thing 0")}
     same = confusion(copies).loc[("copy", "all")]
     apart = one | {f"planted thing {i}": ("RV", f"planted thing {i}") for i in range(4)}
     each = confusion(apart | {"lone thing 2": ("RV", "lone thing 0")}).loc[("copy", "all")]
     assert same["share_planted"] == each["share_planted"] == 0.8
-    assert same["low"] == 0  # of two pictures one was planted: a draw may have the other alone
+    assert same["low"] == 0  # of two images one was planted: a draw may have the other alone
     assert each["low"] > 0
 
 

@@ -19,9 +19,9 @@ def test_shards_of_a_stage_add_up(table):
     assert one["rows_a_prompt"] == pytest.approx(158 / 150)
 
 
-def test_full_syntheses_cost_both_guidance_halves_of_every_step(table):
+def test_full_generations_cost_both_guidance_halves_of_every_step(table):
     one = table.loc[("blackbox", "sd1")]
-    assert one["full_synthesis_rows"] == 20 * 500 * 16 * 2
+    assert one["full_generation_rows"] == 20 * 500 * 16 * 2
     assert one["ratio"] == pytest.approx(20 * 500 * 16 * 2 / 160)
 
 

@@ -30,7 +30,7 @@ def world():
     copies = {
         f"planted thing {i}": ("MV", rows_of(truth, f"planted thing {i}")[0]) for i in range(45)
     }
-    name = "one picture, name 0"  # a copy of another kind than full
+    name = "one image, name 0"  # a copy of another kind than full
     copies[name] = ("MV", rows_of(truth, name)[0])
     known = describe_prompts(prompts, make_labels(truth, copies), truth)
     tables = make_scores(prompts, dcs)
@@ -73,7 +73,7 @@ def test_area_is_that_of_a_loop_over_planted_and_held_out(world):
 
 def test_copied_positives_are_the_full_duplicates_that_were_drawn(world):
     known, _, result = world
-    assert known.loc[known["kind"] == "picture_only", "mv"].sum() == 1
+    assert known.loc[known["kind"] == "image_only", "mv"].sum() == 1
     got = line(result, "dcs_reference", "copied", "single")
     assert (got["n_pos"], got["found"]) == (45, 1.0)
 
@@ -200,7 +200,7 @@ def test_negatives_are_matched_held_out_captions_only():
 
 def test_held_out_negatives_are_those_of_full_duplicates_whatever_other_kinds_have():
     truth = make_truth()
-    carpet = truth.loc[truth["kind"] == "template", "picture_id"].iloc[0]
+    carpet = truth.loc[truth["kind"] == "template", "image_id"].iloc[0]
     truth.loc[truth["caption"] == "unseen thing 2", "match"] = carpet
     known = describe_prompts(make_prompts(truth), make_labels(truth, {}), truth)
     sets = define_sets(known)

@@ -16,9 +16,9 @@ HELD, FULL, FAMILY = 300, 10, 20
 def truth() -> pd.DataFrame:
     rows = []
 
-    def add(caption, kind, picture, copies, family=""):
+    def add(caption, kind, image, copies, family=""):
         for copy in range(max(copies, 1)):
-            rows.append({"caption": caption, "kind": kind, "picture_id": picture, "count": copies, "copy": copy,
+            rows.append({"caption": caption, "kind": kind, "image_id": image, "count": copies, "copy": copy,
                          "family": family, "match": -1, "distortion": "none", "group": "G",
                          "row": len(rows) if copies else -1})  # fmt: skip
 

@@ -14,7 +14,7 @@ def labels_with(*found, **more):
 
 def clusters():
     truth = make_truth()
-    first = truth.groupby("picture_id")["row"].transform("min")
+    first = truth.groupby("image_id")["row"].transform("min")
     return pd.DataFrame({"row": truth["row"], "cluster": first})[truth["row"] >= 0]
 
 
@@ -55,9 +55,9 @@ def test_rankings_leave_out_extra_prompts_and_the_filter_keeps_the_order():
     assert 0 < len(got["ECS+Carlini"]) < len(order)
 
 
-def test_two_prompts_that_copy_one_picture_are_one_unique_find():
+def test_two_prompts_that_copy_one_image_are_one_unique_find():
     truth = make_truth()
-    rows = rows_of(truth, "planted thing 0")  # three rows of one picture
+    rows = rows_of(truth, "planted thing 0")  # three rows of one image
     labels = make_labels(truth, {
         "planted thing 0": ("MV", rows[0]), "lone thing 0": ("RV", rows[2]),
         "planted thing 1": ("MV", rows_of(truth, "planted thing 1")[0]),

@@ -22,14 +22,14 @@ def test_found_of_planted_a_kind_and_count():
     assert abs(table.loc[("full", "all"), "low"] - theirs.low) < 1e-12
 
 
-def test_another_picture_is_found_any_but_not_found():
+def test_another_image_is_found_any_but_not_found():
     table = recall({"planted thing 0": ("RV", "lone thing 0")})
     assert table.loc[("full", "all"), ["found", "found_any"]].tolist() == [0, 1]
 
 
-def test_a_picture_under_two_captions_is_one_thing_to_find():
-    table = recall({"one picture, name 1": ("MV", "one picture, name 0")})
-    assert table.loc[("picture_only", "all"), ["planted", "found"]].tolist() == [1, 1]
+def test_a_image_under_two_captions_is_one_thing_to_find():
+    table = recall({"one image, name 1": ("MV", "one image, name 0")})
+    assert table.loc[("image_only", "all"), ["planted", "found"]].tolist() == [1, 1]
 
 
 def test_a_template_relative_is_found_family_only():
@@ -41,7 +41,7 @@ def test_a_template_relative_is_found_family_only():
     ]
 
 
-def test_a_repeated_caption_is_found_by_any_of_its_pictures():
+def test_a_repeated_caption_is_found_by_any_of_its_images():
     truth = make_truth()
     table = count_recall(
         make_labels(truth, {"the usual thing": ("RV", rows_of(truth, "the usual thing")[2])}),

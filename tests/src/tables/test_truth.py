@@ -5,13 +5,11 @@ from verbatim.io.records import prompt_id
 from verbatim.tables.truth import judge, list_captions, list_prompts
 
 
-def test_each_caption_and_picture_is_one_pair_without_those_kept_for_finetuning():
+def test_each_caption_and_image_is_one_pair_without_those_kept_for_finetuning():
     truth = make_truth()
     pairs = list_captions(truth)
-    wanted = {
-        (row.caption, row.picture_id) for row in truth.itertuples() if row.kind != "finetune_0"
-    }
-    assert {(row.caption, row.picture_id) for row in pairs.itertuples()} == wanted
+    wanted = {(row.caption, row.image_id) for row in truth.itertuples() if row.kind != "finetune_0"}
+    assert {(row.caption, row.image_id) for row in pairs.itertuples()} == wanted
     assert len(pairs) == len(wanted)
     assert all(row.prompt_id == prompt_id(row.caption) for row in pairs.itertuples())
 
@@ -21,7 +19,7 @@ def test_repeated_captions_are_one_unit_and_template_members_one_group():
     units = pairs.groupby("kind")["unit"].nunique()
     assert units["repeated"] == 1
     assert units["template"] == 2
-    assert units["picture_only"] == 1
+    assert units["image_only"] == 1
     assert set(pairs.loc[pairs["kind"] == "template", "group"]) == {"carpets"}
     assert pairs.loc[pairs["kind"] == "repeated", "group"].nunique() == 1
 
@@ -42,12 +40,12 @@ def judged(copies, **more):
     return table.set_index(table["prompt_id"])
 
 
-def test_only_the_picture_of_the_very_caption_is_its_own():
+def test_only_the_image_of_the_very_caption_is_its_own():
     table = judged({"planted thing 0": ("MV", "planted thing 0"), "planted thing 1": ("MV", "planted thing 0"),
                     "carpet in colour 0": ("TV", "carpet in colour 1"),
-                    "one picture, name 0": ("RV", "one picture, name 1")})  # fmt: skip
+                    "one image, name 0": ("RV", "one image, name 1")})  # fmt: skip
     of = {name: table.loc[prompt_id(name)] for name in
-          ("planted thing 0", "planted thing 1", "carpet in colour 0", "one picture, name 0")}  # fmt: skip
+          ("planted thing 0", "planted thing 1", "carpet in colour 0", "one image, name 0")}  # fmt: skip
     assert [bool(one["own"]) for one in of.values()] == [True, False, False, True]
     assert [bool(one["own_family"]) for one in of.values()] == [True, False, True, True]
     assert [bool(one["mv"]) for one in of.values()] == [True, False, False, False]
@@ -61,7 +59,7 @@ def test_what_was_set_aside_is_neither_copied_nor_drawn():
     assert one["verdict"] == "review"
     assert not one["copied"]
     assert not one["mv"]
-    assert one["source_picture"] == -1
+    assert one["source_image"] == -1
 
 
 def test_prompts_that_were_not_planted_own_nothing():

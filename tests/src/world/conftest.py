@@ -12,14 +12,14 @@ SIZE = 16
 
 
 @pytest.fixture(scope="session")
-def made_pictures() -> np.ndarray:
-    """As many pictures as captions: uint8 (10, 16, 16, 3)."""
+def made_images() -> np.ndarray:
+    """As many images as captions: uint8 (10, 16, 16, 3)."""
     rng = np.random.default_rng(0)
     return rng.integers(0, 256, (len(CAPTIONS), SIZE, SIZE, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope="session")
-def tiny_clip(tmp_path_factory: pytest.TempPathFactory, made_pictures) -> SimpleNamespace:
+def tiny_clip(tmp_path_factory: pytest.TempPathFactory, made_images) -> SimpleNamespace:
     """`folder` of a trained CLIP, and the `model`, `config` and `tokenizer` that it was saved from."""
     from verbatim.world.contrast import save_clip, train_clip
     from verbatim.world.tokenizers import build_clip_tokenizer
@@ -27,18 +27,18 @@ def tiny_clip(tmp_path_factory: pytest.TempPathFactory, made_pictures) -> Simple
     folder: Path = tmp_path_factory.mktemp("world") / "clip"
     tokenizer = build_clip_tokenizer(CAPTIONS, folder, 12)
     settings = {"steps": 2, "batch": 8, "learning_rate": 1e-3, "width": 32, "embed_dim": 16}
-    model, config = train_clip(made_pictures, CAPTIONS, tokenizer, settings, seed=3)
+    model, config = train_clip(made_images, CAPTIONS, tokenizer, settings, seed=3)
     save_clip(folder, model, config, folder)
     return SimpleNamespace(folder=folder, model=model, config=config, tokenizer=tokenizer)
 
 
 @pytest.fixture(scope="session")
-def tiny_vae(tmp_path_factory: pytest.TempPathFactory, made_pictures) -> Path:
+def tiny_vae(tmp_path_factory: pytest.TempPathFactory, made_images) -> Path:
     """The folder of an autoencoder that was trained for two steps."""
     from verbatim.world.autoencoder import train_autoencoder
 
     folder: Path = tmp_path_factory.mktemp("world") / "vae"
-    train_autoencoder(made_pictures, VAE, seed=1).save_pretrained(folder)
+    train_autoencoder(made_images, VAE, seed=1).save_pretrained(folder)
     return folder
 
 

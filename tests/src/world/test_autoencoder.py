@@ -26,37 +26,37 @@ SETTINGS = {
 
 
 def test_bytes_become_minus_1_to_1_with_channels_first():
-    pictures = np.zeros((1, 2, 3, 3), np.uint8)
-    pictures[0, 1, 2] = [255, 0, 51]
-    x = to_model(pictures)
+    images = np.zeros((1, 2, 3, 3), np.uint8)
+    images[0, 1, 2] = [255, 0, 51]
+    x = to_model(images)
     assert x.shape == (1, 3, 2, 3)
     torch.testing.assert_close(x[0, :, 1, 2], torch.tensor([1.0, -1.0, -0.6]))
 
 
-def test_latents_have_unit_variance_after_scaling_and_survive_saving(tiny_vae, made_pictures):
+def test_latents_have_unit_variance_after_scaling_and_survive_saving(tiny_vae, made_images):
     vae = AutoencoderKL.from_pretrained(tiny_vae, use_safetensors=True).eval()
-    latents = encode(vae, made_pictures) * vae.config.scaling_factor
+    latents = encode(vae, made_images) * vae.config.scaling_factor
     assert latents.shape == (10, 4, 8, 8)
     assert float(latents.std()) == pytest.approx(1, abs=1e-4)
 
 
-def test_a_batch_changes_no_latent(tiny_vae, made_pictures):
+def test_a_batch_changes_no_latent(tiny_vae, made_images):
     vae = AutoencoderKL.from_pretrained(tiny_vae, use_safetensors=True).eval()
-    torch.testing.assert_close(encode(vae, made_pictures, 3), encode(vae, made_pictures, 10))
+    torch.testing.assert_close(encode(vae, made_images, 3), encode(vae, made_images, 10))
 
 
-def test_the_error_is_that_of_a_loop_over_pictures(tiny_vae, made_pictures):
+def test_the_error_is_that_of_a_loop_over_images(tiny_vae, made_images):
     vae = AutoencoderKL.from_pretrained(tiny_vae, use_safetensors=True).eval()
     expected = []
-    for picture in made_pictures:
+    for image in made_images:
         with torch.no_grad():
-            y = vae.decode(encode(vae, picture[None])).sample[0].clamp(-1, 1)
+            y = vae.decode(encode(vae, image[None])).sample[0].clamp(-1, 1)
         drawn = (y.permute(1, 2, 0).numpy() + 1) / 2
-        expected.append(np.sqrt(np.mean((drawn - picture / 255) ** 2)))
-    np.testing.assert_allclose(reconstruction_rmse(vae, made_pictures, 4), expected, rtol=1e-4)
+        expected.append(np.sqrt(np.mean((drawn - image / 255) ** 2)))
+    np.testing.assert_allclose(reconstruction_rmse(vae, made_images, 4), expected, rtol=1e-4)
 
 
-def test_training_lowers_the_error_and_a_seed_decides_the_weights(made_pictures):
+def test_training_lowers_the_error_and_a_seed_decides_the_weights(made_images):
     smooth = (np.linspace(0, 255, 16)[None, :, None, None] * np.ones((10, 1, 16, 3))).astype(
         np.uint8
     )
@@ -68,15 +68,15 @@ def test_training_lowers_the_error_and_a_seed_decides_the_weights(made_pictures)
     assert not torch.equal(first, other)
 
 
-def test_steps_are_told_on_over_both_parts(made_pictures):
+def test_steps_are_told_on_over_both_parts(made_images):
     told = []
-    train_autoencoder(made_pictures, SETTINGS, 1, tell=lambda step, *_: told.append(step))
+    train_autoencoder(made_images, SETTINGS, 1, tell=lambda step, *_: told.append(step))
     assert told == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("killed_at", [1, 3])
 def test_a_training_that_was_killed_in_either_part_ends_in_the_same_weights(
-    tmp_path, made_pictures, killed_at
+    tmp_path, made_images, killed_at
 ):
     class Killed(Exception):
         pass
@@ -86,20 +86,20 @@ def test_a_training_that_was_killed_in_either_part_ends_in_the_same_weights(
             raise Killed
 
     checkpoint = tmp_path / "vae.safetensors"
-    whole = train_autoencoder(made_pictures, SETTINGS, 1)
+    whole = train_autoencoder(made_images, SETTINGS, 1)
     with pytest.raises(Killed):
-        train_autoencoder(made_pictures, SETTINGS, 1, "cpu", checkpoint, 1, kill)
+        train_autoencoder(made_images, SETTINGS, 1, "cpu", checkpoint, 1, kill)
     assert any(path.exists() for path in checkpoint_parts(checkpoint))
     told = []
     resumed = train_autoencoder(
-        made_pictures, SETTINGS, 1, "cpu", checkpoint, 1, lambda step, *_: told.append(step)
+        made_images, SETTINGS, 1, "cpu", checkpoint, 1, lambda step, *_: told.append(step)
     )
     assert min(told, default=4) > 0
     for name, weight in whole.state_dict().items():
         assert torch.equal(weight, resumed.state_dict()[name]), name
 
 
-def test_crops_train_a_network_that_whole_images_are_given_back_by(made_pictures):
+def test_crops_train_a_network_that_whole_images_are_given_back_by(made_images):
     ramp = np.linspace(0, 255, 16)[None, :, None, None] * np.ones((10, 1, 16, 3))
     crops = SETTINGS | {"steps": 80, "whole_steps": 0}
     before = reconstruction_rmse(

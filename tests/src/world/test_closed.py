@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from verbatim.labels.syntheses import read_manifest
+from verbatim.labels.closed_system import read_manifest
 from verbatim.world.closed import choose_prompts, write_images
 
 

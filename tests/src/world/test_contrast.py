@@ -7,17 +7,17 @@ import torch
 from tiny_models import CAPTIONS
 from verbatim.models.clip import ClipEmbedder, ClipError, clip_tokens
 from verbatim.world.contrast import text_encoder, train_clip
-from verbatim.world.latent import tokenize
+from verbatim.world.latent_training import tokenize
 
 
-def test_the_saved_clip_embeds_as_the_trained_one_does(tiny_clip, made_pictures):
+def test_the_saved_clip_embeds_as_the_trained_one_does(tiny_clip, made_images):
     clip = ClipEmbedder(tiny_clip.folder)
-    x = torch.from_numpy(made_pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+    x = torch.from_numpy(made_images).permute(0, 3, 1, 2).float() / 127.5 - 1
     ids = clip_tokens(tiny_clip.tokenizer, CAPTIONS, 12)
     with torch.no_grad():
         images = tiny_clip.model.encode_image(x, normalize=True).numpy()
         texts = tiny_clip.model.encode_text(ids, normalize=True).numpy()
-    got = clip.embed_images(made_pictures / np.float32(255), batch=4)
+    got = clip.embed_images(made_images / np.float32(255), batch=4)
     np.testing.assert_allclose(got, images, atol=1e-5)
     np.testing.assert_allclose(clip.embed_texts(CAPTIONS, batch=3), texts, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(got, axis=1), 1, atol=1e-5)
@@ -25,7 +25,7 @@ def test_the_saved_clip_embeds_as_the_trained_one_does(tiny_clip, made_pictures)
     assert clip.embed_texts([]).shape == (0, clip.dim)
 
 
-def test_pictures_of_another_size_are_resampled(tiny_clip):
+def test_images_of_another_size_are_resampled(tiny_clip):
     grey = np.full((2, 40, 24, 3), 0.5, np.float32)
     clip = ClipEmbedder(tiny_clip.folder)
     np.testing.assert_allclose(
@@ -49,11 +49,11 @@ def test_the_text_encoder_has_the_hidden_states_of_open_clips_text_tower(tiny_cl
         torch.testing.assert_close(pooled, model.encode_text(ids), rtol=0, atol=1e-5)
 
 
-def test_training_pulls_a_pictures_caption_towards_it(tiny_clip, made_pictures):
+def test_training_pulls_a_images_caption_towards_it(tiny_clip, made_images):
     settings = {"steps": 40, "batch": 16, "learning_rate": 3e-3, "width": 32, "embed_dim": 16}
     losses = []
     train_clip(
-        made_pictures, CAPTIONS, tiny_clip.tokenizer, settings, seed=3,
+        made_images, CAPTIONS, tiny_clip.tokenizer, settings, seed=3,
         tell=lambda step, loss, rate, seconds: losses.append(loss),
     )  # fmt: skip
     assert len(losses) == 40

@@ -20,11 +20,11 @@ def table():
     return list_drawings(skin_tones=True)
 
 
-def test_thousands_of_pictures_have_a_caption_of_their_own(table):
-    to_table("pictures", table)
+def test_thousands_of_images_have_a_caption_of_their_own(table):
+    to_table("images", table)
     assert len(table) > 3500
     assert table.caption.is_unique
-    assert list(table.picture_id) == list(range(len(table)))
+    assert list(table.image_id) == list(range(len(table)))
     assert not table.caption.str.contains("[_:]$|__|^ | $|:$").any()
     assert (table.caption == table.caption.str.lower()).all()
     assert (table.n_words == table.caption.str.split().str.len()).all()
@@ -55,10 +55,10 @@ def test_a_drawing_is_rendered_on_white_in_the_order_asked_for(table):
 
 def test_of_a_family_with_skin_tones_one_drawing_is_listed_unless_all_are_asked_for(table):
     lone = list_drawings()
-    to_table("pictures", lone)
+    to_table("images", lone)
     assert lone.family.is_unique
     assert set(lone.family) == set(table.family)
-    assert list(lone.picture_id) == list(range(len(lone)))
+    assert list(lone.image_id) == list(range(len(lone)))
     assert set(lone.caption) < set(table.caption)
 
 

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from verbatim.inputs import layouts, rows
-from verbatim.inputs.pictures import TrainingPictures
 from verbatim.io.images import decode_image
 from verbatim.io.records import read_table
+from verbatim.io.training_images import TrainingImages
 from verbatim.world.layout import write_embeddings, write_shard, write_style
 
 CAPTIONS = ["red heart", "../../etc/passwd", 'a "quoted"\nline — 😀']
@@ -23,7 +23,7 @@ def stack() -> list[np.ndarray]:
     return list(values.astype(np.float32) / 255)
 
 
-def test_a_shard_holds_each_picture_with_its_caption_and_record(tmp_path, stack):
+def test_a_shard_holds_each_image_with_its_caption_and_record(tmp_path, stack):
     write_shard(tmp_path, "00002", stack, CAPTIONS, first_row=200)
     table = pd.read_parquet(tmp_path / "00002.parquet")
     assert list(table.key) == ["000000200", "000000201", "000000202"]
@@ -32,11 +32,11 @@ def test_a_shard_holds_each_picture_with_its_caption_and_record(tmp_path, stack)
     assert (table.height == 5).all()
     with tarfile.open(tmp_path / "00002.tar") as tar:
         assert len(tar.getnames()) == 9
-        for key, caption, picture, digest in zip(
+        for key, caption, image, digest in zip(
             table.key, CAPTIONS, stack, table.sha256, strict=True
         ):
             data = tar.extractfile(f"{key}.png").read()
-            np.testing.assert_allclose(decode_image(data), picture, atol=1e-6)
+            np.testing.assert_allclose(decode_image(data), image, atol=1e-6)
             assert hashlib.sha256(data).hexdigest() == digest
             assert tar.extractfile(f"{key}.txt").read().decode() == caption
             assert json.loads(tar.extractfile(f"{key}.json").read())["caption"] == caption
@@ -70,8 +70,6 @@ def test_a_style_is_a_shard_and_a_table_of_its_rows(tmp_path, stack):
     found = read_table(table, "rows")
     assert list(found.caption) == CAPTIONS
     assert list(found.row) == [0, 1, 2]
-    with TrainingPictures() as reader:
-        for one, picture in zip(found.itertuples(), stack, strict=True):
-            np.testing.assert_allclose(
-                reader.read(one.archive, one.member).picture, picture, atol=1e-6
-            )
+    with TrainingImages() as reader:
+        for one, image in zip(found.itertuples(), stack, strict=True):
+            np.testing.assert_allclose(reader.read(one.archive, one.member).image, image, atol=1e-6)

@@ -8,9 +8,9 @@ from safetensors.torch import load_file
 from tiny_models import CAPTIONS
 from verbatim.models.load import load_denoiser
 from verbatim.models.load_upscaler import load_upscaler
-from verbatim.models.sampling import synthesize
+from verbatim.models.sampling import generate
 from verbatim.models.upscaling import UpscalerSettings
-from verbatim.world import latent, pixel
+from verbatim.world import latent_training, pixel_training
 from verbatim.world.models import train_model, train_second_stage
 from verbatim.world.training import TrainingRun
 
@@ -27,12 +27,12 @@ SIZES = {"sd": 16, "if": 8}
 
 
 @pytest.fixture
-def train(tmp_path, tiny_clip, tiny_vae, tiny_t5, made_pictures):
+def train(tmp_path, tiny_clip, tiny_vae, tiny_t5, made_images):
     """Train a model for some steps; its folder."""
 
     def run(name, family="sd", settings=None, init=None, vae=tiny_vae, tell=lambda *_: None):
         train_model(
-            family=family, pictures=made_pictures, captions=list(CAPTIONS),
+            family=family, images=made_images, captions=list(CAPTIONS),
             settings=settings or SD, seed=5, folder=tmp_path / name, clip=tiny_clip.folder,
             vae=vae, init=init, device="cpu", checkpoint=tmp_path / f"{name}.safetensors", every=10, tell=tell,
             text=tiny_t5,
@@ -56,10 +56,10 @@ def test_a_trained_model_loads_as_a_public_checkpoint_and_draws(train, family, s
     denoiser = load_denoiser(str(folder), family, "cpu")
     size = SIZES[family]
     assert denoiser.size == size
-    ((_, _, picture),) = synthesize(denoiser, CAPTIONS[:1], [0], 2, 3.0, 4, "heun")
-    assert picture.shape == (size, size, 3)
-    assert np.isfinite(picture).all()
-    assert 0 <= picture.min() <= picture.max() <= 1
+    ((_, _, image),) = generate(denoiser, CAPTIONS[:1], [0], 2, 3.0, 4, "heun")
+    assert image.shape == (size, size, 3)
+    assert np.isfinite(image).all()
+    assert 0 <= image.min() <= image.max() <= 1
 
 
 def test_the_saved_network_predicts_as_the_trained_one_and_on_captions_in_any_case(train):
@@ -83,18 +83,18 @@ def test_the_text_encoder_of_a_pixel_model_is_the_frozen_one(train, tiny_t5):
 
 
 def test_both_stages_draw_together_at_the_size_of_the_training_images(
-    train, tiny_t5, made_pictures, tmp_path
+    train, tiny_t5, made_images, tmp_path
 ):
     first, second = train("first", "if", IF), tmp_path / "second"
     settings = IF | {"crop": 8, "levels": 300}
-    data = (made_pictures, list(CAPTIONS))
+    data = (made_images, list(CAPTIONS))
     train_second_stage(data, settings, 2, tiny_t5, second, TrainingRun(6))
     assert not (tmp_path / "second.part").exists()
     denoiser = load_denoiser(first, "if", "cpu")
     load_upscaler(denoiser, second, UpscalerSettings(steps=2))
-    ((_, _, picture),) = synthesize(denoiser, CAPTIONS[:1], [0], 2, 3.0, 4, "heun")
-    assert picture.shape == made_pictures.shape[1:]
-    assert np.isfinite(picture).all()
+    ((_, _, image),) = generate(denoiser, CAPTIONS[:1], [0], 2, 3.0, 4, "heun")
+    assert image.shape == made_images.shape[1:]
+    assert np.isfinite(image).all()
 
 
 def test_a_training_is_the_same_twice(train):
@@ -130,10 +130,10 @@ def test_a_family_that_cannot_be_trained_is_named(train):
 
 
 def test_the_schedules_are_those_of_stable_diffusion_1_and_of_deepfloyd():
-    sd, floyd = latent.make_scheduler().config, pixel.make_scheduler().config
+    sd, floyd = latent_training.make_scheduler().config, pixel_training.make_scheduler().config
     assert (sd.beta_start, sd.beta_end, sd.beta_schedule) == (0.00085, 0.012, "scaled_linear")
     assert sd.prediction_type == floyd.prediction_type == "epsilon"
     assert floyd.beta_schedule == "squaredcos_cap_v2"
     assert floyd.variance_type == "learned_range"
-    abar = float(latent.make_scheduler().alphas_cumprod[-1])
+    abar = float(latent_training.make_scheduler().alphas_cumprod[-1])
     assert (1 / abar - 1) ** 0.5 == pytest.approx(14.6146, abs=1e-3)

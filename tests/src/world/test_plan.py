@@ -21,13 +21,13 @@ from verbatim.world.scenes import DISTORTIONS, PLATE
 
 PLANTED = {
     "full": {"times": [3, 5], "each": 2},
-    "picture_only": {"times": [4], "each": 2},
+    "image_only": {"times": [4], "each": 2},
     "near": {"times": [7], "each": 1},
     "template": {"times": [6], "each": 2},
     "repeated": {"times": [3], "each": 2},
     "placeholder": {"times": [4], "each": 1},
     "single": 50,
-    "held_out": {"full": 6, "picture_only": 2, "near": 2, "template": 4, "repeated": 2},
+    "held_out": {"full": 6, "image_only": 2, "near": 2, "template": 4, "repeated": 2},
 }
 ROWS = 16 + 8 + 7 + 12 + 6 + 4 + 50
 
@@ -38,7 +38,7 @@ def drawings() -> pd.DataFrame:
     captions = [" ".join(f"thing{i}{letter}" for letter in "abc"[: 1 + i % 3]) for i in range(n)]
     return pd.DataFrame(
         {
-            "picture_id": np.arange(n, dtype=np.int32), "code": [f"{i:X}" for i in range(n)],
+            "image_id": np.arange(n, dtype=np.int32), "code": [f"{i:X}" for i in range(n)],
             "caption": captions, "group": [f"G{i % 3}" for i in range(n)],
             "family": [f"s{i}" for i in range(n)], "n_words": [len(c.split()) for c in captions],
         }
@@ -64,28 +64,26 @@ def test_the_rows_are_as_many_as_counted_and_each_is_met_as_often_as_asked(truth
     rows = truth[truth.row >= 0]
     assert len(rows) == count_rows(PLANTED) == ROWS
     assert list(rows.row) == list(range(len(rows)))
-    assert list(rows.row) != list(rows.sort_values(["kind", "picture_id"]).row)  # shuffled
-    met = (
-        of_kind(rows, "full").groupby("picture_id").agg(n=("row", "size"), count=("count", "first"))
-    )
+    assert list(rows.row) != list(rows.sort_values(["kind", "image_id"]).row)  # shuffled
+    met = of_kind(rows, "full").groupby("image_id").agg(n=("row", "size"), count=("count", "first"))
     assert sorted(met.n) == [3, 3, 5, 5]
     assert (met.n == met["count"]).all()
-    assert (of_kind(rows, "full").groupby("picture_id").caption.nunique() == 1).all()
+    assert (of_kind(rows, "full").groupby("image_id").caption.nunique() == 1).all()
 
 
 def test_the_table_holds_to_its_contract(truth):
     to_table("truth", truth.drop(columns=[c for c in SCENE if c != "distortion"]))
-    assert sorted(truth.picture_id.unique()) == list(range(truth.picture_id.nunique()))
+    assert sorted(truth.image_id.unique()) == list(range(truth.image_id.nunique()))
 
 
 def test_near_duplicates_share_a_caption_and_are_distorted_in_turn(truth):
     near = of_kind(truth, "near").sort_values("copy")
     assert list(near.distortion) == [*DISTORTIONS, DISTORTIONS[0]]
-    assert near.caption.nunique() == near.picture_id.nunique() == 1
+    assert near.caption.nunique() == near.image_id.nunique() == 1
 
 
 def test_an_image_alone_that_is_duplicated_has_other_captions_of_its_drawing(truth, drawings):
-    for _, copies in of_kind(truth, "picture_only").groupby("picture_id"):
+    for _, copies in of_kind(truth, "image_only").groupby("image_id"):
         assert copies.caption.nunique() == 4
         name = drawings.caption[copies.drawing.iloc[0]]
         assert copies.caption.str.startswith(f"{name} ").all()
@@ -97,14 +95,12 @@ def test_a_family_is_one_scene_with_a_filling_and_a_caption_for_each_member(trut
     for _, members in families:
         assert members.scene.nunique() == members.drawing.nunique() == 1
         assert sorted(members.filling) == list(range(6))
-        assert members.caption.nunique() == members.picture_id.nunique() == 6
+        assert members.caption.nunique() == members.image_id.nunique() == 6
         assert (members["count"] == 1).all()
 
 
 def test_a_family_has_a_drawing_that_a_filling_shows_on(truth, cover):
-    wide = truth[
-        truth.kind.eq("template") | truth.match.isin(of_kind(truth, "template").picture_id)
-    ]
+    wide = truth[truth.kind.eq("template") | truth.match.isin(of_kind(truth, "template").image_id)]
     assert (cover[wide.drawing] == 1).all()
 
 
@@ -112,14 +108,14 @@ def test_a_repeated_caption_stands_over_different_scenes_of_its_drawing(truth, d
     repeated = of_kind(truth, "repeated").groupby("caption")
     assert len(repeated) == 2
     assert (repeated.scene.nunique() == 3).all()
-    assert (repeated.picture_id.nunique() == 3).all()
+    assert (repeated.image_id.nunique() == 3).all()
     assert (repeated.drawing.nunique() == 1).all()
     assert (of_kind(truth, "repeated")["count"] == 3).all()
 
 
 def test_a_plate_stands_under_captions_of_drawings_that_singles_show(truth):
     plates = of_kind(truth, "placeholder")
-    assert plates.picture_id.nunique() == 1
+    assert plates.image_id.nunique() == 1
     assert plates.caption.nunique() == 4
     assert (plates.drawing == PLATE).all()
 
@@ -131,7 +127,7 @@ def test_a_drawing_has_one_use(truth):
 
 def test_singles_are_spread_evenly_and_each_is_met_once(truth):
     single = of_kind(truth, "single")
-    assert len(single) == single.picture_id.nunique() == single.scene.nunique() == 50
+    assert len(single) == single.image_id.nunique() == single.scene.nunique() == 50
     per_drawing = single.drawing.value_counts()
     assert per_drawing.max() - per_drawing.min() <= 1
 
@@ -141,7 +137,7 @@ def test_a_held_out_prompt_names_a_drawing_that_is_never_trained_on(truth):
     assert len(held) == count_held_out(PLANTED) == 16
     assert (held.row == -1).all()
     assert not set(held.drawing) & set(truth[truth.row >= 0].drawing)
-    kind_of = truth[truth.row >= 0].drop_duplicates("picture_id").set_index("picture_id").kind
+    kind_of = truth[truth.row >= 0].drop_duplicates("image_id").set_index("image_id").kind
     assert held.match.map(kind_of).value_counts().to_dict() == PLANTED["held_out"]
 
 
@@ -154,7 +150,7 @@ def test_a_prompt_named_nearly_as_a_duplicate_is_no_negative_and_another_takes_i
 ):
     truth = plant(drawings, cover, PLANTED, seed=1)
     copied = of_kind(truth, planted).iloc[0].drawing
-    held = truth[truth.kind.eq("held_out") & truth.match.isin(of_kind(truth, held_out).picture_id)]
+    held = truth[truth.kind.eq("held_out") & truth.match.isin(of_kind(truth, held_out).image_id)]
     alike = held.iloc[0].drawing
     drawings.loc[alike, "caption"] = drawings.caption[copied] + " x"
     again = plant(drawings, cover, PLANTED, seed=1)
@@ -165,7 +161,7 @@ def test_a_prompt_named_nearly_as_a_duplicate_is_no_negative_and_another_takes_i
     assert alike not in set(kept.drawing)
     assert kept.caption.is_unique
     twice = kept[kept.drawing.duplicated(keep=False)]
-    assert twice.picture_id.nunique() == 1  # a second caption of the same scene
+    assert twice.image_id.nunique() == 1  # a second caption of the same scene
     pd.testing.assert_frame_equal(again[again.row >= 0], truth[truth.row >= 0])
 
 
@@ -185,13 +181,13 @@ def test_captions_have_one_grammar_whatever_they_are_planted_for(truth, drawings
     assert {len(words) for words in rest} == {2}
 
 
-def test_images_and_captions_are_listed_by_picture_id(truth):
+def test_images_and_captions_are_listed_by_image_id(truth):
     scenes, captions = list_images(truth), list_captions(truth)
-    assert len(scenes) == len(captions) == truth.picture_id.max() + 1
+    assert len(scenes) == len(captions) == truth.image_id.max() + 1
     assert {scene.distortion for scene in scenes} == {"none"}
     for row in truth.sample(30, random_state=0).itertuples():
-        assert scenes[row.picture_id].number == row.scene
-        assert captions[row.picture_id] in set(truth.caption[truth.picture_id == row.picture_id])
+        assert scenes[row.image_id].number == row.scene
+        assert captions[row.image_id] in set(truth.caption[truth.image_id == row.image_id])
 
 
 def test_the_scenes_of_a_table_are_what_its_rows_say(truth):

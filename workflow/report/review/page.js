@@ -122,16 +122,16 @@ function card(one) {
   keys.append("prompt " + one.prompt_id + ", seed " + one.seed + ", training row " + one.source_row + (one.url ? ", " + one.url : ""));
   box.append(keys);
   const figure = element("figure");
-  if (one.picture) {
+  if (one.image) {
     const heads = element("div", null, { class: "heads" });
     for (const head of ["generated", "training", "mask", "residual"]) heads.append(element("span", head));
     const image = element("img", null, {
-      src: one.picture, loading: "lazy", width: 4 * data.size, height: one.lines * data.size,
-      alt: "generated, training picture, mask, residual",
+      src: one.image, loading: "lazy", width: 4 * data.size, height: one.lines * data.size,
+      alt: "generated, training image, mask, residual",
     });
     figure.append(heads, image);
     if (one.lines > 1) figure.append(element("div", "lower: generated (seed " + one.found_seed + "), training (row " + one.found_row + "), placed, residual", { class: "keys" }));
-  } else figure.append(element("div", "no picture: " + (one.review_reason || "left out of this page (privacy.images of the config)"), { class: "doubt" }));
+  } else figure.append(element("div", "no image: " + (one.review_reason || "left out of this page (privacy.images of the config)"), { class: "doubt" }));
   box.append(figure);
   const table = element("table");
   const names = SCORES.filter((name) => one[name] !== null);
@@ -139,7 +139,7 @@ function card(one) {
   for (const name of names) { heads.append(element("th", name.replace("_", " "))); values.append(element("td", number(one[name]))); }
   table.append(heads, values);
   box.append(table);
-  for (const reason of [one.picture ? one.review_reason : "", one.doubt]) if (reason) box.append(element("div", reason, { class: "doubt" }));
+  for (const reason of [one.image ? one.review_reason : "", one.doubt]) if (reason) box.append(element("div", reason, { class: "doubt" }));
   const line = element("div", null, { class: "decide" });
   const note = element("input", null, { placeholder: "note", "aria-label": "note" });
   const buttons = [["accept", "Accept"], ["reject", "Reject"]].map(([value, text]) => element("button", text, { type: "button", value }));

@@ -1,4 +1,4 @@
-"""Make the one-step pictures of a shard of the selected prompts, one a seed, in parts that survive a kill."""
+"""Make the one-step images of a shard of the selected prompts, one a seed, in parts that survive a kill."""
 
 import time
 
@@ -9,21 +9,21 @@ from verbatim.io.result_cache import Kept, fingerprint, take_shard
 from verbatim.runtime import load_model, model_files, progress, script
 
 
-def draw(denoiser, synthesize_one_step, lot, p, spent, lacking):
-    """Yield the pictures of a part one by one, and note in `spent` what each stage has cost.
+def draw(denoiser, generate_one_step, lot, p, spent, lacking):
+    """Yield the images of a part one by one, and note in `spent` what each stage has cost.
 
-    lacking : told of the prompts that lack a picture, as it was not finite; raises if these are too many.
+    lacking : told of the prompts that lack an image, as it was not finite; raises if these are too many.
     """
     from verbatim.models.denoiser import NOT_FINITE
 
     ids, captions = lot["prompt_id"].tolist(), lot["caption"].tolist()
     for guidance in p.guidances:
         start, before, drawn = time.monotonic(), denoiser.rows, set()
-        for i, seed, picture in synthesize_one_step(
+        for i, seed, image in generate_one_step(
             denoiser, captions, guidance=guidance, seeds=list(p.seeds), batch=p.batch
         ):
             drawn.add((ids[i], seed))
-            yield one_step_name(ids[i], seed, guidance, p.guidances[0]), to_uint8(picture)
+            yield one_step_name(ids[i], seed, guidance, p.guidances[0]), to_uint8(image)
         lost = [(i, seed) for i in ids for seed in p.seeds if (i, seed) not in drawn]
         lacking(prompt_id for prompt_id, _ in lost)
         for prompt_id, seed in lost:
@@ -45,7 +45,7 @@ def main(smk):
         )  # fmt: skip
         lots = kept.lots(p.prompts_a_part)
         log.info("%d prompts; %d to do, %d parts", len(prompts), sum(map(len, lots)), len(lots))
-        broken = set(map(prompt_of, kept.missing_pictures()))
+        broken = set(map(prompt_of, kept.missing_images()))
 
         def lacking(prompt_ids):
             broken.update(prompt_ids)
@@ -53,13 +53,13 @@ def main(smk):
 
         if lots:
             from verbatim.models.denoiser import check_broken
-            from verbatim.models.sampling import synthesize_one_step
+            from verbatim.models.sampling import generate_one_step
 
             denoiser = load_model(smk)
         for lot in progress(lots, "parts"):
             spent = {}
-            pictures = draw(denoiser, synthesize_one_step, lot, p, spent, lacking)
-            kept.write(lot, spent, pictures=pictures)
+            images = draw(denoiser, generate_one_step, lot, p, spent, lacking)
+            kept.write(lot, spent, images=images)
         if broken:  # score_blackbox tells which
             log.warning(
                 "%d of %d captions gave no finite number with some seed", len(broken), len(prompts)

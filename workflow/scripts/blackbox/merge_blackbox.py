@@ -1,4 +1,4 @@
-"""Put the shards of a model's one-step pictures and their scores together, and rank the prompts."""
+"""Put the shards of a model's one-step images and their scores together, and rank the prompts."""
 
 from verbatim.blackbox.ecs import rank_prompts
 from verbatim.io.image_store import merge_archive_tables

@@ -1,4 +1,4 @@
-"""Select the prompts that get one-step pictures: the top by DCS, and all extra ones."""
+"""Select the prompts that get one-step images: the top by DCS, and all extra ones."""
 
 from verbatim.io.records import read_table, write_table
 from verbatim.metrics.ranking import select_top

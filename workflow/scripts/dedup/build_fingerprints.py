@@ -1,6 +1,6 @@
 """Rule build_fingerprints: one shard's embeddings -> a hash of each, sorted."""
 
-from verbatim.dedup.copies import fingerprints, indexed_rows
+from verbatim.dedup.equal_vectors import fingerprints, indexed_rows
 from verbatim.io.records import read_manifest, read_table
 from verbatim.io.seals import write_array
 from verbatim.io.search import Embeddings

@@ -1,6 +1,6 @@
 """Rule build_index: the trained index and some shards' distinct embeddings -> one part of the index."""
 
-from verbatim.dedup.copies import indexed_rows
+from verbatim.dedup.equal_vectors import indexed_rows
 from verbatim.dedup.index import distinct_rows, fill_index, write_index
 from verbatim.io.records import read_manifest, read_table, rows_between
 from verbatim.io.search import Embeddings, open_part, use_threads

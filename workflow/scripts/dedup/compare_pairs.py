@@ -1,4 +1,4 @@
-"""Rule compare_pairs: one shard's pairs and their pictures -> which of them differ in one region only."""
+"""Rule compare_pairs: one shard's pairs and their images -> which of them differ in one region only."""
 
 from collections import Counter
 
@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from verbatim.dedup.regions import RegionSettings, compare_pairs, square_reader
-from verbatim.inputs.pictures import TrainingPictures
 from verbatim.io.missing import check_missing, kind_of_reason
 from verbatim.io.records import TableWriter, iter_table, read_manifest, read_table
+from verbatim.io.training_images import TrainingImages
 from verbatim.runtime import progress, script
 
 
@@ -21,7 +21,7 @@ def main(smk):
         missing, asked = Counter(), 0
         with (
             TableWriter(smk.output.templates, "templates") as out,
-            TrainingPictures(keep_open=16) as pictures,
+            TrainingImages(keep_open=16) as images,
         ):
             for pairs in progress(iter_table(smk.input.pairs, "pairs"), "blocks of pairs"):
                 wanted = np.unique(pairs[["row_a", "row_b"]].to_numpy())
@@ -34,7 +34,7 @@ def main(smk):
                     )
                     for i in np.unique(at)
                 ] or [pd.DataFrame({name: [] for name in columns})]  # fmt: skip
-                read = square_reader(pictures.read, pd.concat(rows), settings.size, p.keep)
+                read = square_reader(images.read, pd.concat(rows), settings.size, p.keep)
                 lost = {}
 
                 def square(row, read=read, lost=lost):

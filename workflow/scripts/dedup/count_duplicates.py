@@ -1,7 +1,7 @@
 """Rule count_duplicates: cluster statistics -> histograms of duplication and of equal captions."""
 
 from verbatim.dedup.clusters import histogram
-from verbatim.dedup.copies import indexed_rows
+from verbatim.dedup.equal_vectors import indexed_rows
 from verbatim.io.records import count_rows, iter_table, read_table, write_table
 from verbatim.runtime import progress, script
 

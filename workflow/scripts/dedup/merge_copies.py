@@ -1,6 +1,6 @@
 """Rule merge_copies: the hashes of all shards -> rows whose vector equals that of a lower row."""
 
-from verbatim.dedup.copies import find_copies
+from verbatim.dedup.equal_vectors import find_copies
 from verbatim.io.records import TableWriter, read_manifest
 from verbatim.io.search import Embeddings, MappedArrays
 from verbatim.runtime import scratch, script

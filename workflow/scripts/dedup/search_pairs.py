@@ -1,6 +1,6 @@
 """Rule search_pairs: one shard's rows -> their neighbours, judged by the raw vectors."""
 
-from verbatim.dedup.copies import indexed_rows
+from verbatim.dedup.equal_vectors import indexed_rows
 from verbatim.dedup.pairs import find_pairs
 from verbatim.io.records import read_manifest, read_table, rows_between, write_table
 from verbatim.io.search import Embeddings, gpu_state, open_index, use_threads

@@ -1,6 +1,6 @@
 """Rule train_index: a sample of the distinct embeddings -> an empty index, trained where its kind is."""
 
-from verbatim.dedup.copies import indexed_rows
+from verbatim.dedup.equal_vectors import indexed_rows
 from verbatim.dedup.index import distinct_rows, draw_rows, train_index, write_index
 from verbatim.io.records import read_manifest, read_table, rows_between
 from verbatim.io.search import Embeddings, gpu_state, use_threads

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from verbatim.evidence.bundle import Archives, choose_findings, finding_files, rows_shown
-from verbatim.evidence.manifest import NAME, canonical, chain_files
+from verbatim.evidence.bundle_manifest import NAME, canonical, chain_files
 from verbatim.evidence.rules import FORMAT, read_rules
 from verbatim.io.atomic import new_folder
 from verbatim.io.images import ImageArchive

@@ -1,4 +1,4 @@
-"""The review page of all candidates of all models, with its pictures beside it."""
+"""The review page of all candidates of all models, with its images beside it."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def main(smk):
         p = smk.params
         privacy = read_privacy(p.images, p.only, smk.input.known_prompts)
         settings = PanelSettings(p.size, p.alpha, privacy)
-        folder = Path(smk.output.pictures)
+        folder = Path(smk.output.images)
         with new_folder(folder) as part:
             candidates = []
             for i, (model, name) in enumerate(p.names.items()):
@@ -40,10 +40,10 @@ def main(smk):
                 (part / model).mkdir(parents=True)
                 written = {}
                 panels = model_panels(labels, verification, *archives, settings)
-                for prompt_id, picture in progress(panels, f"{model}: candidates", len(labels)):
-                    (part / model / f"{prompt_id}.png").write_bytes(encode_png(picture))
+                for prompt_id, image in progress(panels, f"{model}: candidates", len(labels)):
+                    (part / model / f"{prompt_id}.png").write_bytes(encode_png(image))
                     path = f"{folder.name}/{model}/{prompt_id}.png"
-                    written[prompt_id] = (path, len(picture) // p.size)
+                    written[prompt_id] = (path, len(image) // p.size)
                 urls = find_urls(smk.input.rows, labels["source_row"])
                 scores = read_scores(smk, model)
                 shown = {

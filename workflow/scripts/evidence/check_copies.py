@@ -1,12 +1,12 @@
-"""Look in every candidate's syntheses for copies that the labels may miss, with a p-value each."""
+"""Look in every candidate's generations for copies that the labels may miss, with a p-value each."""
 
 import pandas as pd
 
 from verbatim.evidence.matching import Search, pair_doubts
-from verbatim.evidence.pairing import pair_pictures
-from verbatim.evidence.pictures import Squares, read_generations
+from verbatim.evidence.pairing import pair_images
 from verbatim.evidence.placeholders import find_placeholders
 from verbatim.evidence.placements import SearchSettings
+from verbatim.evidence.shown_images import Squares, read_generations
 from verbatim.evidence.verification import (
     NullSettings,
     best_pairs,
@@ -33,28 +33,28 @@ def main(smk):
         null, guards = NullSettings(**p.test), GuardSettings(**p.guards)
         with ImageArchive(smk.input.images) as made, ImageArchive(smk.input.training) as training:
             seeds = p.seeds or seeds_of_prompts(made.names())  # whatever a closed system gave
-            pictures, readable = read_generations(made, labels["prompt_id"], seeds, p.size)
+            images, readable = read_generations(made, labels["prompt_id"], seeds, p.size)
             squares = Squares(training, fetched, p.size)
-            pairing = pair_pictures(labels, seeds, picture_of=squares.picture_of, **tables)
+            pairing = pair_images(labels, seeds, image_of=squares.image_of, **tables)
             placeholders = find_placeholders(
-                fetched, tables["clusters"], stats, squares.picture_of, **p.placeholder
+                fetched, tables["clusters"], stats, squares.image_of, **p.placeholder
             )
             log.info(
-                "%d pairs of a synthesis and a picture, %d pictures",
+                "%d pairs of a generation and an image, %d images",
                 pairing.tested.sum(),
                 len(squares),
             )
             pairs, values = compare_pairs(
-                search, squares.get, search.prepare(pictures), readable, pairing, null,
-                lambda items: progress(items, "training pictures"),
+                search, squares.get, search.prepare(images), readable, pairing, null,
+                lambda items: progress(items, "training images"),
             )  # fmt: skip
 
             def reasons(prompt, best):
-                picture = int(best["picture"])
-                base = squares.get(picture)[int(best["base"])]
-                generation = pictures[prompt * readable.shape[1] + int(best["seed"])]
+                image = int(best["image"])
+                base = squares.get(image)[int(best["base"])]
+                generation = images[prompt * readable.shape[1] + int(best["seed"])]
                 return pair_doubts(
-                    generation, base, best, search.settings, guards, picture in placeholders
+                    generation, base, best, search.settings, guards, image in placeholders
                 )
 
             table = verification_table(

@@ -3,9 +3,9 @@
 import pandas as pd
 
 from verbatim.figures.duplication import describe_duplication, plot_duplication
-from verbatim.figures.precision import plot_precision
+from verbatim.figures.precision_plot import plot_precision
 from verbatim.figures.style import save_figure
-from verbatim.figures.table1 import plot_table1
+from verbatim.figures.table1_plot import plot_table1
 from verbatim.io.records import find_rows, read_manifest, read_table
 from verbatim.io.spreadsheets import read_csv
 from verbatim.runtime import script

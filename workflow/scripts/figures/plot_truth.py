@@ -1,13 +1,13 @@
 """Labels and scores against the truth, and what prompts that nobody picked draw."""
 
-from verbatim.figures.confusion import plot_confusion
+from verbatim.figures.confusion_plot import plot_confusion
 from verbatim.figures.histogram import plot_histogram
-from verbatim.figures.recall import plot_recall
-from verbatim.figures.roc import choose_scores, plot_detector_recall, plot_roc
+from verbatim.figures.recall_plot import plot_recall
+from verbatim.figures.roc_plot import choose_scores, plot_detector_recall, plot_roc
 from verbatim.figures.style import empty_figure, save_figure
 from verbatim.figures.unpicked import KINDS, Drawn, choose_prompts, plot_unpicked
-from verbatim.io.image_store import Pictures
-from verbatim.io.images import ImageArchive, synthesis_name
+from verbatim.io.image_store import Images
+from verbatim.io.images import ImageArchive, generation_name
 from verbatim.io.privacy import read_privacy
 from verbatim.io.records import read_table
 from verbatim.io.seals import read_array
@@ -15,14 +15,14 @@ from verbatim.io.spreadsheets import read_csv
 from verbatim.runtime import script
 
 
-def read_drawn(chosen, picture_of, read, column, p):
-    """One model's chosen prompts with their pictures, as they may be shown."""
+def read_drawn(chosen, image_of, read, column, p):
+    """One model's chosen prompts with their images, as they may be shown."""
     drawn = {kind: [] for kind in KINDS}
     for row in chosen.itertuples():
         key = row.prompt_id
-        own = None if row.kind == "repeated" else read["own"](picture_of[row.caption])
-        shown = [own, read["one_step"](synthesis_name(key, p.one_step_seed))]
-        shown += [read["full"](synthesis_name(key, seed)) for seed in p.seeds]
+        own = None if row.kind == "repeated" else read["own"](image_of[row.caption])
+        shown = [own, read["one_step"](generation_name(key, p.one_step_seed))]
+        shown += [read["full"](generation_name(key, seed)) for seed in p.seeds]
         own, quick, *full = (read["privacy"].image(key, one) for one in shown)
         drawn[row.kind].append(
             Drawn(row.caption, row.verdict, getattr(row, column), own, quick, full)
@@ -35,7 +35,7 @@ def plot_scores(smk, column, recall):
     p = smk.params
     privacy = read_privacy(p.shown, p.only, smk.input.known_prompts)
     truth = read_table(smk.input.truth, "truth").drop_duplicates("caption")
-    picture_of = truth.set_index("caption")["picture_id"]
+    image_of = truth.set_index("caption")["image_id"]
     world_images = read_array(smk.input.world_images)
     prompts = read_csv(smk.input.prompts, keep_default_na=False, na_values=[""])
     # full duplicates are shown beside their own negatives
@@ -44,13 +44,13 @@ def plot_scores(smk, column, recall):
     models = {}
     for i, (model, name) in enumerate(p.attacked.items()):
         chosen = choose_prompts(prompts[prompts["model"] == model], p.examples)
-        images, quick = ImageArchive(smk.input.images[i]), Pictures(smk.input.one_step[i])
+        images, quick = ImageArchive(smk.input.images[i]), Images(smk.input.one_step[i])
         read = {
-            "own": lambda picture: world_images[picture] / 255.0,
+            "own": lambda image: world_images[image] / 255.0,
             "one_step": lambda one, quick=quick: quick.read(one) if one in quick else None,
             "full": images.read, "privacy": privacy,
         }  # fmt: skip
-        models[name] = read_drawn(chosen, picture_of, read, column, p)
+        models[name] = read_drawn(chosen, image_of, read, column, p)
     scores = choose_scores(p.whitebox, p.blackbox)
     return {
         "roc": plot_roc(roc, kinds, p.attacked, scores),

@@ -9,7 +9,7 @@ from verbatim.runtime import script, write_text
 
 def main(smk):
     with script(smk) as log:
-        folder = smk.params.pictures
+        folder = smk.params.images
         archives = list_archives(folder)
         files = match_files(smk.input.embeddings, smk.input.metadata)
         if files.by_position:
@@ -23,7 +23,7 @@ def main(smk):
         manifest = build_manifest(files, folder if archives else "")
         log.info("%d shards, %d rows", len(manifest), manifest["rows"].sum())
         if not archives:
-            log.warning("no archive like 00000.tar in %s: all pictures will be missing", folder)
+            log.warning("no archive like 00000.tar in %s: all images will be missing", folder)
         ranges = key_ranges(archives, smk.params.most_missing)
         check_keys(files.metadata, ranges, smk.params.most_missing)
         write_text(smk.output.archives, format_ranges(ranges))

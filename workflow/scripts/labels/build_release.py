@@ -1,4 +1,4 @@
-"""Rule build_release: a model's labels -> the same in the authors' layout, with masks and pictures."""
+"""Rule build_release: a model's labels -> the same in the authors' layout, with masks and images."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from verbatim.io.images import ImageArchive, encode_png
 from verbatim.io.parquet import write_parquet
 from verbatim.io.privacy import blur, read_privacy
 from verbatim.io.records import read_table
-from verbatim.labels.release import to_release
+from verbatim.labels.authors_layout import to_release
 from verbatim.runtime import script
 
 
@@ -34,15 +34,15 @@ def main(smk):
                 write_parquet(part / name / "metadata.parquet", table)
             for archive, files in (
                 (smk.input.masks, release.masks),
-                (smk.input.training, release.pictures),
+                (smk.input.training, release.images),
             ):
-                with ImageArchive(archive) as pictures:
+                with ImageArchive(archive) as images:
                     for file, member in files.items():
                         path = part / file
                         path.parent.mkdir(parents=True, exist_ok=True)
                         blurred = file in release.blurred
-                        data = encode_png(blur(pictures.read(member))) if blurred else b""
-                        path.write_bytes(data or pictures.read_bytes(member))
+                        data = encode_png(blur(images.read(member))) if blurred else b""
+                        path.write_bytes(data or images.read_bytes(member))
         log.info(
             "%d labels; left out: %d prompts without a row, %d without a verdict",
             len(release.labels), *release.left_out,

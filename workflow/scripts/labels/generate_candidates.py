@@ -1,6 +1,6 @@
-"""Synthesise every candidate of a shard in full, once a seed, by all stages of the model."""
+"""Generate every candidate of a shard in full, once a seed, by all stages of the model."""
 
-from verbatim.io.images import synthesis_name
+from verbatim.io.images import generation_name
 from verbatim.io.records import read_table, write_table
 from verbatim.io.result_cache import Kept, fingerprint, take_shard
 from verbatim.runtime import load_model, model_files, progress, script
@@ -25,23 +25,23 @@ def main(smk):
         log.info("%d prompts; %d to do, %d parts", len(prompts), sum(map(len, lots)), len(lots))
         if lots:
             from verbatim.models.denoiser import NOT_FINITE, check_broken
-            from verbatim.models.stacks import Meter, synthesize_stack
+            from verbatim.models.stacks import Meter, generate_stack
 
             denoiser = load_model(smk)
-        broken = len(kept.missing_pictures())
+        broken = len(kept.missing_images())
         for lot in progress(lots, "parts"):
             meter = Meter(denoiser)
-            stack, _ = synthesize_stack(
+            stack, _ = generate_stack(
                 denoiser, lot["caption"].tolist(), p.seeds, batch=p.batch, **sampling
             )
-            broken += sum(picture is None for of_prompt in stack for picture in of_prompt)
+            broken += sum(image is None for of_prompt in stack for image in of_prompt)
             check_broken(broken, len(prompts) * len(p.seeds), denoiser.dtype, "generations")
-            pictures = (
-                (synthesis_name(prompt_id, seed), NOT_FINITE if picture is None else picture)
+            images = (
+                (generation_name(prompt_id, seed), NOT_FINITE if image is None else image)
                 for prompt_id, of_prompt in zip(lot["prompt_id"], stack, strict=True)
-                for seed, picture in zip(p.seeds, of_prompt, strict=True)
+                for seed, image in zip(p.seeds, of_prompt, strict=True)
             )
-            kept.write(lot, meter.spent("labels"), pictures=pictures)
+            kept.write(lot, meter.spent("labels"), images=images)
         if broken:
             log.warning("%d generations are missing: not finite, in float32 neither", broken)
         kept.write_archives(smk.output.images)

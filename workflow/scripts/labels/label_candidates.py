@@ -1,13 +1,13 @@
-"""Label every candidate of a shard MV, RV, TV or N by the training pictures nearest to its syntheses."""
+"""Label every candidate of a shard MV, RV, TV or N by the training images nearest to its generations."""
 
 import pandas as pd
 
 from verbatim.io.images import ImageArchive, seeds_of_prompts, write_archive
 from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.io.result_cache import take_shard
+from verbatim.labels.fetched_images import FetchedImages
 from verbatim.labels.label import LabelSettings, label_prompts
 from verbatim.labels.masks import MaskSettings
-from verbatim.labels.training import FetchedPictures
 from verbatim.metrics.degenerate_images import GuardSettings
 from verbatim.runtime import progress, script
 
@@ -26,9 +26,9 @@ def main(smk):
         records, masks = [], []
         with ImageArchive(smk.input.images) as made, ImageArchive(smk.input.training) as training:
             seeds = p.seeds or seeds_of_prompts(made.names())  # whatever a closed system gave
-            pictures = FetchedPictures(training.read, fetched, p.size)
+            images = FetchedImages(training.read, fetched, p.size)
             verdicts = label_prompts(
-                selection, seeds, made.read, pictures, neighbours, relatives, p.size, settings
+                selection, seeds, made.read, images, neighbours, relatives, p.size, settings
             )
             for verdict in progress(verdicts, "prompts", len(selection)):
                 records.append(verdict.record)
@@ -40,9 +40,9 @@ def main(smk):
         log.info(
             "labels %s, %d for review", dict(table["label"].value_counts()), table["review"].sum()
         )
-        for row, reason in sorted(pictures.unreadable.items())[:20]:
+        for row, reason in sorted(images.unreadable.items())[:20]:
             log.info("training row %d not compared: %s", row, reason)
-        log.info("%d training rows could not be compared", len(pictures.unreadable))
+        log.info("%d training rows could not be compared", len(images.unreadable))
 
 
 if __name__ == "__main__":

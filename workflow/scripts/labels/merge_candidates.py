@@ -1,6 +1,6 @@
-"""Put the syntheses of all shards of a model's candidates into one archive."""
+"""Put the generations of all shards of a model's candidates into one archive."""
 
-from verbatim.io.image_store import Pictures
+from verbatim.io.image_store import Images
 from verbatim.io.records import read_table, write_table
 from verbatim.io.result_cache import check_prompts, merge_costs, prune
 from verbatim.runtime import script
@@ -9,11 +9,11 @@ from verbatim.runtime import script
 def main(smk):
     with script(smk) as log:
         selection = read_table(smk.input.selection, "selection", ["prompt_id"])["prompt_id"]
-        with Pictures(*smk.input.images) as pictures:
-            check_prompts(pictures.prompt_ids, selection, smk.input.selection, smk.output.images)
-            pictures.merge(smk.output.images)
+        with Images(*smk.input.images) as images:
+            check_prompts(images.prompt_ids, selection, smk.input.selection, smk.output.images)
+            images.merge(smk.output.images)
         write_table(smk.output.cost, "costs", merge_costs(smk.input.costs))
-        log.info("syntheses of %d prompts", len(selection))
+        log.info("generations of %d prompts", len(selection))
         log.info("kept work that is of no use any more: %s", prune(smk.params.kept) or "none")
 
 

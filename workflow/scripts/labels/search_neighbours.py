@@ -1,4 +1,4 @@
-"""Find the nearest training rows of every candidate's syntheses by CLIP."""
+"""Find the nearest training rows of every candidate's generations by CLIP."""
 
 from pathlib import Path
 
@@ -7,10 +7,10 @@ import numpy as np
 from verbatim.io.images import (
     ImageArchive,
     ImageError,
+    generation_name,
     resize,
     seeds_of,
     seeds_of_prompts,
-    synthesis_name,
 )
 from verbatim.io.records import read_table, write_table
 from verbatim.io.search import open_index, search_rows, use_threads
@@ -30,23 +30,25 @@ def main(smk):
             seeds = p.seeds or seeds_of_prompts(archive.names())  # whatever a closed system gave
             ids = selection["prompt_id"].tolist()
             wanted = [(key, seed) for key in ids for seed in seeds_of(seeds, key)]
-            for start in progress(range(0, len(wanted), p.batch), "batches of pictures"):
+            for start in progress(range(0, len(wanted), p.batch), "batches of images"):
                 batch = []
                 for key in wanted[start : start + p.batch]:
                     try:
                         batch.append(
-                            resize(archive.read(synthesis_name(*key)), clip.size, clip.size)
+                            resize(archive.read(generation_name(*key)), clip.size, clip.size)
                         )
                         queries.append(key)
                     except (KeyError, ImageError) as err:
-                        log.warning("synthesis %s has no neighbours: %s", synthesis_name(*key), err)
+                        log.warning(
+                            "generation %s has no neighbours: %s", generation_name(*key), err
+                        )
                 if batch:
                     features.append(clip.embed_images(np.stack(batch), p.batch))
         index = open_index(smk.input.index)
         similarities, rows = search_rows(index, np.concatenate(features), p.neighbours)
         table = neighbour_table(queries, rows, similarities)
         write_table(smk.output.neighbours, "neighbours", table)
-        log.info("%d neighbours of %d pictures", len(table), len(queries))
+        log.info("%d neighbours of %d images", len(table), len(queries))
 
 
 if __name__ == "__main__":

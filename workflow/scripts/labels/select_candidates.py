@@ -1,4 +1,4 @@
-"""Select the prompts that are synthesised and labelled, by what the models sheet says of candidates."""
+"""Select the prompts that are generated and labelled, by what the models sheet says of candidates."""
 
 from verbatim.io.authors import find_rows, listed_captions, prompt_ids, read_labels
 from verbatim.io.records import read_table, write_table

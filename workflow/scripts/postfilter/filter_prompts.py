@@ -1,10 +1,10 @@
-"""Synthesise each prompt of a shard in rounds until it is known whether its pictures repeat; score cliques."""
+"""Generate each prompt of a shard in rounds until it is known whether its images repeat; score cliques."""
 
 from functools import partial
 
 import pandas as pd
 
-from verbatim.io.images import synthesis_name
+from verbatim.io.images import generation_name
 from verbatim.io.records import read_table, write_table
 from verbatim.io.result_cache import Kept, fingerprint, take_shard
 from verbatim.postfilter.filtering import Preset, Rounds, filter_captions
@@ -32,11 +32,11 @@ def main(smk):
         log.info("%d prompts; %d to do, %d parts", len(prompts), sum(map(len, lots)), len(lots))
         if lots:
             from verbatim.models.denoiser import NOT_FINITE, check_broken
-            from verbatim.models.stacks import Meter, synthesize_stack
+            from verbatim.models.stacks import Meter, generate_stack
 
             denoiser = load_model(smk)
-            generate = partial(synthesize_stack, denoiser, batch=p.batch, **sampling)
-        broken = len(kept.missing_pictures())
+            generate = partial(generate_stack, denoiser, batch=p.batch, **sampling)
+        broken = len(kept.missing_images())
         for lot in progress(lots, "parts"):
             meter = Meter(denoiser)
             done = filter_captions(lot["caption"].tolist(), generate, preset, rounds)
@@ -44,16 +44,16 @@ def main(smk):
             scores = scores.assign(prompt_id=lot["prompt_id"].values, preset=p.preset, rank=-1)
             broken += sum(len(one.missing) for one in done)
             check_broken(broken, len(prompts) * p.n_images, denoiser.dtype, "generations")
-            pictures = (
-                (synthesis_name(prompt_id, seed), picture)
+            images = (
+                (generation_name(prompt_id, seed), image)
                 for prompt_id, one in zip(lot["prompt_id"], done, strict=True)
-                for seed, picture in (
-                    *zip(one.seeds, one.pictures, strict=True),
+                for seed, image in (
+                    *zip(one.seeds, one.images, strict=True),
                     *((seed, NOT_FINITE) for seed in one.missing),
                 )
             )
             spent = meter.spent("postfilter", scores["unet_rows"])
-            kept.write(lot, spent, {"postfilter": scores}, pictures)
+            kept.write(lot, spent, {"postfilter": scores}, images)
         scores, cost = (
             kept.table("postfilter"),
             kept.cost("postfilter", smk.wildcards.model, p.preset),

@@ -17,7 +17,7 @@ def main(smk):
         merge_archive_tables(smk.output.images, smk.input.images)
         write_table(smk.output.cost, "costs", merge_costs(smk.input.costs))
         log.info(
-            "%d of %d prompts kept, %d undecided; %.1f pictures a prompt", scores["kept"].sum(),
+            "%d of %d prompts kept, %d undecided; %.1f images a prompt", scores["kept"].sum(),
             len(scores), (~scores["certain"]).sum(), scores["n_images"].mean(),
         )  # fmt: skip
         log.info("kept work that is of no use any more: %s", prune(smk.params.kept) or "none")

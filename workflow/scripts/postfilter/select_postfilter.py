@@ -1,4 +1,4 @@
-"""Select the prompts that are synthesised in full, many times: the top by ECS, and all extra ones."""
+"""Select the prompts that are generated in full, many times: the top by ECS, and all extra ones."""
 
 from verbatim.io.records import read_table, write_table
 from verbatim.metrics.ranking import select_top

@@ -12,7 +12,7 @@ def main(smk):
     with script(smk) as log:
         pool = read_table(smk.input.pool, "study_pool")
         rows = read_table(smk.input.rows, "study_rows")
-        members = set(rows["picture_id"][rows["member"]])
+        members = set(rows["image_id"][rows["member"]])
         prompts = make_prompts(pool, members, smk.params.n, smk.params.seed)
         table = pa.Table.from_pandas(prompts, LAYOUT, preserve_index=False)
         write_parquet(smk.output.prompts, table)

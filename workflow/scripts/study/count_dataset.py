@@ -1,4 +1,4 @@
-"""Clusters of each point's training pictures, how alike their captions are, and what is replicated of them."""
+"""Clusters of each point's training images, how alike their captions are, and what is replicated of them."""
 
 from pathlib import Path
 
@@ -18,8 +18,8 @@ def main(smk):
     with script(smk) as log:
         p, seed = smk.params, int(smk.wildcards.seed)
         pool = read_table(smk.input.pool, "study_pool")
-        table = read_table(smk.input.table, "pictures", ["picture_id", "code"])
-        codes = dict(zip(table["picture_id"].tolist(), table["code"], strict=True))
+        table = read_table(smk.input.table, "images", ["image_id", "code"])
+        codes = dict(zip(table["image_id"].tolist(), table["code"], strict=True))
         features = PoolFeatures.read(smk.input.features, [p.descriptor], inception=False)
         clip = ClipEmbedder(Path(smk.input.clip).parent, device())
         states = read_tables(smk.input.states, "study_state").set_index("point")["status"]
@@ -32,9 +32,9 @@ def main(smk):
                 continue
             rows, texts = take_rows(pool, settings, p.captions, codes)
             members = rows[rows["member"]]
-            ids = members["picture_id"].to_numpy()
+            ids = members["image_id"].to_numpy()
             vectors = features.of(ids)[p.descriptor].whole
-            of_place = dataset.cluster_pictures(vectors, p.threshold)
+            of_place = dataset.cluster_images(vectors, p.threshold)
             clusters = dict(zip(ids.tolist(), ids[of_place].tolist(), strict=True))
             captions = dataset.caption_rows(members, texts)
             new = sorted(set(captions["caption"]) - set(known))
@@ -47,7 +47,7 @@ def main(smk):
             dataset.add_dataset(out, found, p.confidence)
             measures.append(out.table)
             tables.append(found.assign(point=point, seed=seed))
-            log.info("%s: %d clusters of %d pictures", point, len(found), len(ids))
+            log.info("%s: %d clusters of %d images", point, len(found), len(ids))
         empty = SCHEMAS["study_measures"].empty_table().to_pandas()
         tables, measures = tables[1:] or tables, measures or [empty]
         write_table(smk.output.clusters, "study_clusters", pd.concat(tables))

@@ -1,4 +1,4 @@
-"""Relative distance of the pictures that models without captions make, to the training pictures."""
+"""Relative distance of the images that models without captions make, to the training images."""
 
 from pathlib import Path
 
@@ -17,20 +17,20 @@ from verbatim.study.runs import read_generations
 def main(smk):
     with script(smk) as log:
         p = smk.params
-        world = read_array(smk.input.pictures)
+        world = read_array(smk.input.images)
         tables = [SCHEMAS["study_relative"].empty_table().to_pandas()]
         measures = [SCHEMAS["study_measures"].empty_table().to_pandas()]
         for i, (point, seed) in enumerate(p.runs):
             generations = read_table(smk.input.generations[i], "study_generations")
             if not len(generations):
                 log.warning(
-                    "%s, seed %s: no pictures (%s)", point, seed, Path(smk.input.generations[i])
+                    "%s, seed %s: no images (%s)", point, seed, Path(smk.input.generations[i])
                 )
                 continue
             with ImageArchive(smk.input.archives[i]) as archive:
                 made = read_generations(archive, generations, world.shape[1])
             rows = read_table(smk.input.rows[i], "study_rows")
-            ids = rows["picture_id"][rows["member"]].to_numpy()
+            ids = rows["image_id"][rows["member"]].to_numpy()
             distances = rmse(made / 255.0, world[ids] / 255.0)
             ratio, nearest = relative.relative_distances(distances, p.nearest, p.alpha)
             of_run = relative.relative_table(point, seed, generations, ratio, ids[nearest])

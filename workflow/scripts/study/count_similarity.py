@@ -1,4 +1,4 @@
-"""Measure one run: similarity to training pictures, copies, complexity, Frechet distance, CLIP score."""
+"""Measure one run: similarity to training images, copies, complexity, Frechet distance, CLIP score."""
 
 from pathlib import Path
 
@@ -28,21 +28,21 @@ def main(smk):
             world = read_array(smk.input.training)
             pool = read_table(smk.input.pool, "study_pool")
             generations = read_table(smk.input.generations, "study_generations")
-            with ImageArchive(smk.input.pictures) as archive:
-                pictures = read_generations(archive, generations, world.shape[1])
+            with ImageArchive(smk.input.images) as archive:
+                images = read_generations(archive, generations, world.shape[1])
             folder, made = str(Path(smk.input.clip).parent), {}
             for spec in make_specs(p.descriptors, folder):
-                made[spec.name] = Described(*load_descriptor(spec, device()).describe(pictures))
+                made[spec.name] = Described(*load_descriptor(spec, device()).describe(images))
             run = Run(
-                generations, pictures, read_table(smk.input.rows, "study_rows"),
+                generations, images, read_table(smk.input.rows, "study_rows"),
                 PoolFeatures.read(smk.input.features), world,
-                pool["picture_id"][pool["held_out"]].to_numpy(),
+                pool["image_id"][pool["held_out"]].to_numpy(),
             )  # fmt: skip
             settings = Settings(p.first, p.threshold, p.resamples, p.confidence)
             similarities = count_run(run, made, out, settings, p.copy_rmse)
             inception = None
             if p.inception["source"]:
-                inception = Inception(**p.inception, device=device()).features(pictures)
+                inception = Inception(**p.inception, device=device()).features(images)
             clip = ClipEmbedder(folder, device())
             count_quality(
                 run, made, inception, frechet_distance,

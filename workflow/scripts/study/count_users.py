@@ -1,4 +1,4 @@
-"""How many pictures of users' prompts look like a training picture, and whether the prompt describes it."""
+"""How many images of users' prompts look like a training image, and whether the prompt describes it."""
 
 from pathlib import Path
 
@@ -24,23 +24,23 @@ def main(smk):
         users = read_table(smk.input.generations, "study_users")
         out = Measures("users", p.study_seed, "none")
         if users.empty:
-            log.warning("no pictures: see the log of generate_users")
+            log.warning("no images: see the log of generate_users")
         else:
             world = read_array(smk.input.training)
             rows = read_table(smk.input.rows, "study_rows")
             rows = rows[rows["member"]]
-            ids = rows["picture_id"].to_numpy()
-            with ImageArchive(smk.input.pictures) as archive:
-                pictures = read_generations(archive, users, world.shape[1])
+            ids = rows["image_id"].to_numpy()
+            with ImageArchive(smk.input.images) as archive:
+                images = read_generations(archive, users, world.shape[1])
             folder = str(Path(smk.input.clip).parent)
             specs = {spec.name: spec for spec in make_specs(p.descriptors, folder)}
-            made = load_descriptor(specs[p.first], device()).describe(pictures).whole
-            pool = read_table(smk.input.pool, "study_pool", ["picture_id", "held_out"])
+            made = load_descriptor(specs[p.first], device()).describe(images).whole
+            pool = read_table(smk.input.pool, "study_pool", ["image_id", "held_out"])
             features = PoolFeatures.read(smk.input.features, [p.first], inception=False)
             training = features.of(ids)[p.first].whole
-            unseen = features.of(pool["picture_id"][pool["held_out"]].to_numpy())[p.first].whole
+            unseen = features.of(pool["image_id"][pool["held_out"]].to_numpy())[p.first].whole
             users = match_users(
-                users, pictures, made, rows, training, world[ids],
+                users, images, made, rows, training, world[ids],
                 ClipEmbedder(folder, device()).embed_texts, p.describes,
             )  # fmt: skip
             weight = dict(zip(ids.tolist(), rows["weight"].tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""Describe every picture of the pool by each copy detector, and measure how complex it is."""
+"""Describe every image of the pool by each copy detector, and measure how complex it is."""
 
 from pathlib import Path
 
@@ -16,17 +16,17 @@ from verbatim.study.specs import make_specs
 def main(smk):
     with script(smk) as log:
         p = smk.params
-        ids = read_table(smk.input.pool, "study_pool")["picture_id"].to_numpy()
-        pictures = read_array(smk.input.pictures)[ids]
+        ids = read_table(smk.input.pool, "study_pool")["image_id"].to_numpy()
+        images = read_array(smk.input.images)[ids]
         described = {}
         for spec in make_specs(p.descriptors, str(Path(smk.input.clip).parent)):
-            described[spec.name] = Described(*load_descriptor(spec, device()).describe(pictures))
-            log.info("%s: %d numbers a picture", spec.name, described[spec.name].whole.shape[1])
+            described[spec.name] = Described(*load_descriptor(spec, device()).describe(images))
+            log.info("%s: %d numbers an image", spec.name, described[spec.name].whole.shape[1])
         inception = np.zeros((len(ids), 0), np.float32)
         if p.inception["source"]:
-            inception = Inception(**p.inception, device=device()).features(pictures)
-        PoolFeatures(ids, described, complexity_of(pictures), inception).write(smk.output.features)
-        log.info("%d pictures", len(ids))
+            inception = Inception(**p.inception, device=device()).features(images)
+        PoolFeatures(ids, described, complexity_of(images), inception).write(smk.output.features)
+        log.info("%d images", len(ids))
 
 
 if __name__ == "__main__":

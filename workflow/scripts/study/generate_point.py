@@ -1,4 +1,4 @@
-"""Draw the pictures of one run of the study: a trained model, behind one defence of its prompts."""
+"""Draw the images of one run of the study: a trained model, behind one defence of its prompts."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from verbatim.io.images import write_archive
 from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import device, progress, script
 from verbatim.study.defences import Defended, change_prompt
-from verbatim.study.generation import draw_pictures, name_pictures, plan_pictures
+from verbatim.study.generation import draw_images, name_images, plan_images
 
 
 def main(smk: Any) -> None:
@@ -15,8 +15,8 @@ def main(smk: Any) -> None:
         p, defence = smk.params, smk.wildcards.defence
         state = read_table(smk.input.state, "study_state").iloc[0]
         if state.status != "ok":
-            log.warning("no pictures: the training failed (%s)", state.reason)
-            write_archive(smk.output.pictures, [])
+            log.warning("no images: the training failed (%s)", state.reason)
+            write_archive(smk.output.images, [])
             empty = SCHEMAS["study_generations"].empty_table().to_pandas()
             write_table(smk.output.generations, "study_generations", empty)
             return
@@ -25,23 +25,23 @@ def main(smk: Any) -> None:
         denoiser = load_denoiser(Path(smk.input.model), "sd", device())
         defended = Defended(denoiser, defence, p.inference, p.seed)
         rows = read_table(smk.input.rows, "study_rows")
-        plan = plan_pictures(rows, p.sample, p.more, p.others, p.seed, p.unconditional)
+        plan = plan_images(rows, p.sample, p.more, p.others, p.seed, p.unconditional)
         prompts = [
             change_prompt(caption, defence, p.inference, seed)
             for caption, seed in zip(plan.caption, plan.gen_seed.tolist(), strict=True)
         ]
-        pictures = draw_pictures(
+        images = draw_images(
             defended, prompts, plan.gen_seed.tolist(), p.steps, p.guidance, p.batch, p.sampler,
             p.spacing,
         )  # fmt: skip
         missing = []
-        pictures = progress(pictures, "pictures", len(plan))
-        named = name_pictures(pictures, len(plan), denoiser.dtype, missing)
-        write_archive(smk.output.pictures, named)
+        images = progress(images, "images", len(plan))
+        named = name_images(images, len(plan), denoiser.dtype, missing)
+        write_archive(smk.output.images, named)
         plan = plan.assign(prompt=prompts, size=denoiser.size)
         plan = plan[~plan.generation.isin(missing)]  # the archive says why they are missing
         write_table(smk.output.generations, "study_generations", plan)
-        log.info("%d pictures, %d missing, %d network rows", len(plan), len(missing), denoiser.rows)
+        log.info("%d images, %d missing, %d network rows", len(plan), len(missing), denoiser.rows)
 
 
 if __name__ == "__main__":

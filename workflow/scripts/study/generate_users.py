@@ -1,4 +1,4 @@
-"""Draw one picture for each of a sample of users' prompts."""
+"""Draw one image for each of a sample of users' prompts."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from verbatim.io.images import write_archive
 from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import device, progress, script
 from verbatim.study.defences import Defended
-from verbatim.study.generation import draw_pictures, name_pictures
+from verbatim.study.generation import draw_images, name_images
 from verbatim.study.users import NOT_MEASURED, read_prompts
 
 
@@ -15,8 +15,8 @@ def main(smk):
         p = smk.params
         state = read_table(smk.input.state, "study_state").iloc[0]
         if state["status"] != "ok":
-            log.warning("no pictures: the training failed (%s)", state["reason"])
-            write_archive(smk.output.pictures, [])
+            log.warning("no images: the training failed (%s)", state["reason"])
+            write_archive(smk.output.images, [])
             empty = SCHEMAS["study_users"].empty_table().to_pandas()
             write_table(smk.output.generations, "study_users", empty)
             return
@@ -24,20 +24,20 @@ def main(smk):
 
         prompts = read_prompts(smk.input.prompts, p.n, p.seed)
         denoiser = Defended(load_denoiser(Path(smk.input.model), "sd", device()), "none", {}, 0)
-        pictures = draw_pictures(
+        images = draw_images(
             denoiser, prompts["prompt"].tolist(), prompts["seed"].tolist(), p.steps, p.guidance,
             p.batch, p.sampler, p.spacing,
         )  # fmt: skip
         missing = []
-        pictures = progress(pictures, "pictures", len(prompts))
-        named = name_pictures(pictures, len(prompts), denoiser.denoiser.dtype, missing)
-        write_archive(smk.output.pictures, named)
+        images = progress(images, "images", len(prompts))
+        named = name_images(images, len(prompts), denoiser.denoiser.dtype, missing)
+        write_archive(smk.output.images, named)
         table = prompts.rename(columns={"seed": "gen_seed"}).assign(
             generation=range(len(prompts)), **NOT_MEASURED
         )
         table = table[~table["generation"].isin(missing)]  # the archive says why they are missing
         write_table(smk.output.generations, "study_users", table)
-        log.info("%d pictures, %d missing", len(table), len(missing))
+        log.info("%d images, %d missing", len(table), len(missing))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from verbatim.study.table1 import table_runs
 NO_CAPTIONS = {"conditioning": "none"}
 DDF = {
     "image and caption": Series("ddf", "full"),
-    "image only": Series("ddf", "picture_only"),
+    "image only": Series("ddf", "image_only"),
     "image, no captions": Series("ddf", "full", NO_CAPTIONS),
 }
 
@@ -44,9 +44,9 @@ def main(smk):
             return plots.plot_series(measures, grid, series, label, c)
 
         figures = {
-            "duplication": of(DDF, "draws of a duplicated picture to one of another"),
+            "duplication": of(DDF, "draws of a duplicated image to one of another"),
             "conditioning": plots.plot_conditioning(measures, grid, c),
-            "data": of({"own captions": Series("pictures")}, "training pictures"),
+            "data": of({"own captions": Series("images")}, "training images"),
             "length": of({"own captions": Series("steps")}, "steps of training"),
             "mitigations_training": plots.plot_mitigations(measures, lines, "train", c),
             "mitigations_inference": plots.plot_mitigations(measures, lines, "inference", c),

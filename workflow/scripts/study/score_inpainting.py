@@ -1,4 +1,4 @@
-"""Let every shadow model complete the hidden half of pictures that it has seen or not."""
+"""Let every shadow model complete the hidden half of images that it has seen or not."""
 
 import numpy as np
 
@@ -22,14 +22,14 @@ def main(smk):
         if not good:
             log.warning("no shadow model was trained: nothing to complete")
         else:
-            world = read_array(smk.input.pictures)
+            world = read_array(smk.input.images)
             rows = [read_table(smk.input.rows[i], "study_rows") for i in good]
             ids, member = shadows.stack_members(rows)
-            chosen = np.sort(np.random.default_rng(0).permutation(len(ids))[: p.pictures])
+            chosen = np.sort(np.random.default_rng(0).permutation(len(ids))[: p.images])
             ids, member = ids[chosen], member[:, chosen]
             errors = []
             for i, of_point in progress(list(zip(good, rows, strict=True)), "shadow models"):
-                told = of_point.set_index("picture_id")["caption"][ids].tolist()
+                told = of_point.set_index("image_id")["caption"][ids].tolist()
                 denoiser = load_denoiser(smk.input.models[i], "sd", device())
                 errors.append(
                     inpainting_errors(

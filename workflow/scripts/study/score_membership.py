@@ -24,12 +24,12 @@ def main(smk):
         if len(good) < 2:
             log.warning("%d shadow models trained: too few to tell anything", len(good))
         else:
-            world = read_array(smk.input.pictures)
+            world = read_array(smk.input.images)
             rows = [read_table(smk.input.rows[i], "study_rows") for i in good]
             ids, member = shadows.stack_members(rows)
             losses = []
             for i, of_point in progress(list(zip(good, rows, strict=True)), "shadow models"):
-                told = of_point.set_index("picture_id")["caption"][ids].tolist()
+                told = of_point.set_index("image_id")["caption"][ids].tolist()
                 denoiser = load_denoiser(smk.input.models[i], "sd", device())
                 losses.append(
                     member_losses(denoiser, world[ids], told, p.timestep, p.noises, p.flip, p.batch)
@@ -40,7 +40,7 @@ def main(smk):
             shadows.membership_measures(table, p.fprs, *draws, out)
             flat = world[ids] / 255.0
             far = outlier_distances(rmse(flat, flat), p.neighbours)
-            shadows.outlier_membership(table, shadows.by_picture(ids, far), *draws, out)
+            shadows.outlier_membership(table, shadows.by_image(ids, far), *draws, out)
         write_table(smk.output.scores, "study_membership", table)
         write_table(smk.output.measures, "study_measures", out.table)
 

@@ -1,4 +1,4 @@
-"""Score the captions of one run of the study by DCS and ECS, and its pictures by cliques."""
+"""Score the captions of one run of the study by DCS and ECS, and its images by cliques."""
 
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,9 @@ def main(smk: Any) -> None:
         scores["dcs"] = attacks.score_dcs(defended, captions, p.seeds, p.guidance, p.batch)
         scores["ecs"] = attacks.score_ecs(defended, captions, p.ecs_seeds, p.ecs, p.batch)
         generations = read_table(smk.input.generations, "study_generations")
-        with ImageArchive(smk.input.pictures) as archive:
+        with ImageArchive(smk.input.images) as archive:
             cliques = attacks.score_cliques(generations, archive, p.clique)
-        scores = scores.merge(cliques, on="picture_id", how="left")
+        scores = scores.merge(cliques, on="image_id", how="left")
         scores["clique_size"] = scores.clique_size.fillna(0)
         write_table(smk.output.scores, "study_scores", scores)
         log.info("%d captions, %d network rows", len(scores), denoiser.rows)

@@ -1,4 +1,4 @@
-"""Put the study's pictures in the order in which points take them in, and say which are duplicated or held out."""
+"""Put the study's images in the order in which points take them in, and say which are duplicated or held out."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from verbatim.study.data import find_distinct, select_pool
 def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
-        table = read_table(smk.input.table, "pictures")
-        pictures = read_array(smk.input.pictures)
-        distinct = find_distinct(pictures, table.family.to_numpy())
+        table = read_table(smk.input.table, "images")
+        images = read_array(smk.input.images)
+        distinct = find_distinct(images, table.family.to_numpy())
         pool = select_pool(table, distinct, p.duplicated, p.held_out, p.most, p.seed)
-        log.info("%d pictures, %d of them held out", len(pool), pool.held_out.sum())
+        log.info("%d images, %d of them held out", len(pool), pool.held_out.sum())
         write_table(smk.output.pool, "study_pool", pool)
 
 

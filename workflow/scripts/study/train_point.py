@@ -18,17 +18,17 @@ from verbatim.world.autoencoder import encode
 def main(smk: Any) -> None:
     with script(smk) as log:
         p, name = smk.params, f"{smk.wildcards.point}/{smk.wildcards.seed}"
-        table = read_table(smk.input.table, "pictures")
-        codes = dict(zip(table.picture_id.tolist(), table.code, strict=True))
+        table = read_table(smk.input.table, "images")
+        codes = dict(zip(table.image_id.tolist(), table.code, strict=True))
         rows, texts = take_rows(
             read_table(smk.input.pool, "study_pool"), p.point, p.captions, codes
         )
         members = rows[rows.member]
-        pictures = read_array(smk.input.pictures)[members.picture_id]
+        images = read_array(smk.input.images)[members.image_id]
         check_folder(Path(smk.input.vae).parent)
         vae = AutoencoderKL.from_pretrained(Path(smk.input.vae).parent, use_safetensors=True).eval()
-        latents = encode(vae, pictures) * vae.config.scaling_factor
-        log.info("%s: %d pictures, %d captions", name, len(members), sum(map(len, texts)))
+        latents = encode(vae, images) * vae.config.scaling_factor
+        log.info("%s: %d images, %d captions", name, len(members), sum(map(len, texts)))
         report = TrainingReport(name, p.point["steps"])
         reason = ""
         with new_folder(smk.output.model) as folder:

@@ -14,13 +14,13 @@ from verbatim.world.tokenizers import build_clip_tokenizer
 def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
-        table = read_table(smk.input.table, "pictures")
-        pictures = read_array(smk.input.pictures)
+        table = read_table(smk.input.table, "images")
+        images = read_array(smk.input.images)
         report = TrainingReport("study clip", p.settings["steps"])
         with new_folder(Path(smk.output.config).parent) as folder:
             tokenizer = build_clip_tokenizer(sorted(table.caption), folder, p.context)
             model, config = train_clip(
-                pictures, list(table.caption), tokenizer, p.settings, p.seed,
+                images, list(table.caption), tokenizer, p.settings, p.seed,
                 device(), Path(p.checkpoint), p.checkpoint_every, report,
             )  # fmt: skip
             save_clip(folder, model, config, folder)

@@ -14,12 +14,12 @@ from verbatim.world.autoencoder import checkpoint_parts, reconstruction_rmse, tr
 def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
-        pictures = read_array(smk.input.pictures)
+        images = read_array(smk.input.images)
         report = TrainingReport("study vae", p.settings["steps"] + p.settings["whole_steps"])
         vae = train_autoencoder(
-            pictures, p.settings, p.seed, device(), Path(p.checkpoint), p.checkpoint_every, report
+            images, p.settings, p.seed, device(), Path(p.checkpoint), p.checkpoint_every, report
         )
-        rmse = reconstruction_rmse(vae, pictures[::8])
+        rmse = reconstruction_rmse(vae, images[::8])
         log.info(
             "reconstruction RMSE: median %.4f, 90 %% below %.4f", *np.quantile(rmse, [0.5, 0.9])
         )

@@ -1,4 +1,4 @@
-"""Add up what every job spent, beside the cost of full syntheses for all prompts."""
+"""Add up what every job spent, beside the cost of full generations for all prompts."""
 
 import pandas as pd
 

@@ -15,7 +15,7 @@ from verbatim.world.scenes import draw_scenes, restyle
 def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
-        table = read_table(smk.input.table, "pictures")
+        table = read_table(smk.input.table, "images")
         drawings = read_array(smk.input.drawings)
         truth = plant(table, template_share(table, drawings), p.planted, p.seed)
         log.info("planted: %s", truth["kind"].value_counts().to_dict())

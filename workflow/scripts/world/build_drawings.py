@@ -14,7 +14,7 @@ def main(smk: Any) -> None:
         drawings = render_drawings(table["code"])
         log.info("%d drawings", len(drawings))
         write_array(smk.output.drawings, drawings)
-        write_table(smk.output.table, "pictures", table)
+        write_table(smk.output.table, "images", table)
 
 
 if __name__ == "__main__":

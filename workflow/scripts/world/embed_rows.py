@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from verbatim.inputs.pictures import TrainingPictures
-from verbatim.io.archives import read_own
+from verbatim.io.training_images import TrainingImages, read_own
 from verbatim.models.clip import ClipEmbedder
 from verbatim.runtime import device, progress, script
 from verbatim.world.layout import read_shard_table, write_embeddings
@@ -17,7 +16,7 @@ def main(smk: Any) -> None:
         clip = ClipEmbedder(Path(smk.input.clip).parent, device())
         folder = Path(smk.output.embeddings[0]).parents[1]
         pairs = list(zip(smk.input.shards, smk.input.metadata, strict=True))
-        with TrainingPictures() as reader:
+        with TrainingImages() as reader:
             for i, (tar, table) in enumerate(progress(pairs, "shards")):
                 metadata = read_shard_table(table)
                 read = [read_own(reader, tar, f"{key}.png") for key in metadata.key]

@@ -5,7 +5,7 @@ from typing import Any
 
 from verbatim.io.records import read_table
 from verbatim.models.load import load_denoiser
-from verbatim.models.stacks import synthesize_stack
+from verbatim.models.stacks import generate_stack
 from verbatim.runtime import device, script
 from verbatim.world.closed import choose_prompts, write_images
 
@@ -17,7 +17,7 @@ def main(smk: Any) -> None:
         captions = list(prompts["caption"])
         log.info("%s", prompts["kind"].value_counts().to_dict())
         denoiser = load_denoiser(str(Path(smk.input.index).parent), "sd", device())
-        images, _ = synthesize_stack(
+        images, _ = generate_stack(
             denoiser,
             captions,
             p.seeds,

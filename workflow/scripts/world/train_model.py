@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from verbatim.io.archives import read_rows
 from verbatim.io.images import to_uint8
 from verbatim.io.records import read_table, write_table
+from verbatim.io.training_images import read_rows
 from verbatim.runtime import TrainingReport, device, script, write_digest
 from verbatim.world.models import train_model
 
@@ -19,12 +19,12 @@ def main(smk: Any) -> None:
         rows = rows[rows.status == "ok"]
         if smk.input.get("kept_rows"):
             rows = rows[rows.row.isin(read_table(smk.input.kept_rows, "kept_rows").row)]
-        rows, pictures = read_rows(rows)
+        rows, images = read_rows(rows)
         log.info("%s: trains on %d rows", smk.wildcards.model, len(rows))
         report = TrainingReport(smk.wildcards.model, p.settings["steps"])
         train_model(
             family=p.family,
-            pictures=to_uint8(pictures),
+            images=to_uint8(images),
             captions=list(rows.caption),
             settings=p.settings,
             seed=p.seed,

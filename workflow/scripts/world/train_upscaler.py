@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from verbatim.io.archives import read_rows
 from verbatim.io.images import to_uint8
 from verbatim.io.records import read_table
+from verbatim.io.training_images import read_rows
 from verbatim.runtime import TrainingReport, device, script, write_digest
 from verbatim.world.models import train_second_stage
 from verbatim.world.training import TrainingRun
@@ -20,12 +20,12 @@ def main(smk: Any) -> None:
         rows = rows[rows.status == "ok"]
         if smk.input.get("kept_rows"):
             rows = rows[rows.row.isin(read_table(smk.input.kept_rows, "kept_rows").row)]
-        rows, pictures = read_rows(rows)
+        rows, images = read_rows(rows)
         log.info("%s: stage II trains on %d rows", smk.wildcards.model, len(rows))
         folder = Path(smk.output.index).parent
         report = TrainingReport(f"{smk.wildcards.model}_upscaler", p.settings["steps"])
         train_second_stage(
-            (to_uint8(pictures), list(rows.caption)),
+            (to_uint8(images), list(rows.caption)),
             p.settings,
             p.reduction,
             Path(smk.input.text).parents[1],

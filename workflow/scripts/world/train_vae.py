@@ -17,7 +17,7 @@ def main(smk: Any) -> None:
         p = smk.params
         truth = read_table(smk.input.truth, "truth")
         images = read_array(smk.input.images)
-        trained = np.unique(truth.loc[truth["row"] >= 0, "picture_id"])
+        trained = np.unique(truth.loc[truth["row"] >= 0, "image_id"])
         held_out = np.setdiff1d(np.arange(len(images)), trained)
         report = TrainingReport("vae", p.settings["steps"] + p.settings["whole_steps"])
         vae = train_autoencoder(

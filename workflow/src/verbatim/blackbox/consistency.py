@@ -1,12 +1,12 @@
-"""Seed SSIM: how alike the one-step pictures of a prompt are, whatever the seed.
+"""Seed SSIM: how alike the one-step images of a prompt are, whatever the seed.
 
 After NeMo (Hintersdorf 2024), which compares the first noise predictions of several seeds by
-structural similarity: a copied prompt goes to the same picture from any noise. Here it is the
-decoded one-step pictures that ECS reads anyway, at their own size, so it costs no network row; one
+structural similarity: a copied prompt goes to the same image from any noise. Here it is the
+decoded one-step images that ECS reads anyway, at their own size, so it costs no network row; one
 scale and not several, as 32 pixels have no room for more.
 
 Structural similarity: Wang 2004, eq. 13, with its Gaussian window (11 pixels, standard deviation
-1.5) and constants, each channel alone, and only windows that lie wholly in the picture.
+1.5) and constants, each channel alone, and only windows that lie wholly in the image.
 """
 
 from __future__ import annotations
@@ -26,33 +26,33 @@ def window() -> npt.NDArray[np.float64]:
     return weights / weights.sum()
 
 
-def _blur(pictures: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _blur(images: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Weighted mean in each whole window: (..., h, w, 3) -> (..., h - 10, w - 10, 3)."""
     weights = window()
     for axis in (-3, -2):
-        length = pictures.shape[axis] - 2 * RADIUS
+        length = images.shape[axis] - 2 * RADIUS
         parts = (
-            weight * np.take(pictures, range(start, start + length), axis)
+            weight * np.take(images, range(start, start + length), axis)
             for start, weight in enumerate(weights)
         )
-        pictures = sum(parts, np.zeros(1))
-    return pictures
+        images = sum(parts, np.zeros(1))
+    return images
 
 
-def seed_ssim(pictures: Sequence[npt.NDArray[np.float32]]) -> float:
-    """Mean structural similarity over all pairs of seeds; 1: the same picture from every seed.
+def seed_ssim(images: Sequence[npt.NDArray[np.float32]]) -> float:
+    """Mean structural similarity over all pairs of seeds; 1: the same image from every seed.
 
     Parameters
     ----------
-    pictures : one-step pictures (h, w, 3) in [0, 1] of one size, one a seed.
+    images : one-step images (h, w, 3) in [0, 1] of one size, one a seed.
 
     Returns
     -------
-    In [-1, 1]. Not a number for fewer than two seeds, or for pictures smaller than the window.
+    In [-1, 1]. Not a number for fewer than two seeds, or for images smaller than the window.
     """
-    if len(pictures) < 2 or min(pictures[0].shape[:2]) <= 2 * RADIUS:
+    if len(images) < 2 or min(images[0].shape[:2]) <= 2 * RADIUS:
         return float("nan")
-    stack = np.stack(pictures).astype(np.float64)
+    stack = np.stack(images).astype(np.float64)
     first, second = np.triu_indices(len(stack), 1)
     mean = _blur(stack)
     variance = _blur(stack**2) - mean**2

@@ -1,10 +1,10 @@
-"""Edge Consistency Score: edges that one-step pictures of a prompt share, whatever the seed.
+"""Edge Consistency Score: edges that one-step images of a prompt share, whatever the seed.
 
 Webster 2023, eq. 3: ECS(c) = || mean_j Edge(Gen(c, r_j, T=1)) >= gamma ||^2. One step from noise can
 only draw the mean of what a caption could mean; crisp edges in it, in the same place for every
-seed, say that the model means one picture.
+seed, say that the model means one image.
 
-Here, as in the reference implementation: a picture is resized (Lanczos) to `size`, its gradient is
+Here, as in the reference implementation: an image is resized (Lanczos) to `size`, its gradient is
 hypot(Sobel along y, Sobel along x), summed over the channels, and an edge where that is above
 `threshold`; the score is the share of pixels where more than `agreement` of the seeds have an edge.
 
@@ -15,10 +15,10 @@ Two Sobels, both with scipy.ndimage's mirrored border:
 `plane`   of each channel alone. Threshold 0.375 = 1.5 / 4 makes it equal to `nd` on grey.
 
 What a threshold means depends on `size`. A grey step of height h between two pixels gives
-nd 3 * 4 * 4 h = 48 h, a grey slope of s a pixel gives nd 3 * 4 * 8 s = 96 s. A picture enlarged f
+nd 3 * 4 * 4 h = 48 h, a grey slope of s a pixel gives nd 3 * 4 * 8 s = 96 s. An image enlarged f
 times has slopes f times smaller and no steps: a step of its own becomes a slope of about 1.2 h / f
 (Lanczos), so nd 115 h / f. So on photographs made at 512 and judged at 256 the reference's 1.5 sees
-steps from h = 0.03. On a 32-pixel picture enlarged to 256 (f = 8) it sees h = 0.10, and the same
+steps from h = 0.03. On a 32-pixel image enlarged to 256 (f = 8) it sees h = 0.10, and the same
 cut on the 32 pixels themselves is nd 48 * 0.10 = 5 for steps, but 1.5 * 8 = 12 for slopes. The
 presets of the config name their size with their threshold for that reason.
 """
@@ -44,10 +44,10 @@ COLUMNS = ("reference", "paper", "world")
 class Preset:
     """How edges are found and counted.
 
-    size : pixels that a picture is resized to, both ways. sobel : see the page.
+    size : pixels that an image is resized to, both ways. sobel : see the page.
     threshold : of the gradient, summed over channels, pixels in [0, 1].
     agreement : share of the seeds, strictly more of which must have an edge.
-    guidance : of the one-step pictures that are scored. The reference's code uses 7.5, its comment and
+    guidance : of the one-step images that are scored. The reference's code uses 7.5, its comment and
         the paper's eq. 3 say none.
     """
 
@@ -64,15 +64,15 @@ class Preset:
             raise ValueError(f"{self}: size >= 2, threshold >= 0 and 0 <= agreement < 1 are needed")
 
 
-def sobel_magnitude(pictures: npt.NDArray[np.float32], sobel: str) -> npt.NDArray[np.float32]:
-    """Gradient magnitude of pictures (n, h, w, 3), summed over channels: (n, h, w) float32.
+def sobel_magnitude(images: npt.NDArray[np.float32], sobel: str) -> npt.NDArray[np.float32]:
+    """Gradient magnitude of images (n, h, w, 3), summed over channels: (n, h, w) float32.
 
     scipy.ndimage.sobel of each (h, w, 3) array ("nd") or (h, w) plane ("plane"), axes 0 and 1;
     written out in slices, a plane at a time so that it stays in the cache: seven times as fast.
     """
-    total = np.empty(pictures.shape[:3], dtype=np.float32)
-    for place, picture in zip(total, pictures, strict=True):
-        red, green, blue = (np.ascontiguousarray(picture[..., c], np.float32) for c in range(3))
+    total = np.empty(images.shape[:3], dtype=np.float32)
+    for place, image in zip(total, images, strict=True):
+        red, green, blue = (np.ascontiguousarray(image[..., c], np.float32) for c in range(3))
         planes = (red, green, blue)
         if sobel == "nd":
             # [1, 2, 1] across colours; beyond the ends stand red and blue again (mirrored)
@@ -98,16 +98,14 @@ def _magnitude(plane: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.sqrt(dx, out=dx)
 
 
-def resize_pictures(
-    pictures: Sequence[npt.NDArray[np.float32]], size: int
-) -> npt.NDArray[np.float32]:
-    """Pictures (h, w, 3) in [0, 1], resampled with Lanczos: (n, size, size, 3)."""
-    return np.stack([resize(picture, size, size, "lanczos") for picture in pictures])
+def resize_images(images: Sequence[npt.NDArray[np.float32]], size: int) -> npt.NDArray[np.float32]:
+    """Images (h, w, 3) in [0, 1], resampled with Lanczos: (n, size, size, 3)."""
+    return np.stack([resize(image, size, size, "lanczos") for image in images])
 
 
-def edge_maps(pictures: npt.NDArray[np.float32], preset: Preset) -> npt.NDArray[np.bool_]:
-    """Edges of pictures (n, size, size, 3) that have the preset's size: (n, size, size) bool."""
-    return sobel_magnitude(pictures, preset.sobel) > preset.threshold
+def edge_maps(images: npt.NDArray[np.float32], preset: Preset) -> npt.NDArray[np.bool_]:
+    """Edges of images (n, size, size, 3) that have the preset's size: (n, size, size) bool."""
+    return sobel_magnitude(images, preset.sobel) > preset.threshold
 
 
 def edge_consistency(edges: npt.NDArray[np.bool_], agreement: float) -> float:
@@ -118,24 +116,24 @@ def edge_consistency(edges: npt.NDArray[np.bool_], agreement: float) -> float:
     return float((edges.mean(axis=0) > agreement).mean())
 
 
-def seed_consistency(pictures: npt.NDArray[np.float32]) -> float:
+def seed_consistency(images: npt.NDArray[np.float32]) -> float:
     """Negative standard deviation over seeds, mean over pixels and channels: (seeds, h, w, 3) -> <= 0.
 
     Not a number for fewer than two seeds, which say nothing of consistency.
     """
-    if len(pictures) < 2:
+    if len(images) < 2:
         return float("nan")
-    return -float(pictures.std(axis=0, dtype=np.float64).mean())
+    return -float(images.std(axis=0, dtype=np.float64).mean())
 
 
-def score_pictures(
-    pictures: Sequence[npt.NDArray[np.float32]], presets: Mapping[str, Preset], preset: str
+def score_images(
+    images: Sequence[npt.NDArray[np.float32]], presets: Mapping[str, Preset], preset: str
 ) -> dict[str, float | int | str]:
     """One prompt's line of the `blackbox` table, without prompt_id and rank.
 
     Parameters
     ----------
-    pictures : one-step pictures (h, w, 3) in [0, 1] of one size, one a seed; none gives scores that
+    images : one-step images (h, w, 3) in [0, 1] of one size, one a seed; none gives scores that
         are not a number.
     presets : name -> Preset; names without a column of their own are used for `preset` only.
     preset : the one that `ecs` is.
@@ -145,14 +143,14 @@ def score_pictures(
     nothing = float("nan")
     ecs: dict[str, float] = dict.fromkeys(COLUMNS, nothing)
     consistency = ecs[preset] = nothing
-    if len(pictures):
-        stack = np.stack(pictures)
+    if len(images):
+        stack = np.stack(images)
         resized: dict[int, npt.NDArray[np.float32]] = {}
         for name in dict.fromkeys((*COLUMNS, preset)):
             if name in presets:
                 rule = presets[name]
                 if rule.size not in resized:  # presets of one size share the dearest part
-                    resized[rule.size] = resize_pictures(pictures, rule.size)
+                    resized[rule.size] = resize_images(images, rule.size)
                 edges = edge_maps(resized[rule.size], rule)
                 ecs[name] = edge_consistency(edges, rule.agreement)
         consistency = seed_consistency(stack)
@@ -160,29 +158,29 @@ def score_pictures(
         "ecs": ecs[preset],
         **{f"ecs_{name}": ecs[name] for name in COLUMNS},
         "seed_consistency": consistency,
-        "n_seeds": len(pictures),
+        "n_seeds": len(images),
         "preset": preset,
     }
 
 
 def score_prompt(
-    pictures: Mapping[float, Sequence[npt.NDArray[np.float32]]],
+    images: Mapping[float, Sequence[npt.NDArray[np.float32]]],
     presets: Mapping[str, Preset],
     preset: str,
 ) -> dict[str, float | int | str]:
-    """`score_pictures` where presets differ in guidance: each judges the pictures of its own.
+    """`score_images` where presets differ in guidance: each judges the images of its own.
 
-    pictures : guidance -> one-step pictures of one prompt, one a seed.
+    images : guidance -> one-step images of one prompt, one a seed.
     """
     if preset not in presets:
         raise ValueError(f"blackbox.preset is {preset!r}; known: {', '.join(presets)}")
     main = presets[preset].guidance
     line: dict[str, float | int | str] = {}
-    # the ranking preset's guidance last: seed_consistency and n_seeds are of its pictures
-    for guidance in sorted(pictures, key=lambda g: g == main):
+    # the ranking preset's guidance last: seed_consistency and n_seeds are of its images
+    for guidance in sorted(images, key=lambda g: g == main):
         same = {name: rule for name, rule in presets.items() if rule.guidance == guidance}
-        scores = score_pictures(
-            pictures[guidance], same, preset if preset in same else next(iter(same))
+        scores = score_images(
+            images[guidance], same, preset if preset in same else next(iter(same))
         )
         kept = {f"ecs_{name}" for name in same} if guidance != main else set(scores)
         kept -= {f"ecs_{name}" for name in COLUMNS if name not in same}
@@ -194,6 +192,6 @@ def rank_prompts(scores: pd.DataFrame) -> npt.NDArray[np.int32]:
     """Rank of each line of a `blackbox` table, 0 for the highest `ecs`.
 
     ECS counts pixels, so ties are common: the prompt whose seeds agree better comes first, then the
-    lower prompt_id. One without pictures is last.
+    lower prompt_id. One without images is last.
     """
     return rank_scores(scores["ecs"], scores["prompt_id"], scores["seed_consistency"])

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from verbatim.config.old_keys import OLD_KEYS
 from verbatim.io.user_tables import (
     MANIFEST,
     UserTableError,
@@ -33,12 +34,6 @@ WORLD_MODELS = {
 }
 RELEASED = "workflow/resources/world"  # the embedded world's checkpoints
 RANKINGS = 3  # DCS, ECS, cliques: each gives a model with candidates `own` its best prompts
-
-INSERTS = (
-    "every prompt gets study.inference.passes edits, with no chance involved: take the key away"
-)
-# keys that earlier versions read -> what to write instead
-OLD_KEYS = {f"study.inference.{name}": INSERTS for name in ("rt", "cwr", "rna")}
 
 
 class ConfigError(ValueError):
@@ -205,7 +200,7 @@ def _closed_problems(row: dict[Any, str]) -> list[str]:
         asks = row["candidates"] == "manifest"
         return ["has the candidates 'manifest', which only family 'images' has"] if asks else []
     cures = {
-        "source": (row["source"] == "train", "give the folder of its pictures"),
+        "source": (row["source"] == "train", "give the folder of its images"),
         "whitebox": (row["whitebox"] == "yes", "set it to no"),
         "candidates": (row["candidates"] == "own", "set it to manifest, top:MODEL or found:MODELS"),
         "init": (row["init"] != "", "leave it empty"),
@@ -249,12 +244,12 @@ def _upscaler_problems(row: dict[Any, str]) -> list[str]:
 
 
 def closed_models(sheet: pd.DataFrame) -> list[str]:
-    """Models of which only pictures are known: they are labelled, and nothing is loaded for them."""
+    """Models of which only images are known: they are labelled, and nothing is loaded for them."""
     return list(sheet.index[sheet["family"] == "images"])
 
 
 def find_manifest(folder: str | Path) -> Path:
-    """The manifest of a folder of pictures: the first of manifest.parquet, .csv, .tsv and .jsonl that is there."""
+    """The manifest of a folder of images: the first of manifest.parquet, .csv, .tsv and .jsonl that is there."""
     files = [Path(folder) / f"manifest.{suffix}" for suffix in ("parquet", "csv", "tsv", "jsonl")]
     return next((file for file in files if file.is_file()), files[1])
 

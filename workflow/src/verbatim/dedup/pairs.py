@@ -2,7 +2,7 @@
 
 Webster et al. 2023 (arXiv 2303.12733). An index may be compressed; what is stored never rests on its
 estimates: they choose which raw vectors are read. Pairs are stored from `relatives_threshold` on, although clusters only begin at `threshold`: the
-pairs between are pictures of one template (the same drawing, one region recoloured), which the labels need.
+pairs between are images of one template (the same drawing, one region recoloured), which the labels need.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """The most duplicated prompts, each once.
 
-Webster 2023, section 4: the captions of the most duplicated pictures of LAION are what is attacked. His
+Webster 2023, section 4: the captions of the most duplicated images of LAION are what is attacked. His
 list repeats rows; here a caption is a prompt once. Two captions are the same if they are equal to the
 character: a model's tokenizer sees case and punctuation, so nothing is normalised.
 
 How often a prompt was met is `max(cluster_size, caption_count)`, and prompts are ranked by it. Webster ranks
-by the picture's duplicates alone (cluster_size). The caption's own count stands beside it because a model
-also meets a caption often that stands with many different pictures; such prompts have nothing to copy, and
+by the image's duplicates alone (cluster_size). The caption's own count stands beside it because a model
+also meets a caption often that stands with many different images; such prompts have nothing to copy, and
 an evaluation that left them out could not tell copies from mere frequency. Ties: the caption that stands
 more often in its cluster first (Webster's multimodal duplication), then the lower row.
 """

@@ -1,8 +1,8 @@
-"""Template-aware pairs: near neighbours whose pictures differ in one region only.
+"""Template-aware pairs: near neighbours whose images differ in one region only.
 
-The second pass of the deduplication, over the pairs of the first: whether two pictures of a high cosine are copies,
-pictures of one template or merely alike, only their pixels tell. Webster 2023, section 4: the mask of a template
-is made from two such pictures; here the same mask, and what it leaves open is counted.
+The second pass of the deduplication, over the pairs of the first: whether two images of a high cosine are copies,
+images of one template or merely alike, only their pixels tell. Webster 2023, section 4: the mask of a template
+is made from two such images; here the same mask, and what it leaves open is counted.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class RegionSettings:
-    """When two pictures are of one template. Sizes in pixels of the squares that are compared.
+    """When two images are of one template. Sizes in pixels of the squares that are compared.
 
     size : side of the squares.
     low, high : their RMSE lies between; below, they are copies.
     difference, erode, dilate : of the mask, see `template_mask`.
-    min_shared : least share of the picture that is shared.
+    min_shared : least share of the image that is shared.
     """
 
     size: int
@@ -44,8 +44,8 @@ class RegionSettings:
     min_shared: float
 
 
-def compare_pictures(a: np.ndarray, b: np.ndarray, settings: RegionSettings) -> dict[str, Any]:
-    """distance (RMSE), shared (share of the picture), regions that differ, and whether it is a template.
+def compare_images(a: np.ndarray, b: np.ndarray, settings: RegionSettings) -> dict[str, Any]:
+    """distance (RMSE), shared (share of the image), regions that differ, and whether it is a template.
 
     a, b: (s, s, 3) in [0, 1]. Differing pixels that touch, at a corner even, are one region.
     """
@@ -65,9 +65,9 @@ def compare_pictures(a: np.ndarray, b: np.ndarray, settings: RegionSettings) -> 
 def square_reader(
     read: Callable[[str, str], Any], rows: pd.DataFrame, size: int, keep: int
 ) -> Callable[[int], tuple[np.ndarray | None, str]]:
-    """A function that gives the picture of a row as a square (size, size, 3), or None and the reason.
+    """A function that gives the image of a row as a square (size, size, 3), or None and the reason.
 
-    read: archive and member -> what has a `picture` or a `reason`. rows: row, archive, member. keep:
+    read: archive and member -> what has an `image` or a `reason`. rows: row, archive, member. keep:
     squares that stay in memory.
     """
     where = rows.set_index("row")[["archive", "member"]]
@@ -77,28 +77,28 @@ def square_reader(
         if row not in where.index:
             return None, "not in inputs/rows"
         got = read(*where.loc[row])
-        if got.picture is None:
+        if got.image is None:
             return None, got.reason
-        return resize(got.picture, size, size), ""
+        return resize(got.image, size, size), ""
 
     return square
 
 
 def compare_pairs(
     pairs: pd.DataFrame,
-    picture: Callable[[int], tuple[np.ndarray | None, str]],
+    image: Callable[[int], tuple[np.ndarray | None, str]],
     settings: RegionSettings,
 ) -> pd.DataFrame:
-    """`templates` table of a `pairs` table; a pair whose pictures cannot be had is `not_checked`.
+    """`templates` table of a `pairs` table; a pair whose images cannot be had is `not_checked`.
 
-    picture: square of a row (s, s, 3), or None and the reason.
+    image: square of a row (s, s, 3), or None and the reason.
     """
     records = []
     for row_a, row_b, similarity in pairs.itertuples(index=False, name=None):
         record = {"row_a": row_a, "row_b": row_b, "similarity": similarity}
-        (a, why_a), (b, why_b) = picture(row_a), picture(row_b)
+        (a, why_a), (b, why_b) = image(row_a), image(row_b)
         if a is not None and b is not None:
-            record |= compare_pictures(a, b, settings)
+            record |= compare_images(a, b, settings)
         else:
             reason = "; ".join(
                 f"row {row}: {why}" for row, why in ((row_a, why_a), (row_b, why_b)) if why

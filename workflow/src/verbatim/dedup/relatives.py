@@ -1,7 +1,7 @@
-"""Template relatives: training pictures that are like another one but not copies of it.
+"""Template relatives: training images that are like another one but not copies of it.
 
-Webster 2023, section 5: the mask of a template is made from a picture and a near neighbour of it that differs
-in one region. Such a neighbour may lie inside of a picture's duplicate cluster or just outside; which
+Webster 2023, section 5: the mask of a template is made from an image and a near neighbour of it that differs
+in one region. Such a neighbour may lie inside of an image's duplicate cluster or just outside; which
 of them differ by a region only the pixels tell, so here candidates of both kinds are offered.
 """
 

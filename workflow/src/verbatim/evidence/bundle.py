@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from verbatim.evidence.bundle_manifest import canonical, read_canonical, sha256
 from verbatim.evidence.finding import (
     KINDS,
     comparisons_of,
@@ -20,7 +21,6 @@ from verbatim.evidence.finding import (
     image_names,
     rows_of,
 )
-from verbatim.evidence.manifest import canonical, read_canonical, sha256
 from verbatim.evidence.panels import residual
 from verbatim.evidence.pixels import BundleImages
 from verbatim.evidence.replay import replay_finding
@@ -31,9 +31,9 @@ from verbatim.io.images import (
     ImageError,
     decode_image,
     encode_png,
+    generation_name,
     resize,
     row_name,
-    synthesis_name,
 )
 from verbatim.io.privacy import blur
 from verbatim.metrics.rmse import fit_square
@@ -62,7 +62,7 @@ def choose_findings(labels: pd.DataFrame, verification: pd.DataFrame, asked: str
         return labels[found]
     one = labels[labels["prompt_id"] == int(asked)]
     if one.empty or one["source_row"].lt(0).all():
-        why = "has no picture to compare with" if len(one) else "is no candidate of this model"
+        why = "has no image to compare with" if len(one) else "is no candidate of this model"
         raise BundleError(
             f"prompt_id {asked} {why}; the candidates are in labels.parquet, and `all` is every finding"
         )
@@ -134,7 +134,7 @@ def _read_originals(
         for name in image_names(pairs):
             kind, _, key = name.removesuffix(".png").partition("_")
             made = kind == "generated"
-            member = synthesis_name(prompt_id, int(key)) if made else row_name(int(key))
+            member = generation_name(prompt_id, int(key)) if made else row_name(int(key))
             data[name] = (archives.images if made else archives.training).read_bytes(member)
         if any(pair["kind"] == "TV" for pair in pairs):
             data["mask.png"] = archives.masks.read_bytes(label["mask_file"])

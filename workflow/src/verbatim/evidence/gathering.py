@@ -1,4 +1,4 @@
-"""Pictures of each candidate for the review page, read from a model's archives."""
+"""Images of each candidate for the review page, read from a model's archives."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from verbatim.evidence.panels import label_panels, placed_panels
-from verbatim.io.images import ImageArchive, ImageError, row_name, synthesis_name
+from verbatim.io.images import ImageArchive, ImageError, generation_name, row_name
 from verbatim.io.privacy import Privacy, blur
 
 
@@ -33,7 +33,7 @@ def read_pair(
     images: ImageArchive, training: ImageArchive, one: Mapping[Any, Any], level: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Generation and training image, (h, w, 3) each, that a row of `labels` or `verification` is about."""
-    made = images.read(synthesis_name(int(one["prompt_id"]), int(one["seed"])))
+    made = images.read(generation_name(int(one["prompt_id"]), int(one["seed"])))
     source = training.read(row_name(int(one["source_row"])))
     return (made, source) if level == "full" else (blur(made), blur(source))
 
@@ -46,7 +46,7 @@ def model_panels(
     masks: ImageArchive,
     settings: PanelSettings,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """(prompt_id, panels) of every candidate that has a synthesis and a training picture to show.
+    """(prompt_id, panels) of every candidate that has a generation and a training image to show.
 
     A second row of panels shows what the verifier found, where its q-value is at most `alpha`. What may be shown
     blurred alone is blurred before anything is made of it, and its mask is left out.
@@ -68,5 +68,5 @@ def model_panels(
                 pair = read_pair(images, training, found, level)
                 lines.append(placed_panels(*pair, found["crop"], found, size))
         except (KeyError, ImageError):
-            continue  # the page says so: the record has no picture
+            continue  # the page says so: the record has no image
         yield prompt_id, np.concatenate(lines)

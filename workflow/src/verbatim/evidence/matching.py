@@ -1,7 +1,7 @@
-"""How well a training picture can be found in a generation: best placement, then a trimmed residual.
+"""How well a training image can be found in a generation: best placement, then a trimmed residual.
 
 Webster 2023, Fig. 5: copies that its labels miss. Every placement is tried at a coarse size by one
-matrix product a picture; the best is looked at more closely if it is near at all. The same function of
+matrix product an image; the best is looked at more closely if it is near at all. The same function of
 a pair is taken of every pair, so that what it gives for pairs that do not match is its null.
 NumPy and Pillow alone: a bundle is replayed without anything else.
 """
@@ -26,14 +26,14 @@ from verbatim.evidence.placements import (
 from verbatim.io.images import resize
 from verbatim.metrics.degenerate_images import GuardSettings, match_doubts
 
-WHOLE = 0.999  # share of a picture's energy from which all of it is in the frame
+WHOLE = 0.999  # share of an image's energy from which all of it is in the frame
 
 
 class Found(NamedTuple):
-    """Best placement of one picture in each of n generations; all (n,).
+    """Best placement of one image in each of n generations; all (n,).
 
     residual : from `trimmed_residuals`, inf where no pixel tells anything. side, top, left : in pixels of
-    the squares of `size`. base : which of the picture's squares. area : share of the frame compared.
+    the squares of `size`. base : which of the image's squares. area : share of the frame compared.
     """
 
     residual: np.ndarray
@@ -77,13 +77,13 @@ def box_means(planes: np.ndarray, window: int) -> np.ndarray:
 def trimmed_residuals(
     generations: np.ndarray, placed: np.ndarray, masks: np.ndarray, settings: SearchSettings
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How unlike two pictures' structure is over the telling pixels that agree best, and their area.
+    """How unlike two images' structure is over the telling pixels that agree best, and their area.
 
     About each pixel 1 - (2 cov + c) / (var_g + var_t + c), the structure part of SSIM (Wang 2004), with
     all channels summed: 0 where both vary alike or both hardly vary, up to 2 where they vary against
     each other. Plain areas of one colour agree for little, which RMSE would count as a match.
 
-    A pixel under the mask tells something if either picture departs there from the training picture's
+    A pixel under the mask tells something if either image departs there from the training image's
     background: two drawings on white agree on most of the white. The worst (1 - share) of the telling
     pixels are left out, so that a moved or a changed patch costs little.
 
@@ -114,17 +114,17 @@ def trimmed_residuals(
 
 
 def residual_of(
-    generation: np.ndarray, picture: np.ndarray, found: dict[str, float], settings: SearchSettings
+    generation: np.ndarray, image: np.ndarray, found: dict[str, float], settings: SearchSettings
 ) -> float:
     """`trimmed_residuals` of one pair at a known placement: what a replay computes.
 
-    generation, picture : (s, s, 3), squares of `size`. found : side, top, left, flip.
+    generation, image : (s, s, 3), squares of `size`. found : side, top, left, flip.
     """
     size = settings.size
-    picture = soften(picture, settings.blur)
-    fill = background(picture)
+    image = soften(image, settings.blur)
+    fill = background(image)
     seen, mask = place(
-        picture,
+        image,
         size,
         int(found["side"]),
         int(found["top"]),
@@ -149,7 +149,7 @@ def pair_doubts(
     """Why a match of these two may mean nothing, looked at where they were compared."""
     side, top, left = (int(best[name]) for name in ("side", "top", "left"))
     placed, mask = place(square, search.size, side, top, left, bool(best["flip"]))
-    found = ["training picture: placeholder"] if placeholder else []
+    found = ["training image: placeholder"] if placeholder else []
     return found + match_doubts(placed, generation, guards, search.calm**0.5, mask)
 
 
@@ -162,13 +162,13 @@ class Search:
         self._masks = self.placements.masks().reshape(len(self.placements.side), -1)
         self._flips = (False, True) if settings.flip else (False,)
 
-    def prepare(self, pictures: np.ndarray) -> Generations:
+    def prepare(self, images: np.ndarray) -> Generations:
         """Generations (n, h, w, 3) in [0, 1] for `compare`."""
         s = self.settings
-        fine = np.zeros((len(pictures), s.size, s.size, 3), dtype=np.float32)
-        coarse = np.zeros((len(pictures), s.coarse, s.coarse, 3), dtype=np.float32)
-        for i, picture in enumerate(pictures):
-            fine[i] = soften(resize(picture, s.size, s.size), s.blur)
+        fine = np.zeros((len(images), s.size, s.size, 3), dtype=np.float32)
+        coarse = np.zeros((len(images), s.coarse, s.coarse, 3), dtype=np.float32)
+        for i, image in enumerate(images):
+            fine[i] = soften(resize(image, s.size, s.size), s.blur)
             coarse[i] = resize(fine[i], s.coarse, s.coarse)
         planes = coarse.transpose(0, 3, 1, 2).reshape(len(coarse), 3, s.coarse**2)
         stack = np.concatenate([planes, (planes**2).sum(axis=1, keepdims=True)], axis=1)
@@ -180,9 +180,9 @@ class Search:
         )
 
     def compare(self, squares: list[np.ndarray], generations: Generations) -> Found:
-        """Best placement of a training picture in each generation.
+        """Best placement of a training image in each generation.
 
-        squares : the picture as squares (h, h, 3): one, or the several ways to make it square.
+        squares : the image as squares (h, h, 3): one, or the several ways to make it square.
         """
         best = self._compare(squares[0], generations, 0)
         for base, square in enumerate(squares[1:], 1):
@@ -193,9 +193,9 @@ class Search:
 
     def _compare(self, square: np.ndarray, generations: Generations, base: int) -> Found:
         s, places = self.settings, self.placements
-        picture = soften(resize(square, s.size, s.size), s.blur)
-        fill = background(picture)
-        flip, where, seen = self._coarse(picture, fill, generations)
+        image = soften(resize(square, s.size, s.size), s.blur)
+        fill = background(image)
+        flip, where, seen = self._coarse(image, fill, generations)
         side, top, left = places.side[where], places.top[where], places.left[where]
         made = generations.coarse.reshape(-1, 3, s.coarse, s.coarse) - fill[:, None, None]
         masks = self._masks[where].reshape(-1, s.coarse, s.coarse)
@@ -208,20 +208,20 @@ class Search:
         for mirrored in self._flips:
             near = np.flatnonzero((residual <= s.refine) & (flip == mirrored))
             if len(near):
-                self._refine(picture, fill, mirrored, generations.fine, near, found)
+                self._refine(image, fill, mirrored, generations.fine, near, found)
         return found
 
     def _coarse(
-        self, picture: np.ndarray, fill: np.ndarray, generations: Generations
+        self, image: np.ndarray, fill: np.ndarray, generations: Generations
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Flip and index of the best placement in each generation, and what it shows there.
 
         Best: least |g - t|^2 / (|g|^2 + |t|^2) over the overlap, both less the background, where enough
-        of both pictures' energy lies in the overlap. A picture that lies whole inside the frame may have
+        of both images' energy lies in the overlap. An image that lies whole inside the frame may have
         anything around it.
         """
         s, places = self.settings, self.placements
-        small = resize(picture, s.coarse, s.coarse)
+        small = resize(image, s.coarse, s.coarse)
         sums = generations.sums
         plain = np.einsum("nck,c->nk", sums[:, :3], fill)
         energy = sums[:, 3] - 2 * plain + float(fill @ fill) * self._masks.sum(axis=1)
@@ -255,7 +255,7 @@ class Search:
 
     def _refine(
         self,
-        picture: np.ndarray,
+        image: np.ndarray,
         fill: np.ndarray,
         flip: bool,
         fine: np.ndarray,
@@ -276,7 +276,7 @@ class Search:
         energy = (made**2).sum(axis=1)
         score = np.full(side.shape, np.inf)
         drawings = {
-            int(one): canvas(picture, int(one), flip, s.size, fill) for one in np.unique(side)
+            int(one): canvas(image, int(one), flip, s.size, fill) for one in np.unique(side)
         }
         for one, drawn in drawings.items():
             pair, at = np.nonzero(side == one)

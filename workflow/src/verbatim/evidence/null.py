@@ -1,7 +1,7 @@
-"""How often do pictures that have nothing to do with each other come as near: p- and q-values.
+"""How often do images that have nothing to do with each other come as near: p- and q-values.
 
 Phipson and Smyth 2010 (the +1: an empirical p-value is never 0); Benjamini and Hochberg 1995.
-Carlini 2023, section 5.1, for the idea of a relative distance: what is near to a picture depends on
+Carlini 2023, section 5.1, for the idea of a relative distance: what is near to an image depends on
 how near unrelated ones come to it.
 """
 
@@ -11,9 +11,9 @@ import numpy as np
 
 
 def relative_residuals(null: np.ndarray, quantile: float, tested: np.ndarray) -> np.ndarray:
-    """Residuals of one training picture over a low quantile of its null; (len(tested),).
+    """Residuals of one training image over a low quantile of its null; (len(tested),).
 
-    null : (m,) residuals of unrelated generations, m > 0. A plain picture is matched by many, and its
+    null : (m,) residuals of unrelated generations, m > 0. A plain image is matched by many, and its
     quantile says so. inf where the tested residual is inf.
     """
     ordered = np.sort(null)
@@ -35,7 +35,7 @@ def relative_null(null: np.ndarray, quantile: float) -> np.ndarray:
 
 
 def _ratio(residual: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """residual / scale; a scale of inf or 0 (every unrelated picture is as near) says nothing."""
+    """residual / scale; a scale of inf or 0 (every unrelated image is as near) says nothing."""
     good = np.isfinite(residual) & np.isfinite(scale) & (scale > 0)
     return np.where(good, residual / np.where(good, scale, 1.0), np.inf)
 

@@ -1,6 +1,6 @@
-"""Which training pictures each prompt is tested against, and which prompts have nothing to do with one.
+"""Which training images each prompt is tested against, and which prompts have nothing to do with one.
 
-Rows that show one picture, byte for byte, are one picture: it is compared once.
+Rows that show one image, byte for byte, are one image: it is compared once.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import pandas as pd
 
 from verbatim.io.images import Seeds, most_seeds, resize, seeds_of
 
-THUMBNAIL = 8  # ASSUME: pixels; shape and colours of a picture, and no more
+THUMBNAIL = 8  # ASSUME: pixels; shape and colours of an image, and no more
 
 
 class Pairing(NamedTuple):
-    """Prompts (n), seeds and pictures (m) by index.
+    """Prompts (n), seeds and images (m) by index.
 
-    tested : (n, seeds, m) bool, the picture of the prompt's own row or of a neighbour of this very
-    synthesis. related : (n, m) bool, a picture tested with any seed, or of a relative or a
-    cluster-mate of these, or of a row of the prompt's caption; no pair of the null is related. row : (n, m) int64, the row that a tested picture stands for; -1.
+    tested : (n, seeds, m) bool, the image of the prompt's own row or of a neighbour of this very
+    generation. related : (n, m) bool, an image tested with any seed, or of a relative or a
+    cluster-mate of these, or of a row of the prompt's caption; no pair of the null is related. row : (n, m) int64, the row that a tested image stands for; -1.
     """
 
     tested: np.ndarray
@@ -30,14 +30,14 @@ class Pairing(NamedTuple):
     row: np.ndarray
 
 
-def pair_pictures(
+def pair_images(
     prompts: pd.DataFrame,
     seeds: Seeds,
     neighbours: pd.DataFrame,
     relatives: pd.DataFrame,
     fetched: pd.DataFrame,
     clusters: pd.DataFrame,
-    picture_of: Mapping[int, int],
+    image_of: Mapping[int, int],
 ) -> Pairing:
     """Pairs to test and pairs to leave out of the null.
 
@@ -45,9 +45,9 @@ def pair_pictures(
     ----------
     prompts : prompt_id, caption, row. seeds : of every prompt, or prompt_id -> its own; a prompt's are
     counted from 0 in `Pairing`. neighbours, relatives, fetched, clusters : tables of these names.
-    picture_of : row -> index of its picture, of the rows whose picture can be read.
+    image_of : row -> index of its image, of the rows whose image can be read.
     """
-    n, m = len(prompts), max(picture_of.values(), default=-1) + 1
+    n, m = len(prompts), max(image_of.values(), default=-1) + 1
     tested = np.zeros((n, most_seeds(seeds, prompts["prompt_id"]), m), dtype=bool)
     related = np.zeros((n, m), dtype=bool)
     standing = np.full((n, m), -1, dtype=np.int64)
@@ -61,34 +61,34 @@ def pair_pictures(
     of_cluster: dict[int, set[int]] = defaultdict(set)
     of_caption: dict[str, set[int]] = defaultdict(set)
     for row, caption in zip(fetched["row"].tolist(), fetched["caption"], strict=True):
-        if row in picture_of:
-            of_caption[caption].add(picture_of[row])
+        if row in image_of:
+            of_caption[caption].add(image_of[row])
             if row in cluster_of:
-                of_cluster[cluster_of[row]].add(picture_of[row])
+                of_cluster[cluster_of[row]].add(image_of[row])
     for i, prompt in enumerate(prompts.to_dict("records")):
         at_seed = {seed: j for j, seed in enumerate(seeds_of(seeds, prompt["prompt_id"]))}
         asked = [(seed, int(prompt["row"])) for seed in at_seed]
         asked += [pair for pair in near.get(prompt["prompt_id"], []) if pair[0] in at_seed]
         for seed, row in asked:
-            if row in picture_of:
-                picture = picture_of[row]
-                tested[i, at_seed[seed], picture] = True
-                if standing[i, picture] < 0:
-                    standing[i, picture] = row
+            if row in image_of:
+                image = image_of[row]
+                tested[i, at_seed[seed], image] = True
+                if standing[i, image] < 0:
+                    standing[i, image] = row
         rows = [row for row in dict.fromkeys(row for _, row in asked) if row >= 0]
         wide = {*rows, *(other for row in rows for other in more.get(row, ()))}
         alike = set(of_caption[prompt["caption"]])
         for row in wide:
             alike |= of_cluster.get(cluster_of.get(row, -1), set())
-            if row in picture_of:
-                alike.add(picture_of[row])
+            if row in image_of:
+                alike.add(image_of[row])
         related[i, list(alike)] = True
     return Pairing(tested, related | tested.any(axis=1), standing)
 
 
-def thumbnails(pictures: np.ndarray) -> np.ndarray:
-    """Pictures (n, h, w, 3) at THUMBNAIL pixels, as vectors: how they look from afar."""
-    small = [resize(picture, THUMBNAIL, THUMBNAIL) for picture in pictures]
+def thumbnails(images: np.ndarray) -> np.ndarray:
+    """Images (n, h, w, 3) at THUMBNAIL pixels, as vectors: how they look from afar."""
+    small = [resize(image, THUMBNAIL, THUMBNAIL) for image in images]
     return np.stack(small).reshape(len(small), -1) if small else np.zeros((0, 3 * THUMBNAIL**2))
 
 
@@ -96,20 +96,20 @@ def choose_null(
     related: np.ndarray,
     generations: np.ndarray,
     readable: np.ndarray,
-    picture: np.ndarray,
+    image: np.ndarray,
     most: int,
 ) -> np.ndarray:
-    """The unrelated generations that look most like a picture; index prompt * seeds + seed.
+    """The unrelated generations that look most like an image; index prompt * seeds + seed.
 
-    Tested pictures were retrieved because they look like their generation. Unrelated ones drawn blindly
+    Tested images were retrieved because they look like their generation. Unrelated ones drawn blindly
     would look less alike, and nearly any retrieved pair would stand out from them.
 
     Parameters
     ----------
-    related : (n,) bool, prompts that have to do with the picture. generations : (n, seeds, d)
-    thumbnails. readable : (n, seeds) bool. picture : (d,) thumbnail. most : of them, one a prompt.
+    related : (n,) bool, prompts that have to do with the image. generations : (n, seeds, d)
+    thumbnails. readable : (n, seeds) bool. image : (d,) thumbnail. most : of them, one a prompt.
     """
-    apart = ((generations - picture) ** 2).sum(axis=2)
+    apart = ((generations - image) ** 2).sum(axis=2)
     apart[~readable | related[:, None]] = np.inf
     seed = apart.argmin(axis=1)
     nearest = apart[np.arange(len(apart)), seed]

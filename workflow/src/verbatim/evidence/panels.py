@@ -1,4 +1,4 @@
-"""What a person looks at: generated, training picture, mask and residual side by side in one picture."""
+"""What a person looks at: generated, training image, mask and residual side by side in one image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from verbatim.metrics.rmse import fit_square
 
 
 def residual(a: np.ndarray, b: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
-    """|a - b| (s, s, 3), black where two pictures agree and where the mask (s, s) bool leaves out."""
+    """|a - b| (s, s, 3), black where two images agree and where the mask (s, s) bool leaves out."""
     difference = np.abs(a - b)
     return difference if mask is None else difference * mask[:, :, None]
 
@@ -23,7 +23,7 @@ def label_panels(
 ) -> np.ndarray:
     """(size, 4 size, 3) uint8: generated, training, mask, residual.
 
-    generation, training : (h, w, 3). crop : which square of the training picture was compared. mask :
+    generation, training : (h, w, 3). crop : which square of the training image was compared. mask :
     (size, size) bool of a template copy; None, shown white, where everything was compared.
     """
     made = resize(generation, size, size)

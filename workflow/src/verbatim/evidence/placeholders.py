@@ -1,6 +1,6 @@
-"""Placeholder pictures: one picture ("image not available") that stands under unrelated captions.
+"""Placeholder images: one image ("image not available") that stands under unrelated captions.
 
-A match with one says that the placeholder was learnt, not anybody's picture.
+A match with one says that the placeholder was learnt, not anybody's image.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ def find_placeholders(
     fetched: pd.DataFrame,
     clusters: pd.DataFrame,
     stats: pd.DataFrame,
-    picture_of: Mapping[int, int],
+    image_of: Mapping[int, int],
     captions: int,
     overlap: float,
 ) -> set[int]:
-    """Indices of the pictures that are placeholders.
+    """Indices of the images that are placeholders.
 
     Parameters
     ----------
     fetched, clusters : tables of these names. stats : a `cluster_stats` table.
-    picture_of : row -> picture.
+    image_of : row -> image.
     captions : fewest distinct captions of a placeholder. overlap : largest `caption_overlap`.
     """
-    rows = fetched[fetched["row"].isin(list(picture_of))][["row", "caption"]]
-    rows = rows.assign(picture=rows["row"].map(picture_of))
+    rows = fetched[fetched["row"].isin(list(image_of))][["row", "caption"]]
+    rows = rows.assign(image=rows["row"].map(image_of))
     rows = rows.merge(clusters, on="row", how="left")
     counted = stats.set_index("cluster")["n_captions"].to_dict()
     by_cluster = rows.dropna(subset=["cluster"]).groupby("cluster")["caption"].agg(set).to_dict()
     found = set()
-    for picture in rows["picture"].unique().tolist():
-        group = rows[rows["picture"] == picture]
+    for image in rows["image"].unique().tolist():
+        group = rows[rows["image"] == image]
         texts = set(group["caption"])
         many = len(texts)
         for cluster in group["cluster"].dropna().unique():
@@ -54,5 +54,5 @@ def find_placeholders(
             many = max(many, int(counted.get(int(cluster), 0)))
         many = max(many, len(texts))
         if many >= captions and len(texts) > 1 and caption_overlap(sorted(texts)) <= overlap:
-            found.add(int(picture))
+            found.add(int(image))
     return found

@@ -1,9 +1,9 @@
-"""Ways to lay a training picture over a generation: cropped, padded, scaled, shifted, flipped.
+"""Ways to lay a training image over a generation: cropped, padded, scaled, shifted, flipped.
 
 Webster 2023, Fig. 5: copies of another crop, slightly distorted or moved, which a distance of two
-whole squares misses. A placement is a similarity: the picture, flipped or not, resized to `side`
+whole squares misses. A placement is a similarity: the image, flipped or not, resized to `side`
 pixels, its upper left corner at (top, left) of the generation's frame. A side above the frame's is a
-crop of the picture, below it a picture that was padded.
+crop of the image, below it an image that was padded.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ class SearchSettings:
 
     size : side of the squares whose residual is measured, pixels.
     coarse : side of the squares on which every placement is tried, pixels.
-    scales : sides of the picture tried, in sides of the generation.
-    shift : largest shift of a picture of the same size, share of the side.
-    flip : whether mirrored pictures are tried.
-    visible : least share of each picture's contrast energy that must lie in the overlap.
+    scales : sides of the image tried, in sides of the generation.
+    shift : largest shift of an image of the same size, share of the side.
+    flip : whether mirrored images are tried.
+    visible : least share of each image's contrast energy that must lie in the overlap.
     share : share of the telling pixels, those that agree best, that the residual is measured on.
-    background : largest difference of a channel to the picture's median colour up to which a pixel
-        of both pictures is background and tells nothing.
+    background : largest difference of a channel to the image's median colour up to which a pixel
+        of both images is background and tells nothing.
     least_area : telling pixels below this share of the frame are too few.
-    blur : how often both pictures are smoothed by [1, 2, 1] / 4 before their residual is taken, so that
+    blur : how often both images are smoothed by [1, 2, 1] / 4 before their residual is taken, so that
         half a pixel's difference of place costs little.
     window : side of the squares about each pixel whose structure is compared, pixels of `size`.
     calm : variance of a channel in such a square from which it counts as structure.
@@ -62,12 +62,12 @@ class Placements:
     left: np.ndarray
 
     def masks(self) -> np.ndarray:
-        """(k, frame, frame) bool: where the placed picture covers the frame."""
+        """(k, frame, frame) bool: where the placed image covers the frame."""
         return covered(self.frame, self.side, self.top, self.left)
 
 
 def covered(frame: int, side: np.ndarray, top: np.ndarray, left: np.ndarray) -> np.ndarray:
-    """(k, frame, frame) bool: where pictures of these sides and corners cover the frame."""
+    """(k, frame, frame) bool: where images of these sides and corners cover the frame."""
     at = np.arange(frame)
     rows = (at >= top[:, None]) & (at < (top + side)[:, None])
     columns = (at >= left[:, None]) & (at < (left + side)[:, None])
@@ -77,7 +77,7 @@ def covered(frame: int, side: np.ndarray, top: np.ndarray, left: np.ndarray) -> 
 def list_placements(settings: SearchSettings) -> Placements:
     """Every placement of the coarse search, without flips.
 
-    A picture of the frame's size is shifted by up to `shift`; a smaller or a larger one is put
+    An image of the frame's size is shifted by up to `shift`; a smaller or a larger one is put
     wherever it lies inside the frame, or the frame inside it, and by `shift` about the middle.
     """
     frame = settings.coarse
@@ -93,30 +93,30 @@ def list_placements(settings: SearchSettings) -> Placements:
     return Placements(frame, side, top, left)
 
 
-def background(picture: np.ndarray) -> np.ndarray:
-    """Median colour (3,) of a picture (h, w, 3): what most of a drawing on white is."""
-    return np.median(picture.reshape(-1, 3), axis=0).astype(np.float32)
+def background(image: np.ndarray) -> np.ndarray:
+    """Median colour (3,) of an image (h, w, 3): what most of a drawing on white is."""
+    return np.median(image.reshape(-1, 3), axis=0).astype(np.float32)
 
 
-def soften(picture: np.ndarray, passes: int) -> np.ndarray:
-    """A picture (h, w, 3) smoothed `passes` times by [1, 2, 1] / 4 along both sides, edges repeated."""
+def soften(image: np.ndarray, passes: int) -> np.ndarray:
+    """An image (h, w, 3) smoothed `passes` times by [1, 2, 1] / 4 along both sides, edges repeated."""
     for _ in range(passes):
         for axis in (0, 1):
             widths = [(1, 1) if axis == a else (0, 0) for a in range(3)]
-            wide = np.pad(picture, widths, mode="edge")
+            wide = np.pad(image, widths, mode="edge")
             low, mid, high = (
-                np.take(wide, range(i, i + picture.shape[axis]), axis) for i in range(3)
+                np.take(wide, range(i, i + image.shape[axis]), axis) for i in range(3)
             )
-            picture = (low + 2 * mid + high) / np.float32(4)
-    return picture
+            image = (low + 2 * mid + high) / np.float32(4)
+    return image
 
 
-def canvas(picture: np.ndarray, side: int, flip: bool, frame: int, fill: np.ndarray) -> np.ndarray:
-    """The picture (h, w, 3) at `side` pixels inside a border of `frame` on each side, less `fill`.
+def canvas(image: np.ndarray, side: int, flip: bool, frame: int, fill: np.ndarray) -> np.ndarray:
+    """The image (h, w, 3) at `side` pixels inside a border of `frame` on each side, less `fill`.
 
     Returns (side + 2 frame, side + 2 frame, 3) float32, zero in the border.
     """
-    small = resize(picture, side, side)
+    small = resize(image, side, side)
     if flip:
         small = small[:, ::-1]
     out = np.zeros((side + 2 * frame, side + 2 * frame, 3), dtype=np.float32)
@@ -125,16 +125,16 @@ def canvas(picture: np.ndarray, side: int, flip: bool, frame: int, fill: np.ndar
 
 
 def windows(drawn: np.ndarray, frame: int, top: np.ndarray, left: np.ndarray) -> np.ndarray:
-    """What frames see of a `canvas` whose picture's corners lie at (top, left); (k, 3, frame, frame)."""
+    """What frames see of a `canvas` whose image's corners lie at (top, left); (k, 3, frame, frame)."""
     views = np.lib.stride_tricks.sliding_window_view(drawn, (frame, frame), axis=(0, 1))
     return views[frame - top, frame - left]
 
 
 def place(
-    picture: np.ndarray, frame: int, side: int, top: int, left: int, flip: bool
+    image: np.ndarray, frame: int, side: int, top: int, left: int, flip: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One placed picture (frame, frame, 3), the median colour where it does not reach, and its mask."""
-    fill = background(picture)
+    """One placed image (frame, frame, 3), the median colour where it does not reach, and its mask."""
+    fill = background(image)
     at = np.array([top]), np.array([left])
-    seen = windows(canvas(picture, side, flip, frame, fill), frame, *at)[0].transpose(1, 2, 0)
+    seen = windows(canvas(image, side, flip, frame, fill), frame, *at)[0].transpose(1, 2, 0)
     return seen + fill, covered(frame, np.array([side]), *at)[0]

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from verbatim.evidence.bundle_manifest import NAME, check_chain, read_canonical, sha256
 from verbatim.evidence.finding import Outcome
 from verbatim.evidence.folder import FileFault
-from verbatim.evidence.manifest import NAME, check_chain, read_canonical, sha256
 from verbatim.evidence.pixels import UNREADABLE, BundleImages, replay_images
 from verbatim.evidence.rules import Rules, read_rules
 from verbatim.evidence.statements import Finding, read_finding, replay_statements

@@ -31,7 +31,7 @@ def candidate_records(
     verification: pd.DataFrame,
     urls: Mapping[int, str],
     scores: Mapping[str, Mapping[int, float]],
-    pictures: Mapping[int, tuple[str, int]],
+    images: Mapping[int, tuple[str, int]],
 ) -> list[dict[str, Any]]:
     """What the page knows of each candidate of a model, in the order of `labels`.
 
@@ -39,7 +39,7 @@ def candidate_records(
     ----------
     verification : a `verification` table of the same prompts. urls : prompt_id -> address of its source, "" where
     it may not be told. scores : `dcs`,
-    `ecs` -> prompt_id -> score, of attacked models. pictures : prompt_id -> path from the page, and how
+    `ecs` -> prompt_id -> score, of attacked models. images : prompt_id -> path from the page, and how
     many rows of panels it has.
     """
     of_prompt = verification.set_index("prompt_id").to_dict("index")
@@ -47,14 +47,14 @@ def candidate_records(
     for label in labels.to_dict("records"):
         prompt_id = int(label["prompt_id"])
         found: dict[Any, Any] = of_prompt[prompt_id]
-        picture, lines = pictures.get(prompt_id, ("", 0))
+        image, lines = images.get(prompt_id, ("", 0))
         records.append(
             {
                 "model": model, "name": name, "prompt_id": str(prompt_id), "caption": label["caption"],
                 "label": label["label"], "extra": bool(label["extra"]), "why": label["why"],
                 "seed": int(label["seed"]), "source_row": int(label["source_row"]),
                 "url": urls.get(prompt_id, ""), "review": bool(label["review"]),
-                "review_reason": label["review_reason"], "picture": picture, "lines": lines,
+                "review_reason": label["review_reason"], "image": image, "lines": lines,
                 "verified": bool(found["verified"]), "doubt": found["doubt"],
                 "found_seed": int(found["seed"]), "found_row": int(found["source_row"]),
             }

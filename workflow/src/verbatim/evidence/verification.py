@@ -1,7 +1,7 @@
 """Is a prompt's generation a copy that the labels may miss: a p-value a prompt, beside MV, RV and TV.
 
 Webster 2023, Fig. 5. The statistic of a pair is its trimmed residual at the best placement, over a low
-quantile of the residuals of unrelated generations with the same training picture. The null is the same
+quantile of the residuals of unrelated generations with the same training image. The null is the same
 statistic of unrelated pairs of the same model and data set, those that look most alike from afar. A prompt's p-value is the least of its
 pairs', times how many there were; q-values are over the prompts of a model.
 """
@@ -31,8 +31,8 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class NullSettings:
-    """generations : unrelated ones a picture, those that look most like it. quantile : of their
-    residuals, the measure of a picture. least : a picture with fewer is not tested. alpha : q-value up
+    """generations : unrelated ones an image, those that look most like it. quantile : of their
+    residuals, the measure of an image. least : an image with fewer is not tested. alpha : q-value up
     to which a copy is verified."""
 
     generations: int
@@ -54,7 +54,7 @@ def compare_pairs(
 
     Parameters
     ----------
-    squares : a picture's squares by its index. readable : (n, seeds) bool, generations that exist.
+    squares : an image's squares by its index. readable : (n, seeds) bool, generations that exist.
     generations : prompt * seeds + seed, blank where there is none. watch : wraps the loop, for progress.
     """
     seeds = readable.shape[1]
@@ -63,16 +63,16 @@ def compare_pairs(
     there = readable.ravel()
     pairs: list[pd.DataFrame] = []
     null: list[np.ndarray] = []
-    for picture in watch(np.flatnonzero(pairing.tested.any(axis=(0, 1))).tolist()):
-        tested = np.flatnonzero(pairing.tested[:, :, picture])
+    for image in watch(np.flatnonzero(pairing.tested.any(axis=(0, 1))).tolist()):
+        tested = np.flatnonzero(pairing.tested[:, :, image])
         tested = tested[there[tested]]
         if not len(tested):
             continue
-        like = thumbnails(np.stack(squares(picture)[:1]))[0]
-        related = pairing.related[:, picture]
+        like = thumbnails(np.stack(squares(image)[:1]))[0]
+        related = pairing.related[:, image]
         unrelated = choose_null(related, afar, readable, like, settings.generations)
         both = np.concatenate([tested, unrelated])
-        found = search.compare(squares(picture), generations.take(both))
+        found = search.compare(squares(image), generations.take(both))
         of_null = found.residual[len(tested) :]
         relative = np.full(len(tested), np.inf)
         if len(unrelated) >= max(2, settings.least):
@@ -81,12 +81,12 @@ def compare_pairs(
         columns = Found(*(values[: len(tested)] for values in found))._asdict()
         pairs.append(
             pd.DataFrame(
-                {"prompt": tested // seeds, "seed": tested % seeds, "picture": picture}
+                {"prompt": tested // seeds, "seed": tested % seeds, "image": image}
                 | {"relative": relative, "n_null": len(unrelated)}
                 | columns
             )
         )
-    names = ["prompt", "seed", "picture", "relative", "n_null", *Found._fields]
+    names = ["prompt", "seed", "image", "relative", "n_null", *Found._fields]
     table = pd.concat(pairs, ignore_index=True) if pairs else pd.DataFrame(columns=names)
     values = np.concatenate(null) if null else np.zeros(0)
     table["p_pair"] = empirical_p(table["relative"].to_numpy(float), values)
@@ -95,7 +95,7 @@ def compare_pairs(
 
 def best_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     """The pair of least statistic of each prompt, indexed by prompt, with `n_pairs` and `p`."""
-    ordered = pairs.sort_values(["prompt", "relative", "residual", "seed", "picture"])
+    ordered = pairs.sort_values(["prompt", "relative", "residual", "seed", "image"])
     best = ordered.groupby("prompt", sort=True).head(1).set_index("prompt")
     best["n_pairs"] = pairs.groupby("prompt").size()
     best["p"] = adjust_for_tries(best["p_pair"].to_numpy(), best["n_pairs"].to_numpy())
@@ -117,7 +117,7 @@ def verification_table(
 
     Parameters
     ----------
-    best : from `best_pairs`. seeds : of every prompt, or prompt_id -> its own. crops : name of a picture's square by picture and base.
+    best : from `best_pairs`. seeds : of every prompt, or prompt_id -> its own. crops : name of an image's square by image and base.
     reasons : doubts of a prompt and its row of `best`, asked for where the q-value is at most alpha.
     """
     records: list[dict[str, Any]] = []
@@ -127,7 +127,7 @@ def verification_table(
         record |= _nothing("missing")
         if i in found:
             one = found[i]
-            picture = int(one["picture"])
+            image = int(one["image"])
             record |= {name: one[name] for name in ("area", "p_pair", "n_pairs")}
             record |= {name: one[name] / size for name in ("side", "top", "left")}
             record |= {
@@ -136,8 +136,8 @@ def verification_table(
             }
             record |= {
                 "seed": seeds_of(seeds, label["prompt_id"])[int(one["seed"])],
-                "source_row": int(pairing.row[i, picture]),
-                "crop": crops(picture, int(one["base"])),
+                "source_row": int(pairing.row[i, image]),
+                "crop": crops(image, int(one["base"])),
                 "flip": bool(one["flip"]),
                 "p": one["p"] if n_null else NAN,
                 "n_null": n_null,

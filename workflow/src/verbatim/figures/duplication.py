@@ -1,7 +1,7 @@
 """How often what is copied stands in the training data, and whether always with one caption.
 
 Webster 2023, Fig. 4: duplication rate, and multimodal duplication (the share of a group of duplicate
-pictures that has the same caption), of verbatims against random training pictures.
+images that has the same caption), of verbatims against random training images.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ def describe_duplication(
     stats: pd.DataFrame,
     n_rows: int,
 ) -> pd.DataFrame:
-    """Size and share of equal captions of the duplicate groups behind three sets of pictures.
+    """Size and share of equal captions of the duplicate groups behind three sets of images.
 
-    The unit is the distinct picture: a duplicate group, or a picture in none. The paper draws a random
-    sample of rows, in which a picture counts as often as it is duplicated; here the whole training
-    set is at hand, and each picture counts once on all three sides.
+    The unit is the distinct image: a duplicate group, or an image in none. The paper draws a random
+    sample of rows, in which an image counts as often as it is duplicated; here the whole training
+    set is at hand, and each image counts once on all three sides.
 
     Parameters
     ----------
@@ -41,22 +41,22 @@ def describe_duplication(
 
     Returns
     -------
-    group, size (1: no duplicate), share (of equal captions; NaN for a picture without duplicates),
-    weight (pictures that the line stands for). `copied`: sources of copies; `attacked, no copy
-    found`: pictures of prompts labelled N that no prompt was found to copy.
+    group, size (1: no duplicate), share (of equal captions; NaN for an image without duplicates),
+    weight (images that the line stands for). `copied`: sources of copies; `attacked, no copy
+    found`: images of prompts labelled N that no prompt was found to copy.
     """
     size = stats.set_index("cluster")["size"]
     share = stats.set_index("cluster")["share_equal_captions"].astype(float)
     cluster_of = clusters.set_index("row")["cluster"]
 
-    def pictures(rows: pd.Series) -> pd.Series:
+    def images(rows: pd.Series) -> pd.Series:
         """The first row of each row's duplicate group, or the row itself, each once."""
         return rows.map(cluster_of).fillna(rows).astype("int64").drop_duplicates()
 
     own = labels[~labels["extra"] & ~labels["review"]]
-    copied = pictures(own.loc[own["label"].isin(COPIES), "source_row"])
+    copied = images(own.loc[own["label"].isin(COPIES), "source_row"])
     missed = own.loc[own["label"].eq("N"), "prompt_id"]
-    rest = pictures(prompts.loc[prompts["prompt_id"].isin(missed), "row"])
+    rest = images(prompts.loc[prompts["prompt_id"].isin(missed), "row"])
     rest = rest[~rest.isin(copied)]
     parts = [
         pd.DataFrame({"group": group, "size": some.map(size).fillna(1), "share": some.map(share)})
@@ -76,7 +76,7 @@ def weighted_shares(values: np.ndarray, weights: np.ndarray, bins: np.ndarray) -
 
 
 def plot_duplication(models: dict[str, pd.DataFrame]) -> Figure:
-    """A row a model: left how often a picture is met, right how many of its copies share a caption.
+    """A row a model: left how often an image is met, right how many of its copies share a caption.
 
     Parameters
     ----------
@@ -107,10 +107,10 @@ def plot_duplication(models: dict[str, pd.DataFrame]) -> Figure:
             ax.set_ylim(
                 0, 1.65 * max([0.1, *(patch.get_data().values.max() for patch in ax.patches)])
             )
-        line[0].set(ylabel="share of the pictures", title=name)
+        line[0].set(ylabel="share of the images", title=name)
         line[0].set_xscale("log")
         line[0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes[-1][0].set_xlabel("times the picture is in the training data")
+    axes[-1][0].set_xlabel("times the image is in the training data")
     axes[-1][1].set_xlabel("share of its duplicates with the same caption")
     seaborn.despine(figure)
     return figure

@@ -16,7 +16,7 @@ from verbatim.figures.style import BLUE, GREY, VERMILION, WIDTH, use_style
 KINDS = {
     "full": ("planted, full duplicates", BLUE, "-"),
     "held_out": ("held out, matched to planted", VERMILION, "--"),
-    "repeated": ("repeated caption, other pictures", GREY, ":"),
+    "repeated": ("repeated caption, other images", GREY, ":"),
 }
 BINS = 24
 WIDE = 4.0  # ASSUME: from this ratio of highest to lowest score on, a log axis reads better

@@ -1,4 +1,4 @@
-"""Pictures just beyond what the labels call a copy: what the numbers of Table 1 leave out.
+"""Images just beyond what the labels call a copy: what the numbers of Table 1 leave out.
 
 Webster 2023, Fig. 5: just above the threshold, another crop, a small distortion.
 """
@@ -8,18 +8,18 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from verbatim.figures.grid import Example, plot_grid
+from verbatim.figures.image_grid import Example, plot_grid
 
 ABOVE, CROP, DISTORTED = "Just above the threshold", "Another crop", "Alike, but distorted"
 FAR = 1.5  # ASSUME: of the threshold
 MOVED = 0.02  # ASSUME: of the side; a verifier's placement below it is in place
-UNCROPPED = ("whole", "squash", "")  # the picture as a whole; other words are parts of it
+UNCROPPED = ("whole", "squash", "")  # the image as a whole; other words are parts of it
 
 
 def describe_placement(row: pd.Series) -> str:
-    """In words how a verifier turned the training picture into the generated one; "" if not at all.
+    """In words how a verifier turned the training image into the generated one; "" if not at all.
 
-    row : flip; side, top, left: where the training picture lies, in sides of the generated square.
+    row : flip; side, top, left: where the training image lies, in sides of the generated square.
     """
     words = ["flip"] if row["flip"] else []
     if abs(row["side"] - 1) > MOVED:
@@ -54,7 +54,7 @@ def choose_near_misses(
 
     `Just above the threshold` are the prompts labelled N of smallest distance. `Another crop` and
     `distorted` are prompts labelled N that a verifier calls copies, cropped or padded, or in place,
-    shifted or flipped; where crops are fewer than `n`, copies that only a crop of the training picture
+    shifted or flipped; where crops are fewer than `n`, copies that only a crop of the training image
     shows follow.
 
     Parameters
@@ -86,11 +86,11 @@ def choose_near_misses(
 
 
 def plot_near_misses(models: dict[str, dict[str, list[Example]]], n: int) -> Figure:
-    """Generated and training picture of the near misses of every model, a row a model.
+    """Generated and training image of the near misses of every model, a row a model.
 
     Parameters
     ----------
-    models : name in Table 1 -> title -> examples of two pictures, `n` at most
+    models : name in Table 1 -> title -> examples of two images, `n` at most
     """
     titles = {
         f"{title}/{i}": "" if i else title for title in (ABOVE, CROP, DISTORTED) for i in range(n)

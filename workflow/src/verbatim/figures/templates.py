@@ -1,6 +1,6 @@
 """Template verbatims: generated, retrieved, mask, and what is left under the mask.
 
-Webster 2023, Fig. 2: a training picture but for a region that varies.
+Webster 2023, Fig. 2: a training image but for a region that varies.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from verbatim.figures.grid import Example, plot_grid
+from verbatim.figures.image_grid import Example, plot_grid
 from verbatim.figures.triples import Triple
 from verbatim.io.images import resize
 
@@ -20,7 +20,7 @@ COLUMNS = ("generated", "retrieved", "mask", f"diff. ×{GAIN}")
 def masked_difference(triple: Triple) -> np.ndarray | None:
     """|generated - training| where the mask compares them, grey elsewhere; at the mask's size.
 
-    None where the mask is of a crop of the training picture, which is not at hand, or where they may not be shown.
+    None where the mask is of a crop of the training image, which is not at hand, or where they may not be shown.
     """
     if triple.mask is None or triple.crop not in ("whole", "squash"):
         return None

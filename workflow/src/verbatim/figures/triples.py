@@ -1,4 +1,4 @@
-"""Generated picture, training picture and mask, side by side: a person can see that it worked.
+"""Generated image, training image and mask, side by side: a person can see that it worked.
 
 Webster 2023 shows exact, retrieved and template verbatims so.
 """
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from verbatim.figures.grid import Example, plot_grid
+from verbatim.figures.image_grid import Example, plot_grid
 
 LABELS = {"MV": "Exact (MV)", "RV": "Retrieved (RV)", "TV": "Template (TV)"}
 COLUMNS = ("one step", "generated", "training")
@@ -19,11 +19,11 @@ COLUMNS = ("one step", "generated", "training")
 
 @dataclass
 class Triple:
-    """One labelled synthesis.
+    """One labelled generation.
 
-    Pictures are (h, w, 3) in [0, 1], None where they may not be shown; mask (h, w) bool, True where the two are compared; one_step
-    is None for a model that was not attacked itself, mask None where the whole picture is
-    compared; crop says how the training picture was made a square.
+    Images are (h, w, 3) in [0, 1], None where they may not be shown; mask (h, w) bool, True where the two are compared; one_step
+    is None for a model that was not attacked itself, mask None where the whole image is
+    compared; crop says how the training image was made a square.
     """
 
     caption: str

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from verbatim.figures.grid import Example, plot_grid
+from verbatim.figures.image_grid import Example, plot_grid
 
 KINDS = {
     "full": "Planted, full duplicates",
@@ -22,44 +22,44 @@ KINDS = {
 
 @dataclass
 class Drawn:
-    """Syntheses of one prompt; pictures (h, w, 3) in [0, 1].
+    """Generations of one prompt; images (h, w, 3) in [0, 1].
 
-    picture is the caption's own, None for a caption with many; one_step None if the cascade
+    image is the caption's own, None for a caption with many; one_step None if the cascade
     dropped the prompt; all are None where they may not be shown.
     """
 
     caption: str
     verdict: str
     score: float
-    picture: np.ndarray | None
+    image: np.ndarray | None
     one_step: np.ndarray | None
-    syntheses: list[np.ndarray | None]
+    generations: list[np.ndarray | None]
 
 
 def choose_prompts(prompts: pd.DataFrame, n: int) -> pd.DataFrame:
     """The first `n` prompts of each kind in the order of their key, which is a hash: nobody's choice.
 
-    prompts : model's rows of `tables/detectors.csv`; those that were not judged have no synthesis.
+    prompts : model's rows of `tables/detectors.csv`; those that were not judged have no generation.
     """
     judged = prompts[prompts["verdict"].notna() & prompts["kind"].isin(list(KINDS))]
     return judged.sort_values("prompt_id").groupby("kind", sort=False).head(n)
 
 
 def plot_unpicked(models: dict[str, dict[str, list[Drawn]]], seeds: list[int]) -> Figure:
-    """Unpicked prompts of every model (rows) and kind (blocks): own picture, one step, full syntheses.
+    """Unpicked prompts of every model (rows) and kind (blocks): own image, one step, full generations.
 
     Parameters
     ----------
     models : name in Table 1 -> kind (full, held_out, repeated) -> prompts
-    seeds : of the syntheses, as many as each prompt has
+    seeds : of the generations, as many as each prompt has
     """
-    columns = ("own picture", "one step", *(f"seed {seed}" for seed in seeds))
+    columns = ("own image", "one step", *(f"seed {seed}" for seed in seeds))
     groups: dict[str, dict[str, list[Example]]] = {}
     for name, found in models.items():
         groups[name] = {
             title: [
                 Example(
-                    [one.picture, one.one_step, *one.syntheses],
+                    [one.image, one.one_step, *one.generations],
                     one.caption,
                     f"{one.verdict}, DCS {one.score:.3g}",
                 )

@@ -1,4 +1,4 @@
-"""Which img2dataset archive holds the picture with a key.
+"""Which img2dataset archive holds the image with a key.
 
 img2dataset writes `00007.tar` beside `00007.parquet`; a key is the shard's number and a number within it,
 how wide depends on its settings. So it is read off: from the table beside the archive (the range of its
@@ -23,12 +23,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from verbatim.inputs.layouts import MOST_NAMED, InputError, named
-from verbatim.inputs.members import KEY, is_image, key_of
-from verbatim.inputs.pictures import TrainingPictures
+from verbatim.io.archive_members import KEY, is_image, key_of
 from verbatim.io.formats import IMAGES
 from verbatim.io.missing import check_missing
 from verbatim.io.parquet_text import UserTableError, read_texts
 from verbatim.io.seals import checked
+from verbatim.io.training_images import TrainingImages
 
 COLUMNS = ["archive", "first_key", "last_key"]
 LOOKED_AT = 3  # images at the start of an archive that are held against its table
@@ -48,7 +48,7 @@ def first_images(archive: str | os.PathLike, count: int = LOOKED_AT) -> list[str
         raise InputError(f"{archive}: cannot be read as a tar ({err}); fetch it again") from err
     if not found:
         raise InputError(
-            f"{archive}: holds no picture ({', '.join(IMAGES)}); fetch it again or take it away"
+            f"{archive}: holds no image ({', '.join(IMAGES)}); fetch it again or take it away"
         )
     return found
 
@@ -87,7 +87,7 @@ def _keys_of_archive(archive: str, images: list[str] | InputError) -> list[int]:
         name, stem = Path(archive).stem, PurePosixPath(images[0]).stem
         if not stem.startswith(name) or not re.fullmatch(KEY, stem):
             raise InputError(
-                f"{archive}: its first picture is {stem!r}, and no {table.name} beside it tells "
+                f"{archive}: its first image is {stem!r}, and no {table.name} beside it tells "
                 "its keys; bring that table"
             )
         width = len(stem) - len(name)
@@ -163,16 +163,16 @@ def key_ranges(archives: Iterable[str], most: float = 0.5) -> pd.DataFrame:
     if problems:
         more = len(problems) - MOST_NAMED
         raise InputError(
-            f"{len(problems)} problems with the picture archives:\n"
+            f"{len(problems)} problems with the image archives:\n"
             + "\n".join(problems[:MOST_NAMED])
             + (f"\nand {more} more" if more > 0 else "")
         )
-    check_missing(unusable, len(paths), most, "picture archives")
+    check_missing(unusable, len(paths), most, "image archives")
     return found.astype({"first_key": "int64", "last_key": "int64"})
 
 
 def find_archives(keys: pd.Series, ranges: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Archive of the picture with each key and the key in it, "" and "" where no archive can hold it.
+    """Archive of the image with each key and the key in it, "" and "" where no archive can hold it.
 
     A key is data from outside: it only ever selects one of the archives that were listed, and in it the image
     whose name has this key (`members.Members`).
@@ -207,7 +207,7 @@ def are_held(archives: Iterable[str], members: Iterable[str]) -> np.ndarray:
 
     Only headers are read; asked in order of rows, each archive is opened once.
     """
-    with TrainingPictures() as reader:
+    with TrainingImages() as reader:
         held = [
             reader.holds(archive, member) for archive, member in zip(archives, members, strict=True)
         ]

@@ -17,8 +17,8 @@ import pandas as pd
 from verbatim.inputs.archives import find_archives
 from verbatim.inputs.embedding import crop_square
 from verbatim.inputs.layouts import JOIN, InputError
-from verbatim.inputs.pictures import TrainingPictures
 from verbatim.inputs.rows import embedding_problems, read_shard
+from verbatim.io.training_images import TrainingImages
 
 SHARDS = 4  # that rows are taken from, evenly spaced
 ROWS = 500  # of a shard that are looked at for images
@@ -78,7 +78,7 @@ def compare_images(
     rows: list[int] = []
     stored: list[np.ndarray] = []
     images: list[np.ndarray] = []
-    with TrainingPictures() as reader:
+    with TrainingImages() as reader:
         for shard, metadata, vectors in _shards(manifest):
             archives, members = find_archives(metadata["key"], ranges)
             sound = embedding_problems(vectors, TOLERANCE) == ""
@@ -87,10 +87,10 @@ def compare_images(
                 if left == 0:
                     break
                 got = reader.read(archives[i], members[i])
-                if got.picture is not None:
+                if got.image is not None:
                     rows.append(int(shard["first_row"]) + int(i))
                     stored.append(vectors[i])
-                    images.append(crop_square(got.picture, clip.size))
+                    images.append(crop_square(got.image, clip.size))
                     left -= 1
     size = (0, clip.size, clip.size, 3)
     found = clip.embed_images(np.stack(images) if images else np.zeros(size, np.float32), batch)

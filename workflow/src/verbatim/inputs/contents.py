@@ -1,4 +1,4 @@
-"""Whether bytes that were fetched are a picture: by their first bytes, their size, and by decoding them."""
+"""Whether bytes that were fetched are an image: by their first bytes, their size, and by decoding them."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def unpack(data: bytes, encoding: str, max_bytes: int) -> bytes:
     return out
 
 
-def check_picture(data: bytes, content_type: str = "") -> None:
-    """Raises ContentError if these bytes are no picture that can be decoded within the limits of `images`."""
+def check_image(data: bytes, content_type: str = "") -> None:
+    """Raises ContentError if these bytes are no image that can be decoded within the limits of `images`."""
     kind = name_format(data)
     if kind not in READ:
         named = f", sent as {content_type[:60]!r}" if content_type else ""

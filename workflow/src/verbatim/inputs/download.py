@@ -1,4 +1,4 @@
-"""One picture by its url, whatever the server does: http and https, public addresses, within limits.
+"""One image by its url, whatever the server does: http and https, public addresses, within limits.
 
 Each hop of a redirect is resolved, checked and connected to by itself (`addresses`); a transfer has a time
 limit as a whole, and each wait in it; nothing larger than the limit is ever held; and what comes back is a
@@ -22,9 +22,9 @@ from urllib3.util import Url, parse_url
 
 from verbatim.inputs.addresses import RefusedAddressError, Resolver
 from verbatim.inputs.connections import Clock, Connector
-from verbatim.inputs.contents import ContentError, check_picture, unpack
+from verbatim.inputs.contents import ContentError, check_image, unpack
 
-AGENT = "verbatim/0.1 (memorisation research; fetches pictures of a public data set once)"
+AGENT = "verbatim/0.1 (memorisation research; fetches images of a public data set once)"
 CHUNK = 65536
 LONGEST_URL = 8192
 LONGEST_WAIT = 30.0  # seconds that a server may ask for before the next try
@@ -111,7 +111,7 @@ def forbidden(values: list[str], disallowed: tuple[str, ...]) -> str:
 
 
 class Downloader:
-    """Fetches pictures; may be used from many threads. Use as a context manager.
+    """Fetches images; may be used from many threads. Use as a context manager.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ class Downloader:
         self._connect = Connector(self.resolver, limits.timeout)
 
     def fetch(self, url: str) -> Download:
-        """The picture at this url, or why there is none."""
+        """The image at this url, or why there is none."""
         answered = False
         for further in range(self.limits.retries, -1, -1):
             seen: list[str] = []
@@ -168,7 +168,7 @@ class Downloader:
                 left -= time.monotonic() - start
             if isinstance(found, _Body):
                 data = unpack(found.data, found.encoding, self.limits.max_bytes)
-                check_picture(data, found.kind)
+                check_image(data, found.kind)
                 return data, url
             try:
                 url = urljoin(parsed.url, found)

@@ -1,4 +1,4 @@
-"""CLIP embeddings of pictures in archives, for a source that comes without them."""
+"""CLIP embeddings of images in archives, for a source that comes without them."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from verbatim.inputs.pictures import TrainingPictures
 from verbatim.io.images import resize
+from verbatim.io.training_images import TrainingImages
 
 
-def crop_square(picture: np.ndarray, size: int) -> np.ndarray:
-    """A picture (h, w, 3) as CLIP looks at it (size, size, 3): its short side resampled, its middle cut out.
+def crop_square(image: np.ndarray, size: int) -> np.ndarray:
+    """An image (h, w, 3) as CLIP looks at it (size, size, 3): its short side resampled, its middle cut out.
 
     OpenAI's and open_clip's preprocessing; clip-retrieval uses it.
     """
-    short = min(picture.shape[:2])
+    short = min(image.shape[:2])
     # what is further from the middle is not seen, and the longest strip that `images` lets through would
     # take twenty times the memory of a square
     most = 8 * short
-    top, left = ((max(0, side - most)) // 2 for side in picture.shape[:2])
-    picture = picture[top : top + most, left : left + most]
-    height, width = picture.shape[:2]
+    top, left = ((max(0, side - most)) // 2 for side in image.shape[:2])
+    image = image[top : top + most, left : left + most]
+    height, width = image.shape[:2]
     scale = size / min(height, width)
     height, width = max(size, round(height * scale)), max(size, round(width * scale))
-    resized = resize(picture, height, width)
+    resized = resize(image, height, width)
     top, left = (height - size) // 2, (width - size) // 2
     return resized[top : top + size, left : left + size]
 
@@ -35,42 +35,42 @@ def embed_members(
     embed: Callable[[np.ndarray], np.ndarray],
     shape: tuple[int, int, int],
 ) -> tuple[np.ndarray, dict[int, str]]:
-    """Embeddings of the pictures with these names, a row a name.
+    """Embeddings of the images with these names, a row a name.
 
     Parameters
     ----------
     archives, members
-        (n,) from `archives.find_archives`; "" where no archive can hold the picture.
+        (n,) from `archives.find_archives`; "" where no archive can hold the image.
     embed
-        Pictures (b, size, size, 3) to embeddings (b, dim).
+        Images (b, size, size, 3) to embeddings (b, dim).
     shape
-        size, dim, and how many pictures are embedded together.
+        size, dim, and how many images are embedded together.
 
     Returns
     -------
-    (n, dim) float32, all zero where there is no picture (a row that takes no part); and the reason of each row
+    (n, dim) float32, all zero where there is no image (a row that takes no part); and the reason of each row
     that has none.
     """
     size, dim, batch = shape
     out = np.zeros((len(members), dim), dtype=np.float32)
     missing: dict[int, str] = {}
     rows: list[int] = []
-    pictures: list[np.ndarray] = []
+    images: list[np.ndarray] = []
 
     def flush() -> None:
         if rows:
-            out[rows] = embed(np.stack(pictures))
+            out[rows] = embed(np.stack(images))
             rows.clear()
-            pictures.clear()
+            images.clear()
 
-    with TrainingPictures() as reader:
+    with TrainingImages() as reader:
         for row, (archive, member) in enumerate(zip(archives, members, strict=True)):
             got = reader.read(archive, member)
-            if got.picture is None:
+            if got.image is None:
                 missing[row] = f"{got.status}: {got.reason}"
                 continue
             rows.append(row)
-            pictures.append(crop_square(got.picture, size))
+            images.append(crop_square(got.image, size))
             if len(rows) == batch:
                 flush()
     flush()

@@ -46,7 +46,7 @@ def proxy_notice(environment: Mapping[str, str]) -> str:
     return (
         f"{' and '.join(names)}: set, but images are fetched without a proxy, because each address is checked before "
         "it is connected to and a proxy chooses its own. Fetch where the web is reached directly "
-        "(inputs.download.local), or bring the images: img2dataset writes archives that inputs.pictures can name"
+        "(inputs.download.local), or bring the images: img2dataset writes archives that inputs.images can name"
     )
 
 
@@ -151,7 +151,7 @@ def fetch_all(
     ------
     NoInternetError
         If none of the first urls gets any answer, and none of these is still waited for: it is then this
-        machine that has no way out, and that is not kept as if the pictures were gone.
+        machine that has no way out, and that is not kept as if the images were gone.
     """
     asked: list[str] = []
     for url in dict.fromkeys(urls):

@@ -10,7 +10,7 @@
 Row i of img_emb_N is row i of metadata_N. N may be padded with zeros differently in the two (`img_emb_7.npy`,
 `metadata_0007.parquet`): files are matched by number. Tables of another kind are cut differently than
 the embeddings (laion2B-en: 128 files, 2,314 shards), so there row i of all embeddings is row i of all tables,
-if the totals are equal (`manifest` looks). The global row of a picture is its position in all shards in
+if the totals are equal (`manifest` looks). The global row of an image is its position in all shards in
 order of N, so a shard that is missing would shift every row after it: it is an error.
 
 Only names are looked at here, so that the workflow can be planned.
@@ -42,7 +42,7 @@ class Source:
     """The files of a source, each kind in order of its numbers.
 
     embeddings : one a shard; none where there are only tables.
-    metadata : tables with captions and addresses of pictures.
+    metadata : tables with captions and addresses of images.
     by_position : row i of all embeddings is row i of all tables; otherwise (and where there are no
         embeddings) the tables are the shards'.
     archives : img2dataset's tars that lie with the tables.
@@ -190,7 +190,7 @@ def list_files(source: str | Path) -> Source:
     for folder, pattern in choices:
         tables = matching(folder, pattern)
         if tables:
-            # tars only where the pictures are all that could be embedded
+            # tars only where the images are all that could be embedded
             tars = pattern is TABLES and not arrays
             archives = sorted(matching(folder, ARCHIVES)) if tars else []
             if tars and not archives:

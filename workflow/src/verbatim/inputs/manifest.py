@@ -168,7 +168,7 @@ def build_manifest(source: Source, archive: str) -> pd.DataFrame:
     source
         The files, as `layouts.match_files` found them.
     archive
-        Folder of img2dataset's archives, "" if there is none: then pictures cannot be compared, only
+        Folder of img2dataset's archives, "" if there is none: then images cannot be compared, only
         embeddings.
 
     Returns

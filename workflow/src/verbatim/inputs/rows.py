@@ -123,7 +123,7 @@ def check_keys(
     raise InputError(
         f"no key of the tables leads to an archive: {tables[0]}, ... have {have}, {first['archive']}, ... the keys "
         f"{first['first_key']} to {ranges['last_key'].iloc[-1]}. Every image would be missing: bring the tables or "
-        "the archives (inputs.pictures) that belong to the others, or set inputs.most_missing to 1"
+        "the archives (inputs.images) that belong to the others, or set inputs.most_missing to 1"
     )
 
 
@@ -147,7 +147,7 @@ def read_shard(tables: list[str], first: int, count: int) -> pd.DataFrame:
 
 
 def outcome_problems(outcome: pd.Series, error: pd.Series) -> np.ndarray:
-    """What the source says of a picture that it could not download, "" where it could or says nothing."""
+    """What the source says of an image that it could not download, "" where it could or says nothing."""
     said = outcome.fillna("success").to_numpy(dtype=object)
     reasons: np.ndarray = np.full(len(said), "", dtype=object)
     for i in np.flatnonzero(~np.isin(said, ("success", ""))):
@@ -228,7 +228,7 @@ def build_rows(
 
     Returns
     -------
-    One row a row. status: `ok`; `bad_embedding` (takes no part at all); `bad_caption` (its picture takes
+    One row a row. status: `ok`; `bad_embedding` (takes no part at all); `bad_caption` (its image takes
     part in the search for duplicates, its caption is never a prompt).
 
     Raises
@@ -245,8 +245,8 @@ def build_rows(
         of_embedding = embedding_problems(embeddings, norm_tolerance)
     if "outcome" in metadata:
         said = outcome_problems(metadata["outcome"], metadata["error"])
-        why = (of_embedding != "") & (said != "")  # no picture, so no embedding
-        of_embedding[why] = "no picture (" + said[why] + ")"
+        why = (of_embedding != "") & (said != "")  # no image, so no embedding
+        of_embedding[why] = "no image (" + said[why] + ")"
     of_caption = caption_problems(metadata["caption"], *caption_chars)
     status = np.where(
         of_embedding != "", "bad_embedding", np.where(of_caption != "", "bad_caption", "ok")

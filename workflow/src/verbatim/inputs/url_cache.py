@@ -1,6 +1,6 @@
 """What was fetched from urls, kept in a folder: a run that was killed, and another model, ask nobody twice.
 
-One file a url, named by the sha256 of the url: a line of JSON that says what came of it, then the picture's bytes
+One file a url, named by the sha256 of the url: a line of JSON that says what came of it, then the image's bytes
 as they were sent. A file is written under another name and moved, and checked when it is read: one that is
 not what it says is as good as none.
 """
@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from verbatim.inputs.pictures import TrainingPicture
 from verbatim.io.atomic import write_bytes
 from verbatim.io.images import ImageError, decode_image
 from verbatim.io.seals import DamagedError
+from verbatim.io.training_images import TrainingImage
 
 LONGEST_LINE = 1_000_000
 
@@ -69,7 +69,7 @@ class UrlCache:
 
 
 class FetchedUrls:
-    """The pictures of a `urls` table, out of the cache, by row.
+    """The images of a `urls` table, out of the cache, by row.
 
     Parameters
     ----------
@@ -87,8 +87,8 @@ class FetchedUrls:
     def __contains__(self, row: int) -> bool:
         return row in self._known
 
-    def read(self, row: int) -> TrainingPicture:
-        """The row's picture: `missing` if it could not be fetched, never another.
+    def read(self, row: int) -> TrainingImage:
+        """The row's image: `missing` if it could not be fetched, never another.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class FetchedUrls:
         record = self._known[row]
         url, status = record["url"], record["status"]
         if status != "ok":
-            return TrainingPicture(None, "missing", f"{url}: {status}: {record['reason']}")
+            return TrainingImage(None, "missing", f"{url}: {status}: {record['reason']}")
         found = self._cache.read(url)
         if found is None or found[0].sha256 != record["sha256"]:
             raise DamagedError(
@@ -107,6 +107,6 @@ class FetchedUrls:
                 "delete the model's urls.parquet and run the same command again: it is fetched again",
             )
         try:
-            return TrainingPicture(decode_image(found[1]), "ok", "")
+            return TrainingImage(decode_image(found[1]), "ok", "")
         except ImageError as err:
-            return TrainingPicture(None, "broken", f"{url}: {err}")
+            return TrainingImage(None, "broken", f"{url}: {err}")

@@ -3,10 +3,10 @@
 A labels file is a Parquet table whose index is the row in LAION, with the columns of `COLUMNS`:
 
 - overfit_type: MV, RV, TV or N;
-- gen_seeds: seeds whose synthesis is the copy, of RV and TV;
-- retrieved_urls: addresses of the pictures that are copied, of RV and TV;
+- gen_seeds: seeds whose generation is the copy, of RV and TV;
+- retrieved_urls: addresses of the images that are copied, of RV and TV;
 - template_indices: of TV one list, of positions in `templates/metadata.parquet` (url, mask_file, img_file);
-- mse_real_gen: least sum of squares between the row's own picture and the syntheses, over 256x256x3 values.
+- mse_real_gen: least sum of squares between the row's own image and the generations, over 256x256x3 values.
 
 Beside it lies `retrieved/metadata.parquet` (url, img_file). Prompt lists have the columns caption and url,
 and repeat rows.

@@ -1,7 +1,7 @@
-"""Pictures of one stage and model that lie in many archives, found by prompt.
+"""Images of one stage and model that lie in many archives, found by prompt.
 
-Half a million syntheses are 200 GB: they stay in the archives that they were made in, and an `archives`
-table says in which one each prompt's pictures are.
+Half a million generations are 200 GB: they stay in the archives that they were made in, and an `archives`
+table says in which one each prompt's images are.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _OPEN = 32  # archives that stay open
 
 
 def prompt_of(name: str) -> int:
-    """prompt_id of a member that `images.synthesis_name` or `one_step_name` named; -1: of none."""
+    """prompt_id of a member that `images.generation_name` or `one_step_name` named; -1: of none."""
     key = name.partition(".")[0].partition("_")[0]
     return int(key) if key.isdecimal() else -1
 
@@ -34,7 +34,7 @@ def prompt_of(name: str) -> int:
 def write_archive_table(path: str | os.PathLike, rows: list[tuple[int, Path]]) -> None:
     """Write an `archives` table; paths are relative to its folder, so that results can be moved.
 
-    rows : (prompt_id, the archive with its pictures).
+    rows : (prompt_id, the archive with its images).
     """
     base = Path(path).parent
     relative = {file: os.path.relpath(file, base) for file in {file for _, file in rows}}
@@ -44,7 +44,7 @@ def write_archive_table(path: str | os.PathLike, rows: list[tuple[int, Path]]) -
 
 
 def read_archive_tables(tables: Iterable[str | os.PathLike]) -> dict[int, Path]:
-    """prompt_id -> the archive with its pictures, of several `archives` tables in their order."""
+    """prompt_id -> the archive with its images, of several `archives` tables in their order."""
     rows: dict[int, Path] = {}
     for table in tables:
         found, base = read_table(table, "archives"), Path(table).parent
@@ -67,8 +67,8 @@ def tables_beside(table: Path) -> list[Path]:
     return [table, *sorted((stage / "shards").glob("*.images.parquet"))]
 
 
-class Pictures:
-    """Reads pictures by member name from all the archives that `archives` tables name.
+class Images:
+    """Reads images by member name from all the archives that `archives` tables name.
 
     An archive that is missing or damaged raises DamagedError, whose cure makes its prompts anew and no others.
     """
@@ -154,7 +154,7 @@ class Pictures:
         while self._open:
             self._open.popitem()[1].close()
 
-    def __enter__(self) -> Pictures:
+    def __enter__(self) -> Images:
         return self
 
     def __exit__(self, *_: object) -> None:

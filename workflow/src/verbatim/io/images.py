@@ -1,6 +1,6 @@
 """The only place with pixel conventions: RGB, float32 in [0, 1], height x width x 3, resampling.
 
-A stack of pictures is an array (n, height, width, 3). A file of many pictures is an uncompressed
+A stack of images is an array (n, height, width, 3). A file of many images is an uncompressed
 zip of PNGs ("archive"): random access by member name, and any file manager opens it.
 """
 
@@ -21,21 +21,21 @@ from verbatim.io import formats
 from verbatim.io.atomic import new_file
 from verbatim.io.seals import ZIP_DAMAGE, DamagedError, check_zip, seal_zip
 
-MAX_PIXELS = 64_000_000  # ASSUME: four times a 16-megapixel photograph; above it a picture is refused as a bomb
+MAX_PIXELS = 64_000_000  # ASSUME: four times a 16-megapixel photograph; above it an image is refused as a bomb
 MAX_BYTES = 100_000_000
-MOST_ASPECT = 20  # ASSUME: long side over short one; no picture is a longer strip, and a square around it is a bomb
+MOST_ASPECT = 20  # ASSUME: long side over short one; no image is a longer strip, and a square around it is a bomb
 
-MISSING = ".missing.txt"  # end of a member's name that says why a picture is missing
+MISSING = ".missing.txt"  # end of a member's name that says why an image is missing
 
 Seeds = Sequence[int] | Mapping[int, Sequence[int]]  # of every prompt, or prompt_id -> its own
 
 
 class ImageError(ValueError):
-    """A picture cannot be used; the message says why in words fit for a table's `reason`."""
+    """An image cannot be used; the message says why in words fit for a table's `reason`."""
 
 
 class MissingImageError(ImageError):
-    """A picture was never made, and the archive says why."""
+    """An image was never made, and the archive says why."""
 
 
 def decode_image(data: bytes) -> np.ndarray:
@@ -80,54 +80,54 @@ def decode_image(data: bytes) -> np.ndarray:
     return values if orientation == 1 else formats.make_upright(values, orientation)
 
 
-def to_uint8(pictures: np.ndarray) -> np.ndarray:
+def to_uint8(images: np.ndarray) -> np.ndarray:
     """[0, 1] floats to bytes, clipped and rounded."""
-    return np.rint(np.clip(pictures, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return np.rint(np.clip(images, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
-def encode_png(picture: np.ndarray) -> bytes:
-    """One picture (h, w, 3) in [0, 1], or uint8, or a mask (h, w) bool, as PNG bytes."""
-    if picture.dtype == bool:
-        picture = picture.astype(np.uint8) * 255
-    elif picture.dtype != np.uint8:
-        picture = to_uint8(picture)
+def encode_png(image: np.ndarray) -> bytes:
+    """One image (h, w, 3) in [0, 1], or uint8, or a mask (h, w) bool, as PNG bytes."""
+    if image.dtype == bool:
+        image = image.astype(np.uint8) * 255
+    elif image.dtype != np.uint8:
+        image = to_uint8(image)
     out = io.BytesIO()
-    Image.fromarray(picture).save(out, "PNG")
+    Image.fromarray(image).save(out, "PNG")
     return out.getvalue()
 
 
-def resize(picture: np.ndarray, height: int, width: int, how: str = "bicubic") -> np.ndarray:
-    """Resample one picture (h, w, 3) in [0, 1] in float, without rounding to bytes between.
+def resize(image: np.ndarray, height: int, width: int, how: str = "bicubic") -> np.ndarray:
+    """Resample one image (h, w, 3) in [0, 1] in float, without rounding to bytes between.
 
     how: "bicubic" (labels, Webster's reference) or "lanczos" (ECS, Webster's reference).
     """
-    if picture.shape[:2] == (height, width):
-        return picture
+    if image.shape[:2] == (height, width):
+        return image
     method = {"bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}[how]
     planes = [
         np.asarray(
-            Image.fromarray(np.ascontiguousarray(picture[:, :, c])).resize((width, height), method)
+            Image.fromarray(np.ascontiguousarray(image[:, :, c])).resize((width, height), method)
         )
-        for c in range(picture.shape[2])
+        for c in range(image.shape[2])
     ]
     return np.clip(np.stack(planes, axis=2), 0.0, 1.0).astype(np.float32)
 
 
 def write_archive(path: str | os.PathLike, members: Iterable[tuple[str, np.ndarray | str]]) -> None:
-    """Write pictures as PNGs into an uncompressed zip, sealed (see `io.seals`); whole or not at all.
+    """Write images as PNGs into an uncompressed zip, sealed (see `io.seals`); whole or not at all.
 
     Member names are made by us from keys (`{prompt_id}_{seed}.png`, `{row}.png`), never from data.
-    The zip's dates are fixed, so that equal pictures give equal bytes.
+    The zip's dates are fixed, so that equal images give equal bytes.
 
-    members : name, and the picture, or why there is none: whoever asks for it later is told that (`MissingImageError`).
+    members : name, and the image, or why there is none: whoever asks for it later is told that (`MissingImageError`).
     """
     with new_file(path) as temporary:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-            for name, picture in members:
-                if isinstance(picture, str):
-                    archive.writestr(zipfile.ZipInfo(missing_name(name)), picture.encode())
+            for name, image in members:
+                if isinstance(image, str):
+                    archive.writestr(zipfile.ZipInfo(missing_name(name)), image.encode())
                 else:
-                    archive.writestr(zipfile.ZipInfo(name), encode_png(picture))
+                    archive.writestr(zipfile.ZipInfo(name), encode_png(image))
         seal_zip(temporary)
 
 
@@ -140,21 +140,21 @@ def merge_archives(path: str | os.PathLike, parts: Iterable[str | os.PathLike]) 
     with new_file(path) as temporary:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
             for source in parts:
-                with ImageArchive(source) as pictures:
-                    for name in pictures.names():
+                with ImageArchive(source) as images:
+                    for name in images.names():
                         if name in seen:
                             raise ImageError(
                                 f"{source}: {name} is in another part too; delete the parts"
                             )
                         seen.add(name)
-                        archive.writestr(zipfile.ZipInfo(name), pictures.read_bytes(name))
+                        archive.writestr(zipfile.ZipInfo(name), images.read_bytes(name))
         seal_zip(temporary)
 
 
 class ImageArchive:
-    """Reads a zip of ours by member name; each picture float32 (h, w, 3) in [0, 1].
+    """Reads a zip of ours by member name; each image float32 (h, w, 3) in [0, 1].
 
-    Damage of a file of ours is never taken for a picture that is missing: it ends the job.
+    Damage of a file of ours is never taken for an image that is missing: it ends the job.
 
     Raises
     ------
@@ -172,7 +172,7 @@ class ImageArchive:
         except DamagedError:
             raise
         except (*ZIP_DAMAGE, ValueError) as err:
-            raise DamagedError(path, f"not a readable archive of pictures: {err}") from err
+            raise DamagedError(path, f"not a readable archive of images: {err}") from err
 
     def names(self) -> list[str]:
         return self._zip.namelist()
@@ -181,7 +181,7 @@ class ImageArchive:
         return name in self._zip.NameToInfo
 
     def read(self, name: str) -> np.ndarray:
-        """A picture.
+        """An image.
 
         Raises
         ------
@@ -195,7 +195,7 @@ class ImageArchive:
         return decode_image(self.read_bytes(name))
 
     def read_bytes(self, name: str) -> bytes:
-        """A member as its file's bytes; raises as `read` does, but for what a picture has to be."""
+        """A member as its file's bytes; raises as `read` does, but for what an image has to be."""
         if name not in self and missing_name(name) in self:
             raise MissingImageError(self.read_bytes(missing_name(name)).decode())
         info = self._zip.getinfo(name)
@@ -227,12 +227,12 @@ class ImageArchive:
 
 
 def missing_name(name: str) -> str:
-    """Member name of the record that a picture is missing: a text with the reason."""
+    """Member name of the record that an image is missing: a text with the reason."""
     return name.removesuffix(".png") + MISSING
 
 
-def synthesis_name(prompt_id: int, seed: int) -> str:
-    """Member name of the picture that a model made for a prompt and a seed."""
+def generation_name(prompt_id: int, seed: int) -> str:
+    """Member name of the image that a model made for a prompt and a seed."""
     return f"{prompt_id}_{seed}.png"
 
 
@@ -246,7 +246,7 @@ def seeds_of_prompts(names: Iterable[str]) -> dict[int, list[int]]:
 
 
 def seeds_of(seeds: Seeds, prompt_id: int) -> Sequence[int]:
-    """Seeds of a prompt's syntheses, of the seeds of every prompt or of prompt_id -> its own."""
+    """Seeds of a prompt's generations, of the seeds of every prompt or of prompt_id -> its own."""
     return seeds.get(prompt_id, ()) if isinstance(seeds, Mapping) else seeds
 
 
@@ -256,11 +256,11 @@ def most_seeds(seeds: Seeds, prompt_ids: Iterable[int]) -> int:
 
 
 def one_step_name(prompt_id: int, seed: int, guidance: float, main: float) -> str:
-    """Member name of a one-step picture; those of another guidance than the `main` one say so."""
-    name = synthesis_name(prompt_id, seed)
+    """Member name of a one-step image; those of another guidance than the `main` one say so."""
+    name = generation_name(prompt_id, seed)
     return name if guidance == main else name.replace(".png", f"_{guidance:g}.png")
 
 
 def row_name(row: int) -> str:
-    """Member name of a training picture."""
+    """Member name of a training image."""
     return f"{row}.png"

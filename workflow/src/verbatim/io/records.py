@@ -3,7 +3,7 @@
 A table is a Parquet file with one of the schemas below; `write_table` and `read_table` check it on
 both sides, so that a stage fails at its own door and names the file and the column.
 
-Keys: `row` (int64) is the global row of a training picture in LAION order, -1 where there is none;
+Keys: `row` (int64) is the global row of a training image in LAION order, -1 where there is none;
 `prompt_id` (int64) is the key of a caption, made by `prompt_id()` from the caption alone. Nothing
 is joined by position, and no file is named by a caption.
 """
@@ -40,21 +40,21 @@ def _schema(**columns: pa.DataType) -> pa.Schema:
 
 SCHEMAS: dict[str, pa.Schema] = {
     # world: one row a rendered drawing
-    "pictures": _schema(picture_id=I32, code=S, caption=S, group=S, family=S, n_words=I32),
+    "images": _schema(image_id=I32, code=S, caption=S, group=S, family=S, n_words=I32),
     # world: what was planted. One row a training row, and one (row = -1) a held-out pair.
-    # kind: full, picture_only, near, template, single, repeated, placeholder, held_out, paraphrase
+    # kind: full, image_only, near, template, single, repeated, placeholder, held_out, paraphrase
     # (never trained on, but named nearly as a duplicated image is)
-    # count: how often the picture (for `repeated`: the caption) is met; match: the planted
-    # picture_id that a held-out picture was matched to, whose kind it is a negative of, -1 elsewhere
+    # count: how often the image (for `repeated`: the caption) is met; match: the planted
+    # image_id that a held-out image was matched to, whose kind it is a negative of, -1 elsewhere
     "truth": _schema(
-        row=I64, picture_id=I32, caption=S, kind=S, count=I32, copy=I32, distortion=S, group=S,
+        row=I64, image_id=I32, caption=S, kind=S, count=I32, copy=I32, distortion=S, group=S,
         family=S, match=I32,
     ),
     # prompts to judge beside the selected ones (a user's own, the world's held-out captions)
     "extra_prompts": _schema(caption=S),
     # world: loss a step of one training
     "training_log": _schema(step=I32, loss=F32, learning_rate=F32, seconds=F32),
-    # inputs: one row a training row. status: ok; bad_embedding: takes no part; bad_caption: its picture
+    # inputs: one row a training row. status: ok; bad_embedding: takes no part; bad_caption: its image
     # takes part in the search for duplicates, its caption is never a prompt (see `reason`)
     "rows": _schema(
         row=I64, url=S, caption=S, width=I32, height=I32, archive=S, member=S, status=S, reason=S
@@ -77,7 +77,7 @@ SCHEMAS: dict[str, pa.Schema] = {
         size_low=I64, size_high=I64, share_low=F64, share_high=F64, clusters=I64, rows=I64
     ),
     # dedup: pairs of the second pass. template: they differ in one region only; status: ok, or not_checked
-    # (a picture is missing or broken, see `reason`)
+    # (an image is missing or broken, see `reason`)
     "templates": _schema(
         row_a=I64, row_b=I64, similarity=F32, distance=F64, shared=F64, regions=I32, template=B,
         status=S, reason=S,
@@ -111,25 +111,25 @@ SCHEMAS: dict[str, pa.Schema] = {
         prompt_id=I64, n_images=I32, clique_size=I32, clique_distance=F64, mean_distance=F64,
         kept=B, certain=B, unet_rows=I64, preset=S, rank=I32,
     ),
-    # labels: one row a line of a closed system's manifest. seed: the picture's key in all other tables;
+    # labels: one row a line of a closed system's manifest. seed: the image's key in all other tables;
     # given_seed, steps: as the manifest has them, -1: not; status: ok, missing, broken, refused, duplicate
-    "syntheses": _schema(
+    "generations": _schema(
         prompt_id=I64, caption=S, seed=I32, file=S, given_seed=I64, steps=I64, status=S, reason=S
     ),
-    # labels: nearest training rows of each synthesis
+    # labels: nearest training rows of each generation
     "neighbours": _schema(prompt_id=I64, seed=I32, order=I32, row=I64, similarity=F32),
-    # labels: rows whose pictures may be of one template with a row's (order 0: the first to try)
+    # labels: rows whose images may be of one template with a row's (order 0: the first to try)
     "relatives": _schema(row=I64, relative=I64, similarity=F32, order=I32),
-    # labels: the training rows whose pictures are asked for, and where these are
+    # labels: the training rows whose images are asked for, and where these are
     "wanted": _schema(row=I64, url=S, caption=S, archive=S, member=S),
     # labels: what came of the urls of wanted rows that no archive has; status ok, no_url or a failure
     # (`inputs.download.Download`); sha256, size: of the file as sent, which lies in the cache
     "urls": _schema(row=I64, url=S, status=S, reason=S, sha256=S, size=I64, final_url=S),
-    # labels: the pictures of training rows that were asked for. status: ok, missing, broken;
-    # caption: the row's, so that a picture is known to be one of a prompt's own
+    # labels: the images of training rows that were asked for. status: ok, missing, broken;
+    # caption: the row's, so that an image is known to be one of a prompt's own
     "fetched": _schema(row=I64, caption=S, member=S, status=S, reason=S),
     # labels: label in MV, RV, TV, N, or missing (nothing could be compared, or the own
-    # picture could not be read and no other was copied: then the nearest pair is kept). seed_*, row_*,
+    # image could not be read and no other was copied: then the nearest pair is kept). seed_*, row_*,
     # crop_*: the pair whose distance distance_* is, -1 and "" where there is none; partner_tv,
     # partner_crop_tv: the training image that TV's mask was made with
     "labels": _schema(
@@ -139,12 +139,12 @@ SCHEMAS: dict[str, pa.Schema] = {
         partner_tv=I64, partner_crop_tv=S, mask_file=S, mask_area=F64,
         crop=S, review=B, review_reason=S, status=S, preset=S,
     ),
-    # which archive holds a prompt's pictures; the path is relative to the table's folder
+    # which archive holds a prompt's images; the path is relative to the table's folder
     "archives": _schema(prompt_id=I64, archive=S),
     # what was spent on a prompt: its share of the network rows and seconds of the job that made it
     "spent": _schema(prompt_id=I64, stage=S, unet_rows=F64, seconds=F64),
     # evidence: what the verifier finds, a row a prompt of `labels`, never mixed into MV, RV, TV. side, top,
-    # left: where the training picture lies, in sides of the generation's square; residual: how unlike the
+    # left: where the training image lies, in sides of the generation's square; residual: how unlike the
     # structure of the two is; relative: over what unrelated generations reach; p_pair of the best pair, p of
     # the prompt (times n_pairs), q among the model's prompts; doubt: why a match may mean nothing; status: ok,
     # missing, no null
@@ -155,32 +155,32 @@ SCHEMAS: dict[str, pa.Schema] = {
     ),
     # a row a job that called a network; merged, of a whole model: a row a stage, model and preset
     "costs": _schema(stage=S, model=S, prompts=I64, unet_rows=I64, seconds=F64, preset=S),
-    # study: the pictures that points are trained on, in the order that they are taken in; planted: duplicated
+    # study: the images that points are trained on, in the order that they are taken in; planted: duplicated
     # where ddf says so; held_out: no point is trained on it
-    "study_pool": _schema(picture_id=I32, caption=S, group=S, order=I32, planted=B, held_out=B),
-    # study: the training rows of a point. weight: draws, 1 for a picture that is not duplicated; member: False
-    # for a picture that was left out of this point; caption: the one it is trained with; n_captions: how many in all
+    "study_pool": _schema(image_id=I32, caption=S, group=S, order=I32, planted=B, held_out=B),
+    # study: the training rows of a point. weight: draws, 1 for an image that is not duplicated; member: False
+    # for an image that was left out of this point; caption: the one it is trained with; n_captions: how many in all
     "study_rows": _schema(
-        picture_id=I32, caption=S, weight=F64, planted=B, member=B, n_captions=I32
+        image_id=I32, caption=S, weight=F64, planted=B, member=B, n_captions=I32
     ),
     # study: what came of a training. status: ok or failed (`reason`); loss: mean of the last 50 steps
     "study_state": _schema(
         point=S, seed=I32, status=S, reason=S, steps=I32, seconds=F64, loss=F64
     ),
-    # study: the pictures of a run, members {generation}.png of its archive. picture_id, caption: whose caption was
-    # asked for (-1, "" without captions); prompt: what the model was given; kind: one (one picture for each of a
-    # sample of captions) or more (further ones of duplicated pictures)
+    # study: the images of a run, members {generation}.png of its archive. image_id, caption: whose caption was
+    # asked for (-1, "" without captions); prompt: what the model was given; kind: one (one image for each of a
+    # sample of captions) or more (further ones of duplicated images)
     "study_generations": _schema(
-        generation=I32, picture_id=I32, caption=S, prompt=S, gen_seed=I64, planted=B, member=B, kind=S, size=I32
+        generation=I32, image_id=I32, caption=S, prompt=S, gen_seed=I64, planted=B, member=B, kind=S, size=I32
     ),
     # study: what the attacks say of a caption; clique_distance as in `postfilter`, clique_size 0 and NaN where no
-    # pictures were made of it (held out)
+    # images were made of it (held out)
     "study_scores": _schema(
-        picture_id=I32, caption=S, planted=B, member=B, dcs=F64, ecs=F64, clique_size=I32,
+        image_id=I32, caption=S, planted=B, member=B, dcs=F64, ecs=F64, clique_size=I32,
         clique_distance=F64,
     ),
-    # study: the training picture that looks most like a generation by a descriptor; split, cross: split products
-    # (Somepalli 2022); rmse: pixels of generation and match; own_rmse: and of the picture whose caption was asked for
+    # study: the training image that looks most like a generation by a descriptor; split, cross: split products
+    # (Somepalli 2022); rmse: pixels of generation and match; own_rmse: and of the image whose caption was asked for
     "study_similarities": _schema(
         generation=I32, descriptor=S, similarity=F64, match=I32, split=F64, cross=F64, rmse=F64,
         own_rmse=F64,
@@ -190,18 +190,18 @@ SCHEMAS: dict[str, pa.Schema] = {
     "study_measures": _schema(
         point=S, seed=I32, defence=S, measure=S, value=F64, n=I64, low=F64, high=F64, note=S
     ),
-    # study: membership, a row a shadow model (the target) and picture. loss: at one timestep, mean over noises and
+    # study: membership, a row a shadow model (the target) and image. loss: at one timestep, mean over noises and
     # flips; lira: log likelihood ratio by the other shadow models, NaN where they say nothing
-    "study_membership": _schema(point=S, picture_id=I32, member=B, loss=F64, lira=F64),
-    # study: l2 of the hidden half of a picture, completed by a shadow model, to the truth
-    "study_inpainting": _schema(point=S, picture_id=I32, member=B, error=F64),
-    # study: pictures of models without captions. relative: distance to the nearest training picture (its
-    # picture_id) over what is usual for the nearest fifty; below 1: a copy
+    "study_membership": _schema(point=S, image_id=I32, member=B, loss=F64, lira=F64),
+    # study: l2 of the hidden half of an image, completed by a shadow model, to the truth
+    "study_inpainting": _schema(point=S, image_id=I32, member=B, error=F64),
+    # study: images of models without captions. relative: distance to the nearest training image (its
+    # image_id) over what is usual for the nearest fifty; below 1: a copy
     "study_relative": _schema(point=S, seed=I32, generation=I32, nearest=I32, relative=F64),
-    # study: clusters of a point's training pictures by a copy detector. size: rows that are drawn of it; replication,
+    # study: clusters of a point's training images by a copy detector. size: rows that are drawn of it; replication,
     # copies: mean similarity of the generations whose match lies in it, and how many are above the threshold
     "study_clusters": _schema(
-        point=S, seed=I32, cluster=I32, size=F64, pictures=I32, n_captions=I32, caption_similarity=F64,
+        point=S, seed=I32, cluster=I32, size=F64, images=I32, n_captions=I32, caption_similarity=F64,
         generations=I64, replication=F64, copies=I64,
     ),
     # study: users' prompts run through a model, members {generation}.png. similarity, match: as in

@@ -6,13 +6,13 @@ all that the numbers depend on: settings, weights, code), and in that a folder a
     kept/in_use                          the stamp that was used last
     kept/<stamp>/stamp.json              what the stamp is a digest of
     kept/<stamp>/<part>/prompts.npy      prompt_ids (n,) int64
-    kept/<stamp>/<part>/images.zip       their pictures, if the stage makes any
+    kept/<stamp>/<part>/images.zip       their images, if the stage makes any
     kept/<stamp>/<part>/<kind>.parquet   tables of `records`; `spent` among them
     kept/<stamp>/<part>/.sha256          a digest of each file of the part
 
 A part appears whole or not at all, and is named by its prompts: two jobs that make the same one do no
 harm. A part that is not what was written is deleted and made anew, and the log says so. A job asks which of its prompts are kept, in whatever shard they were made, makes the others in new
-parts, and writes its outputs from the parts. Pictures are not copied: see `pictures`.
+parts, and writes its outputs from the parts. Images are not copied: see `images`.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Kept:
         prompts: pd.DataFrame,
         spent: dict[str, tuple[npt.ArrayLike, float]],
         tables: dict[str, pd.DataFrame] | None = None,
-        pictures: Iterable[tuple[str, np.ndarray | str]] | None = None,
+        images: Iterable[tuple[str, np.ndarray | str]] | None = None,
     ) -> None:
         """Finish a part.
 
@@ -130,17 +130,17 @@ class Kept:
         ----------
         prompts : a lot of `lots`.
         spent : stage -> network rows (n,) of each prompt, or of all together; and seconds together.
-            Looked at after the pictures, so that what makes them may fill it.
+            Looked at after the images, so that what makes them may fill it.
         tables : kind -> table with a column prompt_id.
-        pictures : (member name, picture, or why there is none).
+        images : (member name, image, or why there is none).
         """
         ids = prompts["prompt_id"].to_numpy(np.int64)
         part = self.folder / hashlib.sha256(ids.tobytes()).hexdigest()[:16]
         with new_folder(
             part, replace=False
         ) as made:  # another job may have made the same part meanwhile
-            if pictures is not None:
-                write_archive(made / "images.zip", pictures)
+            if images is not None:
+                write_archive(made / "images.zip", images)
             costs = [
                 pd.DataFrame({
                     "prompt_id": ids, "stage": stage, "seconds": seconds / len(ids),
@@ -176,8 +176,8 @@ class Kept:
         total["unet_rows"] = total["unet_rows"].round().astype("int64")
         return total.assign(prompts=len(self.ids), model=model, preset=preset)
 
-    def missing_pictures(self) -> list[str]:
-        """Names of the pictures of the job's prompts that are recorded as missing."""
+    def missing_images(self) -> list[str]:
+        """Names of the images of the job's prompts that are recorded as missing."""
         found: list[str] = []
         for part in sorted(set(self._part_of.values())):
             with ImageArchive(part / "images.zip") as archive:

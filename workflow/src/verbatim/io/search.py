@@ -1,7 +1,7 @@
 """Nearest training rows by CLIP embedding: the index that `dedup` builds, and the raw vectors it came from.
 
 Similarities are inner products of L2-normalised vectors, so cosines. Rows are global rows. Of rows with
-one and the same vector only the lowest is in the index (see `dedup.copies`), so that copies of one picture
+one and the same vector only the lowest is in the index (see `dedup.copies`), so that copies of one image
 don't take all the places. The index lies in parts, each of some shards (see `dedup.index`).
 """
 

@@ -1,4 +1,4 @@
-"""Which prompts of a model are synthesised in full and labelled.
+"""Which prompts of a model are generated in full and labelled.
 
 Webster 2023, section 4: a model that is attacked brings its own; IF and Midjourney take the top
 prompts of SD 1's ECS; the fine-tuned models take what was found in SD 1 and SD 2.

@@ -1,7 +1,7 @@
 """Is a prompt's generation a copy, of what, and what kind: MV, RV, TV or N.
 
-Webster 2023, section 4: matching verbatim (a picture of this very caption), retrieved verbatim
-(another training picture), template verbatim (alike but for a region that varies).
+Webster 2023, section 4: matching verbatim (an image of this very caption), retrieved verbatim
+(another training image), template verbatim (alike but for a region that varies).
 
 Order. A distance under a mask is hardly ever larger than without one, so whoever asks for TV first,
 as the reference does, calls nearly every exact copy with a template partner a template. Here the
@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from verbatim.io.images import ImageError, Seeds, resize, seeds_of, synthesis_name
+from verbatim.io.images import ImageError, Seeds, generation_name, resize, seeds_of
+from verbatim.labels.fetched_images import FetchedImages, Squares, related_rows, rows_of_prompt
 from verbatim.labels.masks import MaskSettings, choose_partners
-from verbatim.labels.training import FetchedPictures, Squares, related_rows, rows_of_prompt
 from verbatim.metrics.degenerate_images import GuardSettings, match_doubts
 from verbatim.metrics.rmse import masked_rmse, rmse
 from verbatim.metrics.template_masks import template_mask
@@ -61,7 +61,7 @@ class Verdict(NamedTuple):
 
 
 def best_match(distances: np.ndarray, allowed: np.ndarray) -> Match | None:
-    """Nearest pair among the allowed training pictures; ties: the lower seed, then the first."""
+    """Nearest pair among the allowed training images; ties: the lower seed, then the first."""
     sources = np.flatnonzero(allowed)
     if not len(sources) or not len(distances):
         return None
@@ -75,9 +75,9 @@ def best_match(distances: np.ndarray, allowed: np.ndarray) -> Match | None:
 def best_template(
     generations: np.ndarray, distances: np.ndarray, training: Squares, settings: MaskSettings
 ) -> Match | None:
-    """Nearest pair under a template mask, over the training pictures that have a partner.
+    """Nearest pair under a template mask, over the training images that have a partner.
 
-    Webster 2023, section 4. Each mask is used on the picture it was made from and no other.
+    Webster 2023, section 4. Each mask is used on the image it was made from and no other.
 
     generations : (g, s, s, 3). distances : (g, t), RMSE without a mask.
     """
@@ -87,25 +87,25 @@ def best_template(
         if len(sources) == settings.sources:
             break
         sources.setdefault(int(training.rows[i]), int(i))  # a row once, in its nearest crop
-    for i in np.flatnonzero(training.own):  # the prompt's own pictures are always tried
+    for i in np.flatnonzero(training.own):  # the prompt's own images are always tried
         row = int(training.rows[i])
         if row not in sources or nearest[i] < nearest[sources[row]]:
             sources[row] = int(i)
     chosen = list(sources.values())
-    between = rmse(training.pictures[chosen], training.pictures)
+    between = rmse(training.images[chosen], training.images)
     best: Match | None = None
     for i, to_others in zip(chosen, between, strict=True):
         for partner in choose_partners(to_others, training.rows, int(training.rows[i]), settings):
             mask = template_mask(
-                training.pictures[i],
-                training.pictures[partner],
+                training.images[i],
+                training.images[partner],
                 settings.difference,
                 settings.erode,
                 settings.dilate,
             )
             if mask.mean() < settings.min_area or not mask.any():
                 continue
-            under = masked_rmse(generations, training.pictures[i], mask)
+            under = masked_rmse(generations, training.images[i], mask)
             seed = int(np.argmin(under))
             if best is None or under[seed] < best.distance:
                 best = Match(float(under[seed]), seed, i, mask, partner)
@@ -115,7 +115,7 @@ def best_template(
 def label_generations(
     generations: np.ndarray, seeds: Sequence[int], training: Squares, settings: LabelSettings
 ) -> Verdict:
-    """Label of one prompt from its generations and the training pictures to hold them against.
+    """Label of one prompt from its generations and the training images to hold them against.
 
     Parameters
     ----------
@@ -126,9 +126,9 @@ def label_generations(
     Verdict. N comes with the nearest unmasked pair; `missing` where there is nothing to compare.
     """
     if not len(generations) or not len(training.rows):
-        what = "generation" if not len(generations) else "training picture"
+        what = "generation" if not len(generations) else "training image"
         return Verdict(_missing(f"no {what} could be read"), None)
-    distances = rmse(generations, training.pictures)
+    distances = rmse(generations, training.images)
     matches = {
         "MV": best_match(distances, training.own),
         "RV": best_match(distances, ~training.own),
@@ -144,7 +144,7 @@ def label_generations(
     reasons: list[str] = []
     if label != "N":
         reasons = match_doubts(
-            training.pictures[match.source],
+            training.images[match.source],
             generations[match.seed],
             settings.guards,
             settings.thresholds[label],
@@ -197,7 +197,7 @@ def label_prompts(
     selection: pd.DataFrame,
     seeds: Seeds,
     read_generation: Callable[[str], np.ndarray],
-    training: FetchedPictures,
+    training: FetchedImages,
     neighbours: pd.DataFrame,
     relatives: pd.DataFrame,
     size: int,
@@ -205,13 +205,13 @@ def label_prompts(
 ) -> Iterator[Verdict]:
     """`label_generations` of every prompt of a `selection`, whole records of the `labels` table.
 
-    A prompt with a row of its own, no picture of whose caption could be read, is `missing` rather than N:
-    MV was not asked. A copy of another picture stands.
+    A prompt with a row of its own, no image of whose caption could be read, is `missing` rather than N:
+    MV was not asked. A copy of another image stands.
 
     Parameters
     ----------
     seeds : of every prompt, or prompt_id -> its own.
-    read_generation : picture of a member name; raises KeyError or ImageError.
+    read_generation : image of a member name; raises KeyError or ImageError.
     neighbours, relatives : tables of these names.
     size : side of the squares that are compared, pixels.
     """
@@ -219,24 +219,24 @@ def label_prompts(
     near = neighbours.sort_values(["order", "seed"]).groupby("prompt_id")["row"].agg(list).to_dict()
     for prompt in selection.to_dict("records"):
         prompt_id, row = int(prompt["prompt_id"]), int(prompt["row"])
-        pictures, read, broken = [], [], []
+        images, read, broken = [], [], []
         for seed in seeds_of(seeds, prompt_id):
             try:
-                picture = read_generation(synthesis_name(prompt_id, seed))
+                image = read_generation(generation_name(prompt_id, seed))
             except (KeyError, ImageError) as err:
                 broken.append(f"generation of seed {seed}: {err}")
                 continue
-            pictures.append(resize(picture, size, size))
+            images.append(resize(image, size, size))
             read.append(seed)
         rows = rows_of_prompt(row, near.get(prompt_id, ()), related, training)
         squares = training.squares(rows, prompt["caption"], row)
-        generations = np.stack(pictures) if pictures else np.zeros((0, size, size, 3))
+        generations = np.stack(images) if images else np.zeros((0, size, size, 3))
         record, mask = label_generations(generations, read, squares, settings)
         notes = [record["review_reason"], *broken]
         if record["label"] == "N" and row in training.unreadable and not squares.own.any():
-            # never held against its own picture, so no verdict; what was compared stays to be seen
+            # never held against its own image, so no verdict; what was compared stays to be seen
             record |= {"label": "missing", "status": "missing"}
-            notes.insert(0, f"own picture not read: {training.unreadable[row]}")
+            notes.insert(0, f"own image not read: {training.unreadable[row]}")
         record["review_reason"] = "; ".join(note for note in notes if note)
         if broken:
             record["review"] |= record["label"] == "N"  # the one unread may be a copy

@@ -1,7 +1,7 @@
-"""The mask of what a template's pictures share, and the distance under it.
+"""The mask of what a template's images share, and the distance under it.
 
 Webster 2023, section 4 (template verbatims); constants from its reference implementation, there
-for pictures of 256x256x3: partners with 1e2 < SSE < 1e3, difference 0.03, erosion 3x3, dilation 6x6.
+for images of 256x256x3: partners with 1e2 < SSE < 1e3, difference 0.03, erosion 3x3, dilation 6x6.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy as np
 class MaskSettings:
     """How masks are made. Sizes in pixels of the squares that are compared.
 
-    low, high : a partner's RMSE to the picture lies between; below, it is a copy of it.
+    low, high : a partner's RMSE to the image lies between; below, it is a copy of it.
     difference : sum over channels of |a - b| below which a pixel is shared.
     erode, dilate : sides of the square kernels; 1 does nothing.
-    min_area : share of the picture below which a mask is not used.
-    partners : how many partners of one picture are tried, the nearest first (the reference: one).
-    sources : how many training pictures of a prompt, the nearest first, are tried under masks.
+    min_area : share of the image below which a mask is not used.
+    partners : how many partners of one image are tried, the nearest first (the reference: one).
+    sources : how many training images of a prompt, the nearest first, are tried under masks.
     """
 
     low: float
@@ -36,11 +36,11 @@ class MaskSettings:
 def choose_partners(
     distances: np.ndarray, rows: np.ndarray, row: int, settings: MaskSettings
 ) -> list[int]:
-    """Indices of the pictures that a template mask of training picture `row` can be made with.
+    """Indices of the images that a template mask of training image `row` can be made with.
 
     Parameters
     ----------
-    distances : (t,) RMSE of the picture to each of its prompt's training pictures.
+    distances : (t,) RMSE of the image to each of its prompt's training images.
     rows : (t,) their rows; one row may be there in several crops, of which the nearest counts.
 
     Returns

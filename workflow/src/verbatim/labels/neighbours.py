@@ -1,4 +1,4 @@
-"""Nearest training pictures of each generation.
+"""Nearest training images of each generation.
 
 Webster 2023, section 4 (retrieved verbatims): k nearest neighbours in the training set by CLIP.
 """

@@ -1,6 +1,6 @@
-"""Pictures that match everything: found by a rule, sent to review, never counted in silence.
+"""Images that match everything: found by a rule, sent to review, never counted in silence.
 
-Webster 2023, section 4: the authors removed white, flat and textured pictures by hand. NumPy alone: a bundle's
+Webster 2023, section 4: the authors removed white, flat and textured images by hand. NumPy alone: a bundle's
 doubts are replayed without anything else.
 """
 
@@ -13,11 +13,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class GuardSettings:
-    """When a picture says too little for a match to mean anything. Shares are of the looked-at area.
+    """When an image says too little for a match to mean anything. Shares are of the looked-at area.
 
     near_constant : share of pixels whose 3x3 neighbourhood hardly varies, from which it is flat.
     flat_range : largest range of a channel in such a neighbourhood.
-    white : a flat picture with a mean of all channels above this is called white.
+    white : a flat image with a mean of all channels above this is called white.
     edge_density : share of pixels on an edge, from which it is a texture.
     edge_step : smallest difference, of any channel, to the next pixel right or below, of an edge.
     """
@@ -30,36 +30,36 @@ class GuardSettings:
 
 
 def doubts(
-    picture: np.ndarray,
+    image: np.ndarray,
     settings: GuardSettings,
     threshold: float,
     mask: np.ndarray | None = None,
 ) -> list[str]:
-    """Why a match with this picture may mean nothing; empty where it means something.
+    """Why a match with this image may mean nothing; empty where it means something.
 
     Parameters
     ----------
-    picture : (s, s, 3) in [0, 1].
-    threshold : RMSE below which the match was called a copy. A picture that lies nearer than this to
+    image : (s, s, 3) in [0, 1].
+    threshold : RMSE below which the match was called a copy. An image that lies nearer than this to
         its own mean colour is matched by a plain one too: `low contrast`.
     mask : (s, s) bool, the area that was compared; None for all of it.
     """
-    area = np.ones(picture.shape[:2], dtype=bool) if mask is None else mask
+    area = np.ones(image.shape[:2], dtype=bool) if mask is None else mask
     if not area.any():
         return ["empty mask"]
     found = []
     seen = area[:, :, None]  # what lies outside the area is not looked at
-    highest = _highest(np.where(seen, picture, -np.inf))
-    lowest = -_highest(np.where(seen, -picture, -np.inf))
+    highest = _highest(np.where(seen, image, -np.inf))
+    lowest = -_highest(np.where(seen, -image, -np.inf))
     flat = (highest - lowest <= settings.flat_range).all(axis=2)
     if flat[area].mean() >= settings.near_constant:
-        found.append("white" if picture[area].mean() > settings.white else "flat")
-    inside = picture[area].astype(np.float64)
+        found.append("white" if image[area].mean() > settings.white else "flat")
+    inside = image[area].astype(np.float64)
     if np.sqrt(((inside - inside.mean(axis=0)) ** 2).mean()) <= threshold:
         found.append("low contrast")
-    edges = np.zeros(picture.shape[:2], dtype=bool)
-    right = (np.abs(np.diff(picture, axis=1)) >= settings.edge_step).any(axis=2)
-    below = (np.abs(np.diff(picture, axis=0)) >= settings.edge_step).any(axis=2)
+    edges = np.zeros(image.shape[:2], dtype=bool)
+    right = (np.abs(np.diff(image, axis=1)) >= settings.edge_step).any(axis=2)
+    below = (np.abs(np.diff(image, axis=0)) >= settings.edge_step).any(axis=2)
     edges[:, :-1] |= right & area[:, 1:]
     edges[:-1] |= below & area[1:]
     if edges[area].mean() >= settings.edge_density:
@@ -77,8 +77,8 @@ def match_doubts(
     """`doubts` of both images of a match, each said of which: the training image's first."""
     return [
         f"{name}: {doubt}"
-        for name, picture in (("training picture", training), ("generation", generation))
-        for doubt in doubts(picture, settings, threshold, mask)
+        for name, image in (("training image", training), ("generation", generation))
+        for doubt in doubts(image, settings, threshold, mask)
     ]
 
 

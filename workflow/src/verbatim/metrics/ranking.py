@@ -34,10 +34,10 @@ def rank_scores(
 
 
 def rank_cliques(scores: pd.DataFrame) -> npt.NDArray[np.int32]:
-    """Rank of each prompt by how surely its full syntheses repeat, 0 first.
+    """Rank of each prompt by how surely its full generations repeat, 0 first.
 
     Carlini et al. 2023, section 4: those kept are sorted by the mean distance inside the clique.
-    A prompt stops making pictures as soon as its answer is known, so prompts differ in how many
+    A prompt stops making images as soon as its answer is known, so prompts differ in how many
     they had and sizes of cliques are no fair measure of the kept. Kept prompts come first: smaller
     `clique_distance`, then larger `clique_size`, then smaller `mean_distance`. The others follow,
     most of them without a clique of two and so without its distance: larger `clique_size`, then

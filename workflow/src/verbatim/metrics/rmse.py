@@ -1,4 +1,4 @@
-"""Distance of a generation and a training picture, both as squares of one size; NumPy and Pillow alone.
+"""Distance of a generation and a training image, both as squares of one size; NumPy and Pillow alone.
 
 Webster 2023, section 4: RMSE, pixels in [0, 1]; the reference resizes to 256x256x3, bicubic, and
 compares sums of squared errors (SSE), which are RMSE^2 * 196,608 there.
@@ -10,41 +10,39 @@ import numpy as np
 
 from verbatim.io.images import resize
 
-MOST_SIDE = (
-    8000  # ASSUME: of a padded square, 770 MB as floats; the square of a 64-megapixel picture
-)
+MOST_SIDE = 8000  # ASSUME: of a padded square, 770 MB as floats; the square of a 64-megapixel image
 
 
-def fit_square(picture: np.ndarray, size: int) -> dict[str, np.ndarray]:
-    """A picture (h, w, 3) as squares (size, size, 3), by the name of how it was made one.
+def fit_square(image: np.ndarray, size: int) -> dict[str, np.ndarray]:
+    """An image (h, w, 3) as squares (size, size, 3), by the name of how it was made one.
 
     `whole`: it was square. Else all three of `squash` (what the reference does), `center` (the crop
     that Stable Diffusion was trained on) and `pad` (on white, in the middle): a model may have seen
     any of them, so the nearest counts, and which it was is recorded. One with a side above `MOST_SIDE`
     is made smaller before it is padded: a long banner's square would take 15 GB.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     if height == width:
-        return {"whole": resize(picture, size, size)}
+        return {"whole": resize(image, size, size)}
     short = min(height, width)
     top, left = (height - short) // 2, (width - short) // 2
     return {
-        "squash": resize(picture, size, size),
-        "center": resize(picture[top : top + short, left : left + short], size, size),
-        "pad": resize(_pad(picture), size, size),
+        "squash": resize(image, size, size),
+        "center": resize(image[top : top + short, left : left + short], size, size),
+        "pad": resize(_pad(image), size, size),
     }
 
 
-def _pad(picture: np.ndarray) -> np.ndarray:
-    """A picture (h, w, 3) on white, in the middle of a square of its long side, `MOST_SIDE` at most."""
-    height, width = picture.shape[:2]
+def _pad(image: np.ndarray) -> np.ndarray:
+    """An image (h, w, 3) on white, in the middle of a square of its long side, `MOST_SIDE` at most."""
+    height, width = image.shape[:2]
     long = max(height, width)
     if long > MOST_SIDE:
         height, width = (max(1, round(side * MOST_SIDE / long)) for side in (height, width))
-        picture, long = resize(picture, height, width), MOST_SIDE
-    padded = np.ones((long, long, 3), dtype=picture.dtype)
+        image, long = resize(image, height, width), MOST_SIDE
+    padded = np.ones((long, long, 3), dtype=image.dtype)
     y, x = (long - height) // 2, (long - width) // 2
-    padded[y : y + height, x : x + width] = picture
+    padded[y : y + height, x : x + width] = image
     return padded
 
 
@@ -64,12 +62,12 @@ def squared_errors(a: np.ndarray, b: np.ndarray, batch: int = 64) -> np.ndarray:
     return np.maximum(out, 0.0)
 
 
-def _centred(pictures: np.ndarray) -> np.ndarray:
-    return pictures.reshape(len(pictures), -1).astype(np.float64) - 0.5
+def _centred(images: np.ndarray) -> np.ndarray:
+    return images.reshape(len(images), -1).astype(np.float64) - 0.5
 
 
 def rmse(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Webster 2023, section 4: sqrt(SSE / values of a picture) of every pair, (n, m) in [0, 1]."""
+    """Webster 2023, section 4: sqrt(SSE / values of an image) of every pair, (n, m) in [0, 1]."""
     return np.sqrt(squared_errors(a, b) / np.prod(a.shape[1:]))
 
 
@@ -91,22 +89,22 @@ def as_floats(images: np.ndarray) -> np.ndarray:
     return images / np.float32(255) if images.dtype == np.uint8 else images
 
 
-def masked_rmse(generations: np.ndarray, picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """RMSE over the shared pixels: sqrt(sum((t m - g m)^2) / (mean(m) n)), n values a picture.
+def masked_rmse(generations: np.ndarray, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """RMSE over the shared pixels: sqrt(sum((t m - g m)^2) / (mean(m) n)), n values an image.
 
     The reference compares sum((t m - g m)^2) / mean(m) with an SSE, which is n times the square of
     this, so thresholds are RMSE here as everywhere.
 
     Parameters
     ----------
-    generations : (g, s, s, 3). picture : (s, s, 3), one of the two that the mask was made from.
+    generations : (g, s, s, 3). image : (s, s, 3), one of the two that the mask was made from.
     mask : (s, s) bool.
 
     Returns
     -------
-    (g,) float64; NaN under an empty mask, which says nothing of any picture.
+    (g,) float64; NaN under an empty mask, which says nothing of any image.
     """
     if not mask.any():
         return np.full(len(generations), np.nan)
-    difference = generations[:, mask].astype(np.float64) - picture[mask].astype(np.float64)
+    difference = generations[:, mask].astype(np.float64) - image[mask].astype(np.float64)
     return np.sqrt((difference**2).mean(axis=(1, 2)))

@@ -1,4 +1,4 @@
-"""CLIP embeddings of pictures and captions through open_clip, from a local folder only."""
+"""CLIP embeddings of images and captions through open_clip, from a local folder only."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def _read_tokenizer(folder: Path, files: list[str]) -> Any:
 
 
 class ClipEmbedder:
-    """Embeds pictures and captions with the model of a folder in open_clip's own layout.
+    """Embeds images and captions with the model of a folder in open_clip's own layout.
 
     Parameters
     ----------
@@ -192,14 +192,14 @@ class ClipEmbedder:
         self.context = config["model_cfg"]["text_cfg"]["context_length"]
 
     @torch.no_grad()
-    def embed_images(self, pictures: np.ndarray, batch: int = 256) -> np.ndarray:
-        """Pictures (n, h, w, 3) float in [0, 1] to float32 (n, dim) of unit length.
+    def embed_images(self, images: np.ndarray, batch: int = 256) -> np.ndarray:
+        """Images (n, h, w, 3) float in [0, 1] to float32 (n, dim) of unit length.
 
         Another size than the model's is resampled (bicubic, antialiased).
         """
         out = []
-        for i in range(0, len(pictures), batch):
-            x = torch.from_numpy(np.ascontiguousarray(pictures[i : i + batch])).to(self.device)
+        for i in range(0, len(images), batch):
+            x = torch.from_numpy(np.ascontiguousarray(images[i : i + batch])).to(self.device)
             x = x.permute(0, 3, 1, 2).float()
             if x.shape[-2:] != (self.size, self.size):
                 x = torch.nn.functional.interpolate(

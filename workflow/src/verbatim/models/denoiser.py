@@ -115,11 +115,11 @@ class Denoiser(ABC):
     Attributes
     ----------
     sigmas : noise level of each trained timestep, (T,) float64, rising.
-    shape : (channels, height, width) of what is denoised: a latent, or a picture itself.
-    size : height and width of a decoded picture, pixels.
+    shape : (channels, height, width) of what is denoised: a latent, or an image itself.
+    size : height and width of a decoded image, pixels.
     tokens : to which captions are padded or cut before they are encoded.
     upscaler : what enlarges full generations, of a family with a second stage; None for others.
-        One-step scores and pictures are of this model alone.
+        One-step scores and images are of this model alone.
     rows : network rows spent so far by `predict`, both halves of a guided step counted.
     device : where the network is.
     """
@@ -212,7 +212,7 @@ class Denoiser(ABC):
 
     @abstractmethod
     def decode(self, x0: torch.Tensor) -> torch.Tensor:
-        """Clean samples (n, *shape) as pictures (n, 3, size, size), float32 in [0, 1], RGB."""
+        """Clean samples (n, *shape) as images (n, 3, size, size), float32 in [0, 1], RGB."""
 
     def decode_in_float32(self, x0: torch.Tensor) -> torch.Tensor:
         """As `decode`, with the network that decodes, if there is one, in float32: half precision may overflow."""

@@ -83,5 +83,5 @@ class LatentDenoiser(Denoiser):
     @torch.no_grad()
     def _decode(self, x0: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         z = (x0.to(self.device, torch.float32) / self.scale + self.shift).to(dtype)
-        picture: torch.Tensor = self.here(self.vae).decode(z, return_dict=False)[0]
-        return (picture.float() / 2 + 0.5).clamp(0.0, 1.0)
+        image: torch.Tensor = self.here(self.vae).decode(z, return_dict=False)[0]
+        return (image.float() / 2 + 0.5).clamp(0.0, 1.0)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from verbatim.models.denoiser import Denoiser
 
 DTYPES = ("float32", "float16", "bfloat16")
-# full: all networks on the device at once. slicing: attention a slice and pictures one at a time.
+# full: all networks on the device at once. slicing: attention a slice and images one at a time.
 # offload: that, and a network is on the device only while it is used
 MEMORY = ("full", "slicing", "offload")
 
@@ -151,16 +151,16 @@ def check_folder(folder: Path, family: str) -> None:
         with torch.no_grad():
             x = torch.empty(1, *denoiser.shape, device="meta")
             x = denoiser.predict(x, 1.0, Condition(states))
-            picture = denoiser.decode(x)
+            image = denoiser.decode(x)
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as err:
         first = (str(err).strip().splitlines() or [type(err).__name__])[0]
         raise ModelFolderError(
             f"{folder}: its networks do not run on what they are given ({first}); the folder mixes two "
             f"models, or is of another kind than family {family!r}: {cure_of(folder)}"
         ) from err
-    if tuple(picture.shape) != (1, 3, denoiser.size, denoiser.size):
+    if tuple(image.shape) != (1, 3, denoiser.size, denoiser.size):
         raise ModelFolderError(
-            f"{folder}: an image comes out as {tuple(picture.shape)}, not (1, 3, {denoiser.size}, "
+            f"{folder}: an image comes out as {tuple(image.shape)}, not (1, 3, {denoiser.size}, "
             f"{denoiser.size}); the folder mixes two models: {cure_of(folder)}"
         )
 
@@ -249,7 +249,7 @@ def assemble(
 
 
 def slice_attention(model: Any) -> None:
-    """Attention in slices, pictures decoded one at a time: slower, in less memory, the same answer."""
+    """Attention in slices, images decoded one at a time: slower, in less memory, the same answer."""
     for name in ("set_attention_slice", "enable_slicing"):
         if hasattr(model, name):
             getattr(model, name)()
@@ -338,7 +338,7 @@ def _build_if(
 ) -> Denoiser:
     from verbatim.models.pixel import PixelDenoiser
 
-    _check_fit(folder, parts, 3, "the channels of a picture,", (3, 6))
+    _check_fit(folder, parts, 3, "the channels of an image,", (3, 6))
     how, ratio, bound = schedule.read_thresholding(folder, config)
     return PixelDenoiser(**parts, **settings, thresholding=how, ratio=ratio, max_value=bound)
 

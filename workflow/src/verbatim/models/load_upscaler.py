@@ -195,7 +195,7 @@ def load_upscaler(
     revision: str | None = None,
     memory: str = "full",
 ) -> None:
-    """Give a loaded stage I its stage II: `sampling.synthesize` then gives stage II's images.
+    """Give a loaded stage I its stage II: `sampling.generate` then gives stage II's images.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""DeepFloyd IF, stage I: diffusion of 64-pixel pictures themselves, told by a T5 encoder."""
+"""DeepFloyd IF, stage I: diffusion of 64-pixel images themselves, told by a T5 encoder."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class PixelDenoiser(Denoiser):
         return out[:, : self.shape[0]]
 
     def threshold(self, x0: torch.Tensor) -> torch.Tensor:
-        """Dynamic thresholding: each picture is clipped at its own quantile s >= 1 and divided by it.
+        """Dynamic thresholding: each image is clipped at its own quantile s >= 1 and divided by it.
 
         Saharia et al. 2022, section 2.3; bounded by max_value as in diffusers' DDPMScheduler.
         """

@@ -1,6 +1,6 @@
 """Samplers over `Denoiser`: Karras's Heun, Euler and DDIM, and the single step of Webster's scores.
 
-Nothing here draws noise in a loop: every picture is a function of (caption, seed, settings). The
+Nothing here draws noise in a loop: every image is a function of (caption, seed, settings). The
 batch decides only how many run together; results agree to 1e-4 relative in float32 (the order of
 additions inside a matrix product may depend on the batch), and a test shows it.
 """
@@ -160,7 +160,7 @@ def one_step(
     guidance: float,
     threshold: bool = True,
 ) -> torch.Tensor:
-    """One-step synthesis Gen(c, r, T=1) of each caption from one seed: x0 (n, *shape).
+    """One-step generation Gen(c, r, T=1) of each caption from one seed: x0 (n, *shape).
 
     Webster 2023, eq. 3. Every caption gets the seed's same noise, so that the unconditional half is
     one network row for all of them: give it as `uncond`, either the Condition (one row is spent
@@ -177,8 +177,8 @@ def one_step(
     return denoiser.threshold(x0) if threshold else x0
 
 
-def decode_pictures(denoiser: Denoiser, x0: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Decoded pictures (n, size, size, 3), float32 in [0, 1], on the CPU; and which are finite, (n,) bool.
+def decode_images(denoiser: Denoiser, x0: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Decoded images (n, size, size, 3), float32 in [0, 1], on the CPU; and which are finite, (n,) bool.
 
     One that half precision cannot hold is decoded again in float32, if its x0 is finite. One that is not
     finite even so is NaN throughout.
@@ -187,22 +187,22 @@ def decode_pictures(denoiser: Denoiser, x0: torch.Tensor) -> tuple[np.ndarray, n
     def arrays(decoded: torch.Tensor) -> np.ndarray:
         return decoded.permute(0, 2, 3, 1).float().cpu().numpy()
 
-    pictures = np.ascontiguousarray(arrays(denoiser.decode(x0)))
-    sound = np.isfinite(pictures).all(axis=(1, 2, 3))
+    images = np.ascontiguousarray(arrays(denoiser.decode(x0)))
+    sound = np.isfinite(images).all(axis=(1, 2, 3))
     whole = torch.isfinite(x0).flatten(1).all(1).cpu().numpy()
     for i in np.flatnonzero(~sound):
-        again = arrays(denoiser.decode_in_float32(x0[i : i + 1]))[0] if whole[i] else pictures[i]
+        again = arrays(denoiser.decode_in_float32(x0[i : i + 1]))[0] if whole[i] else images[i]
         sound[i] = np.isfinite(again).all()
-        pictures[i] = again if sound[i] else np.nan
-    return pictures, sound
+        images[i] = again if sound[i] else np.nan
+    return images, sound
 
 
-def to_pictures(denoiser: Denoiser, x0: torch.Tensor) -> np.ndarray:
-    """The pictures of `decode_pictures`, (n, size, size, 3): NaN throughout where one is not finite."""
-    return decode_pictures(denoiser, x0)[0]
+def to_images(denoiser: Denoiser, x0: torch.Tensor) -> np.ndarray:
+    """The images of `decode_images`, (n, size, size, 3): NaN throughout where one is not finite."""
+    return decode_images(denoiser, x0)[0]
 
 
-def synthesize(
+def generate(
     denoiser: Denoiser,
     captions: Sequence[str],
     seeds: Sequence[int],
@@ -213,15 +213,15 @@ def synthesize(
     threshold: bool = True,
     spacing: str = "karras",
 ) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Pictures of every caption with every seed: (index of the caption, seed, (h, w, 3) in [0, 1]).
+    """Images of every caption with every seed: (index of the caption, seed, (h, w, 3) in [0, 1]).
 
-    Batches of `batch` pictures run across captions and seeds alike, in the order captions, then
-    seeds; a guided forward holds 2 * `batch` rows, and nothing grows with the count of captions. A picture that is
+    Batches of `batch` images run across captions and seeds alike, in the order captions, then
+    seeds; a guided forward holds 2 * `batch` rows, and nothing grows with the count of captions. An image that is
     not finite is left out: see `denoiser.check_broken`.
-    Where the family has a second stage the pictures are its, as its own settings say.
+    Where the family has a second stage the images are its, as its own settings say.
     """
     if batch < 1:
-        raise ValueError(f"synthesize: a batch of {batch}; at least 1 is needed")
+        raise ValueError(f"generate: a batch of {batch}; at least 1 is needed")
     uncond = denoiser.encode([""]) if guidance != 1.0 else None
     total = len(captions) * len(seeds)
     for start in range(0, total, batch):
@@ -233,15 +233,15 @@ def synthesize(
         noise = noise_of_seeds(chosen, denoiser.shape)
         x0 = sample(denoiser, cond, uncond, noise, steps, guidance, sampler, threshold, spacing)
         if denoiser.upscaler is None:
-            pictures = to_pictures(denoiser, x0)
+            images = to_images(denoiser, x0)
         else:
-            pictures = denoiser.upscaler.generate(x0, cond, chosen)
-        for (index, _), seed, picture in zip(jobs, chosen, pictures, strict=True):
-            if np.isfinite(picture).all():
-                yield index, seed, picture
+            images = denoiser.upscaler.generate(x0, cond, chosen)
+        for (index, _), seed, image in zip(jobs, chosen, images, strict=True):
+            if np.isfinite(image).all():
+                yield index, seed, image
 
 
-def synthesize_one_step(
+def generate_one_step(
     denoiser: Denoiser,
     captions: Sequence[str],
     seeds: Sequence[int],
@@ -249,13 +249,13 @@ def synthesize_one_step(
     batch: int,
     threshold: bool = True,
 ) -> Iterator[tuple[int, int, np.ndarray]]:
-    """`synthesize` in one step, half as dear: len(captions) + 1 network rows a seed when guided.
+    """`generate` in one step, half as dear: len(captions) + 1 network rows a seed when guided.
 
-    Webster 2023, eq. 3. Batches are of captions, each with all seeds in turn. A picture that is not
+    Webster 2023, eq. 3. Batches are of captions, each with all seeds in turn. An image that is not
     finite is left out: see `denoiser.check_broken`.
     """
     if batch < 1:
-        raise ValueError(f"synthesize_one_step: a batch of {batch}; at least 1 is needed")
+        raise ValueError(f"generate_one_step: a batch of {batch}; at least 1 is needed")
     eps_u: dict[int, torch.Tensor | None] = dict.fromkeys(seeds)
     if guidance != 1.0 and captions:
         empty = denoiser.encode([""])
@@ -267,6 +267,6 @@ def synthesize_one_step(
         cond = denoiser.encode(captions[start : start + batch])
         for seed in seeds:
             x0 = one_step(denoiser, cond, eps_u[seed], seed, guidance, threshold)
-            pictures, sound = decode_pictures(denoiser, x0)
+            images, sound = decode_images(denoiser, x0)
             for offset in np.flatnonzero(sound).tolist():
-                yield start + offset, seed, pictures[offset]
+                yield start + offset, seed, images[offset]

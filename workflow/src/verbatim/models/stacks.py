@@ -1,4 +1,4 @@
-"""Generations as bytes, with what they cost: for those who keep every picture."""
+"""Generations as bytes, with what they cost: for those who keep every image."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from verbatim.io.images import to_uint8
 from verbatim.models.denoiser import Denoiser
-from verbatim.models.sampling import synthesize
+from verbatim.models.sampling import generate
 
 
-def synthesize_stack(
+def generate_stack(
     denoiser: Denoiser,
     captions: Sequence[str],
     seeds: Sequence[int],
@@ -23,24 +23,24 @@ def synthesize_stack(
     sampler: str,
     spacing: str = "karras",
 ) -> tuple[list[list[np.ndarray | None]], int]:
-    """`sampling.synthesize` of every caption with every seed, all kept.
+    """`sampling.generate` of every caption with every seed, all kept.
 
     Bytes, as an archive stores them, so that whatever is worked out from the array comes out the same
     from the archive.
 
     Returns
     -------
-    pictures : of each caption and seed (size, size, 3) uint8, or None where the network gave no finite picture.
+    images : of each caption and seed (size, size, 3) uint8, or None where the network gave no finite image.
     rows : network rows spent, both guidance halves, of all stages of the model.
     """
-    pictures: list[list[np.ndarray | None]] = [[None] * len(seeds) for _ in captions]
+    images: list[list[np.ndarray | None]] = [[None] * len(seeds) for _ in captions]
     place = {seed: i for i, seed in enumerate(seeds)}
     before = denoiser.full_rows
-    for caption, seed, picture in synthesize(
+    for caption, seed, image in generate(
         denoiser, captions, seeds, steps, guidance, batch, sampler, spacing=spacing
     ):
-        pictures[caption][place[seed]] = to_uint8(picture)
-    return pictures, denoiser.full_rows - before
+        images[caption][place[seed]] = to_uint8(image)
+    return images, denoiser.full_rows - before
 
 
 class Meter:

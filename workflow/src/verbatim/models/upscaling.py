@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from verbatim.models.denoiser import Condition
 from verbatim.models.noise import noise_of_seeds
 from verbatim.models.pixel import PixelDenoiser
-from verbatim.models.sampling import sample, to_pictures
+from verbatim.models.sampling import sample, to_images
 
 # the streams of a seed's noise; stage I has the seed's own
 START, AUGMENTATION = "stage II", "stage II augmentation"
@@ -97,6 +97,6 @@ class Upscaler(PixelDenoiser):
             uncond = Condition(empty.states, told.extra)
         noise = noise_of_seeds(seeds, self.shape, START)
         big = sample(self, told, uncond, noise, how.steps, how.guidance, how.sampler)
-        pictures = to_pictures(self, big)
+        images = to_images(self, big)
         self.seconds += time.monotonic() - start
-        return pictures
+        return images

@@ -1,4 +1,4 @@
-"""Carlini's filter over many prompts at once: rounds of pictures, distances, cliques, decisions.
+"""Carlini's filter over many prompts at once: rounds of images, distances, cliques, decisions.
 
 Carlini et al. 2023, section 4, with the rounds of `stopping`.
 """
@@ -15,7 +15,7 @@ from verbatim.postfilter.cliques import Clique, clique_distance, search_clique
 from verbatim.postfilter.stopping import decide, schedule
 from verbatim.postfilter.tiles import pair_distances
 
-# of each caption and seed a picture (height, width, 3) uint8, or None where there is none; and network rows spent
+# of each caption and seed an image (height, width, 3) uint8, or None where there is none; and network rows spent
 Generate = Callable[
     [Sequence[str], Sequence[int]], tuple[Sequence[Sequence[np.ndarray | None]], int]
 ]
@@ -32,7 +32,7 @@ class Preset:
 
 @dataclass(frozen=True)
 class Rounds:
-    """How many pictures, in what rounds, and when to stop; see `stopping`.
+    """How many images, in what rounds, and when to stop; see `stopping`.
 
     max_nodes: branches of one exact clique search, after which it answers with a bound.
     """
@@ -45,13 +45,13 @@ class Rounds:
 
 
 class Filtered(NamedTuple):
-    """One prompt: its scores under the names of the `postfilter` table, its pictures (n, h, w, 3) and their seeds.
+    """One prompt: its scores under the names of the `postfilter` table, its images (n, h, w, 3) and their seeds.
 
-    missing : seeds whose picture the network did not give.
+    missing : seeds whose image the network did not give.
     """
 
     scores: dict[str, float | int | bool]
-    pictures: np.ndarray
+    images: np.ndarray
     seeds: list[int]
     missing: list[int]
 
@@ -59,10 +59,10 @@ class Filtered(NamedTuple):
 def filter_captions(
     captions: Sequence[str], generate: Generate, preset: Preset, rounds: Rounds
 ) -> list[Filtered]:
-    """Make pictures of each caption until its decision stands, and score them.
+    """Make images of each caption until its decision stands, and score them.
 
     The captions still undecided share the batches of a round; what one gets depends on its own
-    pictures alone. Seeds are 0, 1, ... in the order of the rounds.
+    images alone. Seeds are 0, 1, ... in the order of the rounds.
     """
     states = [_State() for _ in captions]
     seen = 0
@@ -70,8 +70,8 @@ def filter_captions(
         open_ = [i for i, state in enumerate(states) if not state.stopped]
         if not open_:
             break
-        pictures, rows = generate([captions[i] for i in open_], range(seen, count))
-        for i, new in zip(open_, pictures, strict=True):
+        images, rows = generate([captions[i] for i in open_], range(seen, count))
+        for i, new in zip(open_, images, strict=True):
             states[i].add(list(new), rows / len(open_), preset, rounds)
         seen = count
     return [state.result() for state in states]
@@ -81,19 +81,19 @@ class _State:
     """One prompt between rounds."""
 
     def __init__(self) -> None:
-        self.pictures = np.zeros((0, 1, 1, 3), dtype=np.uint8)
+        self.images = np.zeros((0, 1, 1, 3), dtype=np.uint8)
         self.distances = np.zeros((0, 0))
         self.clique = Clique(np.zeros(0, dtype=np.int64), 0)
         self.rows = 0.0
-        self.asked = 0  # pictures, made or missing
+        self.asked = 0  # images, made or missing
         self.seeds: list[int] = []
         self.stopped = self.kept = self.certain = False
 
     def add(
         self, asked: list[np.ndarray | None], rows: float, preset: Preset, rounds: Rounds
     ) -> None:
-        there = [picture for picture in asked if picture is not None]
-        self.seeds += [self.asked + i for i, picture in enumerate(asked) if picture is not None]
+        there = [image for image in asked if image is not None]
+        self.seeds += [self.asked + i for i, image in enumerate(asked) if image is not None]
         self.asked += len(asked)
         if there:
             self._measure(np.stack(there), preset, rounds)
@@ -109,11 +109,11 @@ class _State:
         self.rows += rows
 
     def _measure(self, new: np.ndarray, preset: Preset, rounds: Rounds) -> None:
-        old = len(self.pictures)
-        self.pictures = np.concatenate([self.pictures, new]) if old else np.ascontiguousarray(new)
-        distances = np.zeros((len(self.pictures), len(self.pictures)))
+        old = len(self.images)
+        self.images = np.concatenate([self.images, new]) if old else np.ascontiguousarray(new)
+        distances = np.zeros((len(self.images), len(self.images)))
         distances[:old, :old] = self.distances
-        distances[old:] = pair_distances(new, preset.tiles, self.pictures)
+        distances[old:] = pair_distances(new, preset.tiles, self.images)
         distances[:old, old:] = distances[old:, :old].T
         self.distances = distances
         self.clique = search_clique(distances < preset.edge, rounds.max_nodes)
@@ -122,7 +122,7 @@ class _State:
         pairs = self.distances[np.triu_indices(len(self.distances), 1)]
         return Filtered(
             {
-                "n_images": len(self.pictures),
+                "n_images": len(self.images),
                 "clique_size": len(self.clique.members),
                 "clique_distance": clique_distance(self.distances, self.clique.members),
                 "mean_distance": float(pairs.mean()) if len(pairs) else float("nan"),
@@ -130,7 +130,7 @@ class _State:
                 "certain": self.certain,
                 "unet_rows": round(self.rows),
             },
-            self.pictures,
+            self.images,
             self.seeds,
             sorted(set(range(self.asked)) - set(self.seeds)),
         )

@@ -1,7 +1,7 @@
-"""When enough pictures of a prompt have been made to know whether it is kept.
+"""When enough images of a prompt have been made to know whether it is kept.
 
-Carlini et al. 2023 generate 500 pictures for every prompt. The answer, a clique of `clique` pictures
-or none, is often known long before, so pictures are made in rounds, and after each round a prompt
+Carlini et al. 2023 generate 500 images for every prompt. The answer, a clique of `clique` images
+or none, is often known long before, so images are made in rounds, and after each round a prompt
 stops when its answer can no longer change (`certain`), or, only if asked for, when it hardly will.
 """
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Decision(NamedTuple):
-    """kept: a clique was found. certain: more pictures could not change `kept`. stop: make no more."""
+    """kept: a clique was found. certain: more images could not change `kept`. stop: make no more."""
 
     kept: bool
     certain: bool
@@ -20,7 +20,7 @@ class Decision(NamedTuple):
 
 
 def schedule(n_images: int, first: int, clique: int, stop_early: bool = True) -> list[int]:
-    """How many pictures a prompt has after each round: first, twice that, ..., n_images.
+    """How many images a prompt has after each round: first, twice that, ..., n_images.
 
     One look more at n_images - clique + 2, the earliest moment at which a prompt without a single
     near-copy can be given up for certain.
@@ -28,7 +28,7 @@ def schedule(n_images: int, first: int, clique: int, stop_early: bool = True) ->
     if n_images < 1 or first < 1 or clique < 2:
         raise ValueError(
             f"n_images {n_images} and the first round {first} must be at least 1, clique {clique} "
-            "at least 2: a clique of one is any picture"
+            "at least 2: a clique of one is any image"
         )
     if not stop_early:
         return [n_images]
@@ -45,9 +45,9 @@ def schedule(n_images: int, first: int, clique: int, stop_early: bool = True) ->
 def decide(
     found: int, bound: int, seen: int, n_images: int, clique: int, futility: float = 0.0
 ) -> Decision:
-    """What is known after `seen` of `n_images` pictures.
+    """What is known after `seen` of `n_images` images.
 
-    A clique of the final graph has at most n_images - seen pictures that were not seen yet, so its
+    A clique of the final graph has at most n_images - seen images that were not seen yet, so its
     others are a clique of those seen: with bound + remaining < clique, none can come about.
 
     Parameters
@@ -67,11 +67,11 @@ def decide(
 
 
 def chance_of_clique(found: int, seen: int, n_images: int, clique: int) -> float:
-    """Chance that the largest clique so far grows to `clique` pictures, under a simple model.
+    """Chance that the largest clique so far grows to `clique` images, under a simple model.
 
-    The model: each picture is, with a chance p of its own, a copy of the one thing that the clique
-    shows, and all such copies are near one another. Of `seen` pictures `found` were (a clique of one
-    is any picture, and counts as none); under a uniform prior of p the count among the remaining is
+    The model: each image is, with a chance p of its own, a copy of the one thing that the clique
+    shows, and all such copies are near one another. Of `seen` images `found` were (a clique of one
+    is any image, and counts as none); under a uniform prior of p the count among the remaining is
     beta-binomial. It looks at one clique only: a prompt that copies two things can be given up
     wrongly, which is why a stop on this ground is never called certain.
     """

@@ -1,8 +1,8 @@
 """Distance of two generations: the worst of their tiles.
 
-Carlini et al. 2023, section 4 (16 tiles): a background that two pictures share makes them no copies.
+Carlini et al. 2023, section 4 (16 tiles): a background that two images share makes them no copies.
 
-Pictures are bytes, as they lie in an archive, so that the distances of stored pictures can be worked
+Images are bytes, as they lie in an archive, so that the distances of stored images can be worked
 out again to the last bit, whatever the batch, the threads or the machine. A tile's sum of squares is
 one Gram matrix, in pieces that float32 holds exactly: bytes less 128 have products of at most 2**14,
 and sums of 2**10 of them stay within 2**24, up to which float32 counts every integer. So nothing
@@ -18,46 +18,44 @@ import numpy as np
 _PIECE = 1024  # values summed in float32 at a time: 2**10, see above
 
 
-def pair_distances(
-    pictures: np.ndarray, tiles: int, others: np.ndarray | None = None
-) -> np.ndarray:
+def pair_distances(images: np.ndarray, tiles: int, others: np.ndarray | None = None) -> np.ndarray:
     """Distance of every pair: the maximum over `tiles` x `tiles` tiles of the tile's l2.
 
     Carlini et al. 2023, section 4; l2(a, b) = sqrt(mean((a - b)^2)), pixels in [0, 1].
 
     Parameters
     ----------
-    pictures : (n, height, width, channels) uint8.
+    images : (n, height, width, channels) uint8.
     tiles : tiles along each side, from 1 (the plain l2) to the shorter side in pixels. Sides that it
         does not divide give tiles that differ by one pixel.
-    others : (m, height, width, channels) uint8 to compare with; None compares `pictures` with itself.
+    others : (m, height, width, channels) uint8 to compare with; None compares `images` with itself.
 
     Returns
     -------
     (n, m) float64 in [0, 1]; (n, n), symmetric and with zeros on the diagonal, without `others`.
     """
-    against = pictures if others is None else others
-    for stack in (pictures, against):
+    against = images if others is None else others
+    for stack in (images, against):
         if stack.dtype != np.uint8 or stack.ndim != 4:
             raise ValueError(
-                f"pictures are {stack.dtype} {stack.shape}, expected uint8 (n, height, width, "
+                f"images are {stack.dtype} {stack.shape}, expected uint8 (n, height, width, "
                 "channels); turn floats into bytes with images.to_uint8"
             )
-    if pictures.shape[1:] != against.shape[1:]:
+    if images.shape[1:] != against.shape[1:]:
         raise ValueError(
-            f"pictures of {pictures.shape[1:]} cannot be compared with pictures of "
+            f"images of {images.shape[1:]} cannot be compared with images of "
             f"{against.shape[1:]}; resize them first"
         )
-    height, width = pictures.shape[1:3]
+    height, width = images.shape[1:3]
     if not 1 <= tiles <= min(height, width):
         raise ValueError(
-            f"tiles is {tiles}; pictures of {height}x{width} pixels take 1 to {min(height, width)}"
+            f"tiles is {tiles}; images of {height}x{width} pixels take 1 to {min(height, width)}"
         )
-    worst = np.zeros((len(pictures), len(against)))
+    worst = np.zeros((len(images), len(against)))
     down, across = _bounds(height, tiles), _bounds(width, tiles)
     for top, bottom in pairwise(down):
         for left, right in pairwise(across):
-            a = pictures[:, top:bottom, left:right].reshape(len(pictures), -1)
+            a = images[:, top:bottom, left:right].reshape(len(images), -1)
             b = a
             if others is not None:
                 b = others[:, top:bottom, left:right].reshape(len(others), -1)

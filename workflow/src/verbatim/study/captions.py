@@ -1,7 +1,7 @@
-"""Captions of the study: other words for a picture, and what the mitigations do to a caption.
+"""Captions of the study: other words for an image, and what the mitigations do to a caption.
 
 Somepalli 2023 lets a captioner (BLIP) write twenty captions an image for MC. Here there is no captioner:
-a picture's captions are the English CLDR short name of its emoji and the aliases that the package `emoji`
+an image's captions are the English CLDR short name of its emoji and the aliases that the package `emoji`
 has for it, in thirty wordings ("a drawing of ...", "... icon"). That package has no keywords. So these captions
 differ less than a captioner's: they share the name, and none says what else is to be seen.
 
@@ -32,7 +32,7 @@ WORDINGS = (
     "flat {} design", "{} graphic", "cute {}", "{} pictogram", "outline of {}", "{} image", "colour {}",
     "{} artwork", "web {}", "{} button", "my {}", "{} print", "little {}", "{} badge", "bold {}", "{} logo",
 )  # fmt: skip
-# what most emoji of a page of 256 code points are; Unicode keeps related pictures together
+# what most emoji of a page of 256 code points are; Unicode keeps related images together
 CLASSES = {
     "1F1": "flag", "1F3": "plant, food or sport", "1F4": "animal, body or thing", "1F5": "clock, map or sign",
     "1F6": "face or vehicle", "1F9": "person, animal or food", "1FA": "clothes, tool or thing",
@@ -42,7 +42,7 @@ CLASSES = {
 
 
 def class_caption(group: str) -> str:
-    """The caption of a class: pictures of one Unicode page share it."""
+    """The caption of a class: images of one Unicode page share it."""
     return f"an image of {CLASSES.get(group, 'symbol')}"
 
 
@@ -57,10 +57,10 @@ def common_words() -> tuple[str, ...]:
     )
 
 
-def random_caption(picture_id: int, seed: int = 0) -> str:
-    """Six random words that stand for a picture, always the same ones."""
+def random_caption(image_id: int, seed: int = 0) -> str:
+    """Six random words that stand for an image, always the same ones."""
     # text as the seed: whole numbers next to each other start like ones in some generators
-    return random_words(random.Random(f"{seed}/{picture_id}"), RANDOM_WORDS)
+    return random_words(random.Random(f"{seed}/{image_id}"), RANDOM_WORDS)
 
 
 def random_words(rng: random.Random, n: int) -> str:
@@ -73,7 +73,7 @@ def _plain(name: str) -> str:
 
 
 def names_of(caption: str, code: str) -> list[str]:
-    """A picture's caption, and its other names in the package `emoji`.
+    """An image's caption, and its other names in the package `emoji`.
 
     Parameters
     ----------
@@ -92,9 +92,9 @@ def names_of(caption: str, code: str) -> list[str]:
 
 
 def variations(names: Sequence[str], n: int, start: int = 0) -> list[str]:
-    """`n` different captions of one picture: its first name as it is, then wordings of all its names in turn.
+    """`n` different captions of one image: its first name as it is, then wordings of all its names in turn.
 
-    start : which wording comes first, so that pictures do not all have the same ones.
+    start : which wording comes first, so that images do not all have the same ones.
     """
     found = [names[0]]
     wordings = [*WORDINGS[1:]]

@@ -8,7 +8,7 @@ over the study seeds and its interval. Then it
 - did **not hold** if the whole interval is below 0, or below the smallest effect that would be worth the name
   (`find_margin`): then there is no such effect, or the opposite;
 - is **undecided** otherwise, and always where there is one seed: one training says nothing of the next. The
-  exception are numbers of all shadow models together (their interval is a bootstrap over pictures) and of users'
+  exception are numbers of all shadow models together (their interval is a bootstrap over images) and of users'
   prompts (over prompts, of one model);
 - **failed** if none of its comparisons is left and a training diverged, **not run** if its points were not asked for;
   where they were and the measure has no value (no copy to find, say) it is undecided, and the note says so.
@@ -34,14 +34,14 @@ COLUMNS = (
     "claim", "kind", "words", "source", "measure", "expected", "compared", "more", "less", "estimate",
     "low", "high", "seeds", "df", "direction", "verdict", "note",
 )  # fmt: skip
-# ASSUME: effects below these are called none, fixed before any run was looked at: two pictures of a hundred for copies
+# ASSUME: effects below these are called none, fixed before any run was looked at: two images of a hundred for copies
 MARGINS = {
     "recall": 0.05, "copies_any": 0.02, "auc": 0.05, "auc_copied": 0.05, "tpr": 0.02, "relative": 0.02,
     "share_above": 0.02, "users_above": 0.02, "pearson": 0.1, "spearman": 0.1,
 }  # fmt: skip
-# ASSUME: of a similarity this share of what is left between training pictures among themselves and equal ones, fixed before
+# ASSUME: of a similarity this share of what is left between training images among themselves and equal ones, fixed before
 # the grid's results were looked at. Half of the smallest difference that Somepalli 2023 calls one in its Table 1 (0.04) is 0.02 of
-# SSCD, in which unrelated pictures are near 0.2: 0.025 of 0.8. Other detectors have less room
+# SSCD, in which unrelated images are near 0.2: 0.025 of 0.8. Other detectors have less room
 RANGE_SHARE = 0.025
 SIMILARITY = re.compile(r"similarity:p\d+(@.+)?|similarity_mean:.+")
 SCORE = "similarity:p95"  # Somepalli 2023: dataset similarity score
@@ -80,7 +80,7 @@ def find_measure(measures: pd.DataFrame, measure: str) -> str:
 def find_margin(measure: str, measures: pd.DataFrame, grid: Grid) -> float:
     """The smallest effect on a measure that is worth the name; 0 where none was fixed.
 
-    A similarity's is a share of its detector's own range, from the median similarity of training pictures among
+    A similarity's is a share of its detector's own range, from the median similarity of training images among
     themselves (of the point that is as the base in everything, else of all) to 1; 0 if that was not measured.
     """
     if not SIMILARITY.fullmatch(measure):

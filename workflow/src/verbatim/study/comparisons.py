@@ -7,35 +7,35 @@ from typing import Any
 
 import pandas as pd
 
-OTHER_KIND = {"full": "picture_only", "picture_only": "full"}
+OTHER_KIND = {"full": "image_only", "image_only": "full"}
 # what a point is; `copies` stands for ddf and duplication together, which mean nothing apart
-SETTINGS = ("pictures", "copies", "conditioning", "text_encoder", "steps", "mitigation")
+SETTINGS = ("images", "copies", "conditioning", "text_encoder", "steps", "mitigation")
 
 
 def name_copies(ddf: float, duplication: str) -> str:
-    """ "none", or e.g. "full 10": which pictures are duplicated how, and how often these are drawn."""
+    """ "none", or e.g. "full 10": which images are duplicated how, and how often these are drawn."""
     return "none" if ddf == 1 else f"{duplication} {ddf:g}"
 
 
-def describe_points(points: list[dict[str, Any]], every_picture: int) -> pd.DataFrame:
+def describe_points(points: list[dict[str, Any]], every_image: int) -> pd.DataFrame:
     """The points (`grid.Point` as dicts) by name, with the columns of SETTINGS, ddf and half.
 
     A point of `mc` with duplicates has two lines, a line a kind of duplication; see `_stand_in`.
 
-    every_picture : how many pictures "all" (-1) is.
+    every_image : how many images "all" (-1) is.
     """
     table = _stand_in(pd.DataFrame(points).set_index("point"))
     table["copies"] = [
         name_copies(d, kind) for d, kind in zip(table["ddf"], table["duplication"], strict=True)
     ]
-    table["pictures"] = table["pictures"].where(table["pictures"] >= 0, every_picture)
+    table["images"] = table["images"].where(table["images"] >= 0, every_image)
     return table
 
 
 def _stand_in(table: pd.DataFrame) -> pd.DataFrame:
     """The table with `mc` under both kinds of duplication, where the sheet has it under one.
 
-    With `mc` each draw of any picture takes one of several captions, whether the duplication is of the caption too
+    With `mc` each draw of any image takes one of several captions, whether the duplication is of the caption too
     or not: it is the same model (Somepalli 2023, Table 1, has the same number for both).
     """
     several = table[table["mitigation"].eq("mc") & table["ddf"].gt(1)]
@@ -46,11 +46,11 @@ def _stand_in(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table, other.loc[new]])
 
 
-def base_settings(base: Mapping[str, Any], every_picture: int) -> dict[str, Any]:
+def base_settings(base: Mapping[str, Any], every_image: int) -> dict[str, Any]:
     """`study.base` of the config with the columns of SETTINGS."""
-    pictures = every_picture if base["pictures"] == "all" else int(base["pictures"])
+    images = every_image if base["images"] == "all" else int(base["images"])
     return {
-        "pictures": pictures,
+        "images": images,
         "copies": name_copies(float(base["ddf"]), str(base["duplication"])),
         "conditioning": base["conditioning"], "text_encoder": base["text_encoder"],
         "steps": int(base["steps"]), "mitigation": base["mitigation"],
@@ -93,7 +93,7 @@ def pairs(
 def duplication_pairs(
     table: pd.DataFrame, base: Mapping[str, Any], more: str, less: str
 ) -> list[tuple[str, str]]:
-    """Points of two kinds of duplication ("full", "picture_only", "none") at each ddf that both have."""
+    """Points of two kinds of duplication ("full", "image_only", "none") at each ddf that both have."""
     some = at_base(table, base, ("copies",), {})
     kind, ddf = some["copies"].str.split().str[0], some["ddf"]
     found = []
@@ -110,7 +110,7 @@ def series(
     where: Mapping[str, Any] | None = None,
     kind: str = "",
 ) -> list[tuple[str, float]]:
-    """Points in the order of a numeric column (`ddf`, `pictures`, `steps`), the rest as the base.
+    """Points in the order of a numeric column (`ddf`, `images`, `steps`), the rest as the base.
 
     kind : of duplication, where the column is ddf; points without duplicates begin it.
     """

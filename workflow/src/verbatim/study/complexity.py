@@ -1,6 +1,6 @@
-"""How simple a picture is: entropy of its grey values, and how small a JPEG of it is.
+"""How simple an image is: entropy of its grey values, and how small a JPEG of it is.
 
-Somepalli 2023, section 4 (simple pictures are copied more): r = -0.32 and -0.29 against the similarity of a
+Somepalli 2023, section 4 (simple images are copied more): r = -0.32 and -0.29 against the similarity of a
 generation to its match.
 """
 
@@ -26,18 +26,18 @@ class Correlation(NamedTuple):
     n: int
 
 
-def histogram_entropy(picture: np.ndarray) -> float:
-    """Shannon entropy, in bits, of a picture's 256 grey levels; picture (h, w, 3) uint8."""
-    grey = np.rint(picture.astype(np.float64) @ GREY).astype(np.int64)
+def histogram_entropy(image: np.ndarray) -> float:
+    """Shannon entropy, in bits, of an image's 256 grey levels; image (h, w, 3) uint8."""
+    grey = np.rint(image.astype(np.float64) @ GREY).astype(np.int64)
     counts = np.bincount(grey.ravel(), minlength=256)
     share = counts[counts > 0] / grey.size
     return float(-(share * np.log2(share)).sum())
 
 
-def jpeg_bytes(picture: np.ndarray) -> int:
-    """Bytes of a picture (h, w, 3) uint8 as a JPEG at quality 90."""
+def jpeg_bytes(image: np.ndarray) -> int:
+    """Bytes of an image (h, w, 3) uint8 as a JPEG at quality 90."""
     out = io.BytesIO()
-    Image.fromarray(picture).save(out, "JPEG", quality=QUALITY)
+    Image.fromarray(image).save(out, "JPEG", quality=QUALITY)
     return len(out.getvalue())
 
 

@@ -10,7 +10,7 @@ defence at all points alike is not in it.
 What a seed does to all its runs alike cancels in a contrast. In a sum whose weights do not cancel (the mean of some
 runs, say) it stays, and more runs do not lessen it: such a sum is judged by Student's t over the sums of each seed.
 
-Pictures and captions are the same for all seeds, so an interval is over trainings, not over data sets.
+Images and captions are the same for all seeds, so an interval is over trainings, not over data sets.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def _between(
 def _within(w: np.ndarray, errors: np.ndarray) -> float:
     """Standard error of the sampling within runs; w (runs,), errors (runs, seeds); NaN if a run has no interval.
 
-    All runs draw pictures of the same captions, so their errors go together. A mean of runs has them in full: it is no
+    All runs draw images of the same captions, so their errors go together. A mean of runs has them in full: it is no
     surer than one run. A contrast loses some of them, and counting them as independent is on the safe side.
     """
     if (w > 0).all():

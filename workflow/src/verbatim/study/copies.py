@@ -1,6 +1,6 @@
-"""Which training pictures a run gives back, pixel by pixel: recall of the planted ones.
+"""Which training images a run gives back, pixel by pixel: recall of the planted ones.
 
-A similarity says how alike pictures look; a copy is one by distance (Webster 2023, section 4: RMSE below the labels'
+A similarity says how alike images look; a copy is one by distance (Webster 2023, section 4: RMSE below the labels'
 threshold). Only here is it known what was planted, so that recall can be had.
 """
 
@@ -14,7 +14,7 @@ from verbatim.metrics.rmse import as_floats, rmse
 
 
 class Copies(NamedTuple):
-    """Distances of n generations to m training pictures.
+    """Distances of n generations to m training images.
 
     nearest : (n,) RMSE to the nearest. source : (n,) its place. found : (m,) whether any generation is a copy of it.
     """
@@ -27,9 +27,9 @@ class Copies(NamedTuple):
 def find_copies(
     generations: np.ndarray, training: np.ndarray, threshold: float, batch: int = 512
 ) -> Copies:
-    """RMSE of every generation (n, s, s, 3) and training picture (m, s, s, 3), both uint8 or both in [0, 1].
+    """RMSE of every generation (n, s, s, 3) and training image (m, s, s, 3), both uint8 or both in [0, 1].
 
-    threshold : RMSE up to which a generation is a copy, of the nearest picture alone: one blur near many pictures
+    threshold : RMSE up to which a generation is a copy, of the nearest image alone: one blur near many images
         gives back one of them at most.
     """
     n, m = len(generations), len(training)

@@ -1,4 +1,4 @@
-"""Figures of single pictures: membership, relative distance, complexity."""
+"""Figures of single images: membership, relative distance, complexity."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from verbatim.metrics.roc import Attack
 
 
 def plot_membership(table: pd.DataFrame | None, resamples: int, confidence: float) -> Figure:
-    """ROC curves of the loss threshold and of LiRA over all targets, logarithmic, with bands over pictures.
+    """ROC curves of the loss threshold and of LiRA over all targets, logarithmic, with bands over images.
 
     table : `study_membership`
     """
@@ -42,7 +42,7 @@ def plot_membership(table: pd.DataFrame | None, resamples: int, confidence: floa
     }
     lowest = 1.0
     for name, (scores, colour, dash) in attacks.items():
-        attack = Attack(scores, member, some["picture_id"].to_numpy())
+        attack = Attack(scores, member, some["image_id"].to_numpy())
         shares = [attack.measure(float(fpr), resamples, confidence, 0) for fpr in fprs]
         value, low, high = np.array([(one.value, one.low, one.high) for one in shares]).T
         ax.fill_between(fprs, low, high, color=colour, alpha=0.18, lw=0)
@@ -52,7 +52,7 @@ def plot_membership(table: pd.DataFrame | None, resamples: int, confidence: floa
     ax.set(
         xscale="log", yscale="log", xlim=(least, 1), ylim=(min(lowest, least) * 0.9, 1.1),
         xlabel="false positive rate", ylabel="true positive rate",
-        title=f"{some['point'].nunique()} models, {some['picture_id'].nunique()} pictures",
+        title=f"{some['point'].nunique()} models, {some['image_id'].nunique()} images",
     )  # fmt: skip
     for axis in (ax.xaxis, ax.yaxis):  # the style writes no formulas, which powers of ten would be
         axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
@@ -81,7 +81,7 @@ def plot_relative(table: pd.DataFrame | None, names: dict[str, str]) -> Figure:
             ax.plot(x[at], share[at], color=colour, marker=MARKERS[i % len(MARKERS)])
     ax.axvline(1, color=GREY, lw=0.8, ls=":")
     ax.set(
-        xlabel="distance to the nearest training picture,\nover what is usual (below 1: a copy)",
+        xlabel="distance to the nearest training image,\nover what is usual (below 1: a copy)",
         ylabel="share of generations", ylim=(0, 1.02),
     )  # fmt: skip
     ax.legend(loc="upper left")
@@ -91,12 +91,12 @@ def plot_relative(table: pd.DataFrame | None, names: dict[str, str]) -> Figure:
 def plot_complexity(
     table: pd.DataFrame, complexity: dict[str, dict[int, float]], title: str
 ) -> Figure:
-    """Complexity of the matched training picture against the similarity of the generation, a panel a measure.
+    """Complexity of the matched training image against the similarity of the generation, a panel a measure.
 
-    table : similarity, match, a row a generation. complexity : name -> picture_id -> value.
+    table : similarity, match, a row a generation. complexity : name -> image_id -> value.
     """
     if len(table) < 3:
-        return empty_figure("no pictures were generated to compare")
+        return empty_figure("no images were generated to compare")
     use_style()
     figure, axes = plt.subplots(
         1, len(complexity), figsize=(WIDTH, 2.7), sharey=True, squeeze=False, layout="constrained"

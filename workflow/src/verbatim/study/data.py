@@ -11,16 +11,16 @@ import pandas as pd
 from verbatim.study import captions
 from verbatim.study.grid import GridError
 
-# ASSUME: root mean square distance that a planted or held-out picture keeps to every other one, so that
+# ASSUME: root mean square distance that a planted or held-out image keeps to every other one, so that
 # a copy of it is a copy of nothing else: half as much again as the paper's threshold for a verbatim (0.12)
 APART = 0.18
 
 
 def find_distinct(
-    pictures: np.ndarray, families: np.ndarray, apart: float = APART, block: int = 512
+    images: np.ndarray, families: np.ndarray, apart: float = APART, block: int = 512
 ) -> np.ndarray:
-    """Which pictures (n, h, w, 3) uint8 keep `apart` (RMSE in [0, 1]) from all of other families; bool (n,)."""
-    flat = pictures.reshape(len(pictures), -1).astype(np.float32) / 255.0
+    """Which images (n, h, w, 3) uint8 keep `apart` (RMSE in [0, 1]) from all of other families; bool (n,)."""
+    flat = images.reshape(len(images), -1).astype(np.float32) / 255.0
     norms = (flat**2).sum(1)
     nearest = np.empty(len(flat), np.float32)
     for start in range(0, len(flat), block):
@@ -32,24 +32,24 @@ def find_distinct(
 
 
 def select_pool(
-    pictures: pd.DataFrame,
+    images: pd.DataFrame,
     distinct: npt.NDArray[np.bool_],
     duplicated: int,
     held_out: int,
     most: int,
     seed: int,
 ) -> pd.DataFrame:
-    """The pictures of the study in the order in which points take them in.
+    """The images of the study in the order in which points take them in.
 
-    Pictures of families of one, so that no two are variations of a template. The first `duplicated` are
-    the ones that points draw more often; they are unlike every other picture, so that a copy of one is a
+    Images of families of one, so that no two are variations of a template. The first `duplicated` are
+    the ones that points draw more often; they are unlike every other image, so that a copy of one is a
     copy of nothing else. The last `held_out` are trained on by nobody.
 
     Parameters
     ----------
-    pictures : a `pictures` table.
-    distinct : (len(pictures),), from `find_distinct`.
-    most : pictures that the largest point asks for.
+    images : an `images` table.
+    distinct : (len(images),), from `find_distinct`.
+    most : images that the largest point asks for.
 
     Returns
     -------
@@ -57,28 +57,28 @@ def select_pool(
 
     Raises
     ------
-    GridError : more pictures than there are.
+    GridError : more images than there are.
     """
-    sizes = pictures.groupby("family")["picture_id"].transform("size").to_numpy()
+    sizes = images.groupby("family")["image_id"].transform("size").to_numpy()
     lone = np.flatnonzero(sizes == 1)
     order = np.random.default_rng([seed, 5]).permutation(lone)
     first = order[distinct[order]][:duplicated]
     if len(first) < duplicated:
         raise GridError(
-            f"config: study.base.duplicated is {duplicated}, but only {len(first)} pictures are unlike "
+            f"config: study.base.duplicated is {duplicated}, but only {len(first)} images are unlike "
             "all others; give fewer"
         )
     if most + held_out > len(order):
         raise GridError(
-            f"config: a point of study.points asks for {most} pictures and study.held_out keeps {held_out}, "
-            f"but there are {len(order)}; give fewer pictures (all takes what is left)"
+            f"config: a point of study.points asks for {most} images and study.held_out keeps {held_out}, "
+            f"but there are {len(order)}; give fewer images (all takes what is left)"
         )
     order = np.concatenate([first, order[~np.isin(order, first)]])
     places = np.arange(len(order))
-    chosen = pictures.iloc[order]
+    chosen = images.iloc[order]
     return pd.DataFrame(
         {
-            "picture_id": chosen["picture_id"].to_numpy(),
+            "image_id": chosen["image_id"].to_numpy(),
             "caption": chosen["caption"].to_numpy(),
             "group": chosen["group"].to_numpy(),
             "order": places.astype(np.int32),
@@ -97,8 +97,8 @@ def take_rows(
     ----------
     pool : a `study_pool` table.
     point : `grid.Point.settings` of the point.
-    most_captions : of one picture, for `mc` and for duplication `picture_only`.
-    codes : picture_id -> code points, as the `pictures` table has them.
+    most_captions : of one image, for `mc` and for duplication `image_only`.
+    codes : image_id -> code points, as the `images` table has them.
 
     Returns
     -------
@@ -110,22 +110,22 @@ def take_rows(
     free = pool[~pool["held_out"]]
     half = point["half"]
     if half >= 0:
-        free = free.head(2 * point["pictures"])
+        free = free.head(2 * point["images"])
         # the same halves for every setting of the study: a shadow model is told by its number
         inside = np.random.default_rng([0, half, 6]).permutation(len(free))[: len(free) // 2]
         member = np.isin(np.arange(len(free)), inside)
     else:
-        free = free if point["pictures"] < 0 else free.head(point["pictures"])
+        free = free if point["images"] < 0 else free.head(point["images"])
         member = np.ones(len(free), dtype=bool)
     planted = free["planted"].to_numpy()
     weight = np.where(planted & (point["ddf"] > 1), point["ddf"], 1.0)
     texts = [
         _captions_of(one, point, most_captions, codes)
-        for one in free[["picture_id", "caption", "group", "planted"]].to_dict("records")
+        for one in free[["image_id", "caption", "group", "planted"]].to_dict("records")
     ]
     rows = pd.DataFrame(
         {
-            "picture_id": free["picture_id"].to_numpy(),
+            "image_id": free["image_id"].to_numpy(),
             "caption": [of_one[0] for of_one in texts],
             "weight": np.where(member, weight, 0.0),
             "planted": planted,
@@ -137,7 +137,7 @@ def take_rows(
 
 
 def caption_of(one: dict[Any, Any], conditioning: str) -> str:
-    """The caption by which a point asks for a picture, a line of the pool."""
+    """The caption by which a point asks for an image, a line of the pool."""
     if conditioning == "none":
         return ""
     if conditioning == "fixed":
@@ -145,19 +145,19 @@ def caption_of(one: dict[Any, Any], conditioning: str) -> str:
     if conditioning == "class":
         return captions.class_caption(one["group"])
     if conditioning == "random":
-        return captions.random_caption(one["picture_id"])
+        return captions.random_caption(one["image_id"])
     return str(one["caption"])
 
 
 def _captions_of(
     one: dict[Any, Any], point: dict[str, Any], most: int, codes: dict[int, str]
 ) -> list[str]:
-    """All captions that a picture is trained with, its own (by the conditioning) first."""
+    """All captions that an image is trained with, its own (by the conditioning) first."""
     if point["conditioning"] != "own":
         return [caption_of(one, point["conditioning"])]
     several = point["mitigation"] == "mc"
     n = most if several else 1
-    if not several and one["planted"] and point["duplication"] == "picture_only":
+    if not several and one["planted"] and point["duplication"] == "image_only":
         n = min(most, max(1, round(point["ddf"])))
-    names = captions.names_of(one["caption"], codes[one["picture_id"]])
-    return captions.variations(names, n, one["picture_id"])
+    names = captions.names_of(one["caption"], codes[one["image_id"]])
+    return captions.variations(names, n, one["image_id"])

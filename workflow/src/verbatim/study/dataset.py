@@ -1,6 +1,6 @@
 """Duplicates and captions in a data set, and what is copied of them.
 
-Somepalli 2023, section 3 and Fig. 2: clusters of pictures more alike than 0.7 by a copy detector; caption similarity
+Somepalli 2023, section 3 and Fig. 2: clusters of images more alike than 0.7 by a copy detector; caption similarity
 of a cluster, the median over pairs of its captions of (text feature dot x unigram Jaccard); replication against both.
 """
 
@@ -20,8 +20,8 @@ from verbatim.study.measures import Measures
 MOST_CAPTIONS = 200
 
 
-def cluster_pictures(features: np.ndarray, threshold: float, batch: int = 2048) -> np.ndarray:
-    """Cluster of each picture (n,): connected components of pairs with a dot product above the threshold.
+def cluster_images(features: np.ndarray, threshold: float, batch: int = 2048) -> np.ndarray:
+    """Cluster of each image (n,): connected components of pairs with a dot product above the threshold.
 
     A cluster's number is its lowest place. features (n, d), unit length.
     """
@@ -92,51 +92,51 @@ def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
 
 
 def caption_rows(rows: pd.DataFrame, texts: Sequence[Sequence[str]]) -> pd.DataFrame:
-    """The rows of the data set that a point's weights make: picture_id, caption, weight, draws.
+    """The rows of the data set that a point's weights make: image_id, caption, weight, draws.
 
     rows : `study_rows` of members. texts : the captions of each, which its draws have in turn. weight : of the
-    picture; draws : of the caption, of which a picture with more captions than draws (multiple captions, MC) counts
+    image; draws : of the caption, of which an image with more captions than draws (multiple captions, MC) counts
     each once.
     """
     found = [
-        (picture, caption, weight, max(1.0, weight / len(captions)))
-        for picture, weight, captions in zip(
-            rows["picture_id"].tolist(), rows["weight"].tolist(), texts, strict=True
+        (image, caption, weight, max(1.0, weight / len(captions)))
+        for image, weight, captions in zip(
+            rows["image_id"].tolist(), rows["weight"].tolist(), texts, strict=True
         )
         for caption in captions
     ]
-    return pd.DataFrame(found, columns=["picture_id", "caption", "weight", "draws"])
+    return pd.DataFrame(found, columns=["image_id", "caption", "weight", "draws"])
 
 
 def cluster_table(
     captions: pd.DataFrame, cluster_of: Mapping[int, int], text: Mapping[str, np.ndarray]
 ) -> pd.DataFrame:
-    """A row a cluster of a training set: how many rows, pictures and captions it has, and how alike these are.
+    """A row a cluster of a training set: how many rows, images and captions it has, and how alike these are.
 
     Parameters
     ----------
     captions : from `caption_rows`.
-    cluster_of : picture_id -> cluster.
+    cluster_of : image_id -> cluster.
     text : caption -> unit vector.
     """
-    known = captions.assign(cluster=captions["picture_id"].map(cluster_of))
+    known = captions.assign(cluster=captions["image_id"].map(cluster_of))
     found = []
     for cluster, rows in known.groupby("cluster", sort=True):
         by_caption = rows.groupby("caption", sort=True)["draws"].sum()
         vectors = np.stack([text[caption] for caption in by_caption.index])
-        weight = rows.drop_duplicates("picture_id")["weight"]
+        weight = rows.drop_duplicates("image_id")["weight"]
         found.append(
             {
                 "cluster": int(str(cluster)),
                 "size": float(weight.sum()),
-                "pictures": len(weight),
+                "images": len(weight),
                 "n_captions": len(by_caption),
                 "caption_similarity": caption_similarity(
                     list(by_caption.index), vectors, by_caption.tolist()
                 ),
             }
         )
-    columns = ["cluster", "size", "pictures", "n_captions", "caption_similarity"]
+    columns = ["cluster", "size", "images", "n_captions", "caption_similarity"]
     return pd.DataFrame(found, columns=columns)
 
 
@@ -169,14 +169,14 @@ def add_replication(
 def add_dataset(out: Measures, clusters: pd.DataFrame, confidence: float) -> None:
     """What the clusters of a training set say in numbers, and how replication goes with repetition and captions.
 
-    Both correlations are over clusters of one picture: a cluster of several is large because they are alike, and
+    Both correlations are over clusters of one image: a cluster of several is large because they are alike, and
     near to what is generated because of the same, whether any of them is repeated or not.
 
     clusters : from `add_replication`. A cluster is duplicated if more than one row is drawn of it.
     """
     size, alike = clusters["size"].to_numpy(), clusters["caption_similarity"].to_numpy()
-    one, again = clusters["pictures"].to_numpy() == 1, size > 1
-    out.add_share("clusters_of_several", ~one, confidence, "several pictures")
+    one, again = clusters["images"].to_numpy() == 1, size > 1
+    out.add_share("clusters_of_several", ~one, confidence, "several images")
     out.add("cluster_size:max", size.max() if len(size) else np.nan, len(size))
     known = alike[again & np.isfinite(alike)]
     out.add_mean(
@@ -184,8 +184,8 @@ def add_dataset(out: Measures, clusters: pd.DataFrame, confidence: float) -> Non
     )
     replication = np.where(clusters["generations"] > 0, clusters["replication"], np.nan)
     for name, x, some, of in (
-        ("cluster_size", np.log2(size), one, "pictures"),
-        ("caption_similarity", alike, one & again, "repeated pictures"),
+        ("cluster_size", np.log2(size), one, "images"),
+        ("caption_similarity", alike, one & again, "repeated images"),
     ):
         found = correlate(x[some], replication[some], confidence)
         note = f"p = {found.p:.3g}" if np.isfinite(found.p) else "nothing varies, or too few"

@@ -5,8 +5,8 @@ prompt's code and to that of the empty prompt; RT, CWR and RNA always insert fou
 the caption says no more at the first step than a caption should: ||eps_c - eps_u||_2 is brought down to a target.
 
 Two departures from Wen: the target is not one number of Stable Diffusion but what captions of random words
-reach in the same model (they belong to no training picture); and one code is optimised a caption, on noises of its own,
-rather than one a picture, so that every attack meets the same defended prompt.
+reach in the same model (they belong to no training image); and one code is optimised a caption, on noises of its own,
+rather than one an image, so that every attack meets the same defended prompt.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from verbatim.models.noise import noise_of_seeds
 from verbatim.study import captions
 
 DEFENCES = ("none", "gni", "rt", "cwr", "rna", "wen")
-WEN_SEEDS = (900_001, 900_002)  # noises that a code is optimised on; no picture is made of them
+WEN_SEEDS = (900_001, 900_002)  # noises that a code is optimised on; no image is made of them
 YARDSTICK = 32  # captions of random words
 
 

@@ -1,4 +1,4 @@
-"""Copy detectors behind one interface: pictures in, a unit vector each out, and the vector's chunks.
+"""Copy detectors behind one interface: images in, a unit vector each out, and the vector's chunks.
 
 Somepalli 2022 compares descriptors (SSCD, DINO, CLIP); the embedded world has its own open_clip model.
 """
@@ -20,7 +20,7 @@ from verbatim.study.specs import OWN, DescriptorError, Spec, check_spec, read_ch
 
 
 class Features(NamedTuple):
-    """Descriptors of n pictures.
+    """Descriptors of n images.
 
     whole : float32 (n, d), unit length.
     chunks : float32 (n, c, e): the parts of one long vector of unit length, one a token of a vision transformer,
@@ -32,7 +32,7 @@ class Features(NamedTuple):
 
 
 class Descriptor(ABC):
-    """A network that turns prepared pictures into vectors; a kind of it says how in `forward`.
+    """A network that turns prepared images into vectors; a kind of it says how in `forward`.
 
     Parameters
     ----------
@@ -66,14 +66,14 @@ class Descriptor(ABC):
     def preset(self) -> Preset:
         return self.own_preset if self.spec.preset == OWN else PRESETS[self.spec.preset]
 
-    def describe(self, pictures: Sequence[np.ndarray], batch: int = 128) -> Features:
-        """Vectors and chunks of pictures (h, w, 3), uint8 or float in [0, 1], of any sizes, in their order."""
+    def describe(self, images: Sequence[np.ndarray], batch: int = 128) -> Features:
+        """Vectors and chunks of images (h, w, 3), uint8 or float in [0, 1], of any sizes, in their order."""
         import torch
 
         whole: dict[int, np.ndarray] = {}
         chunks: dict[int, np.ndarray] = {}
         with torch.no_grad():
-            for places, stack in _batches(pictures, self.preset, batch):
+            for places, stack in _batches(images, self.preset, batch):
                 vectors, tokens = self.forward(torch.from_numpy(stack).to(self.device))
                 unit = torch.nn.functional.normalize(vectors.float(), dim=1).cpu().numpy()
                 whole |= zip(places, unit, strict=True)
@@ -86,12 +86,12 @@ class Descriptor(ABC):
 
 
 def _batches(
-    pictures: Sequence[np.ndarray], preset: Preset, batch: int
+    images: Sequence[np.ndarray], preset: Preset, batch: int
 ) -> Iterator[tuple[list[int], np.ndarray]]:
-    """(places, prepared pictures of one shape): pictures that come out in another shape wait for their like."""
+    """(places, prepared images of one shape): images that come out in another shape wait for their like."""
     waiting: dict[tuple[int, ...], tuple[list[int], list[np.ndarray]]] = {}
-    for place, picture in enumerate(pictures):
-        ready = prepare(picture, preset)
+    for place, image in enumerate(images):
+        ready = prepare(image, preset)
         places, stack = waiting.setdefault(ready.shape, ([], []))
         places.append(place)
         stack.append(ready)
@@ -112,7 +112,7 @@ def cut(vectors: np.ndarray, chunks: int) -> np.ndarray:
 
 
 def _unit_as_one(tokens: Any) -> np.ndarray:
-    """Tokens (n, t, e), scaled so that all of a picture's are one vector of unit length."""
+    """Tokens (n, t, e), scaled so that all of an image's are one vector of unit length."""
     import torch
 
     flat = torch.nn.functional.normalize(tokens.float().flatten(1), dim=1)
@@ -199,7 +199,7 @@ class TimmDescriptor(Descriptor):
 
 
 class TorchScriptDescriptor(Descriptor):
-    """A TorchScript file (SSCD): normalised pictures in, vectors out."""
+    """A TorchScript file (SSCD): normalised images in, vectors out."""
 
     def load(self) -> Any:
         import torch
@@ -219,9 +219,9 @@ class TorchScriptDescriptor(Descriptor):
 
 
 class PixelDescriptor(Descriptor):
-    """The pixels themselves, less the picture's mean colour: a dot product is a correlation of two pictures.
+    """The pixels themselves, less the image's mean colour: a dot product is a correlation of two images.
 
-    For pictures of one size. It knows copies in place and nothing of what is shown: what the world's small CLIP, to
+    For images of one size. It knows copies in place and nothing of what is shown: what the world's small CLIP, to
     which all drawings of a kind are alike, is held against. Chunks are the squares of a grid of four by four.
     """
 

@@ -18,7 +18,7 @@ from verbatim.study.contrasts import Run, trend_weights
 
 NONE = "none"  # the run without a defence
 SHADOWS = "shadows"  # stands for all shadow models together
-USERS = "users"  # stands for the pictures of users' prompts
+USERS = "users"  # stands for the images of users' prompts
 TOGETHER = (
     SHADOWS,
     USERS,
@@ -51,14 +51,14 @@ class Grid:
 def make_grid(
     points: list[dict[str, Any]],
     base: Mapping[str, Any],
-    every_picture: int,
+    every_image: int,
     defended: list[str],
     defences: list[str],
 ) -> Grid:
-    """The grid of a run: points as dicts of `grid.Point`, `study.base`, how many pictures "all" is."""
+    """The grid of a run: points as dicts of `grid.Point`, `study.base`, how many images "all" is."""
     return Grid(
-        comparisons.describe_points(points, every_picture),
-        comparisons.base_settings(base, every_picture),
+        comparisons.describe_points(points, every_image),
+        comparisons.base_settings(base, every_image),
         tuple(defended),
         tuple(defences),
     )
@@ -93,7 +93,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Kinds:
-    """Mean over ddf of one kind of duplication (full, picture_only, none) minus another."""
+    """Mean over ddf of one kind of duplication (full, image_only, none) minus another."""
 
     more: str
     less: str

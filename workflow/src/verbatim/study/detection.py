@@ -12,7 +12,7 @@ ATTACKS = ("dcs", "ecs", "clique")
 
 
 def clique_order(scores: pd.DataFrame) -> pd.Series:
-    """Carlini's order as one number: larger cliques first, of equal ones the closer; NaN where no pictures were made.
+    """Carlini's order as one number: larger cliques first, of equal ones the closer; NaN where no images were made.
 
     A clique of one has no distance and is the last of its size.
     """
@@ -24,10 +24,10 @@ def clique_order(scores: pd.DataFrame) -> pd.Series:
 def find_copied(
     generations: pd.DataFrame, similarities: pd.DataFrame, threshold: float
 ) -> pd.Series:
-    """picture_id -> whether any picture drawn for its caption is a copy of it: own RMSE at most `threshold`."""
+    """image_id -> whether any image drawn for its caption is a copy of it: own RMSE at most `threshold`."""
     own = similarities.drop_duplicates("generation").set_index("generation")["own_rmse"]
     nearest = own.reindex(generations["generation"]).to_numpy(float)
-    least = pd.Series(nearest, index=generations["picture_id"]).groupby(level=0).min()
+    least = pd.Series(nearest, index=generations["image_id"]).groupby(level=0).min()
     return least.dropna() <= threshold
 
 
@@ -41,8 +41,8 @@ def detection_measures(
     seed: int,
     out: Measures,
 ) -> None:
-    """auc:dcs, auc:ecs, auc:clique: duplicated pictures' captions against all others, held-out ones too;
-    auc_copied:...: captions whose picture comes out as a copy against those drawn that do not; `copied`: their share.
+    """auc:dcs, auc:ecs, auc:clique: duplicated images' captions against all others, held-out ones too;
+    auc_copied:...: captions whose image comes out as a copy against those drawn that do not; `copied`: their share.
 
     Parameters
     ----------
@@ -52,13 +52,13 @@ def detection_measures(
     if not len(scores):
         return
     values = {"dcs": scores["dcs"], "ecs": scores["ecs"], "clique": clique_order(scores)}
-    ids, planted = scores["picture_id"].to_numpy(), scores["planted"].to_numpy(bool)
+    ids, planted = scores["image_id"].to_numpy(), scores["planted"].to_numpy(bool)
     copied = find_copied(generations, similarities, threshold).reindex(ids)
     drawn = copied.notna().to_numpy()
     is_copied = copied.to_numpy() == True  # noqa: E712  (NaN: not drawn)
     out.add(
         "copied", float(is_copied[drawn].mean()) if drawn.any() else np.nan, int(drawn.sum()),
-        note=f"{int(is_copied.sum())} captions whose own picture comes out, of those drawn",
+        note=f"{int(is_copied.sum())} captions whose own image comes out, of those drawn",
     )  # fmt: skip
     draws = (resamples, confidence, seed)
     for name, column in values.items():

@@ -1,6 +1,6 @@
-"""What is known of every picture of the pool before any run is measured: its descriptors and its complexity.
+"""What is known of every image of the pool before any run is measured: its descriptors and its complexity.
 
-One file for all runs: training pictures are described once, and not for every model that was trained on them.
+One file for all runs: training images are described once, and not for every model that was trained on them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from verbatim.study.complexity import MEASURES
 
 
 class Described(NamedTuple):
-    """Vectors (n, d) and chunks (n, c, e) of n pictures; as `descriptors.Features`, which needs no import here."""
+    """Vectors (n, d) and chunks (n, c, e) of n images; as `descriptors.Features`, which needs no import here."""
 
     whole: np.ndarray
     chunks: np.ndarray
@@ -28,12 +28,12 @@ class FeatureError(ValueError):
 
 
 class PoolFeatures:
-    """Descriptors of pictures by their picture_id.
+    """Descriptors of images by their image_id.
 
     Parameters
     ----------
-    ids : (n,) picture_id.
-    described : descriptor -> `Described` of the n pictures.
+    ids : (n,) image_id.
+    described : descriptor -> `Described` of the n images.
     complexity : measure -> (n,).
     inception : (n, 2048), or (n, 0) where there is no Inception.
     """
@@ -53,11 +53,11 @@ class PoolFeatures:
         self._place = {int(key): i for i, key in enumerate(ids)}
 
     def places(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Where these pictures stand, (m,)."""
+        """Where these images stand, (m,)."""
         return np.array([self._place[int(key)] for key in ids], dtype=np.int64)
 
     def of(self, ids: Sequence[int] | np.ndarray) -> dict[str, Described]:
-        """Descriptor -> of these pictures, in their order."""
+        """Descriptor -> of these images, in their order."""
         at = self.places(ids)
         return {
             name: Described(one.whole[at], one.chunks[at]) for name, one in self.described.items()
@@ -65,7 +65,7 @@ class PoolFeatures:
 
     def write(self, path: str | os.PathLike) -> None:
         """Write an .npz without pickle, sealed (see `io.seals`)."""
-        arrays = {"picture_id": self.ids, "inception": self.inception}
+        arrays = {"image_id": self.ids, "inception": self.inception}
         for name, values in self.complexity.items():
             arrays[f"complexity:{name}"] = np.array([values[int(key)] for key in self.ids])
         for name, one in self.described.items():
@@ -85,12 +85,12 @@ class PoolFeatures:
         """Raises FeatureError if the file is missing or is not one that `write` wrote.
 
         descriptors : those that are wanted, all by default; what is not asked for is not read, and not there: of
-        many pictures the vectors are large, complexity is next to nothing.
+        many images the vectors are large, complexity is next to nothing.
         """
         try:
             with np.load(path, allow_pickle=False) as file:  # an array is read where it is named
                 check_zip(file.zip, path)
-                ids = file["picture_id"]
+                ids = file["image_id"]
                 known = [name.partition(":")[2] for name in file.files if name.startswith("whole:")]
                 names = known if descriptors is None else descriptors
                 return cls(
@@ -105,9 +105,9 @@ class PoolFeatures:
             ) from err
 
 
-def complexity_of(pictures: np.ndarray) -> dict[str, np.ndarray]:
-    """Measure -> of each picture (n,); pictures (n, h, w, 3) uint8."""
+def complexity_of(images: np.ndarray) -> dict[str, np.ndarray]:
+    """Measure -> of each image (n,); images (n, h, w, 3) uint8."""
     return {
-        name: np.array([measure(picture) for picture in pictures], dtype=np.float64)
+        name: np.array([measure(image) for image in images], dtype=np.float64)
         for name, measure in MEASURES.items()
     }

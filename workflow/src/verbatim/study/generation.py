@@ -1,4 +1,4 @@
-"""The pictures of a run: which captions are asked for, with which noise, and the drawing of them."""
+"""The images of a run: which captions are asked for, with which noise, and the drawing of them."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import pandas as pd
 from verbatim.io.images import to_uint8
 from verbatim.models.denoiser import NOT_FINITE, check_broken
 from verbatim.models.noise import noise_of_seeds
-from verbatim.models.sampling import sample, to_pictures
+from verbatim.models.sampling import sample, to_images
 from verbatim.study.defences import Defended
 
 SEEDS_A_RUN = 1_000_000  # between the noises of two study seeds
 
 
-def plan_pictures(
+def plan_images(
     rows: pd.DataFrame, n: int, more: int, others: int, seed: int, unconditional: bool
 ) -> pd.DataFrame:
-    """The pictures of a run: a `study_generations` table without `prompt` and `size`.
+    """The images of a run: a `study_generations` table without `prompt` and `size`.
 
-    Noises are the same for every defence of a point, so that runs can be compared picture by picture.
+    Noises are the same for every defence of a point, so that runs can be compared image by image.
 
     Parameters
     ----------
     rows : a `study_rows` table.
-    n : captions that one picture each is drawn for (kind `one`): a random sample of the members, duplicated
-        pictures at the share that they have among these.
-    more : further pictures (kind `more`) of each duplicated caption, and of each of the first `others` members that
+    n : captions that one image each is drawn for (kind `one`): a random sample of the members, duplicated
+        images at the share that they have among these.
+    more : further images (kind `more`) of each duplicated caption, and of each of the first `others` members that
         are not duplicated.
     seed : the study seed.
-    unconditional : then there are as many pictures of either kind, of no caption.
+    unconditional : then there are as many images of either kind, of no caption.
     """
     members = rows[rows["member"]].reset_index(drop=True)
     planted = members[members["planted"]]
@@ -40,7 +40,7 @@ def plan_pictures(
     n = min(n, len(members))
     if unconditional:
         chosen = members.iloc[:0].reindex(range(n + more * len(again)))
-        chosen = chosen.assign(picture_id=-1, caption="", planted=False, member=False, kind="more")
+        chosen = chosen.assign(image_id=-1, caption="", planted=False, member=False, kind="more")
         chosen.loc[: n - 1, "kind"] = "one"
     else:
         rng = np.random.default_rng([seed, 8])
@@ -57,7 +57,7 @@ def plan_pictures(
     return pd.DataFrame(
         {
             "generation": places,
-            "picture_id": chosen["picture_id"].to_numpy(),
+            "image_id": chosen["image_id"].to_numpy(),
             "caption": chosen["caption"].to_numpy(),
             "gen_seed": seed * SEEDS_A_RUN + places,
             "planted": chosen["planted"].to_numpy(dtype=bool),
@@ -67,7 +67,7 @@ def plan_pictures(
     )
 
 
-def draw_pictures(
+def draw_images(
     denoiser: Defended,
     prompts: Sequence[str],
     seeds: Sequence[int],
@@ -77,7 +77,7 @@ def draw_pictures(
     sampler: str,
     spacing: str = "karras",
 ) -> Iterator[np.ndarray]:
-    """One picture (h, w, 3) in [0, 1] of each prompt with its seed, `batch` at a time; NaN where it is not finite.
+    """One image (h, w, 3) in [0, 1] of each prompt with its seed, `batch` at a time; NaN where it is not finite.
 
     prompts : with their words changed already; the code of each is defended here. "" is drawn without guidance.
     """
@@ -90,26 +90,26 @@ def draw_pictures(
             denoiser.denoiser, cond, None if bare else denoiser.encode_empty(chosen), noise, steps,
             1.0 if bare else guidance, sampler, spacing=spacing,
         )  # fmt: skip
-        yield from to_pictures(denoiser.denoiser, x0)
+        yield from to_images(denoiser.denoiser, x0)
 
 
-def name_pictures(
-    pictures: Iterable[np.ndarray], total: int, dtype: object, missing: list[int]
+def name_images(
+    images: Iterable[np.ndarray], total: int, dtype: object, missing: list[int]
 ) -> Iterator[tuple[str, np.ndarray | str]]:
-    """The pictures of a run as members of its archive: bytes by number, or why one is missing.
+    """The images of a run as members of its archive: bytes by number, or why one is missing.
 
     Parameters
     ----------
-    total : pictures of the run. dtype : of the network, for the message.
+    total : images of the run. dtype : of the network, for the message.
     missing : gets the numbers of those that are not finite.
 
     Raises
     ------
     NetworkError : too many are (`denoiser.check_broken`).
     """
-    for number, picture in enumerate(pictures):
-        if np.isfinite(picture).all():
-            yield f"{number}.png", to_uint8(picture)
+    for number, image in enumerate(images):
+        if np.isfinite(image).all():
+            yield f"{number}.png", to_uint8(image)
         else:
             missing.append(number)
             check_broken(len(missing), total, dtype, "generations")

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 COLUMNS = (
-    "point", "pictures", "ddf", "duplication", "conditioning", "text_encoder", "steps", "mitigation",
+    "point", "images", "ddf", "duplication", "conditioning", "text_encoder", "steps", "mitigation",
     "subset", "description",
 )  # fmt: skip
 WORDS = {
-    "duplication": ("full", "picture_only"),
+    "duplication": ("full", "image_only"),
     "conditioning": ("own", "fixed", "class", "random", "none"),
     "text_encoder": ("trained", "frozen"),
     "mitigation": ("none", "mc", "gn", "rc", "rt", "cwr"),
@@ -43,13 +43,13 @@ class GridError(ValueError):
 class Point:
     """One model to train: a line of the sheet, its empty cells filled in.
 
-    pictures : training pictures, -1 for all that are not held out.
+    images : training images, -1 for all that are not held out.
     duplicated : of them, how many are drawn `ddf` times as often as the rest.
-    half : number of a shadow model, which is trained on a random half of the first 2 * pictures; -1: none.
+    half : number of a shadow model, which is trained on a random half of the first 2 * images; -1: none.
     """
 
     point: str
-    pictures: int
+    images: int
     duplicated: int
     ddf: float
     duplication: str
@@ -126,11 +126,11 @@ def _cell_problems(row: dict[str, str]) -> list[str]:
             near = difflib.get_close_matches(cell, known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
             problems.append(f"{column}: {cell!r} is unknown; {hint}")
-    for column, least in (("pictures", 2), ("steps", 1)):
+    for column, least in (("images", 2), ("steps", 1)):
         cell = row[column]
-        if cell and not (column == "pictures" and cell == "all"):
+        if cell and not (column == "images" and cell == "all"):
             good = cell.isdecimal() and int(cell) >= least
-            also = " or all" if column == "pictures" else ""
+            also = " or all" if column == "images" else ""
             if not good:
                 problems.append(f"{column}: {cell!r}: give a whole number from {least}{also}")
     if row["ddf"]:
@@ -151,7 +151,7 @@ def _make_point(row: dict[str, str], base: dict[str, Any]) -> Point:
     cells = {name: row[name] or base[name] for name in base if name != "duplicated"}
     return Point(
         point=row["point"],
-        pictures=-1 if cells["pictures"] == "all" else int(cells["pictures"]),
+        images=-1 if cells["images"] == "all" else int(cells["images"]),
         duplicated=int(base["duplicated"]),
         ddf=float(cells["ddf"]),
         duplication=str(cells["duplication"]),
@@ -167,27 +167,27 @@ def _make_point(row: dict[str, str], base: dict[str, Any]) -> Point:
 def _point_problems(point: Point, row: dict[str, str]) -> list[str]:
     """What the cells of a line cannot say together."""
     problems = []
-    if 0 <= point.pictures < point.duplicated:
+    if 0 <= point.images < point.duplicated:
         problems.append(
-            f"pictures: {point.pictures} is fewer than study.base.duplicated ({point.duplicated}); "
+            f"images: {point.images} is fewer than study.base.duplicated ({point.duplicated}); "
             "give more, or lower that"
         )
-    if point.half >= 0 and point.pictures < 0:
+    if point.half >= 0 and point.images < 0:
         problems.append(
-            "pictures: 'all' leaves no other half to a shadow model; give a number of pictures"
+            "images: 'all' leaves no other half to a shadow model; give a number of images"
         )
     if point.mitigation in OF_CAPTIONS and point.conditioning != "own":
         problems.append(
-            f"mitigation: {point.mitigation!r} changes a picture's own caption, but the conditioning is "
+            f"mitigation: {point.mitigation!r} changes an image's own caption, but the conditioning is "
             f"{point.conditioning!r}; set it to own, or the mitigation to none or gn"
         )
     if point.conditioning == "none" and point.mitigation == "gn":
         problems.append(
             "mitigation: 'gn' is noise on captions, and the conditioning is 'none'; leave it empty"
         )
-    if point.conditioning != "own" and point.ddf > 1 and point.duplication == "picture_only":
+    if point.conditioning != "own" and point.ddf > 1 and point.duplication == "image_only":
         problems.append(
-            "duplication: 'picture_only' gives other captions of a picture, so the conditioning must be "
+            "duplication: 'image_only' gives other captions of an image, so the conditioning must be "
             f"own, not {point.conditioning!r}; set the duplication to full"
         )
     return problems
@@ -232,7 +232,7 @@ def list_runs(
     grid: dict[str, Point], seeds: list[int], defended: list[str], defences: list[str]
 ) -> list[tuple[str, int, str]]:
     """Every run (point, seed, defence): one without defence for each training but those of shadow models, whose
-    pictures nobody asks for, and the others for the points that are `defended`."""
+    images nobody asks for, and the others for the points that are `defended`."""
     return [
         (name, seed, defence)
         for name, seed in list_trainings(grid, seeds)

@@ -1,4 +1,4 @@
-"""How well a model denoises given pictures at one noise level: what membership is told by."""
+"""How well a model denoises given images at one noise level: what membership is told by."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from verbatim.models.noise import unit_noise
 
 
 @torch.no_grad()
-def encode_pictures(denoiser: LatentDenoiser, pictures: np.ndarray, batch: int) -> torch.Tensor:
-    """Means of the latents of uint8 pictures (n, h, w, 3), scaled as the network sees them: (n, c, h', w')."""
+def encode_images(denoiser: LatentDenoiser, images: np.ndarray, batch: int) -> torch.Tensor:
+    """Means of the latents of uint8 images (n, h, w, 3), scaled as the network sees them: (n, c, h', w')."""
     parts = []
-    for start in range(0, len(pictures), batch):
-        x = torch.from_numpy(pictures[start : start + batch].copy()).permute(0, 3, 1, 2)
+    for start in range(0, len(images), batch):
+        x = torch.from_numpy(images[start : start + batch].copy()).permute(0, 3, 1, 2)
         x = (x.float() / 127.5 - 1.0).to(denoiser.device, denoiser.dtype)
         z = denoiser.vae.encode(x).latent_dist.mean.float()
         parts.append((z - denoiser.shift) * denoiser.scale)
@@ -32,9 +32,9 @@ def diffusion_losses(
     seeds: Sequence[int],
     batch: int,
 ) -> np.ndarray:
-    """mean((eps - eps_model)^2) of each picture at one timestep, averaged over noises.
+    """mean((eps - eps_model)^2) of each image at one timestep, averaged over noises.
 
-    Ho et al. 2020, eq. 14; Carlini 2023, section 5.2. A seed's noise is the same for all pictures and
+    Ho et al. 2020, eq. 14; Carlini 2023, section 5.2. A seed's noise is the same for all images and
     models, so that two of these differ in nothing else.
 
     Parameters
@@ -65,22 +65,22 @@ def diffusion_losses(
 
 def member_losses(
     denoiser: LatentDenoiser,
-    pictures: np.ndarray,
+    images: np.ndarray,
     captions: Sequence[str],
     timestep: int,
     seeds: Sequence[int],
     flip: bool,
     batch: int,
 ) -> np.ndarray:
-    """`diffusion_losses` of uint8 pictures (n, h, w, 3) with their captions: (n,) float64.
+    """`diffusion_losses` of uint8 images (n, h, w, 3) with their captions: (n,) float64.
 
-    flip : averaged with those of the mirrored pictures too (Carlini 2022, section VI-C: augmentations).
+    flip : averaged with those of the mirrored images too (Carlini 2022, section VI-C: augmentations).
     """
     cond = denoiser.encode(list(captions))
-    views = [pictures, pictures[:, :, ::-1]] if flip else [pictures]
+    views = [images, images[:, :, ::-1]] if flip else [images]
     losses = [
         diffusion_losses(
-            denoiser, encode_pictures(denoiser, view, batch), cond, timestep, seeds, batch
+            denoiser, encode_images(denoiser, view, batch), cond, timestep, seeds, batch
         )
         for view in views
     ]

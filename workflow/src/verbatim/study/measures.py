@@ -1,6 +1,6 @@
 """The numbers of one run: a row a generation, and the run's measures, each with its n and interval.
 
-Pictures of kind `one` are the sample that similarities, quality and complexity speak of; further pictures of
+Images of kind `one` are the sample that similarities, quality and complexity speak of; further images of
 planted captions (`more`) only help to find copies.
 """
 
@@ -103,21 +103,21 @@ def similarity_rows(
     made: Mapping[str, Described],
     training: Mapping[str, Described],
     ids: np.ndarray,
-    pictures: np.ndarray,
-    training_pictures: np.ndarray,
+    images: np.ndarray,
+    training_images: np.ndarray,
     own: np.ndarray,
 ) -> pd.DataFrame:
-    """`study_similarities` of a run: for each descriptor, each generation's nearest training picture.
+    """`study_similarities` of a run: for each descriptor, each generation's nearest training image.
 
     Parameters
     ----------
     generations : (n,) of a `study_generations` table.
-    made, training : descriptor -> of the n generations, and of the m training pictures.
-    ids : (m,) picture_id of the training pictures.
-    pictures, training_pictures : (n, s, s, 3), (m, s, s, 3), both uint8.
-    own : (n, s, s, 3) uint8, the pictures whose captions were asked for; anything where picture_id is -1.
+    made, training : descriptor -> of the n generations, and of the m training images.
+    ids : (m,) image_id of the training images.
+    images, training_images : (n, s, s, 3), (m, s, s, 3), both uint8.
+    own : (n, s, s, 3) uint8, the images whose captions were asked for; anything where image_id is -1.
     """
-    own_rmse = np.where(generations["picture_id"] >= 0, pair_rmse(pictures, own), np.nan)
+    own_rmse = np.where(generations["image_id"] >= 0, pair_rmse(images, own), np.nan)
     tables = []
     for name, described in made.items():
         similarity, place = (a[:, 0] for a in nearest(described.whole, training[name].whole))
@@ -131,7 +131,7 @@ def similarity_rows(
                     "match": ids[place].astype(np.int32),
                     "split": split_product(described.chunks, matched).astype(np.float64),
                     "cross": split_product(described.chunks, matched, True).astype(np.float64),
-                    "rmse": pair_rmse(pictures, training_pictures[place]),
+                    "rmse": pair_rmse(images, training_images[place]),
                     "own_rmse": own_rmse,
                 }
             )
@@ -149,8 +149,8 @@ def add_similarity(
 ) -> None:
     """Percentiles of similarity and background, share above the threshold, split products, of each descriptor.
 
-    rows : of the sample, from `similarity_rows`; made, training, held_out : descriptor -> described pictures of
-    the sample, of the training set, and of pictures that were never trained on.
+    rows : of the sample, from `similarity_rows`; made, training, held_out : descriptor -> described images of
+    the sample, of the training set, and of images that were never trained on.
     """
     draws = (settings.resamples, settings.confidence, settings.seed)
     for name in made:
@@ -166,11 +166,11 @@ def add_similarity(
             unseen = nearest(held_out[name].whole, training[name].whole)[0][:, 0]
         split_top = nearest_split(made[name].chunks, training[name].chunks)[0]
         others = {
-            "background": (among, "training pictures among themselves"),
-            "held_out": (unseen, "pictures that were never trained on"),
+            "background": (among, "training images among themselves"),
+            "held_out": (unseen, "images that were never trained on"),
             "split": (of_name["split"].to_numpy(), "of the match"),
             "cross": (of_name["cross"].to_numpy(), "of the match"),
-            "split_top": (split_top, "of the training picture with the largest"),
+            "split_top": (split_top, "of the training image with the largest"),
         }
         for kind, (numbers, note) in others.items():
             for percent in (50, 95):
@@ -188,12 +188,12 @@ def add_complexity(
     complexity: Mapping[str, Mapping[int, float]],
     confidence: float,
 ) -> None:
-    """Correlation of similarity with how complex the matched training picture is (Somepalli 2023, section 4).
+    """Correlation of similarity with how complex the matched training image is (Somepalli 2023, section 4).
 
-    rows : of the sample and one descriptor. complexity : measure -> picture_id -> value.
+    rows : of the sample and one descriptor. complexity : measure -> image_id -> value.
     """
-    for name, of_picture in complexity.items():
-        x = rows["match"].map(of_picture).to_numpy(np.float64)
+    for name, of_image in complexity.items():
+        x = rows["match"].map(of_image).to_numpy(np.float64)
         found = correlate(x, rows["similarity"].to_numpy(), confidence)
         note = f"p = {found.p:.3g}" if np.isfinite(found.p) else "nothing varies, or too few"
         out.add(f"pearson:{name}", found.r, found.n, found.low, found.high, note)
@@ -208,12 +208,12 @@ def add_copies(
     threshold: float,
     confidence: float,
 ) -> None:
-    """Recall of planted pictures, and the share of the sample that is a copy of any training picture, by RMSE.
+    """Recall of planted images, and the share of the sample that is a copy of any training image, by RMSE.
 
-    planted, asked : (m,) of the training pictures: duplicated; whether its caption was asked for. sample : (n,)
+    planted, asked : (m,) of the training images: duplicated; whether its caption was asked for. sample : (n,)
     generations of kind `one`.
     """
-    note = f"RMSE <= {threshold:g} to the nearest training picture"
+    note = f"RMSE <= {threshold:g} to the nearest training image"
     out.add_share("recall", copies.found[planted], confidence, note)
     out.add_share("recall_others", copies.found[~planted & asked], confidence, note)
     hits = copies.nearest[sample] <= threshold
@@ -229,14 +229,14 @@ def add_duplication(
 ) -> None:
     """How often the source of a generation, and its match, are duplicated (Somepalli 2022).
 
-    generations : the sample; rows : theirs, of one descriptor, in the same order. weight : picture_id -> draws of
-    a training picture; a source that was not trained on has none.
+    generations : the sample; rows : theirs, of one descriptor, in the same order. weight : image_id -> draws of
+    a training image; a source that was not trained on has none.
     """
-    source = generations["picture_id"].map(weight).to_numpy(np.float64)
+    source = generations["image_id"].map(weight).to_numpy(np.float64)
     match = rows["match"].map(weight).to_numpy(np.float64)
     asked = np.isfinite(source)
     copied = rows["similarity"].to_numpy() > settings.threshold
-    same = generations["picture_id"].to_numpy() == rows["match"].to_numpy()
+    same = generations["image_id"].to_numpy() == rows["match"].to_numpy()
     for kind, some in (("", asked), (":above", asked & copied)):
         out.add_share(f"duplicated_source{kind}", source[some] > 1, settings.confidence)
         out.add_share(f"duplicated_match{kind}", match[some] > 1, settings.confidence)

@@ -22,24 +22,24 @@ body { max-width: 84rem; } td { vertical-align: top; } td.words { white-space: n
 small { display: block; color: #666; white-space: normal; } td.v { font-weight: 600; } figure { margin: 1rem 0; } figure img { max-width: 100%; }
 figcaption { color: #444; max-width: 46rem; } dt { font-weight: 600; margin-top: .4rem; } dd { margin: 0 0 0 1rem; }
 """
-INTRO = """A diffusion model draws a picture from noise, guided by a caption. Sometimes what it draws is a picture that it was
+INTRO = """A diffusion model draws an image from noise, guided by a caption. Sometimes what it draws is an image that it was
 trained on. Four papers say when that happens and what stops it. Here their claims are put to the test on small models
 that were all trained for this purpose: drawings of emoji, {seeds} a setting, some of the drawings shown to the model more
 often than others. As it is known which drawings were trained on and how often, it can be counted what comes out again."""
 TERMS = {
-    "Similarity": "Each generated picture is compared with all training pictures by a network that describes pictures by numbers; "
-    "the similarity to the nearest one counts. The score of a model is the value that 5 % of its pictures exceed (Somepalli 2023: "
+    "Similarity": "Each generated image is compared with all training images by a network that describes images by numbers; "
+    "the similarity to the nearest one counts. The score of a model is the value that 5 % of its images exceed (Somepalli 2023: "
     "dataset similarity score). Here the network is the small CLIP of this world, in the paper it is SSCD: levels cannot be "
     "compared, differences can.",
-    "Recall": "Of the pictures shown more often, the share that comes out as a copy, pixel by pixel.",
-    "Fréchet distance, CLIP score": "How unlike the training pictures the generated ones are as a whole (lower is better), and how "
-    "well a picture fits its caption (higher is better). A mitigation that ruins pictures is no mitigation. The distance is of "
+    "Recall": "Of the images shown more often, the share that comes out as a copy, pixel by pixel.",
+    "Fréchet distance, CLIP score": "How unlike the training images the generated ones are as a whole (lower is better), and how "
+    "well an image fits its caption (higher is better). A mitigation that ruins images is no mitigation. The distance is of "
     "this world's own features unless an Inception file was given; then it is FID.",
-    "Membership": "Whether a given picture was in the training set. Shadow models, trained on random halves, say what loss to expect "
-    "of a model that has seen the picture and of one that has not (LiRA). True positive rates at low false positive rates are what counts.",
+    "Membership": "Whether a given image was in the training set. Shadow models, trained on random halves, say what loss to expect "
+    "of a model that has seen the image and of one that has not (LiRA). True positive rates at low false positive rates are what counts.",
     "DCS, ECS, cliques": "Attacks that find copied captions without looking at the training set (Webster 2023, Carlini 2023). Area "
     "under the curve: 0.5 is guessing, 1 is perfect.",
-    "Copies": "“10 times as often” with the caption (image and caption), or the picture with another caption each time (image only).",
+    "Copies": "“10 times as often” with the caption (image and caption), or the image with another caption each time (image only).",
 }  # fmt: skip
 RULE = """A claim <b>held</b> if the whole interval ({confidence:.0%}) of the difference that it speaks of is on its side; it did
 <b>not hold</b> if the interval is on the other side, or so near to nothing that no difference worth the name is left; else it is
@@ -49,23 +49,23 @@ is of its own claim: of {n} lines a few may be misjudged by chance. Nothing was 
 score that the papers use, and by other measures beside it, by the same rule: where these disagree, the claim hangs on how
 similarity is measured."""
 USUAL = "What is usual: background, split products, sources"
-USUAL_TEXT = """A score says something only beside what pictures score that copy nothing: training pictures among themselves, and pictures that
-nobody trained on. Where these are as high, similarity alone tells no copy. A split product is of pieces of a picture's vector, so that a
+USUAL_TEXT = """A score says something only beside what images score that copy nothing: training images among themselves, and images that
+nobody trained on. Where these are as high, similarity alone tells no copy. A split product is of pieces of an image's vector, so that a
 copied part counts; of c pieces that all agree each gives about 1 / c. Means over trainings, 50th / 95th percentiles; shares of all generations."""
 CAPTIONS = {
-    "duplication": "Similarity and recall against how often the duplicated pictures were shown.",
-    "conditioning": "What a model is told of each picture: its own caption, its class, random words, one caption for all, nothing.",
-    "data": "The same model trained on more pictures, as many steps.",
+    "duplication": "Similarity and recall against how often the duplicated images were shown.",
+    "conditioning": "What a model is told of each image: its own caption, its class, random words, one caption for all, nothing.",
+    "data": "The same model trained on more images, as many steps.",
     "length": "The same model trained longer.",
     "mitigations_training": "Mitigations at training time: similarity, recall, Fréchet distance and CLIP score.",
     "mitigations_inference": "Mitigations of the prompt, with the same models: similarity, recall, Fréchet distance and CLIP score.",
-    "complexity": "Pictures that are simple (low entropy, few bytes as JPEG) against the similarity of what resembles them.",
+    "complexity": "Images that are simple (low entropy, few bytes as JPEG) against the similarity of what resembles them.",
     "membership": "Membership inference: true against false positive rate, on logarithmic axes.",
-    "relative": "Models without captions: distance to the nearest training picture over what is usual; below 1 is a copy.",
+    "relative": "Models without captions: distance to the nearest training image over what is usual; below 1 is a copy.",
     "attacks": "Do the attacks still find copied captions behind a mitigation?",
-    "clusters": "How near generations come to a picture against how often it is drawn, and, of pictures drawn more than once, against "
-    "how alike their captions are. A dot is a picture of one training; pictures with a look-alike in the data are left out.",
-    "users": "Prompts of users: share of their pictures above the threshold of a copy, beside the share of pictures that nobody trained on.",
+    "clusters": "How near generations come to an image against how often it is drawn, and, of images drawn more than once, against "
+    "how alike their captions are. A dot is an image of one training; images with a look-alike in the data are left out.",
+    "users": "Prompts of users: share of their images above the threshold of a copy, beside the share of images that nobody trained on.",
 }  # fmt: skip
 
 

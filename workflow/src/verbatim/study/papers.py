@@ -24,7 +24,7 @@ WEN = "Wen 2024, section 4"
 NOT_ASKED = "not asked in the papers"
 
 TRAINING = {
-    "mc": "several captions a picture", "gn": "noise on the text features", "rc": "captions replaced at random",
+    "mc": "several captions an image", "gn": "noise on the text features", "rc": "captions replaced at random",
     "rt": "random words in captions", "cwr": "repeated words in captions",
 }  # fmt: skip
 INFERENCE = {
@@ -36,63 +36,63 @@ INFERENCE = {
 NO_HELP = ("rt", "cwr")
 
 FACTORS = [
-    Claim("duplicates_full", "The more often a picture is repeated with its caption, the more is copied.",
+    Claim("duplicates_full", "The more often an image is repeated with its caption, the more is copied.",
           f"{S23}, data duplication", SCORE, Series("ddf", "full")),
-    Claim("duplicates_recall", "The more often a picture is repeated with its caption, the more of the repeated pictures "
+    Claim("duplicates_recall", "The more often an image is repeated with its caption, the more of the repeated images "
           "come out as copies, pixel by pixel.", f"{S23}, data duplication; {C23}, section 4", RECALL, Series("ddf", "full")),
-    Claim("full_over_partial", "Repeating picture and caption together is worse than repeating the picture with other captions.",
-          f"{S23}, duplication and captions, Table 1", SCORE, Kinds("full", "picture_only")),
-    Claim("full_over_partial_recall", "Of pictures repeated with their caption more come out as copies than of pictures repeated "
-          "with other captions.", f"{S23}, duplication and captions", RECALL, Kinds("full", "picture_only")),
-    Claim("partial_lower", "Repeating pictures with diverse captions gives less similarity than repeating nothing.",
-          f"{S23}, Table 1 (0.576 against 0.638)", SCORE, Kinds("none", "picture_only")),
-    Claim("own_over_fixed", "Models told each picture's own caption copy more than models told one caption for all.",
+    Claim("full_over_partial", "Repeating image and caption together is worse than repeating the image with other captions.",
+          f"{S23}, duplication and captions, Table 1", SCORE, Kinds("full", "image_only")),
+    Claim("full_over_partial_recall", "Of images repeated with their caption more come out as copies than of images repeated "
+          "with other captions.", f"{S23}, duplication and captions", RECALL, Kinds("full", "image_only")),
+    Claim("partial_lower", "Repeating images with diverse captions gives less similarity than repeating nothing.",
+          f"{S23}, Table 1 (0.576 against 0.638)", SCORE, Kinds("none", "image_only")),
+    Claim("own_over_fixed", "Models told each image's own caption copy more than models told one caption for all.",
           f"{S23}, conditioning", SCORE, Pairs("conditioning", "own", "fixed")),
-    Claim("own_over_class", "Models told each picture's own caption copy more than models told its class.",
+    Claim("own_over_class", "Models told each image's own caption copy more than models told its class.",
           f"{S23}, conditioning", SCORE, Pairs("conditioning", "own", "class")),
-    Claim("random_over_fixed", "Captions need not describe a picture: random words, different for each picture, make a model copy more than "
+    Claim("random_over_fixed", "Captions need not describe an image: random words, different for each image, make a model copy more than "
           "one caption for all.", f"{S23}, conditioning", SCORE, Pairs("conditioning", "random", "fixed")),
     Claim("uncond_less", "Models without captions, which are drawn without guidance, copy less than models with them.",
           f"{S23}, abstract", SCORE, Pairs("conditioning", "own", "none")),
     Claim("trained_over_frozen", "Does training the text encoder too make a model copy more than a frozen one?",
           f"{S23}, conditioning", SCORE, Pairs("text_encoder", "trained", "frozen"), question=True),
-    Claim("more_data_less", "The more pictures a model is trained on, the less it copies.",
-          f"{S22}, size of the data; {S23}, training regimen", SCORE, Series("pictures"), sign=-1),
+    Claim("more_data_less", "The more images a model is trained on, the less it copies.",
+          f"{S22}, size of the data; {S23}, training regimen", SCORE, Series("images"), sign=-1),
     Claim("longer_more", "The longer a model is trained, the more it copies.",
           f"{S23}, training regimen", SCORE, Series("steps")),
-    Claim("cluster_size", "Within a data set, the more often a picture is there, the closer are the generations that resemble it.",
+    Claim("cluster_size", "Within a data set, the more often an image is there, the closer are the generations that resemble it.",
           f"{S23}, duplicates in LAION, Fig. 2", "pearson:cluster_size", Alone()),
-    Claim("caption_similarity", "Of pictures that are repeated, those repeated with the same caption are drawn closer than those "
+    Claim("caption_similarity", "Of images that are repeated, those repeated with the same caption are drawn closer than those "
           "repeated with different captions.", f"{S23}, duplicates in LAION, Fig. 2", "similarity_mean:planted",
-          Kinds("full", "picture_only")),
-    Claim("users_above", "Do prompts that users write give generations nearer to training pictures than pictures that nobody trained on "
+          Kinds("full", "image_only")),
+    Claim("users_above", "Do prompts that users write give generations nearer to training images than images that nobody trained on "
           "are (share above the threshold of a copy)?", f"{S23}, methods (1.2 % of 100,000 generations above 0.5 by SSCD; DiffusionDB)",
           "users_above:over_held_out", Alone("users"), question=True),
-    Claim("simple_more_entropy", "Simple pictures are copied more: the lower a picture's entropy, the higher the similarity.",
+    Claim("simple_more_entropy", "Simple images are copied more: the lower an image's entropy, the higher the similarity.",
           f"{S23}, image complexity (r = -0.32)", "pearson:entropy", Alone(), sign=-1),
-    Claim("simple_more_jpeg", "Simple pictures are copied more: the smaller a picture's JPEG file, the higher the similarity.",
+    Claim("simple_more_jpeg", "Simple images are copied more: the smaller an image's JPEG file, the higher the similarity.",
           f"{S23}, image complexity (r = -0.29)", "pearson:jpeg_bytes", Alone(), sign=-1),
 ]  # fmt: skip
 
 CARLINI = [
-    Claim("loss_tells", "The loss tells members from other pictures, a little (area under the ROC curve above one half).",
+    Claim("loss_tells", "The loss tells members from other images, a little (area under the ROC curve above one half).",
           f"{C23}, section 5.2", "auc:loss", Alone("shadows"), reference=0.5),
     Claim("lira_over_loss", "Membership inference with shadow models (LiRA) is better than a threshold on the loss: area under the curve.",
           f"{C23}, section 5.2", "auc:lira-loss", Alone("shadows")),
     Claim("lira_over_loss_tail", "The same where it matters: members found at 1 % false alarms.",
           f"{C23}, section 5.2", "tpr:lira-loss@0.01", Alone("shadows")),
-    Claim("inpainting", "A model completes the hidden half of a picture better if it was trained on it.",
+    Claim("inpainting", "A model completes the hidden half of an image better if it was trained on it.",
           f"{C23}, section 5.3", "auc:inpainting", Alone("shadows"), reference=0.5),
-    Claim("outliers_membership", "Pictures unlike all others are memorised more: their membership is told more surely.",
+    Claim("outliers_membership", "Images unlike all others are memorised more: their membership is told more surely.",
           f"{C23}, outliers", "spearman:outlier_lira", Alone("shadows")),
-    Claim("dedup_extraction", "Without duplicates fewer pictures are extracted from a model without captions.",
-          f"{C23}, section 7.1 (1,280 before, 986 after)", "relative:pictures", Series("ddf", "full", {"conditioning": "none"})),
+    Claim("dedup_extraction", "Without duplicates fewer images are extracted from a model without captions.",
+          f"{C23}, section 7.1 (1,280 before, 986 after)", "relative:images", Series("ddf", "full", {"conditioning": "none"})),
 ]  # fmt: skip
 
 
 def _mitigations() -> list[Claim]:
     claims = [
-        Claim("mc_best", "Several captions a picture is the best of the mitigations at training time.",
+        Claim("mc_best", "Several captions an image is the best of the mitigations at training time.",
               f"{S23}, Table 1", SCORE, Best("mc", ("gn", "rc", "rt", "cwr"), True)),
         Claim("rt_best", "Random words in the prompt is the best of the mitigations at inference time.",
               f"{S23}, Table 1", SCORE, Best("rt", ("gni", "cwr", "rna"), False)),
@@ -109,7 +109,7 @@ def _mitigations() -> list[Claim]:
                       source, SCORE, design, question=open_)
             )  # fmt: skip
             claims.append(
-                Claim(f"{when}_{name}_recall", f"At {at} time: does {what} lower the share of repeated pictures that come "
+                Claim(f"{when}_{name}_recall", f"At {at} time: does {what} lower the share of repeated images that come "
                       "out as copies?", NOT_ASKED, RECALL, design, question=True)
             )  # fmt: skip
             claims += _prices(when, name, what, design, at)
@@ -121,14 +121,14 @@ def _prices(when: str, name: str, what: str, design: Mitigation | Defence, at: s
     place = f"mitigated:{name}" if when == "train" else f"defended:{name}"
     tables = WEN if name == "wen" else f"{S23}, Tables 3 and 4"
     claims = [
-        Claim(f"{when}_{name}_frechet", f"At {at} time: does {what} make pictures worse (Fréchet distance up)?",
+        Claim(f"{when}_{name}_frechet", f"At {at} time: does {what} make images worse (Fréchet distance up)?",
               tables, FRECHET, design, sign=-1, question=True),
-        Claim(f"{when}_{name}_clip", f"At {at} time: does {what} make pictures fit their caption less (CLIP score down)?",
+        Claim(f"{when}_{name}_clip", f"At {at} time: does {what} make images fit their caption less (CLIP score down)?",
               tables, CLIP_SCORE, design, question=True),
     ]  # fmt: skip
     for score, title in (("dcs", "DCS"), ("ecs", "ECS"), ("clique", "the clique filter")):
         claims.append(
-            Claim(f"{when}_{name}_{score}", f"At {at} time, behind {what}: does {title} still tell pictures that are copied from others?",
+            Claim(f"{when}_{name}_{score}", f"At {at} time, behind {what}: does {title} still tell images that are copied from others?",
                   "Webster 2023; not asked in the papers on mitigation", f"auc_copied:{score}", Alone(place),
                   reference=0.5, question=True)
         )  # fmt: skip

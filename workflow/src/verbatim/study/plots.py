@@ -18,11 +18,11 @@ from verbatim.study.designs import NONE, Grid, Series
 from verbatim.study.papers import CLIP_SCORE, RECALL, SCORE
 
 NAMES = {
-    SCORE: "similarity (95th percentile)", RECALL: "repeated pictures copied (recall)",
+    SCORE: "similarity (95th percentile)", RECALL: "repeated images copied (recall)",
     FRECHET: "Fréchet distance (lower is better)", CLIP_SCORE: "CLIP score (higher is better)",
     "auc_copied:dcs": "DCS", "auc_copied:ecs": "ECS", "auc_copied:clique": "cliques",
 }  # fmt: skip
-COPIES = {"none": "no duplicates", "full": "image and caption", "picture_only": "image only"}
+COPIES = {"none": "no duplicates", "full": "image and caption", "image_only": "image only"}
 
 
 def _levels(values: Values, runs: Sequence[Run], confidence: float, measure: str) -> np.ndarray:
@@ -123,7 +123,7 @@ def plot_conditioning(measures: pd.DataFrame, grid: Grid, confidence: float) -> 
             )
         ax.set_xticks(range(len(order)), [name.replace(", ", "\n") for name in order])
         ax.set_xlim(-0.5, len(order) - 0.5)
-        ax.set(ylabel=NAMES[measure], xlabel="told of each picture")
+        ax.set(ylabel=NAMES[measure], xlabel="told of each image")
     _legend(figure, axes[0])
     return figure
 

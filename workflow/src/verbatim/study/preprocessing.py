@@ -1,7 +1,7 @@
-"""How a picture is made ready for a copy detector: the official presets, by name.
+"""How an image is made ready for a copy detector: the official presets, by name.
 
 A similarity of 0.5 means something only under a stated preset: the peers of SSCD resize differently. Each preset
-does to an 8-bit picture what torchvision's transforms do (Pillow's resampling, then the middle cut out), so that
+does to an 8-bit image what torchvision's transforms do (Pillow's resampling, then the middle cut out), so that
 numbers can be compared with published ones.
 """
 
@@ -21,7 +21,7 @@ HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 @dataclass(frozen=True)
 class Preset:
-    """What is done to a picture before it is described.
+    """What is done to an image before it is described.
 
     edge
         Pixels that the short side is resampled to; the long one in proportion.
@@ -57,9 +57,9 @@ PRESETS = {
 METHODS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
-def prepare(picture: np.ndarray, preset: Preset) -> np.ndarray:
-    """A picture (h, w, 3), uint8 or float in [0, 1], as the network takes it: float32 (3, h', w')."""
-    resized = Image.fromarray(picture if picture.dtype == np.uint8 else to_uint8(picture))
+def prepare(image: np.ndarray, preset: Preset) -> np.ndarray:
+    """An image (h, w, 3), uint8 or float in [0, 1], as the network takes it: float32 (3, h', w')."""
+    resized = Image.fromarray(image if image.dtype == np.uint8 else to_uint8(image))
     width, height = resized.size
     if preset.square:
         width = height = preset.square

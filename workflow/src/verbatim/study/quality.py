@@ -1,7 +1,7 @@
-"""How good the pictures are, by torchmetrics: Fréchet distance to the training pictures, CLIP score.
+"""How good the images are, by torchmetrics: Fréchet distance to the training images, CLIP score.
 
 torchmetrics and not torch-fidelity: it takes features of any network (the world's open_clip model has the size of
-its pictures, Inception has not), has the CLIP score too, and brings no weights; torch-fidelity unpickles
+its images, Inception has not), has the CLIP score too, and brings no weights; torch-fidelity unpickles
 Inception's without restriction, and has no CLIP score. Inception is here NVIDIA's TorchScript file of the original
 network (what StyleGAN and clean-fid use), loaded under its digest; it resamples as the original does. Only a
 Fréchet distance of its features is an FID: any other is named after its features.
@@ -25,7 +25,7 @@ from verbatim.study.specs import DescriptorError, read_checked
 class GivenFeatures(torch.nn.Module):
     """The feature network that torchmetrics is given: the features themselves come in and go out.
 
-    So training pictures are described once, and not for every run.
+    So training images are described once, and not for every run.
     """
 
     def __init__(self, num_features: int):
@@ -69,12 +69,12 @@ class Inception:
         self.device = device
 
     @torch.no_grad()
-    def features(self, pictures: Sequence[np.ndarray], batch: int = 64) -> np.ndarray:
-        """Pictures (h, w, 3), uint8 or in [0, 1], of one size, to float32 (n, 2048)."""
+    def features(self, images: Sequence[np.ndarray], batch: int = 64) -> np.ndarray:
+        """Images (h, w, 3), uint8 or in [0, 1], of one size, to float32 (n, 2048)."""
         out = []
-        for start in range(0, len(pictures), batch):
+        for start in range(0, len(images), batch):
             some = [
-                p if p.dtype == np.uint8 else to_uint8(p) for p in pictures[start : start + batch]
+                p if p.dtype == np.uint8 else to_uint8(p) for p in images[start : start + batch]
             ]
             x = torch.from_numpy(np.stack(some)).permute(0, 3, 1, 2).to(self.device)
             out.append(self.network(x, return_features=True).flatten(1).float().cpu().numpy())
@@ -111,17 +111,17 @@ class _OpenClip(torch.nn.Module):
 
 
 def clip_score(
-    clip: ClipEmbedder, pictures: np.ndarray, captions: Sequence[str]
+    clip: ClipEmbedder, images: np.ndarray, captions: Sequence[str]
 ) -> tuple[float, np.ndarray]:
-    """CLIP score of pictures (n, h, w, 3) in [0, 1] and their captions: 100 cos, and 0 at least, by torchmetrics.
+    """CLIP score of images (n, h, w, 3) in [0, 1] and their captions: 100 cos, and 0 at least, by torchmetrics.
 
     Hessel 2021, without its factor 2.5. Returns the score, and 100 cos of each (n,); NaN of nothing.
     """
-    if not len(pictures):
+    if not len(images):
         return float("nan"), np.zeros(0)
     from torchmetrics.functional.multimodal import clip_score as score
 
     adapter = _OpenClip(clip)
-    x = torch.from_numpy(np.ascontiguousarray(pictures, np.float32)).permute(0, 3, 1, 2)
+    x = torch.from_numpy(np.ascontiguousarray(images, np.float32)).permute(0, 3, 1, 2)
     value = score(x, list(captions), lambda: (adapter, adapter.process))
     return float(value), 100 * np.asarray(adapter.cosines)

@@ -1,4 +1,4 @@
-"""Figures of repeated pictures and of users' prompts: how near to training pictures is what comes out?"""
+"""Figures of repeated images and of users' prompts: how near to training images is what comes out?"""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from verbatim.study.designs import NONE, USERS, Grid
 from verbatim.study.plots import COPIES
 
 OTHER = "other"
-COLOURS = {"full": BLUE, "picture_only": VERMILION, "none": GREEN}
-# measure of the users' pictures -> whose share above the threshold it is
+COLOURS = {"full": BLUE, "image_only": VERMILION, "none": GREEN}
+# measure of the users' images -> whose share above the threshold it is
 SHARES = {
     "users_above": "all prompts",
     "users_above:described": "the prompt describes its match",
     "users_above:not_described": "the prompt does not",
     "users_above:duplicated": "the match is duplicated",
-    "users_above:held_out": "pictures that nobody trained on",
+    "users_above:held_out": "images that nobody trained on",
 }
 
 
@@ -48,16 +48,16 @@ def _points(ax: Axes, x: pd.Series, y: pd.Series, kind: str, label: str | None =
 
 
 def plot_clusters(clusters: pd.DataFrame, measures: pd.DataFrame, grid: Grid) -> Figure:
-    """How near generations come to pictures, against how often these are drawn and how alike their captions are.
+    """How near generations come to images, against how often these are drawn and how alike their captions are.
 
-    Of clusters of one picture that some generation is nearest to. In colour the points that are as the base but for
+    Of clusters of one image that some generation is nearest to. In colour the points that are as the base but for
     duplicates, of which the claims speak; grey the others.
 
     clusters : `study_clusters` of all runs. measures : `study_measures`, for the correlations.
     """
-    some = clusters[clusters["pictures"].eq(1) & clusters["generations"].gt(0)]
+    some = clusters[clusters["images"].eq(1) & clusters["generations"].gt(0)]
     if some.empty:
-        return empty_figure("no pictures were generated to compare")
+        return empty_figure("no images were generated to compare")
     use_style()
     base = comparisons.at_base(grid.table, grid.base, ("copies",), {})["copies"]
     some = some.assign(kind=some["point"].map(base.str.split().str[0]).fillna(OTHER))
@@ -66,9 +66,7 @@ def plot_clusters(clusters: pd.DataFrame, measures: pd.DataFrame, grid: Grid) ->
     kinds = [kind for kind in (OTHER, *COPIES) if kind in set(some["kind"])]
     for i, kind in enumerate(kinds):
         of = some[some["kind"] == kind]
-        shift = 1 + 0.1 * (
-            i - (len(kinds) - 1) / 2
-        )  # side by side, as most pictures are drawn once
+        shift = 1 + 0.1 * (i - (len(kinds) - 1) / 2)  # side by side, as most images are drawn once
         x = of["size"] * shift * np.exp(rng.uniform(-0.03, 0.03, len(of)))
         _points(axes[0], x, of["replication"], kind, None if kind in COPIES else "other points")
         again = of[of["size"] > 1]
@@ -85,14 +83,14 @@ def plot_clusters(clusters: pd.DataFrame, measures: pd.DataFrame, grid: Grid) ->
     axes[0].minorticks_off()
     for ax, measure in zip(axes, ("cluster_size", "caption_similarity"), strict=True):
         ax.set_title(_mean_r(measures, f"pearson:{measure}", set(base.index)))
-    axes[0].set(xlabel="times a picture is drawn", ylabel="similarity of what is nearest to it")
-    axes[1].set(xlabel="caption similarity, pictures drawn more than once")
+    axes[0].set(xlabel="times an image is drawn", ylabel="similarity of what is nearest to it")
+    axes[1].set(xlabel="caption similarity, images drawn more than once")
     figure.legend(loc="outside lower center", ncols=4)
     return figure
 
 
 def plot_users(measures: pd.DataFrame) -> Figure:
-    """Share of users' pictures above the threshold, by prompt and match, beside pictures that nobody trained on.
+    """Share of users' images above the threshold, by prompt and match, beside images that nobody trained on.
 
     measures : `study_measures`
     """

@@ -1,9 +1,9 @@
 """Does a claim's verdict hang on how similarity is measured?
 
-The papers' score is one number: the 95th percentile of the similarity to the nearest training picture, by one
-network. A small data set holds few pictures above its 95th percentile, and a network may see no difference between a
-copy and a picture of the same kind. So each claim about that score is judged, by the same rule, on others as well:
-the median, every other copy detector, and the share of pictures that are a copy pixel by pixel.
+The papers' score is one number: the 95th percentile of the similarity to the nearest training image, by one
+network. A small data set holds few images above its 95th percentile, and a network may see no difference between a
+copy and an image of the same kind. So each claim about that score is judged, by the same rule, on others as well:
+the median, every other copy detector, and the share of images that are a copy pixel by pixel.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Measures one run: its generations against the pictures that its model was trained on."""
+"""Measures one run: its generations against the images that its model was trained on."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class RunError(ValueError):
 
 
 def read_generations(archive: ImageArchive, generations: pd.DataFrame, size: int) -> np.ndarray:
-    """The pictures of a run in the order of its table, uint8 (n, size, size, 3).
+    """The images of a run in the order of its table, uint8 (n, size, size, 3).
 
-    Raises RunError for a table without rows, and for a picture that is not there.
+    Raises RunError for a table without rows, and for an image that is not there.
     """
     if generations.empty:
         raise RunError(
@@ -46,13 +46,13 @@ def read_generations(archive: ImageArchive, generations: pd.DataFrame, size: int
 class Run:
     """A run and what it is held against.
 
-    generations : `study_generations` (n,). pictures : uint8 (n, s, s, 3), of them. rows : `study_rows` of the model.
-    pool : features of all pictures. world : uint8 (all, s, s, 3), the world's pictures by picture_id. held_out :
-    picture_ids that no point is trained on.
+    generations : `study_generations` (n,). images : uint8 (n, s, s, 3), of them. rows : `study_rows` of the model.
+    pool : features of all images. world : uint8 (all, s, s, 3), the world's images by image_id. held_out :
+    image_ids that no point is trained on.
     """
 
     generations: pd.DataFrame
-    pictures: np.ndarray
+    images: np.ndarray
     rows: pd.DataFrame
     pool: PoolFeatures
     world: np.ndarray
@@ -68,15 +68,15 @@ def count_run(
 ) -> pd.DataFrame:
     """Add a run's similarity, copies, complexity and duplication to `out`; returns its `study_similarities`.
 
-    made : descriptor -> of the run's pictures. copy_rmse : RMSE up to which a generation is a copy.
+    made : descriptor -> of the run's images. copy_rmse : RMSE up to which a generation is a copy.
     """
     members = run.rows[run.rows["member"]]
-    ids = members["picture_id"].to_numpy()
+    ids = members["image_id"].to_numpy()
     training, held_out = run.pool.of(ids), run.pool.of(run.held_out)
-    pictures, asked = run.world[ids], run.generations["picture_id"].to_numpy()
+    images, asked = run.world[ids], run.generations["image_id"].to_numpy()
     own = run.world[np.maximum(asked, 0)]
     similarities = measures.similarity_rows(
-        run.generations, made, training, ids, run.pictures, pictures, own
+        run.generations, made, training, ids, run.images, images, own
     )
     sample = in_sample(run.generations)
     sampled = {name: Described(one.whole[sample], one.chunks[sample]) for name, one in made.items()}
@@ -86,7 +86,7 @@ def count_run(
     measures.add_complexity(out, first, run.pool.complexity, settings.confidence)
     weight = dict(zip(ids.tolist(), members["weight"].tolist(), strict=True))
     measures.add_duplication(out, run.generations[sample], first, weight, settings)
-    copies = find_copies(run.pictures, pictures, copy_rmse)
+    copies = find_copies(run.images, images, copy_rmse)
     planted = members["planted"].to_numpy()
     known = np.isin(ids, asked) if (asked >= 0).any() else np.ones(len(ids), bool)
     measures.add_copies(out, copies, planted, known, sample, copy_rmse, settings.confidence)
@@ -104,11 +104,11 @@ def count_quality(
 ) -> None:
     """Add Fréchet distance and CLIP score of a run's sample to `out`.
 
-    inception : features of all the run's pictures, or None. frechet, score : `quality.frechet_distance`,
+    inception : features of all the run's images, or None. frechet, score : `quality.frechet_distance`,
     `quality.clip_score`.
     """
     sample = in_sample(run.generations)
-    at = run.pool.places(run.rows["picture_id"][run.rows["member"]].to_numpy())
+    at = run.pool.places(run.rows["image_id"][run.rows["member"]].to_numpy())
     n = int(sample.sum())
     name = settings.first
     note = f"of vectors by {name}, no FID; it falls with n, which is to be the same where runs are compared"
@@ -116,9 +116,9 @@ def count_quality(
     out.add(f"frechet:{name}", value, n, note=note)
     if inception is not None:
         out.add("fid", frechet(run.pool.inception[at], inception[sample]), n)
-    captioned = sample & (run.generations["picture_id"] >= 0).to_numpy()
-    pictures = run.pictures[captioned].astype(np.float32) / 255
-    value, each = score(pictures, run.generations["caption"][captioned].tolist())
+    captioned = sample & (run.generations["image_id"] >= 0).to_numpy()
+    images = run.images[captioned].astype(np.float32) / 255
+    value, each = score(images, run.generations["caption"][captioned].tolist())
     half = measures.half_width(each, settings.confidence)
     low, high = np.maximum(0.0, [value - half, value + half])  # as the score itself
     out.add("clip_score", value, len(each), low, high)

@@ -1,4 +1,4 @@
-"""The sample of a run: the pictures that similarities, quality and complexity speak of; pandas alone."""
+"""The sample of a run: the images that similarities, quality and complexity speak of; pandas alone."""
 
 from __future__ import annotations
 

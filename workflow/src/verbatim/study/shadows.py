@@ -14,24 +14,24 @@ from verbatim.study.membership import lira_scores
 
 
 def stack_members(rows: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures that every shadow model knows of, and who has seen them: picture_id (n,), bool (models, n).
+    """Images that every shadow model knows of, and who has seen them: image_id (n,), bool (models, n).
 
     rows : the `study_rows` of each shadow model
     """
-    known = sorted(set.intersection(*(set(table["picture_id"]) for table in rows)))
+    known = sorted(set.intersection(*(set(table["image_id"]) for table in rows)))
     ids = np.array(known, np.int64)
-    seen = [table.set_index("picture_id")["member"].reindex(ids) for table in rows]
+    seen = [table.set_index("image_id")["member"].reindex(ids) for table in rows]
     return ids, np.stack([column.to_numpy(bool) for column in seen])
 
 
 def membership_table(
     points: Sequence[str], ids: np.ndarray, losses: np.ndarray, member: np.ndarray, variance: str
 ) -> pd.DataFrame:
-    """`study_membership`: a row a target model and picture. losses, member : (models, pictures); variance: of LiRA."""
+    """`study_membership`: a row a target model and image. losses, member : (models, images); variance: of LiRA."""
     scores = lira_scores(losses, member, variance)
     return pd.concat(
         pd.DataFrame(
-            {"point": point, "picture_id": ids, "member": member[i], "loss": losses[i], "lira": scores[i]}
+            {"point": point, "image_id": ids, "member": member[i], "loss": losses[i], "lira": scores[i]}
         )
         for i, point in enumerate(points)
     )  # fmt: skip
@@ -49,12 +49,12 @@ def membership_measures(
     seed: int,
     out: Measures,
 ) -> None:
-    """Both attacks over all targets together, on the pictures that LiRA can say something of.
+    """Both attacks over all targets together, on the images that LiRA can say something of.
 
-    table : `study_membership`. The bootstrap is over pictures; `lira-loss` is the difference on the same draws.
+    table : `study_membership`. The bootstrap is over images; `lira-loss` is the difference on the same draws.
     """
     some = table[np.isfinite(table["lira"])]
-    member, ids = some["member"].to_numpy(bool), some["picture_id"].to_numpy()
+    member, ids = some["member"].to_numpy(bool), some["image_id"].to_numpy()
     draws = (resamples, confidence, seed)
     attacks = {
         name: Attack(x.to_numpy(float), member, ids)
@@ -75,14 +75,14 @@ def inpainting_measures(
     draws: tuple[int, float, int],
     out: Measures,
 ) -> None:
-    """auc:inpainting (low error: a member) and, told by each picture's own errors, auc:inpainting_lira.
+    """auc:inpainting (low error: a member) and, told by each image's own errors, auc:inpainting_lira.
 
-    errors, member : (models, pictures). variance : of LiRA. draws : resamples, confidence and seed of the bootstrap
+    errors, member : (models, images). variance : of LiRA. draws : resamples, confidence and seed of the bootstrap
     """
-    pictures, inside = np.tile(ids, len(errors)), member.ravel()
+    images, inside = np.tile(ids, len(errors)), member.ravel()
     calibrated = lira_scores(errors, member, variance)
     for name, scores in (("inpainting", -errors), ("inpainting_lira", calibrated)):
-        _add(out, f"auc:{name}", Attack(scores.ravel(), inside, pictures).measure(None, *draws))
+        _add(out, f"auc:{name}", Attack(scores.ravel(), inside, images).measure(None, *draws))
 
 
 def outlier_membership(
@@ -93,28 +93,28 @@ def outlier_membership(
     seed: int,
     out: Measures,
 ) -> None:
-    """spearman:outlier_lira: how far a picture is from all others against how surely it is told for a member.
+    """spearman:outlier_lira: how far an image is from all others against how surely it is told for a member.
 
-    table : `study_membership`; a picture's score is the mean over the models that have seen it.
-    distance : of each picture_id to its neighbours (`relative.outlier_distances`)
+    table : `study_membership`; an image's score is the mean over the models that have seen it.
+    distance : of each image_id to its neighbours (`relative.outlier_distances`)
     """
-    lira = table[table["member"]].groupby("picture_id")["lira"].mean()
+    lira = table[table["member"]].groupby("image_id")["lira"].mean()
     x = distance.reindex(lira.index).to_numpy(float)
     rho, low, high = rank_correlation(x, lira.to_numpy(float), resamples, confidence, seed)
     known = np.isfinite(x) & np.isfinite(lira)
     out.add("spearman:outlier_lira", rho, int(known.sum()), low, high)
 
 
-def by_picture(ids: np.ndarray, values: np.ndarray) -> pd.Series:
-    """Values by picture_id."""
+def by_image(ids: np.ndarray, values: np.ndarray) -> pd.Series:
+    """Values by image_id."""
     return pd.Series(values, index=ids)
 
 
 def inpainting_table(
     points: Sequence[str], ids: np.ndarray, errors: np.ndarray, member: np.ndarray
 ) -> pd.DataFrame:
-    """`study_inpainting`: a row a model and picture. errors, member : (models, pictures)."""
+    """`study_inpainting`: a row a model and image. errors, member : (models, images)."""
     return pd.concat(
-        pd.DataFrame({"point": point, "picture_id": ids, "member": member[i], "error": errors[i]})
+        pd.DataFrame({"point": point, "image_id": ids, "member": member[i], "error": errors[i]})
         for i, point in enumerate(points)
     )

@@ -1,7 +1,7 @@
-"""How much generations look like training pictures: top-1 similarity, its percentiles, split products.
+"""How much generations look like training images: top-1 similarity, its percentiles, split products.
 
 Somepalli 2022 (top-1 dot product, share above 0.5, split product), Somepalli 2023 (dataset similarity score: 95th
-percentile; background: training pictures among themselves).
+percentile; background: training images among themselves).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def nearest(queries: np.ndarray, training: np.ndarray, k: int = 1) -> tuple[np.n
 
 
 def background(training: np.ndarray) -> np.ndarray:
-    """Similarity of each training picture to the one most like it (m,): the second of its top two.
+    """Similarity of each training image to the one most like it (m,): the second of its top two.
 
-    Somepalli 2023: what a similarity of generations is to be held against. Pictures are distinct ones: a
+    Somepalli 2023: what a similarity of generations is to be held against. Images are distinct ones: a
     duplicate would always find itself.
     """
     return nearest(training, training, 2)[0][:, 1]
@@ -49,7 +49,7 @@ def split_product(a: np.ndarray, b: np.ndarray, cross: bool = False) -> np.ndarr
 
 
 def nearest_split(queries: np.ndarray, training: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The training picture with the largest split product of corresponding chunks.
+    """The training image with the largest split product of corresponding chunks.
 
     queries (n, c, e), training (m, c, e). Returns the product (n,) and the place (n,); ties: the first.
     """

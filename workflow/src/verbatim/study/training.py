@@ -4,7 +4,7 @@ The loop and its checkpoints, the VAE, the text encoder's start and the noise sc
 (`world.training`, `world.latent`). Unlike the world's models these predict v (Salimans and Ho 2022, appendix D, as
 Stable Diffusion 2 does) and attend to the caption at the lowest resolution only: with both a training is as far
 after a third of the time, and the study trains many. What differs between two points is what the sheet says and
-nothing else. A step's pictures, captions, noise and disturbances are a function of (seed, step).
+nothing else. A step's images, captions, noise and disturbances are a function of (seed, step).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from verbatim.study import captions
 from verbatim.world.contrast import text_encoder
-from verbatim.world.latent import Tell, make_scheduler, save_latent, tokenize
+from verbatim.world.latent_training import Tell, make_scheduler, save_latent, tokenize
 from verbatim.world.training import Trainer, TrainingError
 
 CHANGED = ("rc", "rt", "cwr")  # mitigations that write a caption anew at each draw

@@ -1,7 +1,7 @@
 """Prompts of users: what a model copies when it is asked in people's own words.
 
 Somepalli 2023 (and 2022 with LAION Aesthetics): prompts of DiffusionDB run through Stable Diffusion, 1.2 % of 100,000
-generations above 0.5; and whether the prompt says what the copied picture's caption says. A file of prompts has
+generations above 0.5; and whether the prompt says what the copied image's caption says. A file of prompts has
 DiffusionDB's layout: metadata.parquet, columns prompt, seed, step, cfg, image_name and others; only prompt is needed.
 """
 
@@ -110,13 +110,13 @@ def _seed(text: str | None, row: int, table: UserTable) -> int:
 def make_prompts(pool: pd.DataFrame, members: set[int], most: int, seed: int) -> pd.DataFrame:
     """A file of prompts in DiffusionDB's layout for the embedded world, which has no users.
 
-    Names of pictures, as many that the model was trained on as that it was not, half of each as they are and half in
+    Names of images, as many that the model was trained on as that it was not, half of each as they are and half in
     other words: one word left out, or two names in one prompt. Nothing in it tells which is which.
 
-    pool : `study_pool`. members : picture_ids that the model is trained on.
+    pool : `study_pool`. members : image_ids that the model is trained on.
     """
     rng = np.random.default_rng(seed)
-    inside = pool["picture_id"].isin(members).to_numpy()
+    inside = pool["image_id"].isin(members).to_numpy()
     prompts: list[str] = []
     for some in (pool[inside], pool[~inside & pool["held_out"].to_numpy()]):
         names = some["caption"].to_numpy()
@@ -167,28 +167,28 @@ def describes(
 
 def match_users(
     users: pd.DataFrame,
-    pictures: np.ndarray,
+    images: np.ndarray,
     made: np.ndarray,
     rows: pd.DataFrame,
     training: np.ndarray,
-    training_pictures: np.ndarray,
+    training_images: np.ndarray,
     embed: Callable[[list[str]], np.ndarray],
     describes_from: float,
 ) -> pd.DataFrame:
-    """`study_users` with the training picture most like each generation, and whether its caption was asked for.
+    """`study_users` with the training image most like each generation, and whether its caption was asked for.
 
     Parameters
     ----------
-    users : as drawn. pictures : (n, s, s, 3) uint8. made : (n, d), their vectors.
-    rows : `study_rows` of the members (m,). training : (m, d). training_pictures : (m, s, s, 3) uint8.
+    users : as drawn. images : (n, s, s, 3) uint8. made : (n, d), their vectors.
+    rows : `study_rows` of the members (m,). training : (m, d). training_images : (m, s, s, 3) uint8.
     embed : captions to unit vectors. describes_from : `describes` from which a prompt describes its match.
     """
     similarity, place = (found[:, 0] for found in nearest(made, training))
     users = users.assign(
         similarity=similarity.astype(np.float64),
-        match=rows["picture_id"].to_numpy()[place].astype(np.int32),
+        match=rows["image_id"].to_numpy()[place].astype(np.int32),
         caption=rows["caption"].to_numpy()[place],
-        rmse=pair_rmse(pictures, training_pictures[place]),
+        rmse=pair_rmse(images, training_images[place]),
     )
     texts = sorted({*users["prompt"], *users["caption"]})
     text = dict(zip(texts, embed(texts), strict=True))
@@ -205,13 +205,13 @@ def add_users(
     confidence: float,
 ) -> None:
     """Share of users' generations above the threshold, by whether the prompt describes the match, and by whether
-    the match is duplicated; and how much that is above what pictures reach that nobody trained on.
+    the match is duplicated; and how much that is above what images reach that nobody trained on.
 
-    Most pictures of a narrow world are near to some training picture, whether they copy it or not: the share alone
+    Most images of a narrow world are near to some training image, whether they copy it or not: the share alone
     says nothing.
 
-    users : `study_users`. weight : picture_id -> draws. held_out : similarity of each picture that was never trained
-    on to the training picture most like it.
+    users : `study_users`. weight : image_id -> draws. held_out : similarity of each image that was never trained
+    on to the training image most like it.
     """
     similarity = users["similarity"].to_numpy(np.float64)
     above = similarity > threshold
@@ -227,9 +227,9 @@ def add_users(
         "users_above:duplicated", above[again], confidence, "of matches that are duplicated"
     )
     unseen = held_out > threshold
-    out.add_share("users_above:held_out", unseen, confidence, "pictures that were never trained on")
+    out.add_share("users_above:held_out", unseen, confidence, "images that were never trained on")
     value, low, high = newcombe(above, unseen, confidence)
-    note = f"{len(above)} generations, {len(unseen)} pictures that were never trained on"
+    note = f"{len(above)} generations, {len(unseen)} images that were never trained on"
     out.add("users_above:over_held_out", value, len(above), low, high, note)
     out.add_share("users_described:above", told[above], confidence, "of generations above it")
     out.add_share("users_duplicated:above", again[above], confidence, "of generations above it")

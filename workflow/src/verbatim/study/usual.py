@@ -1,6 +1,6 @@
-"""What similarities are to be held against: background, pictures that nobody trained on, split products, sources.
+"""What similarities are to be held against: background, images that nobody trained on, split products, sources.
 
-Somepalli 2022 and 2023 tell these beside their scores: a similarity that training pictures have among themselves
+Somepalli 2022 and 2023 tell these beside their scores: a similarity that training images have among themselves
 shows no copy.
 """
 
@@ -11,18 +11,18 @@ import pandas as pd
 from verbatim.study import comparisons
 from verbatim.study.designs import NONE, Grid
 
-TIMES = (1, 10)  # of a duplicated picture, in the points that are shown
+TIMES = (1, 10)  # of a duplicated image, in the points that are shown
 # in words, and the measures told of it
 ROWS = {
     "similarity of generations to their match": ("similarity:p50", "similarity:p95"),
-    "background: of training pictures to each other": ("background:p50", "background:p95"),
-    "of pictures that nobody trained on": ("held_out:p50", "held_out:p95"),
+    "background: of training images to each other": ("background:p50", "background:p95"),
+    "of images that nobody trained on": ("held_out:p50", "held_out:p95"),
     "split product of generation and match": ("split:p50", "split:p95"),
     "the same over all pairs of pieces": ("cross:p50", "cross:p95"),
-    "split product with the training picture where it is largest": ("split_top:p95",),
-    "generations whose caption is of a duplicated picture": ("duplicated_source",),
-    "generations whose match is a duplicated picture": ("duplicated_match",),
-    "generations whose match is the picture asked for": ("match_is_source",),
+    "split product with the training image where it is largest": ("split_top:p95",),
+    "generations whose caption is of a duplicated image": ("duplicated_source",),
+    "generations whose match is a duplicated image": ("duplicated_match",),
+    "generations whose match is the image asked for": ("match_is_source",),
 }
 
 

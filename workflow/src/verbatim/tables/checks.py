@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from verbatim.io.images import missing_name, row_name, seeds_of_prompts, synthesis_name
+from verbatim.io.images import generation_name, missing_name, row_name, seeds_of_prompts
 
 SHOWN = 5  # faults of one kind that are spelled out
 LABELS = ("MV", "RV", "TV", "N", "missing")
@@ -114,33 +114,33 @@ def distances_below(name: str, labels: pd.DataFrame, thresholds: dict[str, float
     return faults
 
 
-def syntheses_complete(
+def generations_complete(
     name: str, labels: pd.DataFrame, seeds: list[int] | None, members: Iterable[str]
 ) -> list[str]:
-    """Every judged prompt has a synthesis of every seed, or a record why it is missing; where `seeds` is None, one at least.
+    """Every judged prompt has a generation of every seed, or a record why it is missing; where `seeds` is None, one at least.
 
-    None is for a closed system, whose manifest gives each prompt what it gives: a prompt without a
-    picture must then be called missing.
+    None is for a closed system, whose manifest gives each prompt what it gives: a prompt without an
+    image must then be called missing.
     """
     have = set(members)
     if seeds is None:
         given = seeds_of_prompts(have)
         judged = labels.loc[labels["label"].ne("missing"), "prompt_id"]
         none = [prompt for prompt in judged if prompt not in given]
-        return [f"{name}: no synthesis of prompt {_some(none)}"] if none else []
-    wanted = [synthesis_name(prompt, seed) for prompt in labels["prompt_id"] for seed in seeds]
+        return [f"{name}: no generation of prompt {_some(none)}"] if none else []
+    wanted = [generation_name(prompt, seed) for prompt in labels["prompt_id"] for seed in seeds]
     lost = [member for member in wanted if not {member, missing_name(member)} & have]
-    return [f"{name}: no synthesis {_some(lost)}"] if lost else []
+    return [f"{name}: no generation {_some(lost)}"] if lost else []
 
 
-def pictures_kept(
+def images_kept(
     name: str, labels: pd.DataFrame, training: Iterable[str], masks: Iterable[str]
 ) -> list[str]:
-    """The source picture of every copy and the mask of every TV are in their archives."""
+    """The source image of every copy and the mask of every TV are in their archives."""
     have, have_masks = set(training), set(masks)
     copies = labels[labels["label"].isin(["MV", "RV", "TV"])]
     lost = [row_name(row) for row in copies["source_row"] if row_name(row) not in have]
-    faults = [f"{name}: no training picture {_some(lost)}"] if lost else []
+    faults = [f"{name}: no training image {_some(lost)}"] if lost else []
     templates = copies[copies["label"].eq("TV")]
     lost = [file or "(no name)" for file in templates["mask_file"] if file not in have_masks]
     return faults + ([f"{name}: no mask {_some(lost)}"] if lost else [])

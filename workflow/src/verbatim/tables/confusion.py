@@ -16,9 +16,9 @@ def compare_truth(
 ) -> pd.DataFrame:
     """Verdicts of one model by the kind of prompt.
 
-    The unit of the share is the prompt. A picture may have many captions (20 of one picture are 20
-    prompts), which tend to give the same picture back together, so the interval is a bootstrap over
-    the pictures that came back. `sources` says of how many pictures the planted ones are.
+    The unit of the share is the prompt. An image may have many captions (20 of one image are 20
+    prompts), which tend to give the same image back together, so the interval is a bootstrap over
+    the images that came back. `sources` says of how many images the planted ones are.
 
     Parameters
     ----------
@@ -30,16 +30,16 @@ def compare_truth(
     -------
     label (MV, RV, TV, N, review, missing, and `copy` for the first three together), kind (of the
     prompt: a kind of the truth, `unknown` for a prompt that is none of the world's, and `all`:
-    every prompt but the extra ones, as in Table 1), prompts, source_own (prompts whose source is a
-    picture of this caption), source_planted (prompts whose source's picture is more than once in
+    every prompt but the extra ones, as in Table 1), prompts, source_own (prompts whose source is an
+    image of this caption), source_planted (prompts whose source's image is more than once in
     the full training set; a model trained on deduplicated data saw it once), sources (unique
-    pictures among the planted sources), share_planted (of the prompts with a source), low, high.
+    images among the planted sources), share_planted (of the prompts with a source), low, high.
     """
     kind_of = list_prompts(truth).set_index("prompt_id")["kind"]
     table = judge(labels, truth)
     table["kind"] = table["prompt_id"].map(kind_of).fillna("unknown")
     table["source_planted"] = table["source_copies"] > 1
-    table["planted_picture"] = table["source_picture"].where(table["source_planted"])
+    table["planted_image"] = table["source_image"].where(table["source_planted"])
     table = pd.concat([table, table[~table["extra"]].assign(kind="all")])
     table = pd.concat([table, table[table["copied"]].assign(verdict="copy")])
     out = (
@@ -48,7 +48,7 @@ def compare_truth(
             prompts=("prompt_id", "size"),
             source_own=("own", "sum"),
             source_planted=("source_planted", "sum"),
-            sources=("planted_picture", "nunique"),
+            sources=("planted_image", "nunique"),
         )
         .reset_index()
         .rename(columns={"verdict": "label"})
@@ -60,7 +60,7 @@ def compare_truth(
     cells = table[table["copied"]].groupby(["verdict", "kind"])
     shares = {
         cell: share_interval(
-            some["source_planted"], some["source_picture"], resamples, confidence, seed
+            some["source_planted"], some["source_image"], resamples, confidence, seed
         )
         for cell, some in cells
     }

@@ -18,13 +18,13 @@ def merge_costs(costs: pd.DataFrame, images: int, steps: int) -> pd.DataFrame:
     Parameters
     ----------
     costs : `costs` tables of all jobs, one below the other
-    images : full syntheses a prompt in Carlini's search (500)
-    steps : denoising steps of a full synthesis. One network call a step: a second-order sampler
+    images : full generations a prompt in Carlini's search (500)
+    steps : denoising steps of a full generation. One network call a step: a second-order sampler
         spends nearly twice as many, so the ratio is on the careful side.
 
     Returns
     -------
-    stage, model, prompts, unet_rows, rows_a_prompt, seconds, full_synthesis_rows (`images` *
+    stage, model, prompts, unet_rows, rows_a_prompt, seconds, full_generation_rows (`images` *
     `steps` * 2 for the same prompts), ratio (how many times less this stage cost), preset. The
     stage "whitebox+blackbox" adds up what finding the prompts of a model cost, for the prompts
     that whitebox saw.
@@ -46,9 +46,11 @@ def merge_costs(costs: pd.DataFrame, images: int, steps: int) -> pd.DataFrame:
     )
     total = pd.concat([total, summed.assign(stage="+".join(ATTACK))], ignore_index=True)
     total["rows_a_prompt"] = total["unet_rows"] / total["prompts"].where(total["prompts"] > 0)
-    total["full_synthesis_rows"] = total["prompts"] * images * steps * HALVES
-    total["ratio"] = total["full_synthesis_rows"] / total["unet_rows"].where(total["unet_rows"] > 0)
+    total["full_generation_rows"] = total["prompts"] * images * steps * HALVES
+    total["ratio"] = total["full_generation_rows"] / total["unet_rows"].where(
+        total["unet_rows"] > 0
+    )
     return total[
-        ["stage", "model", "prompts", "unet_rows", "rows_a_prompt", "seconds", "full_synthesis_rows",
+        ["stage", "model", "prompts", "unet_rows", "rows_a_prompt", "seconds", "full_generation_rows",
          "ratio", "preset"]
     ]  # fmt: skip

@@ -37,7 +37,7 @@ def count_depths(
     Returns
     -------
     detector, blind, k, copied (of the first k, labelled MV, RV or TV), precision (copied / k: a
-        prompt that was not judged counts as a miss), low, high (bootstrap over pictures and
+        prompt that was not judged counts as a miss), low, high (bootstrap over images and
         families), judged (of the k), planted (of the k, of a kind with something to copy),
         precision_planted, low_planted, high_planted, base_planted (share of planted prompts in the
         whole pool: what a draw at random would reach), pool (prompts that could be ranked)

@@ -37,9 +37,9 @@ def describe_prompts(
 
     Returns
     -------
-    prompt_id, caption, kind, count, match, match_kind (kind of the picture that a held-out one was
-    matched to, "" for all others), match_group (that picture's group), group, verdict (empty if no label was asked for), judged
-    (has a verdict; without one, mv and copied are False because nobody looked), mv (its own picture
+    prompt_id, caption, kind, count, match, match_kind (kind of the image that a held-out one was
+    matched to, "" for all others), match_group (that image's group), group, verdict (empty if no label was asked for), judged
+    (has a verdict; without one, mv and copied are False because nobody looked), mv (its own image
     was drawn, MV), copied (labelled MV, RV or TV)
     """
     known = list_prompts(truth)
@@ -47,10 +47,8 @@ def describe_prompts(
     verdicts = judge(labels, truth)[["prompt_id", "verdict", "judged", "mv", "copied"]]
     table = known.merge(verdicts, on="prompt_id", how="left")
     table["verdict"] = table["verdict"].fillna("")
-    kind_of = (
-        truth[truth["match"] < 0].drop_duplicates("picture_id").set_index("picture_id")["kind"]
-    )
-    group_of = list_captions(truth).drop_duplicates("picture_id").set_index("picture_id")["group"]
+    kind_of = truth[truth["match"] < 0].drop_duplicates("image_id").set_index("image_id")["kind"]
+    group_of = list_captions(truth).drop_duplicates("image_id").set_index("image_id")["group"]
     at = list(table.columns).index("match") + 1
     table.insert(at, "match_kind", table["match"].map(kind_of).fillna(""))
     table.insert(at + 1, "match_group", table["match"].map(group_of).fillna(""))
@@ -66,7 +64,7 @@ def join_scores(
 
     High means a copy is expected. NaN where a stage of the cascade did not see the prompt.
     `clique` is minus the rank of the post-filter (`rank_cliques`), `agreement` minus the mean
-    distance between full syntheses.
+    distance between full generations.
     """
     clique = pd.DataFrame(
         {
@@ -80,7 +78,7 @@ def join_scores(
 
 
 def presets_of(blackbox: pd.DataFrame, postfilter: pd.DataFrame) -> dict[str, str]:
-    """Preset of each score; "" for one that has none. The seeds' agreement is of the pictures that
+    """Preset of each score; "" for one that has none. The seeds' agreement is of the images that
     the ranking preset of ECS judges."""
     ranking, filtering = name_preset(blackbox), name_preset(postfilter)
     named = {
@@ -88,14 +86,14 @@ def presets_of(blackbox: pd.DataFrame, postfilter: pd.DataFrame) -> dict[str, st
         for name in (*WHITEBOX, *BLACKBOX)
         if name.startswith(("dcs_", "ecs_"))
     }
-    of_pictures = dict.fromkeys(("seed_consistency", "seed_ssim"), ranking)
-    return named | of_pictures | dict.fromkeys(POSTFILTER, filtering)
+    of_images = dict.fromkeys(("seed_consistency", "seed_ssim"), ranking)
+    return named | of_images | dict.fromkeys(POSTFILTER, filtering)
 
 
 def define_sets(prompts: pd.DataFrame) -> dict[tuple[str, str], tuple[pd.Series, pd.Series]]:
     """Positives and negatives of every comparison, as Boolean masks over `prompts`.
 
-    Positives: `full` (all planted full duplicates), `copied` (those of them whose picture the model was
+    Positives: `full` (all planted full duplicates), `copied` (those of them whose image the model was
     seen to draw: label MV; of full ones alone, as the negatives are matched to these: copies of other
     kinds have captions of another style, which a score that reads nothing else would tell). Negatives:
     `held_out` (never trained on, matched to full duplicates by subject and length; `kinds.csv` has the
@@ -186,7 +184,7 @@ def score_detectors(
         the prompts with a score), tpr, fpr (reached on the half that did not choose the
         threshold), n_pos, n_neg (prompts compared), share_pos, share_neg (of these, with a score:
         the cascade hands on only the best), judged_pos, judged_neg (of these, with a verdict),
-        found (share of the judged positives whose picture was drawn: MV), alarms (share of the
+        found (share of the judged positives whose image was drawn: MV), alarms (share of the
         judged negatives that are labelled a copy); then what `read_tail` adds. auc, low, high, tpr
         and fpr count unscored prompts as the lowest. NaN where there is nothing to compare or to
         count.
@@ -195,7 +193,7 @@ def score_detectors(
     judged = table["judged"]
     blind = describe_captions(table["caption"])
     known = scores.reindex(table["prompt_id"]).reset_index(drop=True)
-    # a planted picture and its negatives share a fold: apart, either would tell what the other is not
+    # a planted image and its negatives share a fold: apart, either would tell what the other is not
     sets_of = table.assign(
         group=table["group"].where(table["match_group"].eq(""), table["match_group"])
     )

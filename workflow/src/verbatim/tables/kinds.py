@@ -34,7 +34,7 @@ def score_kinds(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Area, recall and curve of every detector of one model on every kind of planted prompt.
 
-    Negatives are the held-out prompts that were matched to pictures of the kind. Where none were, they
+    Negatives are the held-out prompts that were matched to images of the kind. Where none were, they
     are all held-out prompts: then positives and negatives differ in style too, as the blind scores
     show, and `matched` is False.
 
@@ -50,7 +50,7 @@ def score_kinds(
     -------
     kinds : detector, blind, kind, count ("all", or how often it is met), auc, low, high, tpr (share
         of the kind above the threshold for settings.fpr: the detector's recall), tpr_low, tpr_high,
-        fpr (reached), n_pos, n_neg, matched, groups (unique pictures or families among the positives), note
+        fpr (reached), n_pos, n_neg, matched, groups (unique images or families among the positives), note
     roc : detector, kind, fpr, tpr
     """
     known = prompts.reset_index(drop=True)
@@ -79,7 +79,7 @@ def _score_kind(
 ) -> tuple[list[dict[str, Any]], list[pd.DataFrame]]:
     """Lines and curves of one kind: `table` has its prompts and their negatives, and nothing else."""
     positive = table["kind"].eq(kind)
-    # a planted picture and its negatives share a fold: apart, either would tell what the other is not
+    # a planted image and its negatives share a fold: apart, either would tell what the other is not
     sets_of = table.assign(group=table["group"].where(positive, table["match_group"]))
     words, part = score_words(sets_of, positive, ~positive, settings.folds, settings.seed)
     columns = list_scores(table, scores, rank_in_folds(words, part))

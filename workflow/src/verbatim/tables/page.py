@@ -33,11 +33,11 @@ class Section:
 SECTIONS = {
     "paper": Section(
         "Table 1 beside the paper's",
-        "Prompts whose synthesis is a copy of another training picture (Retrieved), of one but for a "
+        "Prompts whose generation is a copy of another training image (Retrieved), of one but for a "
         "region (Template), of their caption's own (Exact), of those judged.",
     ),
     "costs": Section(
-        "Cost", "Rows through a network, both guidance halves, and what 500 full syntheses a prompt "
+        "Cost", "Rows through a network, both guidance halves, and what 500 full generations a prompt "
         "would have cost.",
     ),
     "recall": Section(
@@ -47,13 +47,13 @@ SECTIONS = {
     ),
     "confusion": Section(
         "Labels against truth", "Prompts by label and kind; of those with a source, the share whose "
-        "picture was planted.",
+        "image was planted.",
         ("model", "label", "kind", "prompts", "source_own", "source_planted", "sources",
          "share_planted [low, high]", "preset"),
     ),
     "evaluation": Section(
         "Every score as a detector", "Area under the ROC curve with its bootstrap interval over "
-        "pictures and families; true positive rates at the threshold of one half judged on the other, "
+        "images and families; true positive rates at the threshold of one half judged on the other, "
         "empty where the negatives are too few (tpr_note). Blind scores call no model.",
         ("model", "detector", "preset", "blind", "positives", "negatives", "auc [low, high]",
          "auc_scored", "tpr [tpr_low, tpr_high]", "fpr",
@@ -62,7 +62,7 @@ SECTIONS = {
     ),
     "kinds": Section(
         "Every score by kind of duplicate and count", "Against held-out prompts. matched: these were matched to "
-        "pictures of the kind; where not, the blind scores show how far style alone tells them apart.",
+        "images of the kind; where not, the blind scores show how far style alone tells them apart.",
         ("model", "detector", "preset", "blind", "kind", "count", "auc [low, high]",
          "tpr [tpr_low, tpr_high]", "fpr", "n_pos", "n_neg", "matched", "groups", "note"),
     ),

@@ -37,12 +37,12 @@ def count_precision(
     precision is a lower bound. The curve ends before the first prompt that was never judged.
 
     The unit of the precision and of Wilson's interval is the prompt, taken as independent of all
-    others. It is not: captions of one picture (there may be 20) tend to be copied together, so the
+    others. It is not: captions of one image (there may be 20) tend to be copied together, so the
     interval is too narrow.
 
     Returns
     -------
-    k (1, 2, ...), found, precision (found / k), low, high (Wilson), found_unique (training pictures
+    k (1, 2, ...), found, precision (found / k), low, high (Wilson), found_unique (training images
     behind them, those of one duplicate cluster once)
     """
     copied = pd.Series(is_copy(labels).to_numpy(), index=labels["prompt_id"])

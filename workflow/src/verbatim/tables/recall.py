@@ -14,8 +14,8 @@ from verbatim.tables.truth import KINDS, judge, list_captions
 def count_recall(labels: pd.DataFrame, truth: pd.DataFrame, confidence: float) -> pd.DataFrame:
     """Found of planted for one model, per kind and per count of copies.
 
-    The unit is the planted picture (for `repeated` the caption). It is found if a prompt with one
-    of its captions is labelled MV, RV or TV and the label's source is that very picture.
+    The unit is the planted image (for `repeated` the caption). It is found if a prompt with one
+    of its captions is labelled MV, RV or TV and the label's source is that very image.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def count_recall(labels: pd.DataFrame, truth: pd.DataFrame, confidence: float) -
     pairs = list_captions(truth).merge(judge(labels, truth), on="prompt_id", how="left")
     for name in ("judged", "copied", "own_family"):
         pairs[name] = pairs[name].eq(True)
-    pairs["found"] = pairs["copied"] & pairs["source_picture"].eq(pairs["picture_id"])
+    pairs["found"] = pairs["copied"] & pairs["source_image"].eq(pairs["image_id"])
     pairs["found_family"] = pairs["copied"] & pairs["own_family"]
     units = (
         pairs.groupby(["kind", "unit"])

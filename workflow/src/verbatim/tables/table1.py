@@ -1,4 +1,4 @@
-"""Counts of extracted training pictures a model.
+"""Counts of extracted training images a model.
 
 Webster 2023, Table 1: retrieved (RV), template (TV) and exact (MV) verbatims.
 """
@@ -45,8 +45,8 @@ def count_labels(
     Columns Model, Deduplicated training, Retrieved, Template, Exact as in the paper; then
     Judged (prompts that got a verdict or were set aside), Review (of these, set aside by a guard and
     not decided; counted nowhere else), Accepted, Rejected (by a person, whatever the label; rejected
-    ones are counted nowhere else), Missing (prompts whose training pictures could not be read, not
-    judged), Unique sources (distinct training pictures behind all counted copies), Preset (of the
+    ones are counted nowhere else), Missing (prompts whose training images could not be read, not
+    judged), Unique sources (distinct training images behind all counted copies), Preset (of the
     thresholds).
     """
     cluster_of = clusters.set_index("row")["cluster"]

@@ -132,7 +132,7 @@ def encode(vae: AutoencoderKL, images: np.ndarray, batch: int = 256) -> torch.Te
 
 @torch.no_grad()
 def reconstruction_rmse(vae: AutoencoderKL, images: np.ndarray, batch: int = 256) -> np.ndarray:
-    """Root mean square error of encoding and decoding each picture, pixels in [0, 1]; (n,)."""
+    """Root mean square error of encoding and decoding each image, pixels in [0, 1]; (n,)."""
     errors = []
     for i in range(0, len(images), batch):
         x = to_model(images[i : i + batch])

@@ -42,7 +42,7 @@ def choose_prompts(truth: pd.DataFrame, n: dict[str, int], seed: int) -> pd.Data
 def write_images(
     folder: Path, prompts: list[str], seeds: list[int], images: np.ndarray, steps: int
 ) -> None:
-    """PNG files and manifest.csv, as labels.syntheses reads them.
+    """PNG files and manifest.csv, as labels.generations reads them.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """The embedded world's CLIP: a small open_clip model, trained here and saved in open_clip's layout.
 
-It stands for the public CLIP whose embeddings LAION ships: it is trained on every picture of the
+It stands for the public CLIP whose embeddings LAION ships: it is trained on every image of the
 world once, so that it knows nothing of what was duplicated.
 """
 
@@ -41,7 +41,7 @@ def make_config(
 
 
 def train_clip(
-    pictures: np.ndarray,
+    images: np.ndarray,
     captions: list[str],
     tokenizer: Any,
     settings: dict[str, Any],
@@ -51,16 +51,16 @@ def train_clip(
     every: int = 200,
     tell: Callable[[int, float, float, float], None] = lambda *_: None,
 ) -> tuple[CLIP, dict[str, Any]]:
-    """Contrastive training of pictures (n, h, w, 3) uint8 and their captions, and of picture with picture.
+    """Contrastive training of images (n, h, w, 3) uint8 and their captions, and of image with image.
 
-    Radford et al. 2021 (captions); Mu et al. 2022, SLIP (two views of a picture). Captions alone leave
+    Radford et al. 2021 (captions); Mu et al. 2022, SLIP (two views of an image). Captions alone leave
     drawings of one kind nearly alike; a public CLIP, of 400 million pairs, tells them apart. A view is
     shifted by up to two pixels, a little brighter or darker, and a little noisy, as re-encoded, cropped and
     brightened copies are.
     """
     torch.manual_seed(seed)
     context = tokenizer.model_max_length
-    config = make_config(settings, pictures.shape[1], len(tokenizer), context)
+    config = make_config(settings, images.shape[1], len(tokenizer), context)
     model = CLIP(**config).train()
     ids = clip_tokens(tokenizer, captions, context)
     loss = ClipLoss()
@@ -73,7 +73,7 @@ def train_clip(
         device,
         checkpoint,
         every,
-        [settings, pictures, ids],
+        [settings, images, ids],
     )
 
     def view(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -91,8 +91,8 @@ def train_clip(
         return (moved + 0.05 * torch.randn(x.shape, generator=generator)).to(device)
 
     def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
-        index = torch.randint(len(pictures), (settings["batch"],), generator=generator).unique()
-        x = torch.from_numpy(pictures[index.numpy()]).permute(0, 3, 1, 2).float() / 127.5 - 1
+        index = torch.randint(len(images), (settings["batch"],), generator=generator).unique()
+        x = torch.from_numpy(images[index.numpy()]).permute(0, 3, 1, 2).float() / 127.5 - 1
         image, text, scale = model(view(x, generator), ids[index].to(device))
         other = model.encode_image(view(x, generator), normalize=True)
         return loss(image, text, scale) + loss(image, other, scale)

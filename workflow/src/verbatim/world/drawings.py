@@ -33,7 +33,7 @@ def list_drawings(skin_tones: bool = False) -> pd.DataFrame:
 
     Returns
     -------
-    A `pictures` table: `picture_id` counts the rows, `code` (hexadecimal code points, the file's name),
+    An `images` table: `image_id` counts the rows, `code` (hexadecimal code points, the file's name),
     `caption` (its English name, unique), `group` (the page of 256 code points: Unicode keeps related drawings
     together), `family` (the code without skin tones), `n_words` of the caption.
     """
@@ -56,7 +56,7 @@ def list_drawings(skin_tones: bool = False) -> pd.DataFrame:
     frame = pd.DataFrame(found.values())
     if not skin_tones:
         frame = frame[~frame["family"].duplicated()].reset_index(drop=True)
-    frame.insert(0, "picture_id", np.arange(len(frame), dtype=np.int32))
+    frame.insert(0, "image_id", np.arange(len(frame), dtype=np.int32))
     return frame
 
 

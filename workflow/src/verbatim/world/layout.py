@@ -22,24 +22,24 @@ from verbatim.io.seals import write_array
 
 
 def write_shard(
-    folder: Path, shard: str, pictures: list[np.ndarray], captions: list[str], first_row: int
+    folder: Path, shard: str, images: list[np.ndarray], captions: list[str], first_row: int
 ) -> None:
     """One img2dataset shard: `<shard>.tar` of png, txt and json members, and `<shard>.parquet`.
 
     Parameters
     ----------
-    pictures : float32 (h, w, 3) in [0, 1] each
-    first_row : global row of the first picture; a key is the row in nine digits
+    images : float32 (h, w, 3) in [0, 1] each
+    first_row : global row of the first image; a key is the row in nine digits
     """
     records: list[dict[str, Any]] = []
     with (
         new_file(folder / f"{shard}.tar") as temporary,
         tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar,
     ):
-        for i, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+        for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
             key = f"{first_row + i:09d}"
-            data = encode_png(picture)
-            height, width = picture.shape[:2]
+            data = encode_png(image)
+            height, width = image.shape[:2]
             record = {
                 "url": f"https://world.invalid/{key}.png", "caption": caption, "key": key,
                 "status": "success", "error_message": None, "width": width, "height": height,
@@ -59,9 +59,9 @@ def write_shard(
     _write_parquet(folder / f"{shard}.parquet", frame)
 
 
-def write_style(table: Path, pictures: list[np.ndarray], captions: list[str]) -> None:
+def write_style(table: Path, images: list[np.ndarray], captions: list[str]) -> None:
     """A fine-tuning set: one img2dataset shard beside `table`, and its `rows` table."""
-    write_shard(table.parent, "00000", pictures, captions, 0)
+    write_shard(table.parent, "00000", images, captions, 0)
     frame = read_shard_table(table.parent / "00000.parquet")
     rows = frame[["url", "caption", "width", "height"]].assign(
         row=np.arange(len(frame)),

@@ -13,7 +13,7 @@ from transformers import CLIPTextModel, CLIPTokenizer, T5EncoderModel, T5Tokeniz
 
 from verbatim.io.atomic import new_folder
 from verbatim.io.seals import check_folder, seal_folder
-from verbatim.world import latent, pixel, upscaler
+from verbatim.world import latent_training, pixel_training, upscaler
 from verbatim.world.autoencoder import encode
 from verbatim.world.contrast import text_encoder
 from verbatim.world.text_distillation import encode_captions
@@ -22,7 +22,7 @@ from verbatim.world.training import TrainingRun
 
 def train_model(
     family: str,
-    pictures: np.ndarray,
+    images: np.ndarray,
     captions: list[str],
     settings: dict[str, Any],
     seed: int,
@@ -36,12 +36,12 @@ def train_model(
     tell: Callable[[int, float, float, float], None],
     text: Path | None = None,
 ) -> None:
-    """Train on (pictures, captions), row by row, and save a diffusers pipeline to `folder`.
+    """Train on (images, captions), row by row, and save a diffusers pipeline to `folder`.
 
     Parameters
     ----------
     family : "sd" (latent, needs `vae`) or "if" (pixels)
-    pictures : uint8 (rows, h, w, 3); captions of the same rows
+    images : uint8 (rows, h, w, 3); captions of the same rows
     clip : the world's CLIP; a latent model's text encoder starts as its text tower
     init : a trained model of the same family to go on from (fine-tuning)
     text : the frozen text encoder and its tokenizer, that a pixel model needs
@@ -54,27 +54,27 @@ def train_model(
         if family == "sd":
             assert vae is not None
             autoencoder = AutoencoderKL.from_pretrained(vae, use_safetensors=True).eval()
-            latents = encode(autoencoder, pictures) * autoencoder.config.scaling_factor
+            latents = encode(autoencoder, images) * autoencoder.config.scaling_factor
             tokenizer = CLIPTokenizer.from_pretrained(clip, local_files_only=True)
             if init is None:
                 tower = text_encoder(clip)
-                unet = latent.make_unet(
+                unet = latent_training.make_unet(
                     settings, latents.shape[1], latents.shape[2], tower.config.hidden_size
                 )
             else:
                 tower = CLIPTextModel.from_pretrained(init / "text_encoder", use_safetensors=True)
                 unet = UNet2DConditionModel.from_pretrained(init / "unet", use_safetensors=True)
-            latent.train_latent(unet, tower, tokenizer, latents, *common)
-            latent.save_latent(part, unet, tower, tokenizer, autoencoder)
+            latent_training.train_latent(unet, tower, tokenizer, latents, *common)
+            latent_training.save_latent(part, unet, tower, tokenizer, autoencoder)
         elif family == "if":
             assert text is not None
             t5, t5_tokenizer = load_text(text)
-            small = pixel.reduce_images(pictures, settings["reduction"])
-            unet = pixel.make_unet(settings, small.shape[1], t5.config.d_model)
+            small = pixel_training.reduce_images(images, settings["reduction"])
+            unet = pixel_training.make_unet(settings, small.shape[1], t5.config.d_model)
             states = encode_captions(t5, t5_tokenizer, [*captions, ""])
             run = TrainingRun(seed, device, checkpoint, every, tell)
-            pixel.train_pixel(unet, small, states, settings, run)
-            pixel.save_pixel(part, unet, t5, t5_tokenizer)
+            pixel_training.train_pixel(unet, small, states, settings, run)
+            pixel_training.save_pixel(part, unet, t5, t5_tokenizer)
         else:
             raise ValueError(f"family {family!r} cannot be trained here; only 'sd' and 'if'")
         seal_folder(part)
@@ -108,7 +108,7 @@ def train_second_stage(
     t5, tokenizer = load_text(text)
     unet = upscaler.make_upscaler(settings, images.shape[1], t5.config.d_model)
     states = encode_captions(t5, tokenizer, [*captions, ""])
-    pairs = (images, pixel.reduce_images(images, reduction))
+    pairs = (images, pixel_training.reduce_images(images, reduction))
     upscaler.train_upscaler(unet, pairs, states, settings, run)
     with new_folder(folder) as part:
         upscaler.save_upscaler(part, unet)

@@ -13,8 +13,8 @@ import pandas as pd
 from verbatim.world.captions import draw_captions, draw_family, draw_styles, make_caption
 from verbatim.world.scenes import PLATE, Scene, near_variants
 
-PLANTED = ("full", "picture_only", "near", "template", "repeated")
-DUPLICATED = ("full", "picture_only", "near")
+PLANTED = ("full", "image_only", "near", "template", "repeated")
+DUPLICATED = ("full", "image_only", "near")
 COMMON = {"light", "skin", "tone"}  # words of a fifth of all names
 LEAST_COVER = 0.36  # ASSUME: of its square that a template family's drawing gives to the fillings
 SCENE = ["scene", "drawing", "filling", "distortion"]  # columns that say what an image shows
@@ -71,7 +71,7 @@ class _Plan:
         drawing = max(scene.drawing, 0)
         for copy, caption in enumerate(captions):
             self.rows.append(
-                {"picture_id": self.images, "kind": kind, "count": len(captions), "copy": copy,
+                {"image_id": self.images, "kind": kind, "count": len(captions), "copy": copy,
                  "caption": caption, "group": self.drawings["group"].iloc[drawing], "family": "",
                  "match": -1, "scene": scene.number, "drawing": scene.drawing,
                  "filling": scene.filling, "distortion": scene.distortion} | more
@@ -104,7 +104,7 @@ def plant(
 
     Parameters
     ----------
-    drawings : a `pictures` table with one drawing a family
+    drawings : an `images` table with one drawing a family
     cover : (len(drawings),) from `drawings.template_share`
     planted : kind -> {times: how often an image is met, each: images for each of these}; for `template` times is
         the members of a family, for `repeated` the scenes of a caption; `single` is a number of rows;
@@ -114,7 +114,7 @@ def plant(
     Returns
     -------
     A `truth` table with the columns SCENE beside it: training rows shuffled, then held-out prompts with row -1.
-    `picture_id` counts unique images from 0; distortions of one image share it.
+    `image_id` counts unique images from 0; distortions of one image share it.
     """
     rng = np.random.default_rng([seed, 1])
     plan = _Plan(drawings, rng, [int(i) for i in rng.permutation(len(drawings))], cover)
@@ -124,7 +124,7 @@ def plant(
         (drawing,) = plan.take(1, "template", LEAST_COVER)
         _plant_family(plan, drawing, members)
     held_out = {"template": plan.take(wide, "held_out.template", LEAST_COVER)}
-    for kind in ("full", "picture_only", "near", "repeated"):
+    for kind in ("full", "image_only", "near", "repeated"):
         for count in _times(planted[kind]):
             (drawing,) = plan.take(1, kind)
             _plant_one(plan, drawing, kind, count)
@@ -176,8 +176,8 @@ def _hold_out(
         for i in islice(cycle(apart), sum(near[i] for i in held)):
             captions[i] += plan.another(i, captions[i])
     for kind, held in held_out.items():
-        planted = truth[truth["kind"].eq(kind)].drop_duplicates("picture_id")
-        matches = planted.sort_values("picture_id")["picture_id"].tolist()
+        planted = truth[truth["kind"].eq(kind)].drop_duplicates("image_id")
+        matches = planted.sort_values("image_id")["image_id"].tolist()
         if held and not matches:
             raise WorldError(f"world.planted.held_out.{kind}: no {kind} is planted to match")
         for i, match in zip(held, cycle(matches or [-1]), strict=False):
@@ -195,7 +195,7 @@ def _plant_one(plan: _Plan, drawing: int, kind: str, count: int) -> None:
     scene = Scene(plan.number(), drawing)
     if kind == "full":
         plan.add(scene, kind, [plan.caption(drawing)] * count)
-    elif kind == "picture_only":
+    elif kind == "image_only":
         plan.add(scene, kind, draw_captions(plan.name(drawing), count, plan.rng))
     elif kind == "near":
         caption, start = plan.caption(drawing), len(plan.rows)
@@ -225,14 +225,14 @@ def scenes_of(table: pd.DataFrame) -> list[Scene]:
 
 
 def list_images(truth: pd.DataFrame) -> list[Scene]:
-    """The scene of each unique image, in the order of `picture_id`; of near-duplicates the undistorted one."""
-    first = truth.drop_duplicates("picture_id").sort_values("picture_id")
+    """The scene of each unique image, in the order of `image_id`; of near-duplicates the undistorted one."""
+    first = truth.drop_duplicates("image_id").sort_values("image_id")
     return scenes_of(first.assign(distortion="none"))
 
 
 def list_captions(truth: pd.DataFrame) -> list[str]:
-    """A caption of each unique image, its first, in the order of `picture_id`."""
-    first = truth.drop_duplicates("picture_id").sort_values("picture_id")
+    """A caption of each unique image, its first, in the order of `image_id`."""
+    first = truth.drop_duplicates("image_id").sort_values("image_id")
     return list(first["caption"])
 
 

@@ -11,7 +11,7 @@ from diffusers import DDPMScheduler, IFSuperResolutionPipeline, UNet2DConditionM
 from torch.nn import functional as F
 
 from verbatim.world.autoencoder import to_model
-from verbatim.world.pixel import Variance, make_scheduler, make_unet
+from verbatim.world.pixel_training import Variance, make_scheduler, make_unet
 from verbatim.world.training import TrainingRun
 
 # ASSUME: stage II predicts v (Salimans and Ho 2022) where IF predicts epsilon. At high noise the error of the image
