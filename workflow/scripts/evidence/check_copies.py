@@ -35,7 +35,7 @@ def main(smk):
             seeds = p.seeds or seeds_of_prompts(made.names())  # whatever a closed system gave
             images, readable = read_generations(made, labels["prompt_id"], seeds, p.size)
             squares = Squares(training, fetched, p.size)
-            pairing = pair_images(labels, seeds, image_of=squares.image_of, **tables)
+            pairing = pair_images(labels, seeds, tables, squares.image_of, null.neighbours)
             placeholders = find_placeholders(
                 fetched, tables["clusters"], stats, squares.image_of, **p.placeholder
             )

@@ -31,10 +31,11 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class NullSettings:
-    """generations : unrelated ones an image, those that look most like it. quantile : of their
+    """neighbours : nearest training images of a generation that are tested. generations : unrelated ones an image, those that look most like it. quantile : of their
     residuals, the measure of an image. least : an image with fewer is not tested. alpha : q-value up
     to which a copy is verified."""
 
+    neighbours: int
     generations: int
     quantile: float
     least: int
