@@ -203,12 +203,12 @@ def training_settings(wildcards):
     """The config block of a training: the family's, with what `base` or `finetune` changes."""
     world = config["world"]
     row = settings.training_row(ALL_MODELS, wildcards.model)
-    settings = dict(world[row["family"]])
+    found = dict(world[row["family"]])
     if wildcards.model == settings.BASE:
-        settings |= world["base"]
+        found |= world["base"]
     elif row["init"] not in ("", settings.BASE):
-        settings |= {k: v for k, v in world["finetune"].items() if k != "images"}
-    return settings
+        found |= {k: v for k, v in world["finetune"].items() if k != "images"}
+    return found
 
 
 def finding_roles():
