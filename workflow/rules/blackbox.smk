@@ -33,10 +33,8 @@ rule select_blackbox:
 
 rule generate_blackbox:
     input:
+        unpack(run.models.loaded),
         selection="<results>/blackbox/{model}/selection.parquet",
-        model=model_folder,
-        weights=model_weights,
-        checked=checked_model,
         code=code_of("blackbox/generate_blackbox"),
     output:
         images="<results>/blackbox/{model}/shards/{shard}.images.parquet",
@@ -53,14 +51,11 @@ rule generate_blackbox:
         mem_mb=grow(8000),
         runtime=grow(240),
     params:
-        model=loading_row,
-        guidances=one_step_guidances(),
-        seeds=config["blackbox"]["seeds"],
-        batch=config["blackbox"]["batch"],
-        prompts_a_shard=config["blackbox"]["prompts_a_shard"],
-        prompts_a_part=config["blackbox"]["prompts_a_part"],
-        last=is_last_shard("blackbox"),
-        kept=kept_folder("blackbox"),
+        **run.pick("blackbox", "seeds batch prompts_a_shard prompts_a_part"),
+        model=run.models.loading,
+        guidances=run.guidances,
+        last=run.last_shard("blackbox"),
+        kept=run.kept("blackbox"),
     script:
         "../scripts/blackbox/generate_blackbox.py"
 
@@ -82,9 +77,7 @@ rule score_blackbox:
         mem_mb=grow(2000),
         runtime=grow(240),
     params:
-        seeds=config["blackbox"]["seeds"],
-        preset=config["blackbox"]["preset"],
-        presets=config["blackbox"]["presets"],
+        **run.pick("blackbox", "seeds preset presets"),
     script:
         "../scripts/blackbox/score_blackbox.py"
 
@@ -92,9 +85,9 @@ rule score_blackbox:
 rule merge_blackbox:
     input:
         selection="<results>/blackbox/{model}/selection.parquet",
-        images=of_shards("blackbox", ".images.parquet"),
-        scores=of_shards("blackbox", ".parquet"),
-        costs=of_shards("blackbox", ".cost.parquet"),
+        images=run.of_shards("blackbox", ".images.parquet"),
+        scores=run.of_shards("blackbox", ".parquet"),
+        costs=run.of_shards("blackbox", ".cost.parquet"),
         code=code_of("blackbox/merge_blackbox"),
     output:
         images="<results>/blackbox/{model}/images.parquet",
@@ -111,6 +104,6 @@ rule merge_blackbox:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
-        kept=kept_folder("blackbox"),
+        kept=run.kept("blackbox"),
     script:
         "../scripts/blackbox/merge_blackbox.py"

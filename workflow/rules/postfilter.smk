@@ -34,13 +34,8 @@ rule select_postfilter:
 
 rule filter_prompts:
     input:
+        unpack(run.models.loaded_stages),
         selection="<results>/postfilter/{model}/selection.parquet",
-        model=model_folder,
-        weights=model_weights,
-        upscaler=upscaler_folder,
-        upscaler_weights=upscaler_weights,
-        upscaler_checked=checked_upscaler,
-        checked=checked_model,
         code=code_of("postfilter/filter_prompts"),
     output:
         images="<results>/postfilter/{model}/shards/{shard}.images.parquet",
@@ -58,24 +53,14 @@ rule filter_prompts:
         mem_mb=grow(8000),
         runtime=grow(720),
     params:
-        model=loading_row,
-        upscaler=upscaler_settings,
-        preset=config["postfilter"]["preset"],
-        thresholds=config["postfilter"]["presets"][config["postfilter"]["preset"]],
-        n_images=config["postfilter"]["n_images"],
-        first_round=config["postfilter"]["first_round"],
-        stop_early=config["postfilter"]["stop_early"],
-        futility=config["postfilter"]["futility"],
-        max_nodes=config["postfilter"]["max_nodes"],
-        prompts_a_shard=config["postfilter"]["prompts_a_shard"],
-        prompts_a_part=config["postfilter"]["prompts_a_part"],
-        last=is_last_shard("postfilter"),
-        kept=kept_folder("postfilter"),
-        sampler=config["sampling"]["sampler"],
-        spacing=config["sampling"]["spacing"],
-        steps=config["sampling"]["steps"],
-        guidance=config["sampling"]["guidance"],
-        batch=config["sampling"]["batch"],
+        **run.pick("postfilter", "preset n_images first_round stop_early futility"),
+        **run.pick("postfilter", "max_nodes prompts_a_shard prompts_a_part"),
+        **run.pick("sampling", "sampler spacing steps guidance batch"),
+        model=run.models.loading,
+        upscaler=run.models.upscaler,
+        thresholds=run.thresholds("postfilter"),
+        last=run.last_shard("postfilter"),
+        kept=run.kept("postfilter"),
     script:
         "../scripts/postfilter/filter_prompts.py"
 
@@ -83,9 +68,9 @@ rule filter_prompts:
 rule merge_postfilter:
     input:
         selection="<results>/postfilter/{model}/selection.parquet",
-        images=of_shards("postfilter", ".images.parquet"),
-        scores=of_shards("postfilter", ".parquet"),
-        costs=of_shards("postfilter", ".cost.parquet"),
+        images=run.of_shards("postfilter", ".images.parquet"),
+        scores=run.of_shards("postfilter", ".parquet"),
+        costs=run.of_shards("postfilter", ".cost.parquet"),
         code=code_of("postfilter/merge_postfilter"),
     output:
         images="<results>/postfilter/{model}/images.parquet",
@@ -102,6 +87,6 @@ rule merge_postfilter:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
-        kept=kept_folder("postfilter"),
+        kept=run.kept("postfilter"),
     script:
         "../scripts/postfilter/merge_postfilter.py"

@@ -9,10 +9,8 @@
 
 rule score_whitebox:
     input:
+        unpack(run.models.loaded),
         prompts="<results>/dedup/prompts.parquet",
-        model=model_folder,
-        weights=model_weights,
-        checked=checked_model,
         code=code_of("whitebox/score_whitebox"),
     output:
         scores="<results>/whitebox/{model}/shards/{shard}.parquet",
@@ -29,14 +27,10 @@ rule score_whitebox:
         mem_mb=grow(8000),
         runtime=grow(240),
     params:
-        model=loading_row,
-        guidance=config["whitebox"]["guidance"],
-        seeds=config["whitebox"]["seeds"],
-        batch=config["whitebox"]["batch"],
-        prompts_a_shard=config["whitebox"]["prompts_a_shard"],
-        prompts_a_part=config["whitebox"]["prompts_a_part"],
-        last=is_last_shard("whitebox"),
-        kept=kept_folder("whitebox"),
+        **run.pick("whitebox", "guidance seeds batch prompts_a_shard prompts_a_part"),
+        model=run.models.loading,
+        last=run.last_shard("whitebox"),
+        kept=run.kept("whitebox"),
     script:
         "../scripts/whitebox/score_whitebox.py"
 
@@ -44,8 +38,8 @@ rule score_whitebox:
 rule merge_whitebox:
     input:
         prompts="<results>/dedup/prompts.parquet",
-        scores=of_shards("whitebox", ".parquet"),
-        costs=of_shards("whitebox", ".cost.parquet"),
+        scores=run.of_shards("whitebox", ".parquet"),
+        costs=run.of_shards("whitebox", ".cost.parquet"),
         code=code_of("whitebox/merge_whitebox"),
     output:
         seeds="<results>/whitebox/{model}/seeds.parquet",
@@ -63,6 +57,6 @@ rule merge_whitebox:
         runtime=grow(30),
     params:
         preset=config["whitebox"]["preset"],
-        kept=kept_folder("whitebox"),
+        kept=run.kept("whitebox"),
     script:
         "../scripts/whitebox/merge_whitebox.py"

@@ -9,10 +9,8 @@ from verbatim.labels.candidates import (
     select_candidates,
     top_ranked,
 )
+from verbatim.metrics.ranking import RANKINGS
 from verbatim.runtime import progress, script
-
-RANKINGS = {"dcs": "whitebox", "ecs": "blackbox", "clique": "postfilter"}
-
 
 def main(smk):
     with script(smk) as log:
