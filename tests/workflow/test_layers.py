@@ -158,7 +158,7 @@ def test_only_targets_have_no_script():
     assert set(ALL_RULES) - set(WORKING) == LOCAL
     scripts = {str(file.relative_to(SCRIPTS).with_suffix("")) for file in SCRIPT_FILES}
     assert scripts == {f"{stage}/{rule}" for rule, (stage, _) in WORKING.items()}
-    verbs = "build fetch train embed search cluster select score merge generate filter label count compare plot check"
+    verbs = "build fetch train embed denoise search cluster select score merge generate filter label count compare plot check"
     for rule in WORKING:
         assert rule.split("_")[0] in verbs.split()
 
@@ -173,6 +173,7 @@ def test_a_rule_names_its_script_log_and_benchmark_after_itself_and_says_what_it
         assert re.match(rf"<results>/{kind}/{stage}/{rule}(/.+)?\.{suffix}$", path), path
         wildcards = set(re.findall(r"{(\w+)}", path))
         outputs = re.sub(r"{{(\w+)}}", r"", directive(text, "output"))
+        outputs = re.sub(r"\.of_\w+\([^)]*\)", "", outputs)  # a path of each shard, no wildcard
         loops = set(re.findall(r"\bfor (\w+) in", outputs)) | set(re.findall(r"(\w+)=", outputs))
         assert wildcards == set(re.findall(r"{(\w+)}", outputs)) - loops
     env = re.search(r"envs/\w+\.yaml", directive(text, "conda"))
@@ -213,7 +214,7 @@ def test_only_tables_and_figures_read_the_truth():
     """What was planted may judge an attack, never help it."""
     for rule, (stage, text) in WORKING.items():
         if "truth.parquet" in directive(text, "input"):
-            assert stage in ("tables", "figures"), rule
+            assert stage in ("world", "tables", "figures"), rule  # trainings read what they train on
     for file in LIBRARY + SCRIPT_FILES:
         if "truth.parquet" in file.read_text("utf-8"):
             assert stage_of(file) in ("tables", "figures"), name(file)
@@ -236,6 +237,40 @@ def test_params_are_named_numbers_and_never_a_whole_block_of_a_stage():
     for rule, (_, text) in WORKING.items():
         whole = re.findall(r'config\["\w+"\](?!\s*\[)', directive(text, "params"))
         assert [w for w in whole if w != 'config["results"]'] == [], rule
+
+
+def test_the_header_of_a_rule_file_says_which_rule_writes_what():
+    for file in sorted(RULES.glob("*.smk")):
+        text = file.read_text("utf-8")
+        if file.stem.startswith("study") or not (names := re.findall(r"^rule (\w+):", text, re.M)):
+            continue
+        header = re.match(r"(#.*\n)+", text)
+        assert header, file.name
+        inputs, outputs = header[0].split("# OUTPUTS")
+        assert "# INPUTS" in inputs, file.name
+        said = set(re.findall(r"\w+", " ".join(re.findall(r"^(?:#| ) +of (.*)", outputs, re.M))))
+        assert set(names) <= said, file.name
+
+
+def test_scores_are_written_by_the_rule_that_scores():
+    made = {
+        stage: rule
+        for rule, (stage, text) in WORKING.items()
+        if re.search(r"{model}/scores\.parquet", directive(text, "output"))
+    }
+    assert made == {stage: f"score_{stage}" for stage in ("whitebox", "blackbox", "postfilter")}
+
+
+def test_rule_files_hold_rules_and_little_else():
+    """Helper Python of rules is library code, in verbatim/config, where it has types and tests."""
+    helpers = ("common", "points")
+    lines = {name: (RULES / f"{name}.smk").read_text("utf-8").count("\n") for name in helpers}
+    assert lines["common"] <= 150
+    for file in sorted(RULES.glob("*.smk")):
+        if file.stem not in helpers:
+            assert not re.search(r"^def |lambda", file.read_text("utf-8"), re.M) or (
+                file.stem.startswith("study")
+            ), file.name
 
 
 def test_nothing_that_cost_model_time_is_temporary():

@@ -5,17 +5,25 @@
 # parts of dedup.shards_a_part shards, and what needs all rows goes by buckets on disk (dedup.memory_mb).
 #
 # INPUTS   <results>/inputs/manifest.tsv, <results>/inputs/rows/{shard}.parquet, the raw embeddings
-# OUTPUTS  <results>/dedup/fingerprints/{shard}.npy   a hash of each embedding, sorted
-#          <results>/dedup/copies.parquet             rows whose vector equals that of a lower row
-#          <results>/dedup/trained.faiss              the empty index; index/{part}.faiss: nearest rows; ids are
-#                                                     global rows, equal vectors only once
-#          <results>/dedup/pairs/{shard}.parquet      neighbours of a shard's rows, by raw cosine
-#          <results>/dedup/clusters.parquet           row -> cluster; cluster_sizes.parquet: and its size
-#          <results>/dedup/cluster_stats.parquet      size and captions of each cluster
-#          <results>/dedup/histograms.parquet         clusters by size and share of equal captions (Fig. 4)
-#          <results>/dedup/prompts.parquet            the most duplicated prompts, and the extra ones
-#          <results>/dedup/kept_rows.parquet          what a deduplicated training set keeps
-#          <results>/dedup/templates/{shard}.parquet  pairs that differ in one region only (target `templates`)
+# OUTPUTS  in <results>/dedup/
+#          of build_fingerprints, merge_copies
+#            fingerprints/{shard}.npy         a hash of each embedding, sorted
+#            copies.parquet                   rows whose vector equals that of a lower row
+#          of train_index, build_index
+#            trained.faiss                    the empty index
+#            index/{part}.faiss               nearest rows; ids are global rows, equal vectors only once
+#          of search_pairs
+#            pairs/{shard}.parquet            neighbours of a shard's rows, by raw cosine
+#          of cluster_rows, count_clusters, count_duplicates
+#            clusters.parquet                 row -> cluster; cluster_sizes.parquet: and its size
+#            cluster_stats.parquet            size and captions of each cluster
+#            histograms.parquet               clusters by size and share of equal captions (Fig. 4)
+#          of select_prompts, or of select_listed where dedup.prompt_list names a list
+#            prompts.parquet                  the most duplicated prompts, and the extra ones
+#          of select_kept_rows
+#            kept_rows.parquet                what a deduplicated training set keeps
+#          of compare_pairs (target `templates`)
+#            templates/{shard}.parquet        pairs that differ in one region only
 
 
 rule build_fingerprints:

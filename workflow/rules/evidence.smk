@@ -2,11 +2,16 @@
 #
 # INPUTS   of every model all of <results>/labels/{model}/; <results>/dedup/clusters.parquet, cluster_stats.parquet;
 #          <results>/inputs/rows/ (addresses); scores of whitebox and blackbox; labels.decisions of the config
-# OUTPUTS  <results>/evidence/{model}/verification.parquet   copies that the labels may miss, with p- and q-values
-#          <results>/evidence/verified.csv                   how many, by model and label
-#          <results>/evidence/review/index.html              all candidates on one page; images/ beside it
-#          <results>/evidence/bundles/{model}/{finding}/     one finding (its prompt_id), or all (targets of their own);
-#                                                            {finding}.head: the hash that its manifest ends in
+# OUTPUTS  in <results>/evidence/
+#          of check_copies
+#            {model}/verification.parquet     copies that the labels may miss, with p- and q-values
+#          of count_verified
+#            verified.csv                     how many, by model and label
+#          of build_review
+#            review/index.html                all candidates on one page; images/ beside it
+#          of build_bundle, targets of their own
+#            bundles/{model}/{finding}/       one finding (its prompt_id), or all
+#            bundles/{model}/{finding}.head   the hash that its manifest ends in
 
 
 localrules:

@@ -1,21 +1,25 @@
 # figures: scores, labels and images -> the paper's figures and what it could not show, PNG and PDF of each.
 #
-# INPUTS   <results>/table1.csv, <results>/tables/*.csv; of every model <results>/labels/{model}/{labels.parquet,
-#          images.zip,training.zip,masks.zip} and <results>/blackbox/{model}/{scores,images}.parquet; <results>/dedup/
-#          of every model <results>/evidence/{model}/verification.parquet
-# OUTPUTS  <results>/figures/fig1_generations    one-step and full generations of a copy, a template and no copy (Fig. 1)
-#          <results>/figures/fig2_templates    templates: generated, retrieved, mask (Fig. 2)
-#          <results>/figures/fig3_precision    precision against copies found, a panel an attack (Fig. 3)
-#          <results>/figures/fig4_duplication  how often copied images are met, and with one caption (Fig. 4)
-#          <results>/figures/fig5_near_misses  just above the threshold, other crops, distortions (Fig. 5)
-#          <results>/figures/table1            Table 1 beside the paper's
-#          <results>/figures/triples           one-step | generated | training image | mask, a few of every model
-#          <results>/figures/recall            found of planted by number of copies             (embedded world)
-#          <results>/figures/confusion         labels against truth                             (embedded world)
-#          <results>/figures/roc               every score by kind of duplicate                 (embedded world)
-#          <results>/figures/detector_recall   reach of every score by number of copies         (embedded world)
-#          <results>/figures/histogram         DCS of planted, held-out and repeated captions   (embedded world)
-#          <results>/figures/unpicked          what is drawn for prompts that nobody picked     (embedded world)
+# INPUTS   <results>/table1.csv, <results>/tables/*.csv, <results>/dedup/; of every model <results>/labels/{model}/
+#          {labels.parquet,images.zip,training.zip,masks.zip}, <results>/blackbox/{model}/{scores,images}.parquet and
+#          <results>/evidence/{model}/verification.parquet
+# OUTPUTS  in <results>/figures/
+#          of plot_images
+#            fig1_generations                 one-step and full generations of a copy, a template and no copy (Fig. 1)
+#            fig2_templates                   templates: generated, retrieved, mask (Fig. 2)
+#            fig5_near_misses                 just above the threshold, other crops, distortions (Fig. 5)
+#            triples                          one-step | generated | training image | mask, a few of every model
+#          of plot_curves
+#            fig3_precision                   precision against copies found, a panel an attack (Fig. 3)
+#            fig4_duplication                 how often copied images are met, and with one caption (Fig. 4)
+#            table1                           Table 1 beside the paper's
+#          of plot_truth, in an embedded world
+#            recall                           found of planted by number of copies
+#            confusion                        labels against truth
+#            roc                              every score by kind of duplicate
+#            detector_recall                  reach of every score by number of copies
+#            histogram                        DCS of planted, held-out and repeated captions
+#            unpicked                         generations of prompts that nobody picked
 
 
 rule plot_images:

@@ -3,15 +3,22 @@
 # ReLAION's tables (part-N-*.parquet), img2dataset (N.tar with N.parquet, embedded here where there is no img_emb).
 #
 # INPUTS   <results>/world/embeddings and <results>/world/data, or the folder inputs.source
-# OUTPUTS  <results>/inputs/manifest.tsv           one row a shard: files, rows, first row, dimensions, digests
-#          <results>/inputs/archives.tsv           one row an archive: the keys that it holds
-#          <results>/inputs/models/{model}.tsv       what is loaded of a model that is not trained here, with digests
-#          <results>/inputs/clip.tsv               how well inputs.clip meets the source's own embeddings
-#          <results>/inputs/clip_files.tsv         what is loaded of a CLIP that is not trained here, with digests
-#          <results>/inputs/upscalers/{model}.tsv    the same of its second stage, if it has one
-#          <results>/inputs/img_emb/img_emb_{shard}.npy   embeddings of img2dataset's images
-#          <results>/inputs/rows/{shard}.parquet   one row a training row: url, caption, where its image is, status
-#          <results>/inputs/sha256.txt             on demand: sha256 of every byte of the source, for sha256sum -c
+# OUTPUTS  in <results>/inputs/
+#          of check_inputs
+#            manifest.tsv                     one row a shard: files, rows, first row, dimensions, digests
+#            archives.tsv                     one row an archive: the keys that it holds
+#          of check_model, check_upscaler, check_clip_files
+#            models/{model}.tsv               what is loaded of a model that is not trained here, with digests
+#            upscalers/{model}.tsv            the same of its second stage, if it has one
+#            clip_files.tsv                   the same of a CLIP that is not trained here
+#          of check_clip
+#            clip.tsv                         how well inputs.clip meets the source's own embeddings
+#          of embed_images
+#            img_emb/img_emb_{shard}.npy      embeddings of img2dataset's images
+#          of build_rows
+#            rows/{shard}.parquet             one row a training row: url, caption, where its image is, status
+#          of check_digests and merge_digests, on demand
+#            digests/{shard}.txt, sha256.txt  sha256 of every byte of the source, for sha256sum -c
 
 
 rule check_inputs:

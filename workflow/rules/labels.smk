@@ -1,25 +1,28 @@
 # labels: candidate prompts of a model -> MV, RV, TV or N, with distances, sources and masks.
-# Webster 2023, section 4 and Table 1.
+# Webster 2023, section 4 and Table 1. Training images are found and read in labels_images.smk.
 #
-# INPUTS   <results>/dedup/{prompts,clusters,copies,index/,pairs/}, <results>/inputs/rows/, the model, the CLIP of the
-#          embeddings; by the sheet's column `candidates` also
+# INPUTS   <results>/dedup/prompts.parquet, <results>/inputs/rows/, the model; by the sheet's column `candidates` also
 #            own         scores of whitebox, blackbox and postfilter of the model
 #            top:m       scores of blackbox of model m
 #            found:m,n   labels of models m and n
 #            authors     the authors' labels of the model (labels.authors), and inputs/rows to find their rows in
 #            manifest    inputs/rows, to find the rows of a closed system's prompts in
 #          of a closed system (family `images`) a folder of images with manifest.csv or manifest.parquet
-# OUTPUTS  <results>/labels/{model}/selection.parquet   the candidates, and why they are
-#          <results>/labels/{model}/kept/               their generations, in parts that are found again by prompt
-#          <results>/labels/{model}/shards/{shard}.images.parquet, .cost.parquet; .parquet, .masks.zip   of each shard
-#          <results>/labels/{model}/images.zip          their generations, {prompt_id}_{seed}.png; cost.parquet
-#          <results>/labels/{model}/generations.parquet   closed systems: what became of each line of the manifest
-#          <results>/labels/{model}/neighbours.parquet  nearest training rows of each generation
-#          <results>/labels/{model}/wanted.parquet      these rows and their relatives, whose images are needed
-#          <results>/labels/{model}/urls.parquet        with inputs.fetch_urls: what came of their urls
-#          <results>/labels/{model}/training.zip        their images; fetched.parquet
-#          <results>/labels/{model}/labels.parquet      a label a candidate; masks.zip: template masks
-#          <results>/labels/{model}/release/            the same in the authors' layout (asked for by name)
+# OUTPUTS  in <results>/labels/{model}/
+#          of select_candidates, and of select_generations for a closed system
+#            selection.parquet                the candidates, and why they are
+#          of generate_candidates
+#            shards/{shard}.images.parquet    which archive holds a prompt's generations; .cost.parquet
+#            kept/                            these generations, in parts that are found again by prompt
+#          of merge_candidates, and of build_generations for a closed system
+#            images.zip                       the generations, {prompt_id}_{seed}.png; cost.parquet
+#            generations.parquet              closed systems: what became of each line of the manifest
+#          of label_candidates
+#            shards/{shard}.parquet           a label a candidate; .masks.zip
+#          of merge_labels
+#            labels.parquet                   the labels of all shards; masks.zip: template masks
+#          of build_release, asked for by name
+#            release/                         the same in the authors' layout
 
 
 rule select_candidates:

@@ -1,4 +1,17 @@
 # labels, the training images that generations are compared with: found by embedding, read from archives or by url.
+#
+# INPUTS   <results>/labels/{model}/{selection.parquet,images.zip}, the CLIP of the embeddings, <results>/inputs/rows/,
+#          <results>/dedup/{index/,pairs/,clusters.parquet,copies.parquet}, the archives of the training data
+# OUTPUTS  in <results>/labels/{model}/
+#          of search_neighbours
+#            neighbours.parquet               nearest training rows of each generation
+#          of select_images
+#            wanted.parquet                   these rows and their relatives, whose images are needed
+#            relatives.parquet                which rows are relatives of which
+#          of fetch_urls, with inputs.fetch_urls
+#            urls.parquet                     what came of their urls
+#          of fetch_images
+#            training.zip                     their images; fetched.parquet: where each was found
 
 
 rule search_neighbours:

@@ -2,11 +2,15 @@
 # Carlini et al. 2023, section 4; the `+Carlini` variant of Webster 2023, section 4 and Fig. 3.
 #
 # INPUTS   <results>/blackbox/{model}/{selection,scores}.parquet, the model
-# OUTPUTS  <results>/postfilter/{model}/selection.parquet  top prompts by ECS, and all extra ones
-#          <results>/postfilter/{model}/kept/              every generation, in parts that are found again by prompt
-#          <results>/postfilter/{model}/shards/{shard}.images.parquet, .cost.parquet, .parquet   of each shard
-#          <results>/postfilter/{model}/images.parquet     which archive holds a prompt's images; cost.parquet
-#          <results>/postfilter/{model}/scores.parquet     clique size and distance, kept or not, how certain
+# OUTPUTS  in <results>/postfilter/{model}/
+#          of select_postfilter
+#            selection.parquet                top prompts by ECS, and all extra ones
+#          of filter_prompts
+#            shards/{shard}.parquet           clique of each prompt; .images.parquet, .cost.parquet
+#            kept/                            every generation, in parts that are found again by prompt
+#          of score_postfilter
+#            scores.parquet                   clique size and distance, kept or not, how certain, ranked
+#            images.parquet                   which archive holds a prompt's images; cost.parquet
 
 
 rule select_postfilter:
@@ -65,21 +69,21 @@ rule filter_prompts:
         "../scripts/postfilter/filter_prompts.py"
 
 
-rule merge_postfilter:
+rule score_postfilter:
     input:
         selection="<results>/postfilter/{model}/selection.parquet",
         images=run.of_shards("postfilter", ".images.parquet"),
         scores=run.of_shards("postfilter", ".parquet"),
         costs=run.of_shards("postfilter", ".cost.parquet"),
-        code=code_of("postfilter/merge_postfilter"),
+        code=code_of("postfilter/score_postfilter"),
     output:
         images="<results>/postfilter/{model}/images.parquet",
         scores="<results>/postfilter/{model}/scores.parquet",
         cost="<results>/postfilter/{model}/cost.parquet",
     log:
-        "<results>/logs/postfilter/merge_postfilter/{model}.log",
+        "<results>/logs/postfilter/score_postfilter/{model}.log",
     benchmark:
-        "<results>/benchmarks/postfilter/merge_postfilter/{model}.tsv"
+        "<results>/benchmarks/postfilter/score_postfilter/{model}.tsv"
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -89,4 +93,4 @@ rule merge_postfilter:
     params:
         kept=run.kept("postfilter"),
     script:
-        "../scripts/postfilter/merge_postfilter.py"
+        "../scripts/postfilter/score_postfilter.py"

@@ -1,21 +1,22 @@
 # tables: labels of all models -> Table 1, what it cost, how precise it was. Webster 2023, Table 1.
+# What needs the truth of an embedded world is in tables_truth.smk.
 #
-# INPUTS   <results>/labels/{model}/labels.parquet, scores of whitebox, blackbox and postfilter, cost.parquet of
-#          every job; and, on the embedded world alone, <results>/world/truth.parquet
-# OUTPUTS  <results>/table1.csv               the paper's Table 1 of the selected models
-#          <results>/tables/table1_vs_paper.csv   ours beside the paper's
-#          <results>/tables/costs.csv         network rows a stage and model, against 500 full generations a prompt
-#          <results>/tables/precision.csv     precision at every depth of DCS, ECS, ECS+Carlini
-#          <results>/tables/recall.csv        found of planted             (embedded world)
-#          <results>/tables/confusion.csv     labels against truth         (embedded world)
-#          <results>/tables/evaluation.csv    every score as a detector    (embedded world)
-#          <results>/tables/detectors.csv     the scores behind it, a row a prompt (embedded world)
-#          <results>/tables/agreement.csv     our labels against the authors'  (where labels.authors names theirs)
-#          <results>/tables/kinds.csv         every score by kind of duplicate and count; roc.csv: the curves
-#          <results>/tables/depths.csv        precision of every score's first k prompts
-#          <results>/tables/tables.html       these tables on one page, to read
-#          <results>/tables/seeds.csv         several worlds side by side  (a target of its own)
-#          <results>/checks.txt               what was checked on these files
+# INPUTS   <results>/labels/{model}/labels.parquet, scores of whitebox, blackbox and postfilter, cost.parquet of every job
+# OUTPUTS  in <results>/
+#          of count_labels
+#            table1.csv                       the paper's Table 1 of the selected models
+#          of compare_paper
+#            tables/table1_vs_paper.csv       ours beside the paper's
+#          of merge_costs
+#            tables/costs.csv                 network rows a stage and model, against 500 full generations a prompt
+#          of count_precision
+#            tables/precision.csv             precision at every depth of DCS, ECS, ECS+Carlini
+#          of compare_authors, where labels.authors names theirs
+#            tables/agreement.csv             our labels against the authors'
+#          of merge_tables
+#            tables/tables.html               the tables on one page, to read
+#          of check_results
+#            checks.txt                       what was checked on these files
 
 
 localrules:

