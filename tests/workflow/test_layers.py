@@ -214,7 +214,9 @@ def test_only_tables_and_figures_read_the_truth():
     """What was planted may judge an attack, never help it."""
     for rule, (stage, text) in WORKING.items():
         if "truth.parquet" in directive(text, "input"):
-            assert stage in ("world", "tables", "figures"), rule  # trainings read what they train on
+            assert stage in ("world", "tables", "figures"), (
+                rule
+            )  # trainings read what they train on
     for file in LIBRARY + SCRIPT_FILES:
         if "truth.parquet" in file.read_text("utf-8"):
             assert stage_of(file) in ("tables", "figures"), name(file)

@@ -19,9 +19,10 @@ from made_paper import (
     snapshot,
     write_sheet,
 )
+from overlays import overlay
 from snakemake_runs import Tree
 
-from verbatim.config.settings import overlay, read_models, select_models
+from verbatim.config.sheet import read_models, select_models
 from verbatim.io.authors import read_labels
 from verbatim.io.images import ImageArchive
 from verbatim.io.records import read_table

@@ -205,7 +205,12 @@ def test_a_changed_score_reruns_its_stage_and_what_follows_and_no_training(tree,
     finally:
         file.write_text(before)
         os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert {"denoise_whitebox", "score_whitebox", "select_blackbox", "count_labels"} <= planned.rules
+    assert {
+        "denoise_whitebox",
+        "score_whitebox",
+        "select_blackbox",
+        "count_labels",
+    } <= planned.rules
     assert not planned.rules & TRAININGS
     assert not [
         rule for rule in planned.rules if rule in ("build_index", "search_pairs", "select_prompts")

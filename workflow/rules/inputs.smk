@@ -41,7 +41,7 @@ rule check_inputs:
         mem_mb=grow(1000),
         runtime=grow(30),
     params:
-        images=run.data.archive_folder,
+        images=run.data.image_folder,
         most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/inputs/check_inputs.py"

@@ -12,6 +12,7 @@ from verbatim.labels.candidates import (
 from verbatim.metrics.ranking import RANKINGS
 from verbatim.runtime import progress, script
 
+
 def main(smk):
     with script(smk) as log:
         p = smk.params

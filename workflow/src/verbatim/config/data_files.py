@@ -67,7 +67,7 @@ class WorldSource:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # Snakemake prints input functions with what they belong to
 class DataFiles:
     """The training data of a run, as inputs of rules.
 
@@ -177,6 +177,10 @@ class DataFiles:
             return self.of_shards("<results>/world/data/{shard}.tar")
         found = list(self.found_archives)
         return [self.archive_folder] if len(found) > MOST_LISTED else found
+
+    def image_folder(self, wildcards: Any) -> str:
+        """Params function: the folder of the img2dataset archives."""
+        return self.archive_folder
 
     @property
     def index(self) -> list[str]:

@@ -26,7 +26,7 @@ def _index(source: str) -> Paths:
     return str(index) if source and index.is_file() else []
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # Snakemake prints input functions with what they belong to
 class ModelFiles:
     """The models of a run.
 
@@ -106,7 +106,8 @@ class ModelFiles:
     @property
     def table_rows(self) -> list[dict[str, str]]:
         """What Table 1 says of each selected model beside the counts."""
-        return self.selected[["model", "name", "deduplicated"]].to_dict("records")
+        columns = ("model", "name", "deduplicated")
+        return [{column: self._cell(m, column) for column in columns} for m in self.all]
 
     @property
     def references(self) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -17,7 +18,7 @@ def shard_names(n: int, size: int) -> list[str]:
     return [f"{i:05d}" for i in range(math.ceil(n / size))]
 
 
-def planned_extra(config: dict[str, Any]) -> int:
+def planned_extra(config: Mapping[str, Any]) -> int:
     """How many prompts are judged beside the selected ones: the world's, and a row or line of a user's file each.
 
     A user's file takes nothing from a world: its held-out prompts are what the tables of a world are made of.
@@ -38,7 +39,7 @@ def planned_extra(config: dict[str, Any]) -> int:
 
 
 def planned_prompts(
-    config: dict[str, Any],
+    config: Mapping[str, Any],
     sheet: pd.DataFrame | None = None,
     stage: str = "whitebox",
     model: str = "",
@@ -65,7 +66,7 @@ def planned_prompts(
 
 
 def most_candidates(
-    config: dict[str, Any], sheet: pd.DataFrame, model: str, seen: frozenset[str] = frozenset()
+    config: Mapping[str, Any], sheet: pd.DataFrame, model: str, seen: frozenset[str] = frozenset()
 ) -> int:
     """Most candidates of a model but for the extra ones; models that name each other in a ring add none."""
     candidates = str(sheet.loc[model, "candidates"])

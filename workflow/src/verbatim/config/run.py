@@ -45,7 +45,7 @@ def pick(block: Mapping[str, Any], keys: str) -> dict[str, Any]:
     return {key: block[key] for key in keys.split()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # Snakemake prints input functions with what they belong to
 class Run:
     """A checked configuration with the models and the data that it selects.
 

@@ -14,7 +14,7 @@ from verbatim.config.sheet import BASE, WORLD_MODELS, training_row
 Paths = str | list[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # Snakemake prints input functions with what they belong to
 class WorldTraining:
     """The trainings of a run.
 
@@ -58,7 +58,8 @@ class WorldTraining:
     def style_rows(self) -> list[str]:
         """The rows table of each style that a model may be tuned to."""
         return [
-            f"<results>/world/styles/{style}/rows.parquet" for style in self.config["world"]["styles"]
+            f"<results>/world/styles/{style}/rows.parquet"
+            for style in self.config["world"]["styles"]
         ]
 
     @property

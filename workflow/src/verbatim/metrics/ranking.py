@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-
 # Rankings that a model with candidates `own` takes its best prompts from -> the stage that ranks.
 RANKINGS = {"dcs": "whitebox", "ecs": "blackbox", "clique": "postfilter"}
 
