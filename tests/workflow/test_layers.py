@@ -129,7 +129,13 @@ def test_a_script_is_thin(file):
     text = file.read_text("utf-8")
     assert text.count("\n") <= 80
     assert ast.get_docstring(ast.parse(text)), "says what it does"
-    assert re.search(r"^def main\(smk(: Any)?\)", text, flags=re.M)
+    assert re.search(
+        r"^def main\(smk: Any\) -> None:"
+        if stage_of(file) != "study"
+        else r"^def main\(smk(: Any)?\)",
+        text,
+        flags=re.M,
+    )
     assert "with script(smk)" in text
     assert not re.search(r"snakemake\.config|smk\.config", text), "settings come as params"
 

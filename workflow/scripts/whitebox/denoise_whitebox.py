@@ -1,6 +1,7 @@
 """Score one shard of the prompts with one model: DCS and its kin, a line a prompt and seed."""
 
 import time
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,12 +11,12 @@ from verbatim.io.result_cache import Kept, fingerprint
 from verbatim.runtime import load_model, model_files, progress, script
 
 
-def broken_prompts(table):
+def broken_prompts(table: pd.DataFrame) -> np.ndarray:
     """prompt_ids that some seed has no score of."""
     return table.loc[table["dcs_reference"].isna(), "prompt_id"].unique()
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         first = int(smk.wildcards.shard) * p.prompts_a_shard

@@ -1,12 +1,14 @@
 """Put the shards of a model's white-box scores together: means over seeds, and ranks."""
 
+from typing import Any
+
 from verbatim.io.records import TableWriter, read_table, write_table
 from verbatim.io.result_cache import check_prompts, merge_costs, prune
 from verbatim.runtime import script
 from verbatim.whitebox.merge import mean_seeds, rank_prompts
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         means = []
         # a shard at a time: two million prompts have eight million lines
