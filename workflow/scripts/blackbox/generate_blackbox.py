@@ -15,11 +15,7 @@ from verbatim.runtime import load_model, model_files, progress, script
 
 
 def draw(
-    denoiser: Any,
-    lot: pd.DataFrame,
-    p: Any,
-    spent: dict[str, Any],
-    lacking: Callable[[Iterable[int]], None],
+    denoiser: Any, lot: pd.DataFrame, p: Any, spent: dict[str, Any], lacking: Callable[..., None]
 ) -> Iterator[tuple[str, np.ndarray | str]]:
     """Yield the images of a part one by one, and note in `spent` what each stage has cost.
 

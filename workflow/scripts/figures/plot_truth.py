@@ -50,9 +50,8 @@ def plot_scores(smk: Any, column: str, recall: pd.DataFrame) -> dict[str, Any]:
         chosen = choose_prompts(prompts[prompts["model"] == model], p.examples)
         images, quick = ImageArchive(smk.input.images[i]), Images(smk.input.one_step[i])
         read = {
-            "own": lambda image: world_images[image] / 255.0,
+            "own": lambda image: world_images[image] / 255.0, "full": images.read, "privacy": privacy,
             "one_step": lambda one, quick=quick: quick.read(one) if one in quick else None,
-            "full": images.read, "privacy": privacy,
         }  # fmt: skip
         models[name] = read_drawn(chosen, truth["image_id"], read, column, p)
     scores = choose_scores(p.whitebox, p.blackbox)
