@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import yaml
 
@@ -43,10 +44,21 @@ def _run() -> Run:
     return Run.of(config, sheet, sheet, data)
 
 
+def _value(node: ast.expr) -> Any:
+    """What `run.data.rows` or `run.pick("dedup", "k batch")` is; other expressions are refused."""
+    if isinstance(node, ast.Name) and node.id == "run":
+        return _run()
+    if isinstance(node, ast.Attribute):
+        return getattr(_value(node.value), node.attr)
+    if isinstance(node, ast.Call):
+        return _value(node.func)(*map(ast.literal_eval, node.args))
+    raise ValueError(f"{ast.unparse(node)}: only `run`, its attributes and their calls are known")
+
+
 def _unpacked(function: ast.expr) -> Iterator[str]:
     """Names that an input function gives for any model of the sheet, whatever its candidates are."""
     sheet = _run().models.sheet
-    call = eval(ast.unparse(function), {"run": _run()})
+    call = _value(function)
     for word in ("own", "top:sd1", "found:sd1", "authors", "manifest"):
         for model in sheet.index:
             old = sheet.loc[model, "candidates"]
@@ -64,7 +76,7 @@ def _names(directive: str) -> Iterator[str]:
         if keyword.arg is not None:
             yield keyword.arg
         else:
-            yield from eval(ast.unparse(keyword.value), {"run": _run()})
+            yield from _value(keyword.value)
     for arg in call.args:
         if isinstance(arg, ast.Call) and ast.unparse(arg.func) == "unpack":
             yield from _unpacked(arg.args[0])
