@@ -11,22 +11,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from overlays import overlay
 
-from verbatim.config.settings import ConfigError, check_config, read_models, select_models
+from verbatim.config.settings import ConfigError, check_config
+from verbatim.config.sheet import read_models, select_models
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text("utf-8"))
 CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
 SCHEMA = json.loads((ROOT / "workflow/schemas/config.schema.json").read_text("utf-8"))
-
-
-def overlay(base: dict, changes: dict) -> dict:
-    """`base` with `changes` put over it block by block, as Snakemake does."""
-    merged = copy.deepcopy(base)
-    for key, value in changes.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = overlay(merged[key], value) if both else value
-    return merged
 
 
 def keys(block: dict, path: str = "") -> list[tuple[str, dict]]:

@@ -205,7 +205,12 @@ def test_a_changed_score_reruns_its_stage_and_what_follows_and_no_training(tree,
     finally:
         file.write_text(before)
         os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert {"score_whitebox", "merge_whitebox", "select_blackbox", "count_labels"} <= planned.rules
+    assert {
+        "denoise_whitebox",
+        "score_whitebox",
+        "select_blackbox",
+        "count_labels",
+    } <= planned.rules
     assert not planned.rules & TRAININGS
     assert not [
         rule for rule in planned.rules if rule in ("build_index", "search_pairs", "select_prompts")
@@ -236,14 +241,14 @@ def test_scores_do_not_depend_on_shards_or_batches(tree, made, again):
         shutil.rmtree(copy / stage / "sd1" / "kept")  # or nothing would be made anew
     done = tree.run(
         *[f"results/batches/{stage}/sd1/scores.parquet" for stage in ("whitebox", "blackbox", "postfilter")],
-        "--forcerun", "score_whitebox", "generate_blackbox", "filter_prompts",
+        "--forcerun", "denoise_whitebox", "generate_blackbox", "filter_prompts",
         "--rerun-triggers", "mtime", results="results/batches", select_models="[sd1]",
         whitebox="{prompts_a_shard: 97, batch: 13}", blackbox="{batch: 7, prompts_a_part: 11, prompts_a_shard: 16}",
         postfilter="{prompts_a_part: 4, prompts_a_shard: 5}", sampling="{batch: 5}",
     )  # fmt: skip
     assert done.code == 0, done.text[-3000:]
     assert done.models == {"sd1"}
-    assert {"score_whitebox", "generate_blackbox", "filter_prompts"} <= done.rules
+    assert {"denoise_whitebox", "generate_blackbox", "filter_prompts"} <= done.rules
     assert not done.rules & TRAININGS
     assert_same_scores(made, copy, "sd1")
     for stage in ("blackbox", "postfilter"):
@@ -272,10 +277,10 @@ def test_a_longer_list_of_prompts_spends_network_rows_on_the_new_ones_alone(tree
         dedup="{n_prompts: 73}", blackbox="{n_prompts: 35}", postfilter="{n_prompts: 8}",
     )  # fmt: skip
     assert done.code == 0, done.text[-3000:]
-    assert {"score_whitebox", "generate_blackbox", "filter_prompts"} <= done.rules
+    assert {"denoise_whitebox", "generate_blackbox", "filter_prompts"} <= done.rules
     assert not done.rules & TRAININGS
     for stage, rule in (
-        ("whitebox", "score_whitebox"), ("blackbox", "generate_blackbox"),
+        ("whitebox", "denoise_whitebox"), ("blackbox", "generate_blackbox"),
         ("postfilter", "filter_prompts"),
     ):  # fmt: skip
         before, after = scores(made, stage, "sd1"), scores(copy, stage, "sd1")

@@ -59,6 +59,7 @@ def tables(run_script, finished):
     clusters = root / "dedup/clusters.parquet"
     names = ("kinds", "roc", "depths")
     sheet = [{k: one[k] for k in ("model", "name", "deduplicated")} for one in MODELS]
+    sure = {"confidence": 0.95}
     how = {"fpr": 0.4, "fpr_strict": [], "depths": [5], "resamples": 20, "folds": 3, "seed": 0}
     jobs = {
         "count_labels": ({"labels": labels, "clusters": clusters, "decisions": []}, {"table": root / "table1.csv"}, {"models": sheet, "known": list(NAMES)}),
@@ -69,21 +70,19 @@ def tables(run_script, finished):
         ),
         "count_precision": (
             {"prompts": prompts, "clusters": clusters, **judged},
-            {"table": root / "tables/precision.csv"}, {"models": list(ATTACKED)},
+            {"table": root / "tables/precision.csv"}, {"models": list(ATTACKED)} | sure,
         ),
-        "count_recall": ({"truth": truth, "labels": labels}, {"table": root / "tables/recall.csv"}, {"models": list(NAMES)}),
-        "compare_truth": ({"truth": truth, "labels": labels}, {"table": root / "tables/confusion.csv"}, {"models": list(NAMES), "resamples": 50, "seed": 0}),
+        "count_recall": ({"truth": truth, "labels": labels}, {"table": root / "tables/recall.csv"}, {"models": list(NAMES)} | sure),
+        "compare_truth": ({"truth": truth, "labels": labels}, {"table": root / "tables/confusion.csv"}, {"models": list(NAMES), "resamples": 50, "seed": 0} | sure),
         "score_detectors": (
             {"truth": truth, "prompts": prompts, **judged},
             {"table": root / "tables/evaluation.csv", "prompts": root / "tables/detectors.csv",
              **{name: root / f"tables/{name}.csv" for name in names}},
-            {"models": list(ATTACKED), **how},
+            {"models": list(ATTACKED), **how} | sure,
         ),
     }  # fmt: skip
     for rule, (inputs, outputs, params) in jobs.items():
-        run_script(
-            f"tables/{rule}.py", input=inputs, output=outputs, params={"confidence": 0.95} | params
-        )
+        run_script(f"tables/{rule}.py", input=inputs, output=outputs, params=params)
     return root
 
 

@@ -1,12 +1,14 @@
 """Generate every candidate of a shard in full, once a seed, by all stages of the model."""
 
+from typing import Any
+
 from verbatim.io.images import generation_name
 from verbatim.io.records import read_table, write_table
 from verbatim.io.result_cache import Kept, fingerprint, take_shard
 from verbatim.runtime import load_model, model_files, progress, script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         selection = read_table(smk.input.selection, "selection")

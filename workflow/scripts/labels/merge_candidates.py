@@ -1,12 +1,14 @@
 """Put the generations of all shards of a model's candidates into one archive."""
 
+from typing import Any
+
 from verbatim.io.image_store import Images
 from verbatim.io.records import read_table, write_table
 from verbatim.io.result_cache import check_prompts, merge_costs, prune
 from verbatim.runtime import script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         selection = read_table(smk.input.selection, "selection", ["prompt_id"])["prompt_id"]
         with Images(*smk.input.images) as images:

@@ -17,7 +17,7 @@ def main(smk: Any) -> None:
             model: read_table(path, "labels")
             for model, path in zip(p.models, smk.input.labels, strict=True)
         }
-        tables = {
+        tables: dict[str, Any] = {
             name: pd.read_csv(smk.input.get(name), keep_default_na=False, na_values=[""])
             for name in ("evaluation", "kinds", "precision", "recall")
         }

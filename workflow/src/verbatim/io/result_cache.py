@@ -22,7 +22,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,7 @@ class Kept:
     def write(
         self,
         prompts: pd.DataFrame,
-        spent: dict[str, tuple[npt.ArrayLike, float]],
+        spent: Mapping[str, tuple[npt.ArrayLike, float]],
         tables: dict[str, pd.DataFrame] | None = None,
         images: Iterable[tuple[str, np.ndarray | str]] | None = None,
     ) -> None:

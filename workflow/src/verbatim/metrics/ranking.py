@@ -10,6 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+# Rankings that a model with candidates `own` takes its best prompts from -> the stage that ranks.
+RANKINGS = {"dcs": "whitebox", "ecs": "blackbox", "clique": "postfilter"}
+
 
 class RankingError(ValueError):
     """Tables do not fit together; the message names the prompt and the cure."""

@@ -1,5 +1,7 @@
 """Put the shards of a model's clique scores together, and rank the prompts."""
 
+from typing import Any
+
 from verbatim.io.image_store import merge_archive_tables
 from verbatim.io.records import read_table, read_tables, write_table
 from verbatim.io.result_cache import check_prompts, merge_costs, prune
@@ -7,7 +9,7 @@ from verbatim.metrics.ranking import rank_cliques
 from verbatim.runtime import script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         scores = read_tables(smk.input.scores, "postfilter")
         selection = read_table(smk.input.selection, "selection", ["prompt_id"])["prompt_id"]
