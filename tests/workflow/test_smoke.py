@@ -17,6 +17,7 @@ import snakemake_runs
 from snakemake_runs import Done, Tree
 
 from verbatim.io.atomic import is_temporary
+from verbatim.io.contracts import CONTRACTS
 from verbatim.io.image_store import Images
 from verbatim.io.images import ImageArchive
 from verbatim.io.records import read_table, write_table
@@ -89,6 +90,15 @@ def assert_same_scores(
             np.testing.assert_allclose(
                 b.loc[a.index, column], a[column], TOLERANCE, least, err_msg=f"{stage}.{column}"
             )
+
+
+def test_every_csv_table_has_the_columns_that_its_contract_explains(made):
+    known = {kind: one for tables in CONTRACTS.values() for kind, one in tables.items()}
+    found = [made / "table1.csv", *made.glob("tables/*.csv"), *made.glob("evidence/*.csv")]
+    assert len(found) > 10
+    for path in found:
+        explained = known[str(path.relative_to(made))].columns
+        assert list(pd.read_csv(path, nrows=0).columns) == list(explained), path
 
 
 def test_one_command_makes_every_table_and_figure_and_the_checks_pass(made):
