@@ -1,5 +1,6 @@
 """The scripts of `figures`, run as a job runs them, on a whole made-up run and its tables."""
 
+import re
 import shutil
 
 import numpy as np
@@ -178,9 +179,8 @@ def test_without_an_attacked_model_the_figures_are_there_and_say_so(run_script, 
 def test_a_table_has_the_columns_that_its_contract_explains(tables, name):
     explained = REPORTS["tables"][f"tables/{name}.csv"].columns
     found = pd.read_csv(tables / "tables" / f"{name}.csv").columns
-    strict = re.compile(
-        r"(tpr|fpr)_0\."
-    )  # which of these there are is a setting, tables.fpr_strict
+    # the rates of these columns are a setting, tables.fpr_strict
+    strict = re.compile(r"(tpr|fpr)_0\.")
     assert [c for c in found if not strict.match(c)] == [
         c for c in explained if not strict.match(c)
     ]
