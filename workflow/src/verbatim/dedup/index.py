@@ -1,10 +1,10 @@
-"""The index of all embeddings but equal ones: trained once on a sample, filled in parts.
+"""The index of all distinct embeddings: trained once on a sample, filled in parts.
 
 Webster et al. 2023, "On the De-duplication of LAION-2B" (arXiv 2303.12733), with the index that the config's
 factory string names: the default `Flat` is exact; `OPQ32_128,IVF65536_HNSW32,PQ32` and the like hold billions of
 rows. A part is the trained index with the rows of a few shards. Where a row is filed and what of it is stored
-depends on the trained index and the row alone, so parts searched one after the other find what one
-index of all rows would; each is built by a job of its own, and nothing is copied together.
+depends on the trained index and the row alone, so a search of all parts finds the same neighbours as one index of all
+rows. Each part is built by a job of its own.
 """
 
 from __future__ import annotations

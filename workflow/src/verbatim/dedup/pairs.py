@@ -1,8 +1,9 @@
 """Neighbour pairs: candidates from the index, judged by the cosine of the raw vectors.
 
-Webster et al. 2023 (arXiv 2303.12733). An index may be compressed; what is stored never rests on its
-estimates: they choose which raw vectors are read. Pairs are stored from `relatives_threshold` on, although clusters only begin at `threshold`: the
-pairs between are images of one template (the same drawing, one region recoloured), which the labels need.
+Webster et al. 2023 (arXiv 2303.12733). An index may be compressed, so its estimates only choose
+which raw vectors are read; stored similarities are exact. Pairs are stored from `relatives_threshold` on, although
+clusters start at `threshold`. The pairs between are images of one template (the same drawing with one region in
+another colour), which the labels need.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from verbatim.io.search import Embeddings, search_rows
 
 
 class Neighbourhood(NamedTuple):
-    """Pairs of some rows, and how many of these rows saw nothing but near-duplicates.
+    """Pairs of some rows, and how many of these rows have near-duplicates only among their neighbours.
 
     `full`: at k neighbours (these were searched again with more); `cut`: at `most_neighbours` too, so
     that their cluster may be in pieces.

@@ -1,7 +1,7 @@
-"""Tables larger than memory: put into buckets on disk, each worked on alone, or sorted in runs.
+"""Tables larger than memory: split into buckets on disk, or sorted in runs.
 
 Two shapes of external work (Vitter 2001, "External memory algorithms and data structures") are all that
-this stage needs: what belongs together goes into one bucket; what must be in order is sorted in runs, which
+this stage needs: rows of one group are put into one bucket, and rows that must be in order are sorted in runs, which
 are merged block by block.
 """
 
@@ -143,7 +143,7 @@ def sort_frames(
     rows: int,
     block: int = 16384,
 ) -> Iterator[pd.DataFrame]:
-    """All rows of `frames` in order, in pieces; of them `rows` and a block a run are in memory.
+    """All rows of `frames` in order, in pieces; `rows` rows and one block of each run are in memory.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""How often do images that have nothing to do with each other come as near: p- and q-values.
+"""p- and q-values: how often unrelated images are as near as a pair.
 
 Phipson and Smyth 2010 (the +1: an empirical p-value is never 0); Benjamini and Hochberg 1995.
-Carlini 2023, section 5.1, for the idea of a relative distance: what is near to an image depends on
-how near unrelated ones come to it.
+Carlini 2023, section 5.1, for the idea of a relative distance: it is measured in units of the
+distances of unrelated images.
 """
 
 from __future__ import annotations
@@ -49,5 +49,5 @@ def empirical_p(tested: np.ndarray, null: np.ndarray) -> np.ndarray:
 
 
 def adjust_for_tries(p: np.ndarray, tries: np.ndarray) -> np.ndarray:
-    """Bonferroni: the least p of `tries` pairs; holds however the pairs hang together."""
+    """Bonferroni: p-value of the least p of `tries` pairs, at most 1. It holds for any dependence of the pairs."""
     return np.minimum(1.0, p * tries)

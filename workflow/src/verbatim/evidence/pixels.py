@@ -1,4 +1,4 @@
-"""Replay what a finding's images give: distances, mask, residual, doubts."""
+"""Recompute distances, mask, residual and doubts from the images of a finding."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ WIDTH = 7.2  # inches: a page's text block
 
 
 def use_style() -> None:
-    """Set the look of every figure that is made from now on: seaborn's `ticks`, and our sizes."""
+    """Set the style of all figures: seaborn's `ticks`, and our sizes."""
     plt.rcdefaults()
     seaborn.set_theme(context="paper", style="ticks")
     plt.rcParams.update(

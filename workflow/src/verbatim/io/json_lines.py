@@ -34,7 +34,7 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
         if len(made) < len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
-            raise ValueError(f"the key {twice!r} stands twice in one object")
+            raise ValueError(f"the key {twice!r} occurs twice in one object")
         return made
 
     try:

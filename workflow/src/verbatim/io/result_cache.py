@@ -235,7 +235,7 @@ def _read_part(part: Path, wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.int6
         raise DamagedError(part / "prompts.npy", "no such file") from err
     if np.isin(ids, wanted).any():
         check_folder(part)
-        if not is_sealed(part):  # of an earlier version
+        if not is_sealed(part):  # written without a checksum
             for table in part.glob("*.parquet"):
                 read_table(table, table.stem)
             if (part / "images.zip").exists():

@@ -8,7 +8,7 @@
 | .csv, .tsv | a hidden file beside it, `.<name>.sha256`, as `sha256sum` writes it | the file when it is read |
 | folder of a model | a hidden file in it, `.sha256`, a line a file | all files when the model is loaded |
 
-A file without a checksum was written by another program, or by an earlier version: it is read as it is.
+A file without a checksum, such as one of another program, is read as it is.
 """
 
 from __future__ import annotations

@@ -193,7 +193,7 @@ def digest(path: str | os.PathLike) -> str:
 
 
 def file_state(folder: Path, names: Iterable[str]) -> str:
-    """Digest of which files these are now, without reading them; it says nothing of where a hub cache is.
+    """Digest of the list of these files, without reading them; it does not depend on the place of a hub cache.
 
     A file of the hub's cache is told by its blob's name, which is a digest of it; any other by where it
     really lies (links followed), its size and its time.

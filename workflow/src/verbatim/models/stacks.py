@@ -44,7 +44,7 @@ def generate_stack(
 
 
 class Meter:
-    """What a model spends from now on, stage by stage: network rows and seconds."""
+    """Counts network rows and seconds of a model by stage, from this call on."""
 
     def __init__(self, denoiser: Denoiser):
         self._denoiser, self._began = denoiser, time.monotonic()

@@ -93,7 +93,7 @@ def outlier_membership(
     seed: int,
     out: Measures,
 ) -> None:
-    """spearman:outlier_lira: how far an image is from all others against how surely it is told for a member.
+    """spearman:outlier_lira: correlation of an image's distance to all others and the certainty that it is a member.
 
     table : `study_membership`; an image's score is the mean over the models that have seen it.
     distance : of each image_id to its neighbours (`relative.outlier_distances`)

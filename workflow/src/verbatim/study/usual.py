@@ -1,4 +1,4 @@
-"""What similarities are to be held against: background, images that nobody trained on, split products, sources.
+"""Values that similarities are compared with: background, images that no point was trained on, split products, sources.
 
 Somepalli 2022 and 2023 tell these beside their scores: a similarity that training images have among themselves
 shows no copy.

@@ -1,8 +1,8 @@
-"""Whether a run on the embedded world shows what the paper shows: a line a finding, with its goal.
+"""Check whether a run on the embedded world shows what the paper shows: one line for each finding, with its goal.
 
-A world whose copies are known can be asked what no public data set can: are prompts that nobody trained on
-called copies, are planted duplicates found, do scores beat what reads captions alone. Webster 2023, sections
-4 to 6; goals are what a convincing world must reach, and are not settings of any stage.
+In a world whose copies are known three questions have an answer: whether prompts that no model was trained on are
+labelled copies, whether planted duplicates are found, and whether scores beat caption-only baselines. Webster 2023,
+sections 4 to 6. Goals are constants of this module and no settings.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Counts of extracted training images a model.
+"""Counts of extracted training images of each model (Table 1).
 
 Webster 2023, Table 1: retrieved (RV), template (TV) and exact (MV) verbatims.
 """

@@ -1,6 +1,6 @@
-"""Labels laid beside what was planted: only the evaluation may look at this.
+"""Labels beside what was planted. Only the evaluation may read this.
 
-Recall is known only where the training set and the copies are known.
+Recall is known only if the training set and its copies are known.
 """
 
 from __future__ import annotations
