@@ -193,5 +193,9 @@ def rank_prompts(scores: pd.DataFrame) -> npt.NDArray[np.int32]:
 
     ECS counts pixels, so ties are common. Of tied prompts the one with the higher seed_consistency comes first, then
     the lower prompt_id. Prompts without images are last.
+
+    Returns
+    -------
+    (n,) int32, a permutation of 0 to n - 1.
     """
     return rank_scores(scores["ecs"], scores["prompt_id"], scores["seed_consistency"])

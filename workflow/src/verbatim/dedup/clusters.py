@@ -142,7 +142,11 @@ def first_rows(
 def kept_rows(usable: np.ndarray, clustered: np.ndarray, firsts: np.ndarray) -> pd.DataFrame:
     """`kept_rows` table of some rows: what a deduplicated training set keeps.
 
-    usable: rows that can be kept, ascending. clustered: those in a cluster. firsts: the first of each cluster.
+    Parameters
+    ----------
+    usable : (n,) int64, rows that can be kept, ascending.
+    clustered : (m,) int64, those in a cluster.
+    firsts : (c,) int64, the first row of each cluster.
     """
     again = np.isin(usable, clustered) & ~np.isin(usable, firsts)
     return pd.DataFrame({"row": usable[~again]})

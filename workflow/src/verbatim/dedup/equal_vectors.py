@@ -18,9 +18,9 @@ from verbatim.io.search import Embeddings
 
 
 def indexed_rows(table: pd.DataFrame) -> np.ndarray:
-    """Rows of a `rows` table that take part in the search: all whose embedding is sound.
+    """Rows of a `rows` table that take part in the search, (n,) int64: all with a valid embedding.
 
-    A row with a bad caption takes part: its image is a copy like any other.
+    A row with a bad caption takes part, because its image can be a copy.
     """
     return table.loc[table["status"] != "bad_embedding", "row"].to_numpy(np.int64)
 

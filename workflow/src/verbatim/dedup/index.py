@@ -23,12 +23,12 @@ from verbatim.io.search import Embeddings, clone_to_gpu
 
 
 def distinct_rows(rows: np.ndarray, copies: np.ndarray) -> np.ndarray:
-    """Of these ascending rows the ones that are no copies."""
+    """Rows (n,) int64, ascending, without those in `copies` (m,) int64."""
     return rows[~np.isin(rows, copies)]
 
 
 def draw_rows(shards: Iterable[np.ndarray], n: int, seed: int) -> np.ndarray:
-    """A sample of n of all rows (or all, if they are fewer), ascending int64.
+    """A sample of n of all rows, or all if they are fewer: (n,) int64, ascending.
 
     Each row draws a number from itself and the seed, the lowest n are taken: the sample doesn't
     depend on how the rows are cut into shards. Memory: one shard and the sample.
@@ -112,9 +112,9 @@ def train_index(
 def fill_index(index: Any, embeddings: Embeddings, parts: Iterable[np.ndarray], batch: int) -> Any:
     """Add these rows' vectors to a trained index, under their global rows.
 
-    parts: rows to hold, ascending, in any number of pieces. batch: vectors added together. How they are cut
-    changes what a flat index holds in nothing; in one with inverted lists a vector may be filed under
-    another list if two centroids are nearer to each other, as seen from it, than 1e-6.
+    parts : rows to hold, (n,) int64 each, ascending. batch : vectors added together. A flat index does not depend on how
+    rows are cut into parts. With inverted lists a vector may enter another list if its distances to two centroids
+    differ by less than 1e-6.
     """
     held = np.empty(0, np.int64)
 

@@ -29,7 +29,9 @@ class Neighbourhood(NamedTuple):
 
 
 def unique_pairs(a: np.ndarray, b: np.ndarray, similarity: np.ndarray) -> pd.DataFrame:
-    """`pairs` table: row_a < row_b, each pair once, sorted; a row with itself is left out."""
+    """`pairs` table: row_a < row_b, each pair once, sorted; pairs of a row with itself are left out.
+
+    a, b : (n,) int64 rows. similarity : (n,) float32 cosine in [-1, 1]."""
     pairs = pd.DataFrame(
         {"row_a": np.minimum(a, b), "row_b": np.maximum(a, b), "similarity": similarity}
     )

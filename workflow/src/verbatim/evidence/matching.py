@@ -146,7 +146,10 @@ def pair_doubts(
     guards: GuardSettings,
     placeholder: bool,
 ) -> list[str]:
-    """Why a match of these two may mean nothing, looked at where they were compared."""
+    """Why a match of these two may mean nothing, judged on the area that was compared.
+
+    generation, square : (s, s, 3) in [0, 1].
+    """
     side, top, left = (int(best[name]) for name in ("side", "top", "left"))
     placed, mask = place(square, search.size, side, top, left, bool(best["flip"]))
     found = ["training image: placeholder"] if placeholder else []

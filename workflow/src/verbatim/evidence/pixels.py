@@ -38,7 +38,7 @@ class BundleImages:
         self._square = lru_cache(maxsize=16)(self._load)
 
     def read(self, path: str) -> np.ndarray:
-        """Raises KeyError where there is none, FileFault or ImageError where it cannot be used."""
+        """An image (h, w, 3), uint8. Raises KeyError if there is none, FileFault or ImageError if it cannot be used."""
         data = self.files[path]
         if data[:8] != PNG or len(data) < 24:
             raise ImageError("no PNG")

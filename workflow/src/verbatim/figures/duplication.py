@@ -70,7 +70,10 @@ def describe_duplication(
 
 
 def weighted_shares(values: np.ndarray, weights: np.ndarray, bins: np.ndarray) -> np.ndarray:
-    """Share of the weight in each bin, summing to 1 where there is any."""
+    """Share of the weight in each bin, (bins - 1,), with sum 1 if there is any weight.
+
+    values, weights : (n,). bins : edges, ascending.
+    """
     counts = np.histogram(values, bins, weights=weights)[0]
     return counts / max(float(weights.sum()), 1.0)
 

@@ -81,7 +81,7 @@ def decode_image(data: bytes) -> np.ndarray:
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
-    """[0, 1] floats to bytes, clipped and rounded."""
+    """Images (..., h, w, 3) in [0, 1] as uint8, clipped and rounded."""
     return np.rint(np.clip(images, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 

@@ -74,7 +74,10 @@ def match_doubts(
     threshold: float,
     mask: np.ndarray | None = None,
 ) -> list[str]:
-    """`doubts` of both images of a match, each with the image it is about; the training image comes first."""
+    """`doubts` of both images of a match, each with the image it is about; the training image comes first.
+
+    training, generation : (s, s, 3) in [0, 1]. mask : (s, s) bool, or None for all of it.
+    """
     return [
         f"{name}: {doubt}"
         for name, image in (("training image", training), ("generation", generation))

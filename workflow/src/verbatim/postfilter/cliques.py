@@ -84,7 +84,7 @@ def clique_distance(distances: np.ndarray, members: np.ndarray) -> float:
 
 
 def _peeling_order(graph: np.ndarray) -> np.ndarray:
-    """Vertices in the order in which always one of fewest remaining neighbours is peeled off."""
+    """Vertices (n,) in peeling order: each removal takes one with the fewest remaining neighbours. graph : (n, n) bool."""
     degrees = graph.sum(axis=1).astype(np.int64)
     order = np.empty(len(graph), dtype=np.int64)
     for i in range(len(graph)):
@@ -96,7 +96,7 @@ def _peeling_order(graph: np.ndarray) -> np.ndarray:
 
 
 def _greedy(graph: np.ndarray) -> np.ndarray:
-    """A clique to start from: vertices taken by falling degree among those still possible."""
+    """A first clique, (m,) indices: vertices of falling degree that fit those before. graph : (n, n) bool."""
     possible = np.ones(len(graph), dtype=bool)
     members: list[int] = []
     while possible.any():

@@ -68,7 +68,7 @@ def _bounds(length: int, parts: int) -> list[int]:
 
 
 def _squared_errors(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Sums of squared differences of the rows of two uint8 matrices; float64, exact integers."""
+    """Sums of squared differences of the rows of (n, d) and (m, d) uint8: (n, m) float64, exact integers."""
     gram = np.zeros((len(a), len(b)))
     norm_a, norm_b = np.zeros(len(a)), np.zeros(len(b))
     for start in range(0, a.shape[1], _PIECE):

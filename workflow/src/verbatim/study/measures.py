@@ -32,7 +32,7 @@ PAPER_THRESHOLD = 0.5  # Somepalli 2022, of SSCD; always counted beside the conf
 
 
 def half_width(values: np.ndarray, confidence: float) -> float:
-    """How far the interval of a mean reaches each way, by the normal distribution; NaN for fewer than two values.
+    """Half the width of the interval of the mean of values (n,), by the normal distribution; NaN for fewer than two.
 
     `contrasts` turns intervals back into standard errors by the same quantile.
     """

@@ -106,7 +106,7 @@ def outlier_membership(
 
 
 def by_image(ids: np.ndarray, values: np.ndarray) -> pd.Series:
-    """Values by image_id."""
+    """Values (n,) by image_id (n,)."""
     return pd.Series(values, index=ids)
 
 
