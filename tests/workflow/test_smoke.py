@@ -243,7 +243,7 @@ def test_one_model_alone_can_be_asked_for(tree, made):
 def test_scores_do_not_depend_on_shards_or_batches(tree, made, again):
     copy = again("batches")
     for stage in ("whitebox", "blackbox", "postfilter"):
-        shutil.rmtree(copy / stage / "sd1" / "kept")  # or nothing would be made anew
+        shutil.rmtree(copy / stage / "sd1" / "kept")  # or nothing would be made again
     done = tree.run(
         *[f"results/batches/{stage}/sd1/scores.parquet" for stage in ("whitebox", "blackbox", "postfilter")],
         "--forcerun", "score_whitebox", "generate_blackbox", "filter_prompts",

@@ -1,4 +1,4 @@
-"""Score a shard's one-step images, and nothing else: ECS under every preset, a line a prompt."""
+"""Score a shard's one-step images, and nothing else: ECS under every preset, one line for each prompt."""
 
 import pandas as pd
 

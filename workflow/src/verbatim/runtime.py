@@ -294,7 +294,7 @@ class TrainingReport:
 def write_digest(path: str | os.PathLike, folder: str | os.PathLike) -> None:
     """Write the SHA-256 of each safetensors file under `folder`, a line each.
 
-    A model's index says nothing of its weights; what is computed from a model depends on this file.
+    A model's index does not show its weights, so what is computed from a model depends on this file.
     """
     import hashlib
 

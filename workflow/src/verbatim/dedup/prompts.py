@@ -49,7 +49,7 @@ def rank_captions(rows: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    One row a caption: key, row (its lowest row in its largest cluster, or its lowest row if it is in none),
+    One row for each caption: key, row (its lowest row in its largest cluster, or its lowest row if it is in none),
     cluster (-1: none), cluster_size (1 if in none), caption_count (rows with this caption), own_count (of
     those in that cluster). Of clusters of one size the lower counts.
     """

@@ -118,7 +118,7 @@ def _distance(
 def _mask_fault(
     finding: Finding, pair: Mapping[str, Any], rules: Rules, images: BundleImages
 ) -> str:
-    """What is wrong with the mask of a template, made anew from the two training images of it; "" if nothing."""
+    """What is wrong with the mask of a template, made again from the two training images of it; "" if nothing."""
     source = images.source(finding, pair["row"], pair["crop"], rules.size)
     partner = images.source(finding, pair["partner"], pair["partner_crop"], rules.size)
     how = rules.mask

@@ -114,7 +114,7 @@ def verification_table(
     n_null: int,
     settings: NullSettings,
 ) -> pd.DataFrame:
-    """A `verification` table: a row a prompt of `labels`, in its order.
+    """A `verification` table: one row for each prompt of `labels`, in its order.
 
     Parameters
     ----------

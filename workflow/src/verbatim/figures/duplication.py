@@ -1,4 +1,4 @@
-"""How often what is copied stands in the training data, and whether always with one caption.
+"""How often copied images occur in the training data, and how often with the same caption.
 
 Webster 2023, Fig. 4: duplication rate, and multimodal duplication (the share of a group of duplicate
 images that has the same caption), of verbatims against random training images.
@@ -79,7 +79,7 @@ def weighted_shares(values: np.ndarray, weights: np.ndarray, bins: np.ndarray) -
 
 
 def plot_duplication(models: dict[str, pd.DataFrame]) -> Figure:
-    """A row a model: left how often an image is met, right how many of its copies share a caption.
+    """One row for each model: left how often an image occurs, right the share of its copies with one caption.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ MOST_UNANSWERED = 20
 
 
 class NoInternetError(RuntimeError):
-    """Nobody answers; the message says what to do."""
+    """No server answers; the message says what to do."""
 
 
 def host_of(url: str) -> str:

@@ -228,7 +228,7 @@ def build_rows(
 
     Returns
     -------
-    One row a row. status: `ok`; `bad_embedding` (takes no part at all); `bad_caption` (its image takes
+    One line for each training row. status: `ok`; `bad_embedding` (takes no part at all); `bad_caption` (its image takes
     part in the search for duplicates, its caption is never a prompt).
 
     Raises

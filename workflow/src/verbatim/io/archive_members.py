@@ -29,7 +29,7 @@ class AmbiguousKeyError(ValueError):
 def key_of(text: str) -> str:
     """A key as an archive and a table share it: its number without leading zeros, or the text itself.
 
-    The folder and the suffix of a name say nothing of its key; neither does the `.0` of a number that passed
+    The folder and the suffix of a name do not matter for its key; neither does the `.0` of a number that passed
     through a column of floats.
     """
     name = PurePosixPath(text).name

@@ -38,7 +38,7 @@ def _schema(**columns: pa.DataType) -> pa.Schema:
     return pa.schema([pa.field(name, kind) for name, kind in columns.items()])
 
 
-# What each column means is said in verbatim.io.contracts, one sentence a column.
+# What each column means is said in verbatim.io.contracts, one sentence for each column.
 SCHEMAS: dict[str, pa.Schema] = {
     # world
     "images": _schema(image_id=I32, code=S, caption=S, group=S, family=S, n_words=I32),

@@ -11,7 +11,7 @@ all that the numbers depend on: settings, weights, code), and in that a folder a
     kept/<stamp>/<part>/.sha256          a digest of each file of the part
 
 A part appears whole or not at all, and is named by its prompts: two jobs that make the same one do no
-harm. A part that is not what was written is deleted and made anew, and the log says so. A job asks which of its prompts are kept, in whatever shard they were made, makes the others in new
+harm. A part that is not what was written is deleted and made again, and the log says so. A job asks which of its prompts are kept, in whatever shard they were made, makes the others in new
 parts, and writes its outputs from the parts. Images are not copied: see `images`.
 """
 
@@ -105,7 +105,7 @@ class Kept:
             try:
                 self._add(part, _read_part(part, self.ids))
             except DamagedError as err:
-                log.warning("%s: damaged (%s: %s); it is made anew", part, err.path.name, err.why)
+                log.warning("%s: damaged (%s: %s); it is made again", part, err.path.name, err.why)
                 shutil.rmtree(part)
 
     def _add(self, part: Path, ids: npt.NDArray[np.int64]) -> None:

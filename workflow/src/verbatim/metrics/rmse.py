@@ -102,7 +102,7 @@ def masked_rmse(generations: np.ndarray, image: np.ndarray, mask: np.ndarray) ->
 
     Returns
     -------
-    (g,) float64; NaN under an empty mask, which says nothing of any image.
+    (g,) float64; NaN under an empty mask.
     """
     if not mask.any():
         return np.full(len(generations), np.nan)

@@ -222,7 +222,7 @@ class Attack:
     def measure(self, fpr: float | None, resamples: int, confidence: float, seed: int) -> Share:
         """Area under the curve (fpr None) or true positive rate at `fpr`, with its interval over images.
 
-        Carlini 2022, section III: read on the right tail. The threshold is found anew in each draw. There is no value
+        Carlini 2022, section III: read on the right tail. The threshold is found again in each draw. There is no value
         where fewer different images than `least_negatives` are negatives.
         """
         of, n = group_units(self.images)  # of all images, so that two attacks share their draws

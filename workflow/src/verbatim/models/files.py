@@ -121,7 +121,7 @@ def is_pickle(name: str) -> bool:
 
 
 def _variants(folder: Path, stem: str) -> list[str]:
-    """ "" and the known variants; behind them those that are named by nobody but this folder."""
+    """ "" and the known variants; then variants of other names in this folder."""
     found = set()
     for file in folder.iterdir():
         name = file.name

@@ -1,4 +1,4 @@
-"""The numbers of one run: a row a generation, and the run's measures, each with its n and interval.
+"""The numbers of one run: one row for each generation, and the run's measures, each with its n and interval.
 
 Images of kind `one` are the sample that similarities, quality and complexity speak of; further images of
 planted captions (`more`) only help to find copies.

@@ -27,7 +27,7 @@ def stack_members(rows: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray]
 def membership_table(
     points: Sequence[str], ids: np.ndarray, losses: np.ndarray, member: np.ndarray, variance: str
 ) -> pd.DataFrame:
-    """`study_membership`: a row a target model and image. losses, member : (models, images); variance: of LiRA."""
+    """`study_membership`: one row for each target model and image. losses, member : (models, images); variance: of LiRA."""
     scores = lira_scores(losses, member, variance)
     return pd.concat(
         pd.DataFrame(
@@ -113,7 +113,7 @@ def by_image(ids: np.ndarray, values: np.ndarray) -> pd.Series:
 def inpainting_table(
     points: Sequence[str], ids: np.ndarray, errors: np.ndarray, member: np.ndarray
 ) -> pd.DataFrame:
-    """`study_inpainting`: a row a model and image. errors, member : (models, images)."""
+    """`study_inpainting`: one row for each model and image. errors, member : (models, images)."""
     return pd.concat(
         pd.DataFrame({"point": point, "image_id": ids, "member": member[i], "error": errors[i]})
         for i, point in enumerate(points)

@@ -61,7 +61,7 @@ def score_words(
     Parameters
     ----------
     table : caption, group; a group is never split between folds
-    is_positive, is_negative : bool, a row a prompt
+    is_positive, is_negative : bool, one row for each prompt
     """
     either = is_positive | is_negative
     words = pd.Series(np.nan, index=table.index)

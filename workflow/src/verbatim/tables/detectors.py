@@ -60,7 +60,7 @@ def describe_prompts(
 def join_scores(
     whitebox: pd.DataFrame, blackbox: pd.DataFrame, postfilter: pd.DataFrame
 ) -> pd.DataFrame:
-    """All detectors of one model, a row a prompt (index prompt_id), a column a detector.
+    """All detectors of one model, one row for each prompt (index prompt_id), one column for each detector.
 
     High means a copy is expected. NaN where a stage of the cascade did not see the prompt.
     `clique` is minus the rank of the post-filter (`rank_cliques`), `agreement` minus the mean

@@ -126,7 +126,7 @@ def _cell(value: Any) -> str:
 
 
 def fill(document: str, read: Callable[[str], pd.DataFrame]) -> str:
-    """The document with every lookup answered anew. read : file -> its table."""
+    """The document with every lookup answered again. read : file -> its table."""
 
     def replace(match: re.Match[str]) -> str:
         lookup = _parse(match)

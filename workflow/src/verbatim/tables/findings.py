@@ -21,7 +21,7 @@ CONFIDENCE = 0.95
 MOST_FALSE = 0.01  # of held-out prompts, labelled a copy
 LEAST_HELD_OUT = 300
 LEAST_RECALL = 0.85
-MOST_DISTANCE = 0.06  # median RMSE of full duplicates that are given back
+MOST_DISTANCE = 0.06  # median RMSE of full duplicates that are copied
 LEAST_AUC = {"dcs_reference": 0.97, "ecs_world": 0.93}
 LEAST_PRECISION = 0.99  # of what ECS ranks and the post-filter keeps
 MOST_EXACT, MOST_RETRIEVED, LEAST_TEMPLATE = 0.05, 2, 0.5  # of SD V2, beside SD V1
@@ -158,7 +158,7 @@ def find_areas(run: Run) -> Iterator[dict[str, Any]]:
 
 
 def find_blind(run: Run) -> Iterator[dict[str, Any]]:
-    """What reads captions alone tells nothing: by kind, and in the pool of the attack."""
+    """Caption-only baselines are near chance: by kind, and in the pool of the attack."""
     model = run.duplicated
     pool = run.evaluation[
         run.evaluation["model"].eq(model) & run.evaluation["positives"].eq("full")

@@ -40,7 +40,7 @@ def list_captions(truth: pd.DataFrame) -> pd.DataFrame:
 
 
 def list_prompts(truth: pd.DataFrame) -> pd.DataFrame:
-    """One row a caption of `truth`: prompt_id, caption, kind, count, match, group.
+    """One row for each caption of `truth`: prompt_id, caption, kind, count, match, group.
 
     A caption of several kinds has the first of them in the order of `KINDS`.
     """
