@@ -1,4 +1,4 @@
-"""What every script needs and no library function may touch: log, threads, device, progress, stamps.
+"""Services for scripts, which no library function uses: log, threads, device, progress, stamps.
 
 Only scripts import this module. `script(smk)` opens a job: everything printed or raised from then
 on lands in the rule's log file too, with the time.

@@ -1,4 +1,4 @@
-"""Confidence scores of planted captions, of matched held-out ones, and of mere frequency.
+"""Confidence scores of planted captions, of matched held-out captions, and of frequent captions without a copy.
 
 Webster 2023, eq. 1 and 2 (DCS of prompts that are copied against others).
 """

@@ -1,4 +1,4 @@
-"""Every score against matched held-out prompts: curves by kind, and reach by count of copies."""
+"""Every score against matched held-out prompts: curves by kind, and recall by count of copies."""
 
 from __future__ import annotations
 

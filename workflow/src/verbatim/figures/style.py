@@ -1,4 +1,4 @@
-"""One look for all figures: readable in print and by the colour-blind, equal bytes on reruns."""
+"""The style of all figures: readable in print and by colour-blind people, with equal bytes on reruns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which img2dataset archive holds the image with a key.
+"""Find the img2dataset archive that holds the image of a key.
 
 img2dataset writes `00007.tar` beside `00007.parquet`; a key is the shard's number and a number within it,
 how wide depends on its settings. So it is read off: from the table beside the archive (the range of its

@@ -1,4 +1,4 @@
-"""Connections to checked addresses, that end when their time is over whatever the server does."""
+"""Connections to checked addresses, which end after a time limit for every behaviour of the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CLIP embeddings of images in archives, for a source that comes without them."""
+"""CLIP embeddings of images in archives, for a source without embeddings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many urls at a time, politely: several hosts side by side, few connections to each."""
+"""Fetch many URLs at a time: many hosts in parallel, few connections to each host."""
 
 from __future__ import annotations
 

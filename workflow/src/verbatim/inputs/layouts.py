@@ -1,4 +1,4 @@
-"""Which files a source has and how they belong together, by their names alone.
+"""Find the files of a source and how they belong together, by their names alone.
 
 | kind of file | name | written by |
 |---|---|---|

@@ -1,4 +1,4 @@
-"""The manifest of the inputs: how many rows each shard has, where they start, and whether that is sound.
+"""The manifest of the inputs: the rows of each shard, where they start, and checks on both.
 
 Only the headers of the arrays, a sample of their blocks and the footers of the tables are read, so that
 2,314 shards of LAION take seconds, and a wrong shard is named before any work is done on the right ones.

@@ -1,4 +1,4 @@
-"""The canonical table of training rows, whatever the source calls its columns.
+"""The canonical table of training rows, for any column names of the source.
 
 Every row of the source has a row here, in the source's order; what cannot take part is recorded as
 such, with its reason, and never left out: a row's number is its position.

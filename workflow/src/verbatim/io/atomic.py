@@ -1,4 +1,4 @@
-"""The one way to write a file or a folder: a name of its own, fsync, rename.
+"""The one way to write a file or a folder: temporary name, fsync, rename.
 
 A kill or a power cut leaves the old file or the new one, never half of one. The temporary name lies in the same
 folder and is hidden: `.<name>~<host>~<pid>~<random>.tmp`. No two processes share one. A process that is killed leaves

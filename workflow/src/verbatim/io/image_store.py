@@ -1,4 +1,4 @@
-"""Images of one stage and model that lie in many archives, found by prompt.
+"""Images of one stage and model in many archives, found by prompt.
 
 Half a million generations are 200 GB: they stay in the archives that they were made in, and an `archives`
 table says in which one each prompt's images are.

@@ -1,4 +1,4 @@
-"""JSON lines: an object a line; a line that is none, or that hides another value of a key, is refused by its number."""
+"""JSON lines: one object on each line. A line that is no object, or that repeats a key, is refused by its number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For scripts only: finished work is kept by prompt, so that neither a kill nor a longer list costs it again.
+"""For scripts only: finished work is kept by prompt, so that it is not repeated after a kill or for a longer list.
 
 Beside a stage's outputs of a model lies a folder `kept/`; in it a folder for every stamp (a digest of
 all that the numbers depend on: settings, weights, code), and in that a folder a part:

@@ -1,4 +1,4 @@
-"""Checksums in the files that this project writes, so that a flipped bit is an error and never another number.
+"""Checksums in the files that this project writes, so that a flipped bit is an error and not a wrong number.
 
 | file | where its checksum is | what is checked, and when |
 |---|---|---|

@@ -1,4 +1,4 @@
-"""Our labels of one model in the layout that the authors published theirs in (see `verbatim.io.authors`).
+"""Our labels of one model in the layout of the authors' published labels (see `verbatim.io.authors`).
 
 The layout has no room for prompts without a row in the data (its key is the row), for prompts that could not be
 judged, and for the distances of RV and TV; they are left out. Candidates that a guard set aside are N, because the

@@ -1,4 +1,4 @@
-"""The one interface that scores and samplers are written against, whatever the model's family.
+"""The one interface that scores and samplers use, for every family of models.
 
 Conventions (k-diffusion's; Karras et al. 2022): a noisy sample is x = x0 + sigma * eps with eps of
 unit variance, sigma = sqrt((1 - abar) / abar). The network sees x / sqrt(sigma^2 + 1) at the

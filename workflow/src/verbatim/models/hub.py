@@ -1,4 +1,4 @@
-"""Models of the Hugging Face hub, in the cache that its client fills: found by looking, never fetched.
+"""Models of the Hugging Face hub, in the cache that its client fills; they are never fetched.
 
 The cache (huggingface_hub, "Understand caching") keeps a model in `models--owner--name/`: `refs/<branch>`
 holds the commit of a branch or tag, `snapshots/<commit>/` links to `blobs/`, and clients since 1.22 add

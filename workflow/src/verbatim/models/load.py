@@ -1,4 +1,4 @@
-"""From a row of the models sheet to a `Denoiser`: the only file that knows the families.
+"""Load a `Denoiser` from a row of the models sheet. This is the only file that knows the families.
 
 A family is one entry of `FAMILIES` (what its folder holds) and one adapter (a `Denoiser`): `sd` (a
 diffusers StableDiffusionPipeline, 1.x and 2.x and fine-tunes of them) and `if` (an IFPipeline, stage

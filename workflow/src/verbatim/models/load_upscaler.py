@@ -1,4 +1,4 @@
-"""From the sheet's column `upscaler` to stage II of a loaded model: what its folder holds, and what it must fit."""
+"""Load stage II of a model from the sheet's column `upscaler`, and check that it fits stage I."""
 
 from __future__ import annotations
 

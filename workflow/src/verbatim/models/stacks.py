@@ -1,4 +1,4 @@
-"""Generations as bytes, with what they cost: for those who keep every image."""
+"""Generations as bytes with their cost, for stages that keep every image."""
 
 from __future__ import annotations
 
