@@ -221,12 +221,23 @@ def test_only_tables_and_figures_read_the_truth():
                 rule
             )  # trainings read what they train on
     for file in LIBRARY + SCRIPT_FILES:
+        if "contracts" in file.parts:  # sentences alone: see the next test
+            continue
         if "truth.parquet" in file.read_text("utf-8"):
             assert stage_of(file) in ("tables", "figures"), name(file)
     made = [
         rule for rule, (_, text) in WORKING.items() if "truth.parquet" in directive(text, "output")
     ]
     assert made == ["build_dataset"]
+
+
+def test_contracts_are_sentences_and_read_nothing():
+    for file in (ROOT / "workflow/src/verbatim/io/contracts").glob("*.py"):
+        text = file.read_text("utf-8")
+        imported = set(re.findall(r"^(?:from|import) ([\w.]+)", text, re.M))
+        own = {one for one in imported if one.startswith("verbatim.io.contracts.")}
+        assert imported - own <= {"__future__", "collections.abc", "dataclasses"}, file
+        assert not re.search(r"open\(|read_", text), file
 
 
 def test_a_path_is_of_the_stage_whose_rule_makes_it():

@@ -50,6 +50,25 @@ def test_every_key_is_explained():
             assert inner.get("description"), f"{table.name}: {key}"
 
 
+def test_every_explanation_is_a_full_sentence():
+    models = json.loads((ROOT / "workflow/schemas/models.schema.json").read_text("utf-8"))
+    fragments = [
+        f"{key}: {inner['description']}"
+        for key, inner in [*keys(SCHEMA), *keys(models)]
+        if not re.fullmatch(r"[A-Z`].*\.", inner["description"])
+        or len(inner["description"].split()) < (4 if "properties" in inner else 6)
+    ]
+    assert fragments == []
+
+
+def test_the_page_of_the_config_is_what_the_schemas_say(tmp_path):
+    page = ROOT / "config" / "README.md"
+    subprocess.run(
+        [sys.executable, ROOT / "workflow/schemas/describe.py", tmp_path / "README.md"], check=True
+    )
+    assert page.read_text("utf-8") == (tmp_path / "README.md").read_text("utf-8")
+
+
 def test_no_block_takes_unknown_keys():
     open_blocks = [
         key

@@ -17,6 +17,7 @@ import snakemake_runs
 from snakemake_runs import Done, Tree
 
 from verbatim.io.atomic import is_temporary
+from verbatim.io.contracts import CONTRACTS
 from verbatim.io.image_store import Images
 from verbatim.io.images import ImageArchive
 from verbatim.io.records import read_table, write_table
@@ -89,6 +90,15 @@ def assert_same_scores(
             np.testing.assert_allclose(
                 b.loc[a.index, column], a[column], TOLERANCE, least, err_msg=f"{stage}.{column}"
             )
+
+
+def test_every_csv_table_has_the_columns_that_its_contract_explains(made):
+    known = {kind: one for tables in CONTRACTS.values() for kind, one in tables.items()}
+    found = [made / "table1.csv", *made.glob("tables/*.csv"), *made.glob("evidence/*.csv")]
+    assert len(found) > 10
+    for path in found:
+        explained = known[str(path.relative_to(made))].columns
+        assert list(pd.read_csv(path, nrows=0).columns) == list(explained), path
 
 
 def test_one_command_makes_every_table_and_figure_and_the_checks_pass(made):
@@ -238,7 +248,7 @@ def test_one_model_alone_can_be_asked_for(tree, made):
 def test_scores_do_not_depend_on_shards_or_batches(tree, made, again):
     copy = again("batches")
     for stage in ("whitebox", "blackbox", "postfilter"):
-        shutil.rmtree(copy / stage / "sd1" / "kept")  # or nothing would be made anew
+        shutil.rmtree(copy / stage / "sd1" / "kept")  # or nothing would be made again
     done = tree.run(
         *[f"results/batches/{stage}/sd1/scores.parquet" for stage in ("whitebox", "blackbox", "postfilter")],
         "--forcerun", "denoise_whitebox", "generate_blackbox", "filter_prompts",

@@ -1,4 +1,4 @@
-"""Put the shards of a model's one-step images and their scores together, and rank the prompts."""
+"""Merge the shards of a model's one-step generations and their scores, and rank the prompts."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def main(smk: Any) -> None:
         merge_archive_tables(smk.output.images, smk.input.images)
         write_table(smk.output.cost, "costs", merge_costs(smk.input.costs))
         log.info("%d prompts ranked", len(scores))
-        log.info("kept work that is of no use any more: %s", prune(smk.params.kept) or "none")
+        log.info("unused kept results that were deleted: %s", prune(smk.params.kept) or "none")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def main(smk: Any) -> None:
             images.merge(smk.output.images)
         write_table(smk.output.cost, "costs", merge_costs(smk.input.costs))
         log.info("generations of %d prompts", len(selection))
-        log.info("kept work that is of no use any more: %s", prune(smk.params.kept) or "none")
+        log.info("unused kept results that were deleted: %s", prune(smk.params.kept) or "none")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def main(smk: Any) -> None:
             "%d of %d prompts kept, %d undecided; %.1f images a prompt", scores["kept"].sum(),
             len(scores), (~scores["certain"]).sum(), scores["n_images"].mean(),
         )  # fmt: skip
-        log.info("kept work that is of no use any more: %s", prune(smk.params.kept) or "none")
+        log.info("unused kept results that were deleted: %s", prune(smk.params.kept) or "none")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Whether this run on the embedded world shows what the paper shows: a line a finding, with its goal."""
+"""Whether this run on the embedded world shows what the paper shows: one line for each finding, with its goal."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Put the shards of a model's white-box scores together: means over seeds, and ranks."""
+"""Merge the shards of a model's white-box scores: means over seeds, and ranks."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def main(smk: Any) -> None:
         write_table(smk.output.scores, "whitebox", scores)
         write_table(smk.output.cost, "costs", merge_costs(smk.input.costs))
         log.info("%d prompts ranked by preset %s", len(scores), smk.params.preset)
-        log.info("kept work that is of no use any more: %s", prune(smk.params.kept) or "none")
+        log.info("unused kept results that were deleted: %s", prune(smk.params.kept) or "none")
 
 
 if __name__ == "__main__":

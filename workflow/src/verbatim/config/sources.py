@@ -1,4 +1,4 @@
-"""What a run reads from elsewhere, looked at before any work: pinned hub ids, the CLIP's folder, lists."""
+"""Checks on what a run reads from elsewhere, before any work: pinned hub ids, the CLIP's folder, lists."""
 
 from __future__ import annotations
 
@@ -82,14 +82,14 @@ def clip_folder(config: dict[str, Any]) -> str:
 
 
 def clip_state(folder: str | Path) -> str:
-    """Which files of a CLIP folder would be loaded now, its tokenizer's among them: see `file_state`."""
+    """Which files of a CLIP folder would be loaded, with those of its tokenizer: see `file_state`."""
     folder = Path(folder)
     names = (CLIP_CONFIG, CLIP_WEIGHTS, *TOKENIZER)
     return file_state(folder, [name for name in names if (folder / name).is_file()])
 
 
 def files_state(files: Iterable[str | Path]) -> str:
-    """Which files these are now, links followed: see `file_state`."""
+    """Which files these are, with links followed: see `file_state`."""
     return file_state(Path(), [str(file) for file in files])
 
 

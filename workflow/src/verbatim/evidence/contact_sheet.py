@@ -104,7 +104,7 @@ def compare_verdicts(
 
     Returns
     -------
-    A row a model and label: `n` verdicts, `confirmed` (a copy or template of MV, RV and TV; no of N), `share` with
+    One row for each model and label: `n` verdicts, `confirmed` (a copy or template of MV, RV and TV; no of N), `share` with
     `low` and `high`.
     """
     rows = []

@@ -1,6 +1,6 @@
-"""Which training images each prompt is tested against, and which prompts have nothing to do with one.
+"""Choose the training images that each prompt is tested against, and the unrelated prompts of each image.
 
-Rows that show one image, byte for byte, are one image: it is compared once.
+Rows with equal bytes are one image, which is compared once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a model draws for prompts that nobody picked: planted, held out, merely frequent.
+"""Generations for prompts that nobody picked: planted, held-out, and only frequent.
 
 A detector's area under the curve says little on a model that cannot draw: look here first.
 """
@@ -37,7 +37,7 @@ class Drawn:
 
 
 def choose_prompts(prompts: pd.DataFrame, n: int) -> pd.DataFrame:
-    """The first `n` prompts of each kind in the order of their key, which is a hash: nobody's choice.
+    """The first `n` prompts of each kind in the order of their key, which is a hash, so that nobody chooses them.
 
     prompts : model's rows of `tables/detectors.csv`; those that were not judged have no generation.
     """

@@ -1,4 +1,4 @@
-"""Images of one stage and model that lie in many archives, found by prompt.
+"""Images of one stage and model in many archives, found by prompt.
 
 Half a million generations are 200 GB: they stay in the archives that they were made in, and an `archives`
 table says in which one each prompt's images are.
@@ -124,7 +124,7 @@ class Images:
 
     @contextlib.contextmanager
     def _cured(self) -> Iterator[None]:
-        """Name what has to be deleted so that a damaged part is made anew: it, and the shards' tables that name it."""
+        """Name what has to be deleted so that a damaged part is made again: it, and the shards' tables that name it."""
         try:
             yield
         except DamagedError as err:
@@ -139,7 +139,7 @@ class Images:
             raise DamagedError(
                 err.path,
                 err.why,
-                f"run `rm -rf {words}` and the same command again: its prompts are made anew",
+                f"run `rm -rf {words}` and the same command again: its prompts are made again",
             ) from err
 
     def merge(self, path: str | os.PathLike) -> None:

@@ -1,4 +1,4 @@
-"""Missing images: one is recorded with its reason and the rest goes on; most of them missing ends the job."""
+"""Missing images: each is recorded with its reason and the job continues; if most are missing, the job ends."""
 
 from __future__ import annotations
 

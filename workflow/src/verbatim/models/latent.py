@@ -1,4 +1,4 @@
-"""Stable Diffusion: diffusion in the latent of an autoencoder, told by a CLIP text encoder."""
+"""Stable Diffusion: diffusion in the latent space of an autoencoder, conditioned on a CLIP text encoder."""
 
 from __future__ import annotations
 

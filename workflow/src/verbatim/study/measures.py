@@ -1,4 +1,4 @@
-"""The numbers of one run: a row a generation, and the run's measures, each with its n and interval.
+"""The numbers of one run: one row for each generation, and the run's measures, each with its n and interval.
 
 Images of kind `one` are the sample that similarities, quality and complexity speak of; further images of
 planted captions (`more`) only help to find copies.
@@ -32,7 +32,7 @@ PAPER_THRESHOLD = 0.5  # Somepalli 2022, of SSCD; always counted beside the conf
 
 
 def half_width(values: np.ndarray, confidence: float) -> float:
-    """How far the interval of a mean reaches each way, by the normal distribution; NaN for fewer than two values.
+    """Half the width of the interval of the mean of values (n,), by the normal distribution; NaN for fewer than two.
 
     `contrasts` turns intervals back into standard errors by the same quantile.
     """
@@ -81,13 +81,13 @@ class Measures:
         )  # fmt: skip
 
     def add_share(self, measure: str, hits: np.ndarray, confidence: float, note: str = "") -> None:
-        """A share with Wilson's interval; NaN of nothing."""
+        """A share with Wilson's interval; NaN if `hits` is empty."""
         n, found = len(hits), int(np.sum(hits))
         low, high = wilson(found, n, confidence)
         self.add(measure, found / n if n else NAN, n, float(low), float(high), note)
 
     def add_mean(self, measure: str, values: np.ndarray, confidence: float, note: str = "") -> None:
-        """A mean with its interval; NaN of nothing."""
+        """A mean with its interval; NaN if `values` is empty."""
         mean = float(np.mean(values)) if len(values) else NAN
         half = half_width(values, confidence)
         self.add(measure, mean, len(values), mean - half, mean + half, note)

@@ -37,7 +37,7 @@ def compare_measures(
     grid: Grid,
     confidence: float,
 ) -> pd.DataFrame:
-    """robustness.csv: a line a claim about the score and another measure, with the columns of COLUMNS."""
+    """robustness.csv: one line for each claim about the score and another measure, with the columns of COLUMNS."""
     rows = [
         evaluate(replace(claim, measure=measure), measures, states, grid, confidence)
         for claim in claims

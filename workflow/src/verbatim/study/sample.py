@@ -7,7 +7,7 @@ import pandas as pd
 
 
 def in_sample(generations: pd.DataFrame) -> np.ndarray:
-    """Whether each generation is of the sample (kind `one`): further ones of a caption only help to find copies."""
+    """Whether each generation is in the sample (kind `one`), (n,) bool; further ones only help to find copies."""
     return (generations["kind"] == "one").to_numpy()
 
 

@@ -67,7 +67,7 @@ def mitigation_table(
     paper: pd.DataFrame,
     confidence: float,
 ) -> pd.DataFrame:
-    """A line a mitigation and kind of duplication; nothing is dropped: `status` says what is missing.
+    """One line for each mitigation and kind of duplication; nothing is dropped: `status` says what is missing.
 
     Parameters
     ----------

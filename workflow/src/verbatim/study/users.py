@@ -205,7 +205,7 @@ def add_users(
     confidence: float,
 ) -> None:
     """Share of users' generations above the threshold, by whether the prompt describes the match, and by whether
-    the match is duplicated; and how much that is above what images reach that nobody trained on.
+    the match is duplicated; and how much that is above the share of images that no point was trained on.
 
     Most images of a narrow world are near to some training image, whether they copy it or not: the share alone
     says nothing.

@@ -1,4 +1,4 @@
-"""What similarities are to be held against: background, images that nobody trained on, split products, sources.
+"""Values that similarities are compared with: background, images that no point was trained on, split products, sources.
 
 Somepalli 2022 and 2023 tell these beside their scores: a similarity that training images have among themselves
 shows no copy.
@@ -27,7 +27,7 @@ ROWS = {
 
 
 def usual_table(measures: pd.DataFrame, grid: Grid) -> pd.DataFrame:
-    """Rows by the words of ROWS and the measure's name, a column a point, mean over seeds; no row without a value.
+    """Rows by the words of ROWS and the measure's name, one column for each point, mean over seeds; no row without a value.
 
     The points that are as the base, without duplicates and with such of TIMES, as far as they were run.
     """

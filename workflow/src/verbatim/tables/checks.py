@@ -1,6 +1,6 @@
 """What must hold of every finished result, whatever was attacked with whatever settings.
 
-Each check takes tables and returns what is wrong with them, one sentence a fault, none if all is
+Each check takes tables and returns what is wrong with them, one sentence for each fault, none if all is
 well; `tests/results` calls them on the artefacts of a run.
 """
 
