@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "src"))
 
 from verbatim.config import code, decisions, settings, sheet, sources
 from verbatim.config.data_files import DataFiles, WorldSource
-from verbatim.config.run import Run
+from verbatim.config.run import TRUTH_FIGURES, Run
 from verbatim.inputs import layouts
 from verbatim.io import atomic, locks
 from verbatim.study import grid

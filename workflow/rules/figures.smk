@@ -20,6 +20,7 @@
 #            detector_recall                  reach of every score by number of copies
 #            histogram                        DCS of planted, held-out and repeated captions
 #            unpicked                         generations of prompts that nobody picked
+#            copies                           one step and full, from often trained on to never
 
 
 rule plot_images:
@@ -139,6 +140,7 @@ rule plot_truth:
         ),
         histogram=shown("<results>/figures/histogram.png", "DCS by kind", OURS),
         unpicked=shown("<results>/figures/unpicked.png", "Unpicked prompts", OURS),
+        copies=shown("<results>/figures/copies.png", "Copies at a glance", OURS),
         pdf=[
             "<results>/figures/recall.pdf",
             "<results>/figures/confusion.pdf",
@@ -146,6 +148,7 @@ rule plot_truth:
             "<results>/figures/detector_recall.pdf",
             "<results>/figures/histogram.pdf",
             "<results>/figures/unpicked.pdf",
+            "<results>/figures/copies.pdf",
         ],
     log:
         "<results>/logs/figures/plot_truth.log",
@@ -158,6 +161,7 @@ rule plot_truth:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
+        figures=TRUTH_FIGURES,
         names=run.models.names(run.models.all),
         attacked=run.models.names(run.models.attacked),
         whitebox=config["whitebox"]["preset"],

@@ -56,6 +56,7 @@ rule generate_candidates:
     input:
         unpack(run.models.loaded_stages),
         selection="<results>/labels/{model}/selection.parquet",
+        filtered=run.filtered,
         code=code_of("labels/generate_candidates"),
     output:
         images="<results>/labels/{model}/shards/{shard}.images.parquet",

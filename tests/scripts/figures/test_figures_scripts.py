@@ -10,6 +10,7 @@ from made_results import MODELS, write_run
 from marked_images import MARK, mark_archive, marks_in
 from PIL import Image
 
+from verbatim.config.run import TRUTH_FIGURES
 from verbatim.io.contracts.reports import TABLES as REPORTS
 from verbatim.io.privacy import PrivacyError
 from verbatim.io.records import SCHEMAS, read_table, write_table
@@ -137,9 +138,9 @@ def job(root, rule):
              **{name: table / f"{name}.csv" for name in ("recall", "confusion", "evaluation", "kinds", "roc")},
              "images": archives(root, "labels", "images.zip", ATTACKED),
              "one_step": archives(root, "blackbox", "images.parquet", ATTACKED)},
-            {"names": NAMES, "attacked": ATTACKED, "whitebox": "reference", "blackbox": "world", "fpr": 0.4,
+            {"figures": TRUTH_FIGURES, "names": NAMES, "attacked": ATTACKED, "whitebox": "reference", "blackbox": "world", "fpr": 0.4,
              "one_step_seed": 0, "seeds": [0, 1], "examples": 2, "shown": "full", "only": []},
-            ["recall", "confusion", "roc", "detector_recall", "histogram", "unpicked"],
+            ["recall", "confusion", "roc", "detector_recall", "histogram", "unpicked", "copies"],
         ),
     }[rule]  # fmt: skip
 
@@ -205,7 +206,7 @@ def marked(tables, tmp_path):
 def test_no_figure_shows_an_image_that_may_not_be_shown(run_script, marked, tmp_path, rule):
     inputs, params, figures = job(marked, rule)
     key = "images" if rule == "plot_images" else "shown"
-    with_images = {"fig1", "fig2", "fig5", "triples", "unpicked"}
+    with_images = {"fig1", "fig2", "fig5", "triples", "unpicked", "copies"}
     for level in ("full", "blurred", "none"):
         out = tmp_path / level
         drawn = draw(run_script, out, rule, inputs, params | {key: level}, figures)

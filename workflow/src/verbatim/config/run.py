@@ -29,7 +29,9 @@ PAPER_FIGURES = (
     "triples",
     "table1",
 )
-TRUTH_FIGURES = ("recall", "confusion", "roc", "detector_recall", "histogram", "unpicked")
+TRUTH_FIGURES = (
+    "recall", "confusion", "roc", "detector_recall", "histogram", "unpicked", "copies",
+)  # fmt: skip
 
 
 def pick(block: Mapping[str, Any], keys: str) -> dict[str, Any]:
@@ -220,6 +222,11 @@ class Run:
     def detector_table(self, name: str) -> str | list[str]:
         """A table of the attacked models' scores against the truth, or nothing where there is none."""
         return self.truth_table(name) if self.models.attacked else []
+
+    def filtered(self, wildcards: Any) -> list[str]:
+        """An input: the post-filter's generations of `wildcards.model`, none of a model that is not attacked."""
+        attacked = wildcards.model in self.models.attacked
+        return [f"<results>/postfilter/{wildcards.model}/images.parquet"] if attacked else []
 
     @property
     def precision(self) -> str | list[str]:

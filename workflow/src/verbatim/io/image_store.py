@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from verbatim.io.atomic import new_file
-from verbatim.io.images import ImageArchive
+from verbatim.io.images import ImageArchive, generation_name
 from verbatim.io.records import read_table, write_table
 from verbatim.io.seals import DamagedError, seal_zip
 
@@ -109,6 +109,10 @@ class Images:
     def __contains__(self, name: str) -> bool:
         key = prompt_of(name)
         return key in self._archive_of and name in self._archive(key)
+
+    def has_seeds(self, prompt_id: int, seeds: Iterable[int]) -> bool:
+        """Whether there is a generation of a prompt for each of these seeds."""
+        return all(generation_name(prompt_id, seed) in self for seed in seeds)
 
     def read(self, name: str) -> np.ndarray:
         """As `ImageArchive.read`: KeyError if there is no such member, ImageError if it cannot be used."""
