@@ -7,14 +7,19 @@
 #            {model}/verification.parquet     copies that the labels may miss, with p- and q-values
 #          of count_verified
 #            verified.csv                     how many, by model and label
+#          of build_sheet
+#            sheets/{model}.png, .csv         copies and other prompts in random order, for a look; what is on it
 #          of build_review
 #            review/index.html                all candidates on one page; images/ beside it
+#          of compare_verdicts
+#            <results>/evidence/confirmed.csv   how many labels the verdicts of a look confirm
 #          of build_bundle, targets of their own
 #            bundles/{model}/{finding}/       one finding (its prompt_id), or all
 #            bundles/{model}/{finding}.head   the hash that its manifest ends in
 
 
 localrules:
+    compare_verdicts,
     count_verified,
 
 
@@ -70,6 +75,59 @@ rule count_verified:
         alpha=config["evidence"]["test"]["alpha"],
     script:
         "../scripts/evidence/count_verified.py"
+
+
+rule build_sheet:
+    input:
+        labels="<results>/labels/{model}/labels.parquet",
+        images="<results>/labels/{model}/images.zip",
+        training="<results>/labels/{model}/training.zip",
+        known_prompts=run.known_prompts,
+        code=code_of("evidence/build_sheet"),
+    output:
+        sheet="<results>/evidence/sheets/{model}.png",
+        pairs="<results>/evidence/sheets/{model}.csv",
+    log:
+        "<results>/logs/evidence/build_sheet/{model}.log",
+    benchmark:
+        "<results>/benchmarks/evidence/build_sheet/{model}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(10),
+    params:
+        **run.pick("evidence.sheet", "n seed columns"),
+        **run.pick("privacy", "images only"),
+        size=config["labels"]["size"],
+    script:
+        "../scripts/evidence/build_sheet.py"
+
+
+rule compare_verdicts:
+    input:
+        labels=run.of_labels("labels.parquet"),
+        verdicts=config["evidence"]["verdicts"] or [],
+        code=code_of("evidence/compare_verdicts"),
+    output:
+        table="<results>/evidence/confirmed.csv",
+    log:
+        "<results>/logs/evidence/compare_verdicts.log",
+    benchmark:
+        "<results>/benchmarks/evidence/compare_verdicts.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(10),
+    params:
+        models=run.models.all,
+        known=list(run.models.sheet.index),
+        confidence=config["tables"]["confidence"],
+    script:
+        "../scripts/evidence/compare_verdicts.py"
 
 
 rule build_review:

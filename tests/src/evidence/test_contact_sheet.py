@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from verbatim.evidence.contact_sheet import GAP, HEAD, compare_verdicts, draw_sheet, sample_pairs
+from verbatim.evidence.contact_sheet import (
+    GAP,
+    HEAD,
+    VerdictError,
+    compare_verdicts,
+    draw_sheet,
+    read_verdicts,
+    sample_pairs,
+)  # fmt: skip
 
 NAN = float("nan")
 
@@ -83,3 +91,34 @@ def test_agreement_counts_a_template_as_a_copy_and_has_intervals():
 def test_a_sheet_of_any_number_of_pairs_is_drawn(n):
     image = np.full((8, 8, 3), 0.5)
     assert draw_sheet([(image, image)] * n, size=8, columns=5).ndim == 3
+
+
+def test_the_filled_in_sheet_is_read_and_pairs_without_a_verdict_are_left_out(tmp_path):
+    sheet = sample_pairs(labels(3, 3), 3, seed=0).assign(
+        model="sd1", verdict=["copy", "", "no"] * 2
+    )
+    sheet.to_csv(tmp_path / "a.csv", index=False)
+    got = read_verdicts(tmp_path / "a.csv", ["sd1"])
+    assert got["verdict"].tolist() == ["copy", "no"] * 2
+    assert got["prompt_id"].tolist() == sheet.loc[sheet["verdict"] != "", "prompt_id"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("sd1,7,maybe", "line 3: verdict 'maybe'; known: copy, template, no"),
+        ("sd9,7,no", "line 3: no model 'sd9'; known: sd1"),
+        ("sd1,seven,no", "line 3: prompt_id 'seven' is no whole number"),
+        ("sd1,5,no", "line 3: a second verdict on prompt 5 of sd1"),
+    ],
+)
+def test_a_wrong_verdict_is_named_by_its_line(tmp_path, line, said):
+    (tmp_path / "a.csv").write_text(f"model,prompt_id,verdict\nsd1,5,copy\n{line}\n")
+    with pytest.raises(VerdictError, match=said):
+        read_verdicts(tmp_path / "a.csv", ["sd1"])
+
+
+def test_a_file_without_the_columns_is_refused_by_name(tmp_path):
+    (tmp_path / "a.csv").write_text("prompt_id,verdict\n5,copy\n")
+    with pytest.raises(VerdictError, match="no column 'model'"):
+        read_verdicts(tmp_path / "a.csv", ["sd1"])

@@ -252,8 +252,14 @@ class Run:
 
     @property
     def evidence(self) -> list[str]:
-        """What lets a reader question a run: the verifier's counts and the review page. Bundles are asked for."""
-        return ["<results>/evidence/verified.csv", "<results>/evidence/review/index.html"]
+        """What lets a reader question a run: counts of the verifier, review page, sheets. Bundles are asked for."""
+        looked = ["<results>/evidence/confirmed.csv"] if self.config["evidence"]["verdicts"] else []
+        return [
+            "<results>/evidence/verified.csv",
+            "<results>/evidence/review/index.html",
+            *self.of_models("<results>/evidence/sheets/{model}.png"),
+            *looked,
+        ]
 
     @property
     def guidances(self) -> list[float]:

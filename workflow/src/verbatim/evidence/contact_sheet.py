@@ -6,19 +6,20 @@ does not know which is which.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
 from verbatim.io.images import to_uint8
+from verbatim.io.user_tables import UserTableError, read_user_table
 from verbatim.metrics.intervals import wilson
 
 COPIES = ("MV", "RV", "TV")
 VERDICTS = ("copy", "template", "no")
 GAP, HEAD = 6, 12  # pixels between two pairs, and above each for its number
-COLUMNS = ["model", "number", "prompt_id", "seed", "row"]
 
 
 def sample_pairs(labels: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
@@ -90,6 +91,59 @@ def draw_sheet(
                 square.thumbnail((size, size))
                 sheet.paste(square, (left + j * size, top + HEAD))
     return np.asarray(sheet)
+
+
+class VerdictError(ValueError):
+    """A file of verdicts cannot be read as such; the message names file, line, value and cure."""
+
+
+def read_verdicts(path: str | Path, models: Collection[str]) -> pd.DataFrame:
+    """Verdicts of a look: the sheet's own csv with its column `verdict` filled in; rows without a verdict are left out.
+
+    Parameters
+    ----------
+    path : csv with the columns model, prompt_id, verdict (copy, template or no). Other columns are not read.
+    models : keys of the models sheet.
+
+    Returns
+    -------
+    model, prompt_id (int64), verdict.
+
+    Raises
+    ------
+    VerdictError
+        Naming every line with an unknown model or verdict or without a prompt_id, and two verdicts on one prompt.
+    """
+    try:
+        read = read_user_table(path).without_empty_rows()
+    except UserTableError as err:
+        raise VerdictError(f"{err}. It is evidence.verdicts in the config") from err
+    lacking = [name for name in ("model", "prompt_id", "verdict") if name not in read.names]
+    if lacking:
+        raise VerdictError(f"{path}, line 1: no column {lacking[0]!r}; it has {list(read.names)}")
+    cells = read.frame.fillna("").astype(str)
+    problems, kept, seen = [], [], set()
+    for i, (model, number, verdict) in enumerate(
+        zip(*(cells[name].str.strip() for name in ("model", "prompt_id", "verdict")), strict=True)
+    ):
+        if not verdict:
+            continue
+        if verdict not in VERDICTS:
+            problems.append(f"{read.where(i)}: verdict {verdict!r}; known: {', '.join(VERDICTS)}")
+        elif model not in models:
+            problems.append(f"{read.where(i)}: no model {model!r}; known: {', '.join(models)}")
+        elif not number.isdecimal():
+            problems.append(f"{read.where(i)}: prompt_id {number!r} is no whole number")
+        elif (model, number) in seen:
+            problems.append(f"{read.where(i)}: a second verdict on prompt {number} of {model}")
+        else:
+            seen.add((model, number))
+            kept.append((model, int(number), verdict))
+    if problems:
+        raise VerdictError("\n".join(problems))
+    return pd.DataFrame(kept, columns=["model", "prompt_id", "verdict"]).astype(
+        {"prompt_id": "int64"}
+    )
 
 
 def compare_verdicts(

@@ -1,6 +1,6 @@
 """Tables of the stage evidence."""
 
-from verbatim.io.contracts.sentences import EXTRA, MODEL, PROMPT_ID, Table
+from verbatim.io.contracts.sentences import EXTRA, HIGH, LOW, MODEL, PROMPT_ID, Table
 
 EVIDENCE = {
     "verification": Table(
@@ -47,6 +47,31 @@ EVIDENCE = {
             "expected_false": "Number of false ones that the rate allows among the significant: alpha times `significant`.",
             "alpha": "False discovery rate, as evidence.test.alpha.",
             "n_null": "Number of pairs in the null distribution.",
+        },
+    ),
+    "evidence/sheets/{model}.csv": Table(
+        "evidence/sheets/{model}.csv",
+        "a pair on the sheet",
+        {
+            "model": MODEL,
+            "number": "Number of the pair on the sheet, from 1.",
+            "prompt_id": PROMPT_ID,
+            "seed": "Seed of the generation.",
+            "row": "Row of the training image.",
+            "verdict": "Empty: for the verdict of whoever looks (copy, template or no).",
+        },
+    ),
+    "evidence/confirmed.csv": Table(
+        "evidence/confirmed.csv",
+        "a model and label",
+        {
+            "model": MODEL,
+            "label": "Label of the prompts that were looked at: MV, RV, TV or N.",
+            "n": "Number of verdicts on prompts with this label.",
+            "confirmed": "Number of verdicts that agree: copy or template for MV, RV and TV, no for N.",
+            "share": "Share of confirmed ones among the verdicts, 0 to 1; empty without verdicts.",
+            "low": LOW,
+            "high": HIGH,
         },
     ),
 }
