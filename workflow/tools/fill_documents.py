@@ -1,6 +1,6 @@
 """Fill the numbers of README.md and workflow/docs from a run's own tables.
 
-python workflow/tools/fill_documents.py results        fill, and keep what was used in workflow/docs/numbers.json
+python workflow/tools/fill_documents.py results        fill, take the README's figure, and keep what was used in workflow/docs/numbers.json
 python workflow/tools/fill_documents.py --check        do documents and workflow/docs/numbers.json agree?
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "src"))
 
 from verbatim.tables.documents import DocumentError, fill, list_lookups  # noqa: E402
 
+FIGURE = ROOT / "workflow" / "report" / "readme" / "copies.png"
 NUMBERS = ROOT / "workflow" / "docs" / "numbers.json"
 
 
@@ -65,6 +67,11 @@ def main() -> int:
     except DocumentError as err:
         print(err, file=sys.stderr)
         return 1
+    figure = asked.results / "figures" / FIGURE.name
+    if not figure.is_file():
+        print(f"{figure}: no such file; finish the run (`make all`) first", file=sys.stderr)
+        return 1
+    shutil.copyfile(figure, FIGURE)
     for path, text in filled.items():
         path.write_text(text, encoding="utf-8")
     NUMBERS.write_text(
