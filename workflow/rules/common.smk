@@ -11,9 +11,9 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "src"))
 
-from verbatim.config import code, decisions, settings, sources
+from verbatim.config import code, decisions, settings, sources, sweep_plan
+from verbatim.config.sweep_points import GridError
 from verbatim.io import atomic, locks
-from verbatim.study import grid
 
 try:
     settings.read_numbers(config, workflow.basedir)
@@ -26,17 +26,11 @@ try:
     sources.use_cache(config)
     CLIP = sources.clip_folder(config)
     decisions.read_decisions(config["labels"]["decisions"], ALL_MODELS.index)
-    ALL_POINTS = grid.read_grid(config["study"]["points"], config["study"]["base"])
-    POINTS = grid.select_points(
-        ALL_POINTS, config["study"]["select_points"], config["study"]["points"]
-    )
-    grid.check_defended(
-        ALL_POINTS, config["study"]["defended"], config["study"]["points"]
-    )
+    SWEEP = sweep_plan.read_plan(config)
 except (
     settings.ConfigError,
     decisions.DecisionError,
-    grid.GridError,
+    GridError,
 ) as err:
     raise WorkflowError(str(err))
 

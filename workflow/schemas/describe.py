@@ -20,7 +20,11 @@ SOURCES = {
     "figures": "Webster 2023, Fig. 2 and 3",
     "evidence": "Webster 2023, Fig. 5; Benjamini and Hochberg 1995",
     "privacy": "no paper: images of people who were never asked",
-    "study": "Somepalli 2022 and 2023, Carlini 2023, Wen 2024",
+    "sweep": "Somepalli 2022 and 2023: the copying study's models",
+    "mitigation": "Somepalli 2023, section 5; Wen 2024",
+    "similarity": "Somepalli 2022 and 2023",
+    "membership": "Carlini 2022 and 2023",
+    "claims": "Somepalli 2022 and 2023, Carlini 2023",
 }
 INTRODUCTION = """# Every key of the config
 
