@@ -39,7 +39,7 @@ def test_a_prompts_words_are_changed_by_its_seed_alone(defence):
 @pytest.mark.parametrize("defence", ["rt", "cwr", "rna"])
 def test_every_prompt_gets_exactly_four_edits(defence):
     """somepago/DCR, sd_mitigation.py: each of four passes inserts; none is left to chance."""
-    constants = CONFIG["study"]["inference"]
+    constants = CONFIG["mitigation"]["inference"]
     used = {name: constants[name] for name in MITIGATION_CONSTANTS["inference"][defence]}
     for seed in range(300):
         words = change_prompt("black cat face", defence, used, seed).split()

@@ -59,7 +59,7 @@ def test_inception_is_asked_with_bytes_and_only_under_its_digest(tmp_path):
     features = Inception(path, digest).features(images, batch=2)
     np.testing.assert_allclose(features[:, :3], images.mean(axis=(1, 2)), rtol=1e-5)
     np.testing.assert_array_equal(features[:, 3], images.max(axis=(1, 2, 3)))
-    with pytest.raises(DescriptorError, match=r"measures\.inception.*not 00"):
+    with pytest.raises(DescriptorError, match=r"similarity\.inception.*not 00"):
         Inception(path, "0" * 64)
     other = tmp_path / "other.pt"
     other.write_bytes(b"no archive")
