@@ -45,7 +45,7 @@ def test_cliques_are_ordered_by_size_and_then_by_distance_and_held_out_ones_have
 
 def test_each_attack_is_judged_on_what_is_planted_and_on_what_is_copied():
     out = Measures("p", 0, "none")
-    detection_measures(*made_run(), 0.12, 50, 0.95, 0, out)
+    detection_measures(*made_run(), 0.12, (50, 0.95, 0), out)
     found = out.table.set_index("measure")
     assert found.loc["auc:dcs", "value"] == 1.0  # 9 and 8 above all others
     assert found.loc["auc_copied:dcs", "value"] == pytest.approx(
@@ -62,7 +62,7 @@ def test_a_run_without_copies_has_no_curve_but_a_note():
     scores, generations, similarities = made_run()
     out = Measures("p", 0, "rt")
     detection_measures(
-        scores, generations, similarities.assign(own_rmse=0.5), 0.12, 50, 0.95, 0, out
+        scores, generations, similarities.assign(own_rmse=0.5), 0.12, (50, 0.95, 0), out
     )
     found = out.table.set_index("measure")
     assert np.isnan(found.loc["auc_copied:dcs", "value"])
@@ -73,5 +73,5 @@ def test_a_run_without_copies_has_no_curve_but_a_note():
 def test_a_run_without_scores_has_no_numbers():
     out = Measures("p", 0, "none")
     scores, generations, similarities = made_run()
-    detection_measures(scores.iloc[:0], generations, similarities, 0.12, 50, 0.95, 0, out)
+    detection_measures(scores.iloc[:0], generations, similarities, 0.12, (50, 0.95, 0), out)
     assert len(out.table) == 0

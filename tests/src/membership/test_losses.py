@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from verbatim.membership.inpainting import half_errors, hide_half, inpaint, inpainting_errors
-from verbatim.membership.losses import diffusion_losses, encode_images, member_losses
+from verbatim.membership.inpainting import (
+    Completions,
+    half_errors,
+    hide_half,
+    inpaint,
+    inpainting_errors,
+)
+from verbatim.membership.losses import LossSettings, diffusion_losses, encode_images, member_losses
 from verbatim.models.load import load_denoiser
 from verbatim.models.noise import unit_noise
 
@@ -36,7 +42,7 @@ def naive_loss(model, image, caption, t, seed):
 
 
 def test_the_loss_is_that_of_training_at_the_timestep_averaged_over_noises_and_flips(model, images):
-    found = member_losses(model, images, CAPTIONS, 100, [0, 7], True, 2)
+    found = member_losses(model, images, CAPTIONS, LossSettings(100, [0, 7], 2), True)
     for i, caption in enumerate(CAPTIONS):
         views = (images[i], np.ascontiguousarray(images[i][:, ::-1]))
         naive = [naive_loss(model, view, caption, 100, seed) for view in views for seed in (0, 7)]
@@ -45,8 +51,10 @@ def test_the_loss_is_that_of_training_at_the_timestep_averaged_over_noises_and_f
 
 def test_the_loss_of_a_image_does_not_depend_on_the_batch(model, images):
     latents, cond = encode_images(model, images, 8), model.encode(CAPTIONS)
-    one = diffusion_losses(model, latents, cond, 100, [0], 1)
-    np.testing.assert_allclose(diffusion_losses(model, latents, cond, 100, [0], 8), one, rtol=1e-4)
+    one, eight = (
+        diffusion_losses(model, latents, cond, LossSettings(100, [0], batch)) for batch in (1, 8)
+    )
+    np.testing.assert_allclose(eight, one, rtol=1e-4)
 
 
 def test_the_code_of_the_known_half_does_not_see_the_hidden_half(model, images):
@@ -88,8 +96,11 @@ def test_the_error_is_of_the_hidden_half_alone():
 
 
 def test_fewer_completions_are_looked_at_than_made(model, images):
-    every = inpainting_errors(model, images, CAPTIONS, [0, 1, 2], 3, 2, 100, 2)
-    alone = [inpainting_errors(model, images, CAPTIONS, [s], 1, 2, 100, 3) for s in (0, 1, 2)]
+    every = inpainting_errors(model, images, CAPTIONS, Completions([0, 1, 2], 3, 2), 100, 2)
+    alone = [
+        inpainting_errors(model, images, CAPTIONS, Completions([s], 1, 2), 100, 3)
+        for s in (0, 1, 2)
+    ]
     np.testing.assert_allclose(every, np.mean(alone, axis=0), rtol=1e-4)
-    best = inpainting_errors(model, images, CAPTIONS, [0, 1, 2], 1, 2, 100, 2)
+    best = inpainting_errors(model, images, CAPTIONS, Completions([0, 1, 2], 1, 2), 100, 2)
     assert all(np.isclose(best[i], np.array(alone)[:, i], rtol=1e-4).any() for i in range(3))

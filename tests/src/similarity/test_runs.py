@@ -11,12 +11,12 @@ from verbatim.io.measures import Measures
 from verbatim.io.pool_features import Described, PoolFeatures, complexity_of
 from verbatim.models.descriptors import cut
 from verbatim.similarity.run_measures import Settings
-from verbatim.similarity.runs import Run, count_quality, count_run
+from verbatim.similarity.runs import Quality, Run, count_quality, count_run
 
 RNG = np.random.default_rng(0)
 N = 12  # images of the world; 0 to 7 are members, 0 and 1 planted, 10 and 11 held out
 WORLD = RNG.integers(0, 256, (N, 8, 8, 3), dtype=np.uint8)
-SETTINGS = Settings("clip", 0.5, 30, 0.95)
+SETTINGS = Settings("clip", 0.5, 30, 0.95, 0.12)
 
 
 def describe(images: np.ndarray) -> Described:
@@ -55,7 +55,7 @@ def run() -> Run:
 def count(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
     out = Measures("full10", 0, "none")
     made = {"clip": describe(run.images), "sscd": describe(255 - run.images)}
-    rows = count_run(run, made, out, SETTINGS, 0.12)
+    rows = count_run(run, made, out, SETTINGS)
     return rows, out.table.set_index("measure")
 
 
@@ -137,12 +137,12 @@ def test_quality_is_of_the_sample_and_named_after_its_features(run):
         seen["score"] = (images.shape[0], captions[:2])
         return 25.0, np.full(len(captions), 25.0)
 
-    count_quality(run, made, None, frechet, score, out, SETTINGS)
+    count_quality(run, made, Quality(None, frechet, score), out, SETTINGS)
     assert seen == {0: ((8, 192), (8, 192)), "score": (8, ["thing 0", "thing 2"])}
     assert out.table["measure"].tolist() == ["frechet:clip", "clip_score"]
     assert "no FID" in out.table["note"][0]
     run.pool.inception = np.zeros((N, 5))
-    count_quality(run, made, np.zeros((10, 5)), frechet, score, out, SETTINGS)
+    count_quality(run, made, Quality(np.zeros((10, 5)), frechet, score), out, SETTINGS)
     assert out.table["measure"].tolist()[2:] == ["frechet:clip", "fid", "clip_score"]
 
 
@@ -152,9 +152,10 @@ def test_intervals_of_means_are_of_the_confidence_that_was_asked_for(run, confid
     settings = replace(SETTINGS, confidence=confidence)
     out, made = Measures("full10", 0, "none"), {"clip": describe(run.images)}
     each = np.array([20.0, 22, 25, 21, 30, 28, 24, 26])
-    count_quality(run, made, None, lambda *_: 3.0, lambda *_: (24.5, each), out, settings)
+    quality = Quality(None, lambda *_: 3.0, lambda *_: (24.5, each))
+    count_quality(run, made, quality, out, settings)
     many = replace(run, rows=run.rows.assign(weight=10.0))  # all are duplicated: a mean of eight
-    similarities = count_run(many, made, out, settings, 0.12)
+    similarities = count_run(many, made, out, settings)
     some = {"clip_score": each, "similarity_mean:planted": similarities["similarity"][:8]}
     for measure, values in some.items():
         error = values_of(out.table, measure, confidence).errors.to_numpy().item()

@@ -25,7 +25,7 @@ def test_a_match_is_the_nearest_training_image_and_is_described_by_its_caption()
     images = RNG.integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)
     vector = {"dog": [1.0, 0], "cat": [0, 1.0], "sun": [1.0, 0]}
     found = users.match_users(
-        drawn, images[:2], made, rows, training, images,
+        drawn, images[:2], made, users.TrainingImages(rows, training, images),
         lambda texts: np.array([vector[text] for text in texts]), 0.5,
     )  # fmt: skip
     assert found["match"].tolist() == [4, 6]

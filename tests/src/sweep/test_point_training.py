@@ -6,7 +6,16 @@ import pytest
 import torch
 from transformers import CLIPTokenizer
 
-from verbatim.sweep.point_training import Captions, Diverged, draw_rows, save_point, train_point
+from verbatim.sweep.point_training import (
+    Captions,
+    Diverged,
+    PointSettings,
+    TrainingRows,
+    Upkeep,
+    draw_rows,
+    save_point,
+    train_point,
+)
 from verbatim.world.contrast import text_encoder
 from verbatim.world.training import step_generator
 
@@ -17,10 +26,9 @@ LATENTS = torch.randn((3, 4, 8, 8), generator=torch.Generator().manual_seed(0))
 
 def train(clip, texts=TEXTS, latents=LATENTS, weights=(1, 1, 1), training=TRAINING, **changes):
     point = POINT | changes.pop("point", {})
-    return train_point(
-        latents, texts, np.array(weights, float), point, training,
-        made_sweep.used("mitigations", point["mitigation"]), clip, 5, **changes,
-    )  # fmt: skip
+    constants = made_sweep.used("mitigations", point["mitigation"])
+    rows = TrainingRows(latents, texts, np.array(weights, float))
+    return train_point(rows, PointSettings(point, training, constants, clip), 5, Upkeep(**changes))
 
 
 def weights_of(networks):
@@ -85,13 +93,13 @@ def test_a_training_that_was_killed_ends_in_the_same_weights(sweep_clip, tmp_pat
     whole = train(sweep_clip, point={"steps": 4})
     file = tmp_path / "state.safetensors"
     with pytest.raises(Killed):
-        train(sweep_clip, point={"steps": 4}, checkpoint=file, checkpoint_every=2, tell=kill)
+        train(sweep_clip, point={"steps": 4}, checkpoint=file, every=2, tell=kill)
     steps = []
     again = train(
         sweep_clip,
         point={"steps": 4},
         checkpoint=file,
-        checkpoint_every=2,
+        every=2,
         tell=lambda step, *_: steps.append(step),
     )
     assert steps == [2, 3]
@@ -100,13 +108,13 @@ def test_a_training_that_was_killed_ends_in_the_same_weights(sweep_clip, tmp_pat
 
 def test_points_that_differ_are_not_resumed_from_each_other(sweep_clip, tmp_path):
     file = tmp_path / "state.safetensors"
-    train(sweep_clip, checkpoint=file, checkpoint_every=2)
+    train(sweep_clip, checkpoint=file, every=2)
     steps = []
     train(
         sweep_clip,
         point={"mitigation": "gn"},
         checkpoint=file,
-        checkpoint_every=2,
+        every=2,
         tell=lambda step, *_: steps.append(step),
     )
     assert steps == [0, 1, 2]

@@ -27,7 +27,7 @@ def main(smk):
                 for name in ("scores", "generations", "similarities")
             ]
             if len(of_run[1]):
-                detection_measures(*of_run, p.copy_rmse, *draws, out)
+                detection_measures(*of_run, p.copy_rmse, draws, out)
             tables.append(out.table)
         measures = pd.concat([table for table in tables if len(table)] or tables[:1])
         write_table(smk.output.measures, "study_measures", measures)

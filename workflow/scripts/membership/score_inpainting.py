@@ -6,7 +6,7 @@ from verbatim.io.measures import Measures
 from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.io.seals import read_array
 from verbatim.membership import shadows
-from verbatim.membership.inpainting import inpainting_errors
+from verbatim.membership.inpainting import Completions, inpainting_errors
 from verbatim.runtime import device, progress, script
 
 
@@ -27,16 +27,13 @@ def main(smk):
             ids, member = shadows.stack_members(rows)
             chosen = np.sort(np.random.default_rng(0).permutation(len(ids))[: p.images])
             ids, member = ids[chosen], member[:, chosen]
-            errors = []
+            errors, how = [], Completions(range(p.completions), p.best, p.steps)
             for i, of_point in progress(list(zip(good, rows, strict=True)), "shadow models"):
                 told = of_point.set_index("image_id")["caption"][ids].tolist()
                 denoiser = load_denoiser(smk.input.models[i], "sd", device())
                 errors.append(
-                    inpainting_errors(
-                        denoiser, world[ids], told, range(p.completions), p.best, p.steps,
-                        p.timestep, p.batch,
-                    )
-                )  # fmt: skip
+                    inpainting_errors(denoiser, world[ids], told, how, p.timestep, p.batch)
+                )
             found = np.stack(errors)
             names = [p.points[i] for i in good]
             table = shadows.inpainting_table(names, ids, found, member)

@@ -6,7 +6,7 @@ from verbatim.io.measures import Measures
 from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.io.seals import read_array
 from verbatim.membership import shadows
-from verbatim.membership.losses import member_losses
+from verbatim.membership.losses import LossSettings, member_losses
 from verbatim.membership.relative import outlier_distances
 from verbatim.metrics.rmse import rmse
 from verbatim.runtime import device, progress, script
@@ -27,13 +27,11 @@ def main(smk):
             world = read_array(smk.input.images)
             rows = [read_table(smk.input.rows[i], "study_rows") for i in good]
             ids, member = shadows.stack_members(rows)
-            losses = []
+            losses, how = [], LossSettings(p.timestep, p.noises, p.batch)
             for i, of_point in progress(list(zip(good, rows, strict=True)), "shadow models"):
                 told = of_point.set_index("image_id")["caption"][ids].tolist()
                 denoiser = load_denoiser(smk.input.models[i], "sd", device())
-                losses.append(
-                    member_losses(denoiser, world[ids], told, p.timestep, p.noises, p.flip, p.batch)
-                )
+                losses.append(member_losses(denoiser, world[ids], told, how, p.flip))
             names = [p.points[i] for i in good]
             table = shadows.membership_table(names, ids, np.stack(losses), member, p.variance)
             draws = (p.resamples, p.confidence, 0)

@@ -6,7 +6,7 @@ from typing import Any
 from verbatim.io.images import write_archive
 from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.mitigation.defences import Defended, change_prompt
-from verbatim.mitigation.generation import draw_images, name_images, plan_images
+from verbatim.mitigation.generation import Sampling, draw_images, name_images, plan_images
 from verbatim.runtime import device, progress, script
 
 
@@ -30,10 +30,8 @@ def main(smk: Any) -> None:
             change_prompt(caption, defence, p.inference, seed)
             for caption, seed in zip(plan.caption, plan.gen_seed.tolist(), strict=True)
         ]
-        images = draw_images(
-            defended, prompts, plan.gen_seed.tolist(), p.steps, p.guidance, p.batch, p.sampler,
-            p.spacing,
-        )  # fmt: skip
+        how = Sampling(p.steps, p.guidance, p.batch, p.sampler, p.spacing)
+        images = draw_images(defended, prompts, plan.gen_seed.tolist(), how)
         missing = []
         images = progress(images, "images", len(plan))
         named = name_images(images, len(plan), denoiser.dtype, missing)

@@ -6,7 +6,7 @@ from verbatim.io.images import write_archive
 from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.io.user_prompts import NOT_MEASURED, read_prompts
 from verbatim.mitigation.defences import Defended
-from verbatim.mitigation.generation import draw_images, name_images
+from verbatim.mitigation.generation import Sampling, draw_images, name_images
 from verbatim.runtime import device, progress, script
 
 
@@ -24,10 +24,8 @@ def main(smk):
 
         prompts = read_prompts(smk.input.prompts, p.n, p.seed)
         denoiser = Defended(load_denoiser(Path(smk.input.model), "sd", device()), "none", {}, 0)
-        images = draw_images(
-            denoiser, prompts["prompt"].tolist(), prompts["seed"].tolist(), p.steps, p.guidance,
-            p.batch, p.sampler, p.spacing,
-        )  # fmt: skip
+        how = Sampling(p.steps, p.guidance, p.batch, p.sampler, p.spacing)
+        images = draw_images(denoiser, prompts["prompt"].tolist(), prompts["seed"].tolist(), how)
         missing = []
         images = progress(images, "images", len(prompts))
         named = name_images(images, len(prompts), denoiser.denoiser.dtype, missing)

@@ -1,5 +1,6 @@
 """Measure one run: similarity to training images, copies, complexity, Frechet distance, CLIP score."""
 
+from functools import partial
 from pathlib import Path
 
 from verbatim.io.generations import read_generations
@@ -13,7 +14,7 @@ from verbatim.models.descriptors import load_descriptor
 from verbatim.runtime import device, script
 from verbatim.similarity.quality import Inception, clip_score, frechet_distance
 from verbatim.similarity.run_measures import Settings
-from verbatim.similarity.runs import Run, count_quality, count_run
+from verbatim.similarity.runs import Quality, Run, count_quality, count_run
 
 
 def main(smk):
@@ -40,16 +41,14 @@ def main(smk):
                 PoolFeatures.read(smk.input.features), world,
                 pool["image_id"][pool["held_out"]].to_numpy(),
             )  # fmt: skip
-            settings = Settings(p.first, p.threshold, p.resamples, p.confidence)
-            similarities = count_run(run, made, out, settings, p.copy_rmse)
+            settings = Settings(p.first, p.threshold, p.resamples, p.confidence, p.copy_rmse)
+            similarities = count_run(run, made, out, settings)
             inception = None
             if p.inception["source"]:
                 inception = Inception(**p.inception, device=device()).features(images)
             clip = ClipEmbedder(folder, device())
-            count_quality(
-                run, made, inception, frechet_distance,
-                lambda stack, captions: clip_score(clip, stack, captions), out, settings,
-            )  # fmt: skip
+            quality = Quality(inception, frechet_distance, partial(clip_score, clip))
+            count_quality(run, made, quality, out, settings)
         write_table(smk.output.similarities, "study_similarities", similarities)
         write_table(smk.output.measures, "study_measures", out.table)
         log.info("%d measures of %d generations", len(out.rows), len(similarities))

@@ -15,7 +15,7 @@ from verbatim.models.clip import ClipEmbedder
 from verbatim.models.descriptor_specs import make_specs
 from verbatim.models.descriptors import load_descriptor
 from verbatim.runtime import device, script
-from verbatim.similarity.users import add_users, match_users
+from verbatim.similarity.users import TrainingImages, add_users, match_users
 
 
 def main(smk):
@@ -40,7 +40,7 @@ def main(smk):
             training = features.of(ids)[p.first].whole
             unseen = features.of(pool["image_id"][pool["held_out"]].to_numpy())[p.first].whole
             users = match_users(
-                users, images, made, rows, training, world[ids],
+                users, images, made, TrainingImages(rows, training, world[ids]),
                 ClipEmbedder(folder, device()).embed_texts, p.describes,
             )  # fmt: skip
             weight = dict(zip(ids.tolist(), rows["weight"].tolist(), strict=True))

@@ -10,7 +10,14 @@ from verbatim.io.atomic import new_folder
 from verbatim.io.records import read_table, write_table
 from verbatim.io.seals import check_folder, read_array, seal_folder
 from verbatim.runtime import TrainingReport, device, script
-from verbatim.sweep.point_training import Diverged, save_point, train_point
+from verbatim.sweep.point_training import (
+    Diverged,
+    PointSettings,
+    TrainingRows,
+    Upkeep,
+    save_point,
+    train_point,
+)
 from verbatim.sweep.pool import take_rows
 from verbatim.world.autoencoder import encode
 
@@ -33,11 +40,13 @@ def main(smk: Any) -> None:
         reason = ""
         with new_folder(smk.output.model) as folder:
             try:
+                clip = Path(smk.input.clip).parent
                 unet, text, tokenizer = train_point(
-                    latents, texts, members.weight.to_numpy(), p.point, p.training, p.mitigations,
-                    Path(smk.input.clip).parent, p.seed, device(), Path(p.checkpoint), p.checkpoint_every,
-                    report,
-                )  # fmt: skip
+                    TrainingRows(latents, texts, members.weight.to_numpy()),
+                    PointSettings(p.point, p.training, p.mitigations, clip),
+                    p.seed,
+                    Upkeep(device(), Path(p.checkpoint), p.checkpoint_every, report),
+                )
                 save_point(folder, unet, text, tokenizer, vae)
                 seal_folder(folder)
             except Diverged as err:

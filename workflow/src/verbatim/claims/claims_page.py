@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -218,22 +219,27 @@ def _figures(figures: dict[str, bytes]) -> str:
     return "\n".join(shown)
 
 
+@dataclass(frozen=True)
+class PageTables:
+    """What the page shows: claims.csv, robustness.csv, mitigations.csv, states.parquet, and `usual_table`."""
+
+    claims: pd.DataFrame
+    robustness: pd.DataFrame
+    mitigations: pd.DataFrame
+    states: pd.DataFrame
+    usual: pd.DataFrame
+
+
 def render_page(
-    claims: pd.DataFrame,
-    robustness: pd.DataFrame,
-    table: pd.DataFrame,
-    states: pd.DataFrame,
-    usual: pd.DataFrame,
-    figures: dict[str, bytes],
-    seeds: int,
-    confidence: float,
+    tables: PageTables, figures: dict[str, bytes], seeds: int, confidence: float
 ) -> str:
     """The page; everything in it, figures too. No text of a table reaches it unescaped.
 
-    usual : from `usual_table`. figures : name (of CAPTIONS) -> PNG. seeds : trainings a point.
+    figures : name (of CAPTIONS) -> PNG. seeds : trainings a point.
     """
     times = {1: "once", 2: "twice"}.get(seeds, f"{seeds} times")
     trained = f"{seeds} training{'s' if seeds != 1 else ''}"
+    claims, robustness, states = tables.claims, tables.robustness, tables.states
     is_claim = claims["kind"].eq("claim")
     summary = f"claims: {_count(claims[is_claim])}; questions: {_count(claims[~is_claim])}"
     failed = states[states["status"].eq("failed")]
@@ -253,9 +259,9 @@ def render_page(
         f"<h2>Trainings that failed</h2><ul>{broken}</ul>" if broken else "",
         f"<h2>The papers' claims</h2>{_claims(claims[is_claim], robustness)}",
         f"<h2>Figures</h2>{_figures(figures)}",
-        _usual(usual),
+        _usual(tables.usual),
         "<h2>Mitigations: theirs beside ours</h2><p>Somepalli 2023, Table 1, and what its Tables 3 and 4 ask. Levels are of another "
-        "detector and other data; compare the changes.</p>" + _mitigations(table),
+        "detector and other data; compare the changes.</p>" + _mitigations(tables.mitigations),
         "<h2>Questions: what a mitigation costs, and what attacks still find behind it</h2>"
         + _claims(claims[~is_claim], robustness),
     ]  # fmt: skip

@@ -36,9 +36,7 @@ def detection_measures(
     generations: pd.DataFrame,
     similarities: pd.DataFrame,
     threshold: float,
-    resamples: int,
-    confidence: float,
-    seed: int,
+    draws: tuple[int, float, int],
     out: Measures,
 ) -> None:
     """auc:dcs, auc:ecs, auc:clique: duplicated images' captions against all others, held-out ones too;
@@ -48,6 +46,7 @@ def detection_measures(
     ----------
     scores, generations, similarities : `study_scores`, `study_generations`, `study_similarities` of the run
     threshold : RMSE of a copy
+    draws : resamples of the bootstrap, confidence of its interval, seed
     """
     if not len(scores):
         return
@@ -60,7 +59,6 @@ def detection_measures(
         "copied", float(is_copied[drawn].mean()) if drawn.any() else np.nan, int(drawn.sum()),
         note=f"{int(is_copied.sum())} captions whose own image comes out, of those drawn",
     )  # fmt: skip
-    draws = (resamples, confidence, seed)
     for name, column in values.items():
         x = column.to_numpy(float)
         for kind, positive, among in (

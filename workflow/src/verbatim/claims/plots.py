@@ -87,7 +87,7 @@ def plot_series(
     return figure
 
 
-def _columns(grid: Grid, column: str, points: pd.DataFrame) -> list[str]:
+def _copies_of(points: pd.DataFrame) -> list[str]:
     """Copies among points, none first."""
     return sorted(set(points["copies"]), key=lambda c: (c != "none", c))
 
@@ -110,7 +110,7 @@ def plot_conditioning(measures: pd.DataFrame, grid: Grid, confidence: float) -> 
         return empty_figure("no points of this run differ in their conditioning")
     # only amounts of copies at which more than one conditioning was trained
     counts = some.groupby("copies")["at"].nunique()
-    copies = [c for c in _columns(grid, "at", some) if counts[c] > 1]
+    copies = [c for c in _copies_of(some) if counts[c] > 1]
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.8), layout="constrained")
     for ax, measure in zip(axes, (SCORE, RECALL), strict=True):
         values = values_of(measures, measure, confidence)

@@ -7,12 +7,13 @@ Carlini et al. 2023, section 5.3. The known half is put back, noised, before eve
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import torch
 
-from verbatim.membership.losses import diffusion_losses, encode_images
+from verbatim.membership.losses import LossSettings, diffusion_losses, encode_images
 from verbatim.models.denoiser import Condition, check_broken
 from verbatim.models.latent import LatentDenoiser
 from verbatim.models.noise import unit_noise
@@ -59,13 +60,20 @@ def half_errors(images: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.sqrt((difference**2).mean(axis=(1, 2, 3)))
 
 
+@dataclass(frozen=True)
+class Completions:
+    """Completions of each image: a seed each, how many of the best are looked at, and the steps of one."""
+
+    seeds: Sequence[int]
+    best: int
+    steps: int
+
+
 def inpainting_errors(
     denoiser: LatentDenoiser,
     images: np.ndarray,
     captions: Sequence[str],
-    seeds: Sequence[int],
-    best: int,
-    steps: int,
+    completions: Completions,
     timestep: int,
     batch: int,
 ) -> np.ndarray:
@@ -77,9 +85,8 @@ def inpainting_errors(
     Parameters
     ----------
     images : uint8 (n, h, w, 3); captions : theirs
-    seeds : a completion each
-    best : completions that are looked at, by the model's own loss at `timestep`
-    steps : of a completion
+    timestep : of the model's own loss, by which the best completions are chosen
+    batch : images that run together
 
     Raises
     ------
@@ -90,16 +97,17 @@ def inpainting_errors(
     keep = torch.zeros(denoiser.shape[1:], dtype=torch.bool)
     keep[:, : denoiser.shape[2] // 2] = True
     truth = images.astype(np.float64) / 255.0
-    errors, losses = (np.zeros((len(seeds), len(images))) for _ in range(2))
+    judging = LossSettings(timestep, [JUDGING_SEED], batch)
+    errors, losses = (np.zeros((len(completions.seeds), len(images))) for _ in range(2))
     for start in range(0, len(images), batch):
         part = slice(start, min(start + batch, len(images)))
         told = cond if len(cond) == 1 else cond[list(range(part.start, part.stop))]
-        for i, seed in enumerate(seeds):
-            x0 = inpaint(denoiser, known[part], keep, told, seed, steps)
-            losses[i, part] = diffusion_losses(denoiser, x0, told, timestep, [JUDGING_SEED], batch)
+        for i, seed in enumerate(completions.seeds):
+            x0 = inpaint(denoiser, known[part], keep, told, seed, completions.steps)
+            losses[i, part] = diffusion_losses(denoiser, x0, told, judging)
             errors[i, part] = half_errors(to_images(denoiser, x0), truth[part])
     broken = np.isnan(errors) | np.isnan(losses)
     check_broken(int(broken.sum()), broken.size, denoiser.dtype, "completions")
     losses[broken], errors[broken] = np.inf, np.nan
-    order = np.argsort(losses, axis=0, kind="stable")[: max(1, best)]
+    order = np.argsort(losses, axis=0, kind="stable")[: max(1, completions.best)]
     return np.nanmean(np.take_along_axis(errors, order, axis=0), axis=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,13 +25,22 @@ def encode_images(denoiser: LatentDenoiser, images: np.ndarray, batch: int) -> t
     return torch.cat(parts) if parts else torch.zeros((0, *denoiser.shape))
 
 
+@dataclass(frozen=True)
+class LossSettings:
+    """How a loss is taken.
+
+    timestep : of the trained ones, 0 the least noisy (Carlini 2023: about 100 of 1,000).
+    seeds : of the noises that it is averaged over.
+    batch : rows that run together.
+    """
+
+    timestep: int
+    seeds: Sequence[int]
+    batch: int
+
+
 def diffusion_losses(
-    denoiser: LatentDenoiser,
-    latents: torch.Tensor,
-    cond: Condition,
-    timestep: int,
-    seeds: Sequence[int],
-    batch: int,
+    denoiser: LatentDenoiser, latents: torch.Tensor, cond: Condition, how: LossSettings
 ) -> np.ndarray:
     """mean((eps - eps_model)^2) of each image at one timestep, averaged over noises.
 
@@ -41,36 +51,31 @@ def diffusion_losses(
     ----------
     latents : (n, c, h, w)
     cond : n captions, or one for all
-    timestep : of the trained ones, 0 the least noisy (Carlini 2023: about 100 of 1,000)
-    seeds : of the noises
-    batch : rows that run together
 
     Returns
     -------
     (n,) float64
     """
-    sigma = float(denoiser.sigmas[timestep])
+    sigma = float(denoiser.sigmas[how.timestep])
     total = np.zeros(len(latents))
-    for seed in seeds:
+    for seed in how.seeds:
         noise = unit_noise(seed, denoiser.shape).to(denoiser.device)
-        for start in range(0, len(latents), batch):
-            z = latents[start : start + batch].to(denoiser.device)
+        for start in range(0, len(latents), how.batch):
+            z = latents[start : start + how.batch].to(denoiser.device)
             told = cond if len(cond) == 1 else cond[list(range(start, start + len(z)))]
             error = denoiser.predict(z + sigma * noise, sigma, told) - noise
-            total[start : start + batch] += (
+            total[start : start + how.batch] += (
                 error.square().double().mean(dim=(1, 2, 3)).cpu().numpy()
             )
-    return total / max(1, len(seeds))
+    return total / max(1, len(how.seeds))
 
 
 def member_losses(
     denoiser: LatentDenoiser,
     images: np.ndarray,
     captions: Sequence[str],
-    timestep: int,
-    seeds: Sequence[int],
+    how: LossSettings,
     flip: bool,
-    batch: int,
 ) -> np.ndarray:
     """`diffusion_losses` of uint8 images (n, h, w, 3) with their captions: (n,) float64.
 
@@ -79,9 +84,7 @@ def member_losses(
     cond = denoiser.encode(list(captions))
     views = [images, images[:, :, ::-1]] if flip else [images]
     losses = [
-        diffusion_losses(
-            denoiser, encode_images(denoiser, view, batch), cond, timestep, seeds, batch
-        )
+        diffusion_losses(denoiser, encode_images(denoiser, view, how.batch), cond, how)
         for view in views
     ]
     return np.mean(losses, axis=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -67,28 +68,34 @@ def plan_images(
     )
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How images are drawn: network steps, guidance scale, images that run together, and the config's sampler and
+    spacing (`sampling` in the config)."""
+
+    steps: int
+    guidance: float
+    batch: int
+    sampler: str
+    spacing: str = "karras"
+
+
 def draw_images(
-    denoiser: Defended,
-    prompts: Sequence[str],
-    seeds: Sequence[int],
-    steps: int,
-    guidance: float,
-    batch: int,
-    sampler: str,
-    spacing: str = "karras",
+    denoiser: Defended, prompts: Sequence[str], seeds: Sequence[int], how: Sampling
 ) -> Iterator[np.ndarray]:
-    """One image (h, w, 3) in [0, 1] of each prompt with its seed, `batch` at a time; NaN where it is not finite.
+    """One image (h, w, 3) in [0, 1] of each prompt with its seed, `how.batch` at a time; NaN where it is not finite.
 
     prompts : with their words changed already; the code of each is defended here. "" is drawn without guidance.
     """
-    for start in range(0, len(prompts), batch):
-        part, chosen = prompts[start : start + batch], seeds[start : start + batch]
+    for start in range(0, len(prompts), how.batch):
+        stop = start + how.batch
+        part, chosen = prompts[start:stop], seeds[start:stop]
         cond = denoiser.encode_prompts(part, chosen)
         bare = not any(part)
         noise = noise_of_seeds(chosen, denoiser.shape)
         x0 = sample(
-            denoiser.denoiser, cond, None if bare else denoiser.encode_empty(chosen), noise, steps,
-            1.0 if bare else guidance, sampler, spacing=spacing,
+            denoiser.denoiser, cond, None if bare else denoiser.encode_empty(chosen), noise, how.steps,
+            1.0 if bare else how.guidance, how.sampler, spacing=how.spacing,
         )  # fmt: skip
         yield from to_images(denoiser.denoiser, x0)
 

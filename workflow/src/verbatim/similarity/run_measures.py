@@ -34,13 +34,29 @@ class Settings:
     """first : the descriptor that `similarity`, `split` and so on are of; others add `@name`.
 
     threshold : similarity above which a generation counts as a copy (Somepalli 2022: 0.5 of SSCD).
+    resamples, confidence, seed : of the bootstrap and of every interval.
+    copy_rmse : RMSE in [0, 1] up to which a generation is a copy.
     """
 
     first: str
     threshold: float
     resamples: int
     confidence: float
+    copy_rmse: float
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Images, all uint8 (., s, s, 3).
+
+    generations : (n,). own : (n,), the images whose captions were asked for; anything where image_id is -1.
+    training : (m,).
+    """
+
+    generations: np.ndarray
+    own: np.ndarray
+    training: np.ndarray
 
 
 def similarity_rows(
@@ -48,9 +64,7 @@ def similarity_rows(
     made: Mapping[str, Described],
     training: Mapping[str, Described],
     ids: np.ndarray,
-    images: np.ndarray,
-    training_images: np.ndarray,
-    own: np.ndarray,
+    pixels: Pixels,
 ) -> pd.DataFrame:
     """`study_similarities` of a run: for each descriptor, each generation's nearest training image.
 
@@ -59,10 +73,11 @@ def similarity_rows(
     generations : (n,) of a `study_generations` table.
     made, training : descriptor -> of the n generations, and of the m training images.
     ids : (m,) image_id of the training images.
-    images, training_images : (n, s, s, 3), (m, s, s, 3), both uint8.
-    own : (n, s, s, 3) uint8, the images whose captions were asked for; anything where image_id is -1.
+    pixels : of the generations, of what they were asked for, and of the training images.
     """
-    own_rmse = np.where(generations["image_id"] >= 0, pair_rmse(images, own), np.nan)
+    own_rmse = np.where(
+        generations["image_id"] >= 0, pair_rmse(pixels.generations, pixels.own), np.nan
+    )
     tables = []
     for name, described in made.items():
         similarity, place = (a[:, 0] for a in nearest(described.whole, training[name].whole))
@@ -76,7 +91,7 @@ def similarity_rows(
                     "match": ids[place].astype(np.int32),
                     "split": split_product(described.chunks, matched).astype(np.float64),
                     "cross": split_product(described.chunks, matched, True).astype(np.float64),
-                    "rmse": pair_rmse(images, training_images[place]),
+                    "rmse": pair_rmse(pixels.generations, pixels.training[place]),
                     "own_rmse": own_rmse,
                 }
             )
@@ -150,19 +165,18 @@ def add_copies(
     planted: np.ndarray,
     asked: np.ndarray,
     sample: np.ndarray,
-    threshold: float,
-    confidence: float,
+    settings: Settings,
 ) -> None:
     """Recall of planted images, and the share of the sample that is a copy of any training image, by RMSE.
 
     planted, asked : (m,) of the training images: duplicated; whether its caption was asked for. sample : (n,)
     generations of kind `one`.
     """
-    note = f"RMSE <= {threshold:g} to the nearest training image"
-    out.add_share("recall", copies.found[planted], confidence, note)
-    out.add_share("recall_others", copies.found[~planted & asked], confidence, note)
-    hits = copies.nearest[sample] <= threshold
-    out.add_share("copies_any", hits, confidence, note)
+    note = f"RMSE <= {settings.copy_rmse:g} to the nearest training image"
+    out.add_share("recall", copies.found[planted], settings.confidence, note)
+    out.add_share("recall_others", copies.found[~planted & asked], settings.confidence, note)
+    hits = copies.nearest[sample] <= settings.copy_rmse
+    out.add_share("copies_any", hits, settings.confidence, note)
 
 
 def add_duplication(

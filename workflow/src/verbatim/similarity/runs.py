@@ -38,11 +38,10 @@ def count_run(
     made: dict[str, Described],
     out: Measures,
     settings: Settings,
-    copy_rmse: float,
 ) -> pd.DataFrame:
     """Add a run's similarity, copies, complexity and duplication to `out`; returns its `study_similarities`.
 
-    made : descriptor -> of the run's images. copy_rmse : RMSE up to which a generation is a copy.
+    made : descriptor -> of the run's images.
     """
     members = run.rows[run.rows["member"]]
     ids = members["image_id"].to_numpy()
@@ -50,7 +49,7 @@ def count_run(
     images, asked = run.world[ids], run.generations["image_id"].to_numpy()
     own = run.world[np.maximum(asked, 0)]
     similarities = run_measures.similarity_rows(
-        run.generations, made, training, ids, run.images, images, own
+        run.generations, made, training, ids, run_measures.Pixels(run.images, own, images)
     )
     sample = in_sample(run.generations)
     sampled = {name: Described(one.whole[sample], one.chunks[sample]) for name, one in made.items()}
@@ -60,39 +59,47 @@ def count_run(
     run_measures.add_complexity(out, first, run.pool.complexity, settings.confidence)
     weight = dict(zip(ids.tolist(), members["weight"].tolist(), strict=True))
     run_measures.add_duplication(out, run.generations[sample], first, weight, settings)
-    copies = find_copies(run.images, images, copy_rmse)
+    copies = find_copies(run.images, images, settings.copy_rmse)
     planted = members["planted"].to_numpy()
     known = np.isin(ids, asked) if (asked >= 0).any() else np.ones(len(ids), bool)
-    run_measures.add_copies(out, copies, planted, known, sample, copy_rmse, settings.confidence)
+    run_measures.add_copies(out, copies, planted, known, sample, settings)
     return similarities
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What a run's quality is measured by.
+
+    inception : (n, d), Inception features of all the run's images, or None. frechet, score :
+    `quality.frechet_distance`, and `quality.clip_score` of one CLIP.
+    """
+
+    inception: np.ndarray | None
+    frechet: Callable[[np.ndarray, np.ndarray], float]
+    score: Callable[[np.ndarray, list[str]], tuple[float, np.ndarray]]
 
 
 def count_quality(
     run: Run,
     made: dict[str, Described],
-    inception: np.ndarray | None,
-    frechet: Callable[[np.ndarray, np.ndarray], float],
-    score: Callable[[np.ndarray, list[str]], tuple[float, np.ndarray]],
+    quality: Quality,
     out: Measures,
     settings: Settings,
 ) -> None:
-    """Add Fréchet distance and CLIP score of a run's sample to `out`.
-
-    inception : features of all the run's images, or None. frechet, score : `quality.frechet_distance`,
-    `quality.clip_score`.
-    """
+    """Add Fréchet distance and CLIP score of a run's sample to `out`."""
     sample = in_sample(run.generations)
     at = run.pool.places(run.rows["image_id"][run.rows["member"]].to_numpy())
     n = int(sample.sum())
     name = settings.first
     note = f"of vectors by {name}, no FID; it falls with n, which is to be the same where runs are compared"
-    value = frechet(run.pool.described[name].whole[at], made[name].whole[sample])
+    value = quality.frechet(run.pool.described[name].whole[at], made[name].whole[sample])
     out.add(f"frechet:{name}", value, n, note=note)
-    if inception is not None:
-        out.add("fid", frechet(run.pool.inception[at], inception[sample]), n)
+    if quality.inception is not None:
+        fid = quality.frechet(run.pool.inception[at], quality.inception[sample])
+        out.add("fid", fid, n)
     captioned = sample & (run.generations["image_id"] >= 0).to_numpy()
     images = run.images[captioned].astype(np.float32) / 255
-    value, each = score(images, run.generations["caption"][captioned].tolist())
+    value, each = quality.score(images, run.generations["caption"][captioned].tolist())
     half = half_width(each, settings.confidence)
     low, high = np.maximum(0.0, [value - half, value + half])  # as the score itself
     out.add("clip_score", value, len(each), low, high)

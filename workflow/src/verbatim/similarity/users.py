@@ -7,6 +7,7 @@ generations above 0.5; and whether the prompt says what the copied image's capti
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -34,13 +35,20 @@ def describes(
     )
 
 
+@dataclass(frozen=True)
+class TrainingImages:
+    """What a model was trained on: `study_rows` of the members (m,), their vectors (m, d), images (m, s, s, 3) uint8."""
+
+    rows: pd.DataFrame
+    vectors: np.ndarray
+    images: np.ndarray
+
+
 def match_users(
     users: pd.DataFrame,
     images: np.ndarray,
     made: np.ndarray,
-    rows: pd.DataFrame,
-    training: np.ndarray,
-    training_images: np.ndarray,
+    training: TrainingImages,
     embed: Callable[[list[str]], np.ndarray],
     describes_from: float,
 ) -> pd.DataFrame:
@@ -49,15 +57,14 @@ def match_users(
     Parameters
     ----------
     users : as drawn. images : (n, s, s, 3) uint8. made : (n, d), their vectors.
-    rows : `study_rows` of the members (m,). training : (m, d). training_images : (m, s, s, 3) uint8.
     embed : captions to unit vectors. describes_from : `describes` from which a prompt describes its match.
     """
-    similarity, place = (found[:, 0] for found in nearest(made, training))
+    similarity, place = (found[:, 0] for found in nearest(made, training.vectors))
     users = users.assign(
         similarity=similarity.astype(np.float64),
-        match=rows["image_id"].to_numpy()[place].astype(np.int32),
-        caption=rows["caption"].to_numpy()[place],
-        rmse=pair_rmse(images, training_images[place]),
+        match=training.rows["image_id"].to_numpy()[place].astype(np.int32),
+        caption=training.rows["caption"].to_numpy()[place],
+        rmse=pair_rmse(images, training.images[place]),
     )
     texts = sorted({*users["prompt"], *users["caption"]})
     text = dict(zip(texts, embed(texts), strict=True))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -100,63 +101,88 @@ def draw_rows(cumulated: torch.Tensor, n: int, generator: torch.Generator) -> to
     return torch.searchsorted(cumulated, chance, right=True).clamp(max=len(cumulated) - 1)
 
 
+@dataclass(frozen=True)
+class TrainingRows:
+    """What a point is trained on.
+
+    latents : (rows, c, h, w), scaled to unit variance.
+    texts : of each row, the captions of its draws.
+    weights : (rows,), how often a row is drawn, relative to the others.
+    """
+
+    latents: torch.Tensor
+    texts: Sequence[Sequence[str]]
+    weights: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PointSettings:
+    """How a point is trained.
+
+    point : `sweep_points.Point.settings`. training : `sweep.training` of the config.
+    constants : of `sweep.mitigations`, those of its mitigation (`sweep_points.MITIGATION_CONSTANTS`).
+    clip : folder of the sweep's CLIP, whose text encoder the training starts from.
+    """
+
+    point: dict[str, Any]
+    training: dict[str, Any]
+    constants: dict[str, Any]
+    clip: Path
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """What a training needs of its job, none of which changes a number.
+
+    checkpoint : file that the training continues from, None for none. every : steps between two checkpoints.
+    tell : called with the state of a step.
+    """
+
+    device: str = "cpu"
+    checkpoint: Path | None = None
+    every: int = 200
+    tell: Tell = lambda *_: None
+
+
 def train_point(
-    latents: torch.Tensor,
-    texts: Sequence[Sequence[str]],
-    weights: npt.NDArray[np.float64],
-    point: dict[str, Any],
-    settings: dict[str, Any],
-    constants: dict[str, Any],
-    clip: Path,
-    seed: int,
-    device: str = "cpu",
-    checkpoint: Path | None = None,
-    checkpoint_every: int = 200,
-    tell: Tell = lambda *_: None,
+    rows: TrainingRows, how: PointSettings, seed: int, upkeep: Upkeep
 ) -> tuple[UNet2DConditionModel, CLIPTextModel, CLIPTokenizer]:
     """Train a point's model from random weights (its text encoder: from the world's CLIP).
 
     Mean squared error of v = sqrt(abar) eps - sqrt(1 - abar) x0: Salimans and Ho 2022, eq. 10.
 
-    Parameters
-    ----------
-    latents : (rows, c, h, w), scaled to unit variance.
-    texts : of each row, the captions of its draws.
-    weights : (rows,), how often a row is drawn, relative to the others.
-    point : `sweep_points.Point.settings`; settings : `sweep.training`.
-    constants : of `sweep.mitigations`, those of its mitigation (`sweep_points.MITIGATION_CONSTANTS`).
-    clip : folder of the world's CLIP.
-
     Raises
     ------
     Diverged : at the first loss that is not finite.
     """
-    tokenizer = CLIPTokenizer.from_pretrained(clip, local_files_only=True)
-    text = text_encoder(clip)
+    latents, point, settings, constants = rows.latents, how.point, how.training, how.constants
+    device = upkeep.device
+    tokenizer = CLIPTokenizer.from_pretrained(how.clip, local_files_only=True)
+    text = text_encoder(how.clip)
     torch.manual_seed(seed)
     unet = make_unet(
         settings["channels"], latents.shape[1], latents.shape[2], text.config.hidden_size
     )
-    words = Captions(tokenizer, texts, point["mitigation"], constants)
+    words = Captions(tokenizer, rows.texts, point["mitigation"], constants)
     frozen = point["text_encoder"] == "frozen"
     text.requires_grad_(not frozen)
     unet.train()
     trained = {"unet": unet} if frozen else {"unet": unet, "text": text}
     text.to(device)
-    cumulated = torch.from_numpy(np.cumsum(weights) / np.sum(weights))
+    cumulated = torch.from_numpy(np.cumsum(rows.weights) / np.sum(rows.weights))
     trainer = Trainer(
-        trained, point["steps"], settings["learning_rate"], seed, settings["ema"], device, checkpoint,
-        checkpoint_every, [settings, point, constants, latents, words.tokens, cumulated],
+        trained, point["steps"], settings["learning_rate"], seed, settings["ema"], device, upkeep.checkpoint,
+        upkeep.every, [settings, point, constants, latents, words.tokens, cumulated],
     )  # fmt: skip
     abar = make_scheduler().alphas_cumprod
     n, noisy_text = settings["batch"], point["mitigation"] == "gn"
 
     def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
-        rows = draw_rows(cumulated, n, generator)
+        drawn = draw_rows(cumulated, n, generator)
         t = ((torch.rand(n, generator=generator) + torch.arange(n)) / n * len(abar)).long()
         noise = torch.randn((n, *latents.shape[1:]), generator=generator)
         empty = torch.rand(n, generator=generator) < settings["p_empty"]
-        ids = words.draw(rows, empty, generator)
+        ids = words.draw(drawn, empty, generator)
         # a caption that is met twice in a batch is read once
         ids, place = torch.unique(ids, dim=0, return_inverse=True)
         with torch.set_grad_enabled(not frozen):
@@ -165,7 +191,7 @@ def train_point(
             disturbance = torch.randn(states.shape, generator=generator)
             states = states + constants["gn"] * disturbance.to(device)
         a = abar[t].view(-1, 1, 1, 1)
-        clean = latents[rows]
+        clean = latents[drawn]
         noisy = a.sqrt() * clean + (1 - a).sqrt() * noise
         velocity = a.sqrt() * noise - (1 - a).sqrt() * clean
         out = unet(noisy.to(device), t.to(device), states).sample
@@ -173,7 +199,7 @@ def train_point(
 
     try:
         for state in trainer.run(loss_of):
-            tell(*state)
+            upkeep.tell(*state)
     except TrainingError as err:  # of a loss that is not finite
         raise Diverged(str(err)) from err
     trainer.finish()
