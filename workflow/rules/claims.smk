@@ -1,10 +1,13 @@
 # claims: the papers' claims, judged by every number of the study. Carlini 2023; Somepalli 2022, 2023.
 #
 # INPUTS   <results>/sweep/points; the tables of <results>/mitigation, similarity and membership
-# OUTPUTS  <results>/claims/measures.parquet, states.parquet    every number; every training (merge_measures)
-#          <results>/claims/figures/                            one for each finding (plot_claims)
-#          <results>/claims/claims.csv, robustness.csv          claims; by other measures too (compare_claims)
-#          <results>/claims/mitigations.csv, claims.html        mitigations, theirs beside ours; the page (compare_claims)
+# OUTPUTS  of merge_measures, in <results>/claims/
+#            measures.parquet, states.parquet every number; what came of every training
+#          of plot_claims, in <results>/claims/
+#            figures/                         one for each finding
+#          of compare_claims, in <results>/claims/
+#            claims.csv, robustness.csv       the papers' claims; by other measures of similarity too
+#            mitigations.csv, claims.html     mitigations, the paper's values and ours; the page
 CLAIM_FIGURES = [
     "duplication",
     "conditioning",

@@ -2,10 +2,14 @@
 # Carlini 2022 (arXiv 2112.03570) and 2023 (arXiv 2301.13188).
 #
 # INPUTS   <results>/sweep/points, pool.parquet and shared; <results>/mitigation/runs
-# OUTPUTS  <results>/membership/runs/{point}/{seed}/{defence}/scores.parquet   DCS, ECS, cliques (score_point)
-#          <results>/membership/lira/         scores: a row a shadow model and image; measures (score_membership)
-#          <results>/membership/inpainting/   errors: the same of completed halves; measures (score_inpainting)
-#          <results>/membership/relative/     distances: generations of models without captions (count_relative)
+# OUTPUTS  of score_point, in <results>/membership/runs/{point}/{seed}/{defence}/
+#            scores.parquet                   DCS, ECS and cliques of a run
+#          of score_membership, in <results>/membership/lira/
+#            scores.parquet, measures.parquet a row a shadow model and image
+#          of score_inpainting, in <results>/membership/inpainting/
+#            errors.parquet, measures.parquet the same of completed halves
+#          of count_relative, in <results>/membership/relative/
+#            distances.parquet, measures.parquet   generations of models without captions
 
 
 rule score_point:
@@ -40,9 +44,8 @@ rule score_point:
         held_out=config["membership"]["attack"]["held_out"],
         ecs=config["blackbox"]["presets"][config["blackbox"]["preset"]],
         clique=config["postfilter"]["presets"][config["postfilter"]["preset"]],
-        inference=defence_constants,
-        conditioning=lambda wildcards: SWEEP.every[wildcards.point].conditioning,
-        seed=lambda wildcards: int(wildcards.seed),
+        inference=SWEEP.defence_constants,
+        conditioning=SWEEP.conditioning,
     script:
         "../scripts/membership/score_point.py"
 

@@ -1,9 +1,12 @@
 # mitigation: generations of the sweep's models, without a defence and behind each one. Somepalli 2023, Wen 2024.
 #
 # INPUTS   <results>/sweep/points/{point}/{seed}/: model/, rows.parquet, state.parquet; pool.parquet
-# OUTPUTS  <results>/mitigation/runs/{point}/{seed}/{defence}/   images.zip, generations.parquet (generate_point)
-#          <results>/mitigation/users/metadata.parquet           prompts that stand for users' (build_users)
-#          <results>/mitigation/users/images.zip, prompts.parquet   their generations (generate_users)
+# OUTPUTS  of generate_point, in <results>/mitigation/runs/{point}/{seed}/{defence}/
+#            images.zip, generations.parquet  generations of a model, behind one defence or none
+#          of build_users, in <results>/mitigation/users/
+#            metadata.parquet                 prompts that stand for those of users
+#          of generate_users, in <results>/mitigation/users/
+#            images.zip, prompts.parquet      generations of users' prompts
 
 
 rule generate_point:
@@ -36,9 +39,8 @@ rule generate_point:
         sample=config["mitigation"]["sample"],
         more=config["mitigation"]["more"],
         others=config["membership"]["attack"]["others"],
-        inference=defence_constants,
-        unconditional=lambda wildcards: not SWEEP.every[wildcards.point].has_prompts,
-        seed=lambda wildcards: int(wildcards.seed),
+        inference=SWEEP.defence_constants,
+        unconditional=SWEEP.unconditional,
     script:
         "../scripts/mitigation/generate_point.py"
 

@@ -1,10 +1,14 @@
 # similarity: what the generations of a run are like and unlike. Somepalli 2022 and 2023.
 #
 # INPUTS   <results>/mitigation/runs and users; <results>/sweep/points, pool.parquet and shared
-# OUTPUTS  <results>/similarity/features.npz      descriptors and complexity of every image of the pool (embed_pool)
-#          <results>/similarity/runs/{point}/{seed}/{defence}/   similarities, measures (count_similarity)
-#          <results>/similarity/dataset/{seed}/   clusters of each point's training images, measures (count_dataset)
-#          <results>/similarity/users/            what users' generations match, measures (count_users)
+# OUTPUTS  of embed_pool
+#            <results>/similarity/features.npz   descriptors and complexity of every image of the pool
+#          of count_similarity, in <results>/similarity/runs/{point}/{seed}/{defence}/
+#            similarities.parquet, measures.parquet
+#          of count_dataset, in <results>/similarity/dataset/{seed}/
+#            clusters.parquet, measures.parquet  clusters of each point's training images
+#          of count_users, in <results>/similarity/users/
+#            generations.parquet, measures.parquet   what users' generations match
 
 
 rule embed_pool:
@@ -30,7 +34,7 @@ rule embed_pool:
         runtime=grow(30),
     params:
         descriptors=config["similarity"]["descriptors"],
-        detectors_state=lambda wildcards, input: sources.files_state(input.detectors),
+        detectors_state=detectors_state,
         inception=config["similarity"]["inception"],
     script:
         "../scripts/similarity/embed_pool.py"
@@ -66,7 +70,7 @@ rule count_similarity:
         runtime=grow(30),
     params:
         descriptors=config["similarity"]["descriptors"],
-        detectors_state=lambda wildcards, input: sources.files_state(input.detectors),
+        detectors_state=detectors_state,
         first=config["similarity"]["descriptor"],
         inception=config["similarity"]["inception"],
         threshold=config["similarity"]["threshold"],
@@ -84,11 +88,11 @@ rule count_dataset:
         features=rules.embed_pool.output.features,
         clip=rules.train_sweep_clip.output.config,
         clip_weights=rules.train_sweep_clip.output.weights,
-        states=of_seed("<results>/sweep/points/{point}/{seed}/state.parquet"),
-        similarities=of_seed(
+        states=SWEEP.of_dataset("<results>/sweep/points/{point}/{seed}/state.parquet"),
+        similarities=SWEEP.of_dataset(
             "<results>/similarity/runs/{point}/{seed}/none/similarities.parquet"
         ),
-        generations=of_seed(
+        generations=SWEEP.of_dataset(
             "<results>/mitigation/runs/{point}/{seed}/none/generations.parquet"
         ),
         code=code_of("similarity/count_dataset"),
@@ -107,7 +111,7 @@ rule count_dataset:
         mem_mb=grow(3000),
         runtime=grow(30),
     params:
-        points=lambda wildcards: SWEEP.settings_of_seed(int(wildcards.seed)),
+        points=SWEEP.dataset_points,
         captions=config["sweep"]["captions"],
         descriptor=config["similarity"]["descriptor"],
         threshold=config["similarity"]["cluster"],
@@ -145,7 +149,7 @@ rule count_users:
         runtime=grow(30),
     params:
         descriptors=config["similarity"]["descriptors"],
-        detectors_state=lambda wildcards, input: sources.files_state(input.detectors),
+        detectors_state=detectors_state,
         first=config["similarity"]["descriptor"],
         threshold=config["similarity"]["threshold"],
         describes=config["similarity"]["describes"],

@@ -2,8 +2,11 @@
 # Somepalli 2022 (arXiv 2212.03860) and 2023 (arXiv 2305.20086); shadow models: Carlini 2023 (arXiv 2301.13188).
 #
 # INPUTS   <results>/sweep/shared (sweep_images.smk); the sheet sweep.points
-# OUTPUTS  <results>/sweep/pool.parquet             images that points train on, and those that none does (select_pool)
-#          <results>/sweep/points/{point}/{seed}/   model/, rows, state, training_log (train_point)
+# OUTPUTS  of select_pool
+#            <results>/sweep/pool.parquet     images that points train on, and those that none does
+#          of train_point, in <results>/sweep/points/{point}/{seed}/
+#            model/, rows.parquet             one trained model, and what it was trained on
+#            state.parquet, training_log      what came of the training
 
 
 rule select_pool:
@@ -60,16 +63,16 @@ rule train_point:
         mem_mb=grow(3000),
         runtime=grow(60),
     params:
-        point=point_settings,
+        point=SWEEP.settings,
         training={
             name: value
             for name, value in config["sweep"]["training"].items()
             if name != "checkpoint_every"
         },
         checkpoint_every=config["sweep"]["training"]["checkpoint_every"],
-        mitigations=training_constants,
+        mitigations=SWEEP.training_constants,
         captions=config["sweep"]["captions"],
-        seed=training_seed,
-        checkpoint=lambda wildcards: f"{RESULTS}/sweep/checkpoints/{wildcards.point}-{wildcards.seed}.safetensors",
+        seed=SWEEP.training_seed,
+        checkpoints=f"{RESULTS}/sweep/checkpoints",
     script:
         "../scripts/sweep/train_point.py"

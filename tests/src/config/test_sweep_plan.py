@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -73,10 +74,22 @@ def test_the_point_that_is_shown_is_the_plainest_of_the_run(config, selected, sh
 
 def test_the_points_of_a_seed_are_those_with_a_run_of_it(config):
     plan = read_plan(config)
-    assert list(plan.settings_of_seed(5)) == ["none", "full10", "uncond", "large"]
-    assert plan.settings_of_seed(5)["full10"]["ddf"] == 10
-    assert plan.of_seed("{point}/{seed}", 5)[1] == "full10/5"
-    assert plan.settings_of_seed(4) == {}
+    five, four = SimpleNamespace(seed="5"), SimpleNamespace(seed="4")
+    assert list(plan.dataset_points(five)) == ["none", "full10", "uncond", "large"]
+    assert plan.dataset_points(five)["full10"]["ddf"] == 10
+    assert plan.of_dataset("{point}/{seed}")(five)[1] == "full10/5"
+    assert plan.dataset_points(four) == {}
+
+
+def test_a_job_is_told_of_its_point_and_of_the_constants_that_it_reads(config):
+    plan = read_plan(config)
+    job = SimpleNamespace(point="uncond", seed="3", defence="gni")
+    assert plan.settings(job) == plan.every["uncond"].settings()
+    assert (plan.conditioning(job), plan.unconditional(job)) == ("none", True)
+    assert not plan.unconditional(SimpleNamespace(point="none"))
+    assert plan.defence_constants(job) == {"gni": config["mitigation"]["inference"]["gni"]}
+    assert plan.training_constants(job) == {}
+    assert plan.training_seed(job) == seed_for(3, "training")
 
 
 def test_users_prompts_are_given_to_a_point_of_the_sheet(config):

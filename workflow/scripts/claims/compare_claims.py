@@ -1,6 +1,7 @@
 """Hold the papers' claims, and Table 1 of the mitigations, against the study's numbers; the page of both."""
 
 from pathlib import Path
+from typing import Any
 
 from verbatim.claims.claims import compare_claims, compare_measures
 from verbatim.claims.claims_page import PageTables, render_page, usual_table
@@ -13,7 +14,7 @@ from verbatim.runtime import script, write_text
 from verbatim.tables.text import csv_text
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         measures = read_table(smk.input.measures, "study_measures")

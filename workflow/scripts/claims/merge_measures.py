@@ -1,5 +1,7 @@
 """Put every number of the study into one table, with what the attacks find in each run."""
 
+from typing import Any
+
 import pandas as pd
 
 from verbatim.claims.detection import detection_measures
@@ -8,7 +10,7 @@ from verbatim.io.records import read_table, read_tables, write_table
 from verbatim.runtime import script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         files = [

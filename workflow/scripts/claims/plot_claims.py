@@ -1,6 +1,9 @@
 """A figure for each finding of the study."""
 
+from typing import Any
+
 import pandas as pd
+from matplotlib.figure import Figure
 
 from verbatim.claims import curves, plots, repetition
 from verbatim.claims.designs import Series, make_grid
@@ -19,12 +22,12 @@ DDF = {
 }
 
 
-def read_or_none(path, kind):
+def read_or_none(path: str | None, kind: str) -> pd.DataFrame | None:
     """A table, or None where no rule of this run makes it."""
     return read_table(path, kind) if path else None
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk):
         p = smk.params
         measures = read_table(smk.input.measures, "study_measures")
@@ -40,7 +43,7 @@ def main(smk):
         complexity = PoolFeatures.read(smk.input.features, [], inception=False).complexity
         c = p.confidence
 
-        def of(series, label):
+        def of(series: dict[str, Series], label: str) -> Figure:
             return plots.plot_series(measures, grid, series, label, c)
 
         figures = {

@@ -1,6 +1,7 @@
 """Relative distance of the images that models without captions make, to the training images."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -14,7 +15,7 @@ from verbatim.metrics.rmse import rmse
 from verbatim.runtime import script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         world = read_array(smk.input.images)

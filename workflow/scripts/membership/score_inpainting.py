@@ -1,5 +1,7 @@
 """Let every shadow model complete the hidden half of images that it has seen or not."""
 
+from typing import Any
+
 import numpy as np
 
 from verbatim.io.measures import Measures
@@ -10,7 +12,7 @@ from verbatim.membership.inpainting import Completions, inpainting_errors
 from verbatim.runtime import device, progress, script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         from verbatim.models.load import load_denoiser
 

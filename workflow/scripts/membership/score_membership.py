@@ -1,5 +1,7 @@
 """Attack every shadow model by the loss threshold and by LiRA, with the others as its shadows."""
 
+from typing import Any
+
 import numpy as np
 
 from verbatim.io.measures import Measures
@@ -12,7 +14,7 @@ from verbatim.metrics.rmse import rmse
 from verbatim.runtime import device, progress, script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         from verbatim.models.load import load_denoiser
 

@@ -29,7 +29,7 @@ def main(smk: Any) -> None:
         rows = read_table(smk.input.rows, "study_rows")
         scores = attacks.choose_captions(rows, held_out, p.others, p.held_out)
         denoiser = load_denoiser(Path(smk.input.model), "sd", device())
-        defended = Defended(denoiser, smk.wildcards.defence, p.inference, p.seed)
+        defended = Defended(denoiser, smk.wildcards.defence, p.inference, int(smk.wildcards.seed))
         captions = scores.caption.tolist()
         scores["dcs"] = attacks.score_dcs(defended, captions, p.seeds, p.guidance, p.batch)
         scores["ecs"] = attacks.score_ecs(defended, captions, p.ecs_seeds, p.ecs, p.batch)

@@ -1,5 +1,7 @@
 """Make a file of prompts in DiffusionDB's layout for the embedded world, which has no users."""
 
+from typing import Any
+
 import pyarrow as pa
 
 from verbatim.io.parquet import write_parquet
@@ -8,7 +10,7 @@ from verbatim.io.user_prompts import LAYOUT, make_prompts
 from verbatim.runtime import script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         pool = read_table(smk.input.pool, "study_pool")
         rows = read_table(smk.input.rows, "study_rows")

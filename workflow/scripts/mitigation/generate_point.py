@@ -12,7 +12,7 @@ from verbatim.runtime import device, progress, script
 
 def main(smk: Any) -> None:
     with script(smk) as log:
-        p, defence = smk.params, smk.wildcards.defence
+        p, defence, seed = smk.params, smk.wildcards.defence, int(smk.wildcards.seed)
         state = read_table(smk.input.state, "study_state").iloc[0]
         if state.status != "ok":
             log.warning("no images: the training failed (%s)", state.reason)
@@ -23,12 +23,12 @@ def main(smk: Any) -> None:
         from verbatim.models.load import load_denoiser
 
         denoiser = load_denoiser(Path(smk.input.model), "sd", device())
-        defended = Defended(denoiser, defence, p.inference, p.seed)
+        defended = Defended(denoiser, defence, p.inference, seed)
         rows = read_table(smk.input.rows, "study_rows")
-        plan = plan_images(rows, p.sample, p.more, p.others, p.seed, p.unconditional)
+        plan = plan_images(rows, p.sample, p.more, p.others, seed, p.unconditional)
         prompts = [
-            change_prompt(caption, defence, p.inference, seed)
-            for caption, seed in zip(plan.caption, plan.gen_seed.tolist(), strict=True)
+            change_prompt(caption, defence, p.inference, of_noise)
+            for caption, of_noise in zip(plan.caption, plan.gen_seed.tolist(), strict=True)
         ]
         how = Sampling(p.steps, p.guidance, p.batch, p.sampler, p.spacing)
         images = draw_images(defended, prompts, plan.gen_seed.tolist(), how)

@@ -1,6 +1,7 @@
 """Draw one image for each of a sample of users' prompts."""
 
 from pathlib import Path
+from typing import Any
 
 from verbatim.io.images import write_archive
 from verbatim.io.records import SCHEMAS, read_table, write_table
@@ -10,7 +11,7 @@ from verbatim.mitigation.generation import Sampling, draw_images, name_images
 from verbatim.runtime import device, progress, script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         state = read_table(smk.input.state, "study_state").iloc[0]

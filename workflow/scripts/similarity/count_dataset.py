@@ -1,6 +1,7 @@
 """Clusters of each point's training images, how alike their captions are, and what is replicated of them."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -14,7 +15,7 @@ from verbatim.similarity import dataset
 from verbatim.sweep.pool import take_rows
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p, seed = smk.params, int(smk.wildcards.seed)
         pool = read_table(smk.input.pool, "study_pool")

@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from verbatim.io.generations import read_generations
 from verbatim.io.images import ImageArchive
@@ -17,7 +18,7 @@ from verbatim.similarity.run_measures import Settings
 from verbatim.similarity.runs import Quality, Run, count_quality, count_run
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p, w = smk.params, smk.wildcards
         out = Measures(w.point, int(w.seed), w.defence)

@@ -1,6 +1,7 @@
 """How many images of users' prompts look like a training image, and whether the prompt describes it."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from verbatim.runtime import device, script
 from verbatim.similarity.users import TrainingImages, add_users, match_users
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         users = read_table(smk.input.generations, "study_users")

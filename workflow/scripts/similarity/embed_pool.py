@@ -1,6 +1,7 @@
 """Describe every image of the pool by each copy detector, and measure how complex it is."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from verbatim.runtime import device, script
 from verbatim.similarity.quality import Inception
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         ids = read_table(smk.input.pool, "study_pool")["image_id"].to_numpy()

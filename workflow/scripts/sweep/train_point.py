@@ -25,6 +25,7 @@ from verbatim.world.autoencoder import encode
 def main(smk: Any) -> None:
     with script(smk) as log:
         p, name = smk.params, f"{smk.wildcards.point}/{smk.wildcards.seed}"
+        checkpoint = Path(p.checkpoints) / f"{smk.wildcards.point}-{smk.wildcards.seed}.safetensors"
         table = read_table(smk.input.table, "images")
         codes = dict(zip(table.image_id.tolist(), table.code, strict=True))
         rows, texts = take_rows(
@@ -45,7 +46,7 @@ def main(smk: Any) -> None:
                     TrainingRows(latents, texts, members.weight.to_numpy()),
                     PointSettings(p.point, p.training, p.mitigations, clip),
                     p.seed,
-                    Upkeep(device(), Path(p.checkpoint), p.checkpoint_every, report),
+                    Upkeep(device(), checkpoint, p.checkpoint_every, report),
                 )
                 save_point(folder, unet, text, tokenizer, vae)
                 seal_folder(folder)
@@ -64,7 +65,7 @@ def main(smk: Any) -> None:
         }
         write_table(smk.output.rows, "study_rows", rows)
         write_table(smk.output.state, "study_state", state)
-        report.write(smk.output.training_log, p.checkpoint)
+        report.write(smk.output.training_log, checkpoint)
 
 
 if __name__ == "__main__":

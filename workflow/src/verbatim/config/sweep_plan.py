@@ -7,7 +7,7 @@ trained for the first study seed alone, and have no runs.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,13 +24,15 @@ from verbatim.config.sweep_points import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # Snakemake prints input functions with what they belong to
 class SweepPlan:
     """The points of one config, and what is asked of them.
 
     every : all points of the sheet by name. points : those of this run, in the sheet's order. seeds : study seeds.
-    defended : points that are attacked behind each of `defences`. base : `sweep.base` of the config.
-    users_point : the point that users' prompts are given to.
+    defended : points that are attacked behind each of `defences`. users_point : the point that users' prompts are
+    given to. mitigations : `sweep.mitigations` of the config. inference : `mitigation.inference` of the config.
+
+    Methods that take `wildcards` are input or params functions of rules.
     """
 
     every: dict[str, Point]
@@ -38,8 +40,9 @@ class SweepPlan:
     seeds: tuple[int, ...]
     defended: tuple[str, ...]
     defences: tuple[str, ...]
-    base: Mapping[str, Any]
     users_point: str
+    mitigations: Mapping[str, Any]
+    inference: Mapping[str, Any]
 
     @property
     def trainings(self) -> list[tuple[str, int]]:
@@ -92,10 +95,35 @@ class SweepPlan:
         """Point without captions -> its description in the sheet."""
         return {point: self.every[point].description for point, _ in self.bare}
 
-    def settings_of_seed(self, seed: int) -> dict[str, dict[str, Any]]:
+    def dataset_points(self, wildcards: Any) -> dict[str, dict[str, Any]]:
         """Point -> its settings, of the points that have a run without defence for a study seed."""
-        runs = [run for run in self.runs if run[1:] == (seed, NO_DEFENCE)]
+        runs = [run for run in self.runs if run[1:] == (int(wildcards.seed), NO_DEFENCE)]
         return {point: self.points[point].settings() for point, _, _ in runs}
+
+    def settings(self, wildcards: Any) -> dict[str, Any]:
+        """What decides a point's training: its line of the sheet without its name."""
+        return self.every[wildcards.point].settings()
+
+    def conditioning(self, wildcards: Any) -> str:
+        """What a point's model is told of each image, a word of the sheet."""
+        return self.every[wildcards.point].conditioning
+
+    def unconditional(self, wildcards: Any) -> bool:
+        """Whether a point's model has no captions."""
+        return not self.every[wildcards.point].has_prompts
+
+    def training_seed(self, wildcards: Any) -> int:
+        """Seed of a training, another one for each study seed."""
+        return seed_for(wildcards.seed, "training")
+
+    def training_constants(self, wildcards: Any) -> dict[str, Any]:
+        """The entries of `sweep.mitigations` that a point's mitigation reads."""
+        mitigation = self.every[wildcards.point].mitigation
+        return used_constants(self.mitigations, "mitigations", mitigation)
+
+    def defence_constants(self, wildcards: Any) -> dict[str, Any]:
+        """The entries of `mitigation.inference` that a defence reads."""
+        return used_constants(self.inference, "inference", wildcards.defence)
 
     def of_trainings(self, pattern: str) -> list[str]:
         """A file with {point} and {seed} in its name, of every training."""
@@ -116,9 +144,12 @@ class SweepPlan:
         """A file with {point} and {seed} in its name, of every training without captions."""
         return [pattern.format(point=point, seed=seed) for point, seed in self.bare]
 
-    def of_seed(self, pattern: str, seed: int) -> list[str]:
-        """A file with {point} and {seed} in its name, of the points of `settings_of_seed`."""
-        return [pattern.format(point=point, seed=seed) for point in self.settings_of_seed(seed)]
+    def of_dataset(self, pattern: str) -> Callable[[Any], list[str]]:
+        """Input function: a file with {point} and {seed} in its name, of the points of `dataset_points`."""
+        return lambda wildcards: [
+            pattern.format(point=point, seed=wildcards.seed)
+            for point in self.dataset_points(wildcards)
+        ]
 
     def of_shown(self, pattern: str) -> str:
         """A file with {point} and {seed} in its name, of the point that is shown, at the first seed."""
@@ -153,8 +184,9 @@ def read_plan(config: Mapping[str, Any]) -> SweepPlan:
         tuple(sweep["seeds"]),
         tuple(mitigation["defended"]),
         tuple(mitigation["defences"]),
-        sweep["base"],
         asked,
+        sweep["mitigations"],
+        mitigation["inference"],
     )
 
 
