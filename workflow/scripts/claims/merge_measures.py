@@ -24,12 +24,11 @@ def main(smk: Any) -> None:
         draws = (p.resamples, p.confidence, 0)
         for i, (point, seed, defence) in enumerate(p.runs):
             out = Measures(point, int(seed), defence)
-            of_run = [
-                read_table(smk.input.get(name)[i], f"study_{name}")
-                for name in ("scores", "generations", "similarities")
-            ]
-            if len(of_run[1]):
-                detection_measures(*of_run, p.copy_rmse, draws, out)
+            scores = read_table(smk.input.scores[i], "study_scores")
+            generations = read_table(smk.input.generations[i], "study_generations")
+            similarities = read_table(smk.input.similarities[i], "study_similarities")
+            if len(generations):
+                detection_measures(scores, generations, similarities, p.copy_rmse, draws, out)
             tables.append(out.table)
         measures = pd.concat([table for table in tables if len(table)] or tables[:1])
         write_table(smk.output.measures, "study_measures", measures)

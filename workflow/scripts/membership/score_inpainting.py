@@ -14,6 +14,7 @@ from verbatim.runtime import device, progress, script
 
 def main(smk: Any) -> None:
     with script(smk) as log:
+        from verbatim.models.latent import LatentDenoiser
         from verbatim.models.load import load_denoiser
 
         p = smk.params
@@ -33,6 +34,7 @@ def main(smk: Any) -> None:
             for i, of_point in progress(list(zip(good, rows, strict=True)), "shadow models"):
                 told = of_point.set_index("image_id")["caption"][ids].tolist()
                 denoiser = load_denoiser(smk.input.models[i], "sd", device())
+                assert isinstance(denoiser, LatentDenoiser)
                 errors.append(
                     inpainting_errors(denoiser, world[ids], told, how, p.timestep, p.batch)
                 )

@@ -16,6 +16,7 @@ from verbatim.runtime import device, progress, script
 
 def main(smk: Any) -> None:
     with script(smk) as log:
+        from verbatim.models.latent import LatentDenoiser
         from verbatim.models.load import load_denoiser
 
         p = smk.params
@@ -33,6 +34,7 @@ def main(smk: Any) -> None:
             for i, of_point in progress(list(zip(good, rows, strict=True)), "shadow models"):
                 told = of_point.set_index("image_id")["caption"][ids].tolist()
                 denoiser = load_denoiser(smk.input.models[i], "sd", device())
+                assert isinstance(denoiser, LatentDenoiser)
                 losses.append(member_losses(denoiser, world[ids], told, how, p.flip))
             names = [p.points[i] for i in good]
             table = shadows.membership_table(names, ids, np.stack(losses), member, p.variance)

@@ -32,7 +32,7 @@ def main(smk: Any) -> None:
         ]
         how = Sampling(p.steps, p.guidance, p.batch, p.sampler, p.spacing)
         images = draw_images(defended, prompts, plan.gen_seed.tolist(), how)
-        missing = []
+        missing: list[int] = []
         images = progress(images, "images", len(plan))
         named = name_images(images, len(plan), denoiser.dtype, missing)
         write_archive(smk.output.images, named)

@@ -27,7 +27,7 @@ def main(smk: Any) -> None:
         denoiser = Defended(load_denoiser(Path(smk.input.model), "sd", device()), "none", {}, 0)
         how = Sampling(p.steps, p.guidance, p.batch, p.sampler, p.spacing)
         images = draw_images(denoiser, prompts["prompt"].tolist(), prompts["seed"].tolist(), how)
-        missing = []
+        missing: list[int] = []
         images = progress(images, "images", len(prompts))
         named = name_images(images, len(prompts), denoiser.denoiser.dtype, missing)
         write_archive(smk.output.images, named)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from verbatim.io.generations import sample_similarities
@@ -25,7 +26,7 @@ def main(smk: Any) -> None:
         clip = ClipEmbedder(Path(smk.input.clip).parent, device())
         states = read_tables(smk.input.states, "study_state").set_index("point")["status"]
         measures, tables = [], [SCHEMAS["study_clusters"].empty_table().to_pandas()]
-        known = {}  # caption -> its vector
+        known: dict[str, np.ndarray] = {}  # caption -> its vector
         files = zip(smk.input.similarities, smk.input.generations, strict=True)
         for (point, settings), of_run in zip(p.points.items(), files, strict=True):
             if states[point] != "ok":

@@ -36,17 +36,17 @@ def main(smk: Any) -> None:
                 images = read_generations(archive, generations, world.shape[1])
             folder, made = str(Path(smk.input.clip).parent), {}
             for spec in make_specs(p.descriptors, folder):
-                made[spec.name] = Described(*load_descriptor(spec, device()).describe(images))
+                made[spec.name] = Described(*load_descriptor(spec, device()).describe(list(images)))
             run = Run(
                 generations, images, read_table(smk.input.rows, "study_rows"),
                 PoolFeatures.read(smk.input.features), world,
-                pool["image_id"][pool["held_out"]].to_numpy(),
+                pool["image_id"][pool["held_out"]].tolist(),
             )  # fmt: skip
             settings = Settings(p.first, p.threshold, p.resamples, p.confidence, p.copy_rmse)
             similarities = count_run(run, made, out, settings)
             inception = None
             if p.inception["source"]:
-                inception = Inception(**p.inception, device=device()).features(images)
+                inception = Inception(**p.inception, device=device()).features(list(images))
             clip = ClipEmbedder(folder, device())
             quality = Quality(inception, frechet_distance, partial(clip_score, clip))
             count_quality(run, made, quality, out, settings)

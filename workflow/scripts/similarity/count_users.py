@@ -35,7 +35,7 @@ def main(smk: Any) -> None:
                 images = read_generations(archive, users, world.shape[1])
             folder = str(Path(smk.input.clip).parent)
             specs = {spec.name: spec for spec in make_specs(p.descriptors, folder)}
-            made = load_descriptor(specs[p.first], device()).describe(images).whole
+            made = load_descriptor(specs[p.first], device()).describe(list(images)).whole
             pool = read_table(smk.input.pool, "study_pool", ["image_id", "held_out"])
             features = PoolFeatures.read(smk.input.features, [p.first], inception=False)
             training = features.of(ids)[p.first].whole

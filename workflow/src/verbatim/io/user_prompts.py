@@ -7,6 +7,7 @@ others. Only prompt is needed.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,7 @@ LAYOUT = pa.schema(
 COLUMNS = {"prompt": ("prompt",), "seed": ("seed",)}
 CURE = "Take DiffusionDB's metadata.parquet, or a table with a column prompt, and a column seed if there is one"
 # columns of `study_users` that drawing leaves for measuring
-NOT_MEASURED = {
+NOT_MEASURED: dict[str, Any] = {
     "similarity": np.nan, "match": -1, "caption": "", "rmse": np.nan, "described": np.nan, "describes": False,
 }  # fmt: skip
 
