@@ -98,8 +98,9 @@ lint: setup      ## ruff, snakefmt, snakemake --lint, mypy
 
 # RUN: results folder of a finished run whose numbers the documents show; empty: they stay
 RUN ?=
-docs: setup      ## config/README.md from the schema; with RUN=results also the numbers of README.md and workflow/docs
+docs: setup      ## config/README.md and the columns of results/README.md; with RUN=results also the numbers of README.md and workflow/docs
 	.venv/bin/python workflow/schemas/describe.py
+	.venv/bin/python workflow/schemas/describe_tables.py
 	$(if $(RUN),.venv/bin/python workflow/tools/fill_documents.py $(RUN))
 
 lock: setup      ## make envs/requirements.lock anew from envs/requirements.in

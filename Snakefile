@@ -20,8 +20,6 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/sources.smk"
-include: "workflow/rules/models.smk"
 include: "workflow/rules/study.smk"
 include: "workflow/rules/world.smk"
 include: "workflow/rules/inputs.smk"
@@ -71,29 +69,29 @@ rule all:
         "<results>/table1.csv",
         "<results>/checks.txt",
         "<results>/dedup/histograms.parquet",
-        all_tables(),
-        all_figures(),
-        all_evidence(),
+        run.tables,
+        run.figures,
+        run.evidence,
 
 
 rule evaluation:
     input:
-        all_tables(),
+        run.tables,
 
 
 rule attacks:
     input:
-        expand("<results>/postfilter/{model}/scores.parquet", model=attacked_models()),
+        run.scores("postfilter"),
 
 
 rule labels:
     input:
-        expand("<results>/labels/{model}/labels.parquet", model=list(MODELS.index)),
+        run.of_labels("labels.parquet"),
 
 
 rule templates:
     input:
-        expand("<results>/dedup/templates/{shard}.parquet", shard=input_shards()),
+        run.data.of_shards("<results>/dedup/templates/{shard}.parquet"),
 
 
 rule study:

@@ -36,7 +36,7 @@ def line(data) -> bytes:
 
 
 def seal(files: dict[str, bytes]) -> tuple[dict[str, bytes], str]:
-    """The files with a manifest made anew, as a forger makes it, and its head."""
+    """The files with a manifest made again, as a forger makes it, and its head."""
     files = {path: data for path, data in files.items() if path != NAME}
     manifest, head = chain_files(files.items())
     return files | {NAME: manifest.encode()}, head

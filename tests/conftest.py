@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "src"))
 sys.path.insert(0, str(ROOT / "tests"))
 
+from rule_names import differences  # noqa: E402
 from script_files import Files  # noqa: E402
 
 
@@ -45,7 +46,10 @@ def close_figures():
 
 @pytest.fixture
 def run_script(tmp_path: Path) -> Callable[..., None]:
-    """Run `workflow/scripts/<path>` with a stand-in for Snakemake's `snakemake` object."""
+    """Run `workflow/scripts/<path>` with a stand-in for Snakemake's `snakemake` object.
+
+    Its names must be those of the rule: a param that the rule does not give, or one that the test forgets, is an error.
+    """
 
     def run(
         path: str,
@@ -58,6 +62,9 @@ def run_script(tmp_path: Path) -> Callable[..., None]:
         class Wildcards(dict):
             __getattr__ = dict.__getitem__
 
+        rule, named = Path(path).stem, {"input": input, "output": output, "params": params}
+        problems = differences(rule, **{kind: set(some or {}) for kind, some in named.items()})
+        assert not problems, "\n".join(problems)
         for file in Files(output or {}):
             Path(file).parent.mkdir(parents=True, exist_ok=True)
         smk = SimpleNamespace(
@@ -66,7 +73,7 @@ def run_script(tmp_path: Path) -> Callable[..., None]:
             params=SimpleNamespace(**(params or {}), get=(params or {}).get),
             wildcards=Wildcards(wildcards or {}),
             threads=threads,
-            rule=Path(path).stem,
+            rule=rule,
             log=[str(tmp_path / "job.log")],
             resources=SimpleNamespace(),
         )

@@ -6,6 +6,7 @@ import runpy
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 from made_evidence import GUARDS, MASK, ORDER, SEARCH, SEEDS, SIZE, TEST, files_of
 from script_files import Files, Params
 
@@ -49,6 +50,19 @@ def check_copies(root, model="sd1", **changes):
     }  # fmt: skip
     run_rule("check_copies", root, inputs, {"verification": path}, params | changes)
     return path
+
+
+def build_sheet(root, images="full", n=5):
+    folder = root / "evidence/sheets"
+    folder.mkdir(parents=True, exist_ok=True)
+    inputs = {name: files_of(root)[name] for name in ("labels", "images", "training")}
+    run_rule(
+        "build_sheet", root, inputs | {"known_prompts": []},
+        {"sheet": folder / "sd1.png", "pairs": folder / "sd1.csv"},
+        {"n": n, "seed": 0, "columns": 4, "images": images, "only": [], "size": SIZE},
+        {"model": "sd1"},
+    )  # fmt: skip
+    return folder / "sd1.png", pd.read_csv(folder / "sd1.csv")
 
 
 def build_review(root, decisions, models=("sd1",), images="full", only=()):

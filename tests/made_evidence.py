@@ -31,7 +31,7 @@ SEARCH = {
     "share": 0.9, "background": 0.1, "least_area": 0.05, "blur": 1,
     "window": 5, "calm": 0.01, "refine": 0.6,
 }  # fmt: skip
-TEST = {"generations": 40, "quantile": 0.25, "least": 10, "alpha": 0.05}
+TEST = {"neighbours": 10, "generations": 40, "quantile": 0.25, "least": 10, "alpha": 0.05}
 GUARDS = {
     "near_constant": 0.98, "flat_range": 0.03, "white": 0.95, "edge_density": 0.6, "edge_step": 0.2,
 }  # fmt: skip

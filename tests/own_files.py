@@ -175,7 +175,7 @@ def _kept(path: Path) -> None:
 
 
 def _read_kept(path: Path) -> Any:
-    """What a job takes from a part; None where the part is made anew."""
+    """What a job takes from a part; None where the part is made again."""
     kept = Kept(path, pd.DataFrame({"prompt_id": [3, 7]}), steps=4)
     if kept.lots(2):
         return None

@@ -1,7 +1,7 @@
 """Flip bits in files of ours and count what readers make of them: python tests/benchmarks/bit_flips.py [FLIPS] [SEED].
 
 One bit of one file at a time, at a random place; FLIPS (400) are spread evenly over the kinds of `tests/own_files.py`.
-caught: an error that names the file, or a kept part that is made anew. harmless: what was read is what was written
+caught: an error that names the file, or a kept part that is made again. harmless: what was read is what was written
 (a date in a zip, say). other: other numbers were read; there must be none.
 """
 

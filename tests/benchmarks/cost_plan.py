@@ -13,7 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from verbatim.config.settings import candidate_models, most_candidates
+from verbatim.config.prompt_plan import most_candidates
+from verbatim.config.sheet import candidate_models
 
 COLUMNS = ["stage", "model", "prompts", "jobs", "unet_rows", "images"]
 

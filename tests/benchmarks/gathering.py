@@ -1,8 +1,8 @@
 """Seconds and peak memory of the rules that see every prompt at once, at the paper's 2 million.
 
 Makes prompts and shards of white-box scores (4 seeds each) of random numbers, and runs the scripts that
-gather them as jobs of their own: merge_whitebox, select_blackbox, select_candidates; and the last shard
-of score_whitebox, all of whose prompts are kept from before, so that it calls no network.
+gather them as jobs of their own: score_whitebox, select_blackbox, select_candidates; and the last shard
+of denoise_whitebox, all of whose prompts are kept from before, so that it calls no network.
 
     python tests/benchmarks/gathering.py
     python tests/benchmarks/gathering.py --prompts 200000 --shard 20000
@@ -112,7 +112,7 @@ def main() -> None:
         prompts, scores = folder / "prompts.parquet", folder / "scores.parquet"
         shard = f"{len(shards) - 1:05d}"
         jobs = {
-            "whitebox/score_whitebox.py": {
+            "whitebox/denoise_whitebox.py": {
                 "input": {"prompts": prompts},
                 "output": {"scores": folder / "one.parquet", "cost": folder / "one.cost.parquet"},
                 "params": {
@@ -121,7 +121,7 @@ def main() -> None:
                 },
                 "wildcards": {"model": "sd1", "shard": shard},
             },
-            "whitebox/merge_whitebox.py": {
+            "whitebox/score_whitebox.py": {
                 "input": {"prompts": prompts, "scores": shards, "costs": costs},
                 "output": {
                     "seeds": folder / "seeds.parquet", "scores": scores,

@@ -17,11 +17,13 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "src"))
 
 from cost_plan import plan_costs
+from overlays import overlay
 
-from verbatim.config.settings import overlay, read_models
+from verbatim.config.sheet import read_models
 
 ROOT = Path(__file__).resolve().parents[2]
 PNG_BYTES = 1.6  # ASSUME: bytes a pixel of a photograph as PNG

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 from benchmarks.cost_plan import count_parts, plan_costs, rows_a_image
+from overlays import overlay
 
-from verbatim.config.settings import overlay, read_models
+from verbatim.config.sheet import read_models
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -59,7 +59,7 @@ def test_a_job_cancelled_a_node_set_down_and_a_job_over_its_memory_change_no_tab
     tree.forget_jobs()
     # 650 MB hold the two snakemakes of a job, but not the network
     profile = tree.changed_profile(
-        "score_whitebox", mem_mb="650 if attempt == 1 else 4000 * attempt"
+        "denoise_whitebox", mem_mb="650 if attempt == 1 else 4000 * attempt"
     )
     start = time.monotonic()
     run = tree.start(*ARGS, results=results, profile=profile, **SELECTED)
@@ -82,7 +82,7 @@ def test_a_job_cancelled_a_node_set_down_and_a_job_over_its_memory_change_no_tab
     assert state_of(tree, cancelled.number) == "CANCELLED"
     assert state_of(tree, lost.number) == "NODE_FAIL"
     bad = {"CANCELLED", "FAILED", "OUT_OF_MEMORY"}
-    over = [job for job in jobs if job.rule == "score_whitebox" and job.state in bad]
+    over = [job for job in jobs if job.rule == "denoise_whitebox" and job.state in bad]
     assert over, "no job went over its memory"
     logs = "".join(p.read_text() for p in (cluster.root / "log").glob("slurmd.*.log"))
     assert "emory limit" in logs

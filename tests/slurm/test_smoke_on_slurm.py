@@ -42,7 +42,7 @@ def test_every_job_went_through_slurm_and_none_failed(tree, made):
 def test_jobs_that_call_a_network_had_a_gpu_and_the_others_stayed_away_from_them(tree, made):
     given = tree.with_gpu()
     rules = {job.rule for job in tree.jobs() if job.number in given}
-    assert {"train_model", "score_whitebox", "generate_candidates"} <= rules
+    assert {"train_model", "denoise_whitebox", "generate_candidates"} <= rules
     assert "label_candidates" not in rules
     for job in tree.jobs():
         assert (job.number in given) == (job.partition == "gpu"), job

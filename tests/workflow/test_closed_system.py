@@ -49,14 +49,14 @@ def test_its_files_are_read_and_no_rule_that_calls_a_network_makes_them(tree):
         model: {job.rule for job in jobs if job.model == model} for model in ("midjourney", "sd1")
     }
     assert of["midjourney"] == {"build_generations", "select_generations"} | after | evidence
-    assert of["sd1"] >= {"select_candidates", "generate_candidates", "score_whitebox"} | after
+    assert of["sd1"] >= {"select_candidates", "generate_candidates", "denoise_whitebox"} | after
 
 
 def test_its_candidates_may_be_another_models_top_prompts(tree):
     sheet = (tree.folder / "sheet.tsv").read_text().replace("\tmanifest\t", "\ttop:sd1\t")
     (tree.folder / "top.tsv").write_text(sheet)
     jobs = tree.plan("results/labels/midjourney/labels.parquet", models="top.tsv").jobs
-    assert Job("score_blackbox", "sd1") in jobs
+    assert Job("compare_edges", "sd1") in jobs
     assert "generate_candidates" not in {job.rule for job in jobs}
 
 

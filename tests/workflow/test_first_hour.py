@@ -64,7 +64,7 @@ def test_the_command_of_the_refusal_is_all_that_a_user_needs_up_to_the_first_sco
     assert fetched.returncode == 0, fetched.stderr
     done = run(user)
     assert done.code == 0, done.text[-4000:]
-    assert {"check_model", "score_whitebox"} <= done.rules
+    assert {"check_model", "denoise_whitebox"} <= done.rules
     assert len(scores(user))
     loaded = pd.read_csv(user["tree"].folder / RESULTS / "inputs/models/sd1.tsv", sep="\t")
     assert list(loaded) == ["file", "bytes", "sha256"]
@@ -86,7 +86,7 @@ def test_weights_behind_a_link_that_is_turned_are_scored_anew(user):
     (local / "unet").symlink_to(base / "other/unet")
     done = run(user, sheet="local.tsv")
     assert done.code == 0, done.text[-4000:]
-    assert done.rules == {"check_model", "score_whitebox", "merge_whitebox"}
+    assert done.rules == {"check_model", "denoise_whitebox", "score_whitebox"}
     assert not (scores(user) == first).any()
     again = run(user, sheet="local.tsv")
     assert again.rules == set(), "nothing is done for what did not change"

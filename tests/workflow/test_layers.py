@@ -135,7 +135,7 @@ def test_a_script_is_thin(file):
     text = file.read_text("utf-8")
     assert text.count("\n") <= 80
     assert ast.get_docstring(ast.parse(text)), "says what it does"
-    assert re.search(r"^def main\(smk(: Any)?\)", text, flags=re.M)
+    assert re.search(r"^def main\(smk: Any\) -> None:", text, flags=re.M)
     assert "with script(smk)" in text
     assert not re.search(r"snakemake\.config|smk\.config", text), "settings come as params"
 
@@ -164,7 +164,7 @@ def test_only_targets_have_no_script():
     assert set(ALL_RULES) - set(WORKING) == LOCAL
     scripts = {str(file.relative_to(SCRIPTS).with_suffix("")) for file in SCRIPT_FILES}
     assert scripts == {f"{stage}/{rule}" for rule, (stage, _) in WORKING.items()}
-    verbs = "build fetch train embed search cluster select score merge generate filter label count compare plot check"
+    verbs = "build fetch train embed denoise search cluster select score merge generate filter label count compare plot check"
     for rule in WORKING:
         assert rule.split("_")[0] in verbs.split()
 
@@ -179,6 +179,7 @@ def test_a_rule_names_its_script_log_and_benchmark_after_itself_and_says_what_it
         assert re.match(rf"<results>/{kind}/{stage}/{rule}(/.+)?\.{suffix}$", path), path
         wildcards = set(re.findall(r"{(\w+)}", path))
         outputs = re.sub(r"{{(\w+)}}", r"", directive(text, "output"))
+        outputs = re.sub(r"\.of_\w+\([^)]*\)", "", outputs)  # a path of each shard, no wildcard
         loops = set(re.findall(r"\bfor (\w+) in", outputs)) | set(re.findall(r"(\w+)=", outputs))
         assert wildcards == set(re.findall(r"{(\w+)}", outputs)) - loops
     env = re.search(r"envs/\w+\.yaml", directive(text, "conda"))
@@ -219,14 +220,27 @@ def test_only_tables_and_figures_read_the_truth():
     """What was planted may judge an attack, never help it."""
     for rule, (stage, text) in WORKING.items():
         if "truth.parquet" in directive(text, "input"):
-            assert stage in ("tables", "figures"), rule
+            assert stage in ("world", "tables", "figures"), (
+                rule
+            )  # trainings read what they train on
     for file in LIBRARY + SCRIPT_FILES:
+        if "contracts" in file.parts:  # sentences alone: see the next test
+            continue
         if "truth.parquet" in file.read_text("utf-8"):
             assert stage_of(file) in ("tables", "figures"), name(file)
     made = [
         rule for rule, (_, text) in WORKING.items() if "truth.parquet" in directive(text, "output")
     ]
     assert made == ["build_dataset"]
+
+
+def test_contracts_are_sentences_and_read_nothing():
+    for file in (ROOT / "workflow/src/verbatim/io/contracts").glob("*.py"):
+        text = file.read_text("utf-8")
+        imported = set(re.findall(r"^(?:from|import) ([\w.]+)", text, re.M))
+        own = {one for one in imported if one.startswith("verbatim.io.contracts.")}
+        assert imported - own <= {"__future__", "collections.abc", "dataclasses"}, file
+        assert not re.search(r"open\(|read_", text), file
 
 
 def test_a_path_is_of_the_stage_whose_rule_makes_it():
@@ -242,6 +256,38 @@ def test_params_are_named_numbers_and_never_a_whole_block_of_a_stage():
     for rule, (_, text) in WORKING.items():
         whole = re.findall(r'config\["\w+"\](?!\s*\[)', directive(text, "params"))
         assert [w for w in whole if w != 'config["results"]'] == [], rule
+
+
+def test_the_header_of_a_rule_file_says_which_rule_writes_what():
+    for file in sorted(RULES.glob("*.smk")):
+        text = file.read_text("utf-8")
+        if PARTS.get(file.stem, file.stem) not in STAGES:
+            continue
+        names = re.findall(r"^rule (\w+):", text, re.M)
+        header = re.match(r"(#.*\n)+", text)
+        assert header, file.name
+        inputs, outputs = header[0].split("# OUTPUTS")
+        assert "# INPUTS" in inputs, file.name
+        said = set(re.findall(r"\w+", " ".join(re.findall(r"^(?:#| ) +of (.*)", outputs, re.M))))
+        assert set(names) <= said, file.name
+
+
+def test_scores_are_written_by_the_rule_that_scores():
+    made = {
+        stage: rule
+        for rule, (stage, text) in WORKING.items()
+        if re.search(r"{model}/scores\.parquet", directive(text, "output"))
+    }
+    assert made == {stage: f"score_{stage}" for stage in ("whitebox", "blackbox", "postfilter")}
+
+
+def test_rule_files_hold_rules_and_little_else():
+    """Helper Python of rules is library code, in verbatim/config, where it has types and tests."""
+    assert (RULES / "common.smk").read_text("utf-8").count("\n") <= 150
+    for file in sorted(RULES.glob("*.smk")):
+        if PARTS.get(file.stem, file.stem) in STAGES:
+            text = file.read_text("utf-8")
+            assert not re.search(r"^def |\blambda\b|^import |^from ", text, re.M), file.name
 
 
 def test_nothing_that_cost_model_time_is_temporary():

@@ -19,9 +19,10 @@ from made_paper import (
     snapshot,
     write_sheet,
 )
+from overlays import overlay
 from snakemake_runs import Tree
 
-from verbatim.config.settings import overlay, read_models, select_models
+from verbatim.config.sheet import read_models, select_models
 from verbatim.io.authors import read_labels
 from verbatim.io.images import ImageArchive
 from verbatim.io.records import read_table
@@ -91,7 +92,7 @@ def test_the_configuration_is_planned_as_it_is_from_two_keys(made):
     done = tree.plan("all", results="results/paper", **given(made))
     assert not done.rules & WORLD_RULES
     assert done.models == set(MODELS)
-    shards = done.text.count("\nrule score_whitebox:")
+    shards = done.text.count("\nrule denoise_whitebox:")
     assert shards == 2 * 40  # two attacked models, 2 million prompts, 50,000 a job
     assert "recall.csv" not in done.text  # there is no truth of what a user's data hold
 
@@ -220,7 +221,7 @@ def test_the_authors_prompts_are_judged_anew_and_compared(results, made):
     target = f"{RESULTS}/tables/agreement.csv"
     done = made["tree"].run(target, results=RESULTS, **config)
     assert done.code == 0, done.text[-6000:]
-    assert "score_whitebox" not in done.rules  # nothing that was finished is done again
+    assert "denoise_whitebox" not in done.rules  # nothing that was finished is done again
     table = pd.read_csv(results / "tables/agreement.csv", keep_default_na=False)
     n = len(read_labels(theirs))
     for model in ("sd2", "sd2_again"):

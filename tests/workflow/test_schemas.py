@@ -11,22 +11,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from overlays import overlay
 
-from verbatim.config.settings import ConfigError, check_config, read_models, select_models
+from verbatim.config.settings import ConfigError, check_config
+from verbatim.config.sheet import read_models, select_models
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text("utf-8"))
 CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
 SCHEMA = json.loads((ROOT / "workflow/schemas/config.schema.json").read_text("utf-8"))
-
-
-def overlay(base: dict, changes: dict) -> dict:
-    """`base` with `changes` put over it block by block, as Snakemake does."""
-    merged = copy.deepcopy(base)
-    for key, value in changes.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = overlay(merged[key], value) if both else value
-    return merged
 
 
 def keys(block: dict, path: str = "") -> list[tuple[str, dict]]:
@@ -55,6 +48,25 @@ def test_every_key_is_explained():
     for table in (ROOT / "workflow/schemas").glob("models*.json"):
         for key, inner in keys(json.loads(table.read_text("utf-8"))):
             assert inner.get("description"), f"{table.name}: {key}"
+
+
+def test_every_explanation_is_a_full_sentence():
+    models = json.loads((ROOT / "workflow/schemas/models.schema.json").read_text("utf-8"))
+    fragments = [
+        f"{key}: {inner['description']}"
+        for key, inner in [*keys(SCHEMA), *keys(models)]
+        if not re.fullmatch(r"[A-Z`].*\.", inner["description"])
+        or len(inner["description"].split()) < (4 if "properties" in inner else 6)
+    ]
+    assert fragments == []
+
+
+def test_the_page_of_the_config_is_what_the_schemas_say(tmp_path):
+    page = ROOT / "config" / "README.md"
+    subprocess.run(
+        [sys.executable, ROOT / "workflow/schemas/describe.py", tmp_path / "README.md"], check=True
+    )
+    assert page.read_text("utf-8") == (tmp_path / "README.md").read_text("utf-8")
 
 
 def test_no_block_takes_unknown_keys():

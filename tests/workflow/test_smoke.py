@@ -17,6 +17,7 @@ import snakemake_runs
 from snakemake_runs import Done, Tree
 
 from verbatim.io.atomic import is_temporary
+from verbatim.io.contracts import CONTRACTS
 from verbatim.io.image_store import Images
 from verbatim.io.images import ImageArchive
 from verbatim.io.records import read_table, write_table
@@ -91,6 +92,15 @@ def assert_same_scores(
             )
 
 
+def test_every_csv_table_has_the_columns_that_its_contract_explains(made):
+    known = {kind: one for tables in CONTRACTS.values() for kind, one in tables.items()}
+    found = [made / "table1.csv", *made.glob("tables/*.csv"), *made.glob("evidence/*.csv")]
+    assert len(found) > 10
+    for path in found:
+        explained = known[str(path.relative_to(made))].columns
+        assert list(pd.read_csv(path, nrows=0).columns) == list(explained), path
+
+
 def test_one_command_makes_every_table_and_figure_and_the_checks_pass(made):
     table = pd.read_csv(made / "table1.csv")
     assert list(table.Model) == [
@@ -105,7 +115,7 @@ def test_one_command_makes_every_table_and_figure_and_the_checks_pass(made):
     for name in (
         "fig1_generations", "fig2_templates", "fig3_precision", "fig4_duplication",
         "fig5_near_misses", "table1", "triples", "recall", "confusion", "roc", "detector_recall",
-        "histogram", "unpicked",
+        "histogram", "unpicked", "copies",
     ):  # fmt: skip
         for kind in ("png", "pdf"):
             assert (made / "figures" / f"{name}.{kind}").stat().st_size > 1000
@@ -205,7 +215,12 @@ def test_a_changed_score_reruns_its_stage_and_what_follows_and_no_training(tree,
     finally:
         file.write_text(before)
         os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert {"score_whitebox", "merge_whitebox", "select_blackbox", "count_labels"} <= planned.rules
+    assert {
+        "denoise_whitebox",
+        "score_whitebox",
+        "select_blackbox",
+        "count_labels",
+    } <= planned.rules
     assert not planned.rules & TRAININGS
     assert not [
         rule for rule in planned.rules if rule in ("build_index", "search_pairs", "select_prompts")
@@ -233,17 +248,17 @@ def test_one_model_alone_can_be_asked_for(tree, made):
 def test_scores_do_not_depend_on_shards_or_batches(tree, made, again):
     copy = again("batches")
     for stage in ("whitebox", "blackbox", "postfilter"):
-        shutil.rmtree(copy / stage / "sd1" / "kept")  # or nothing would be made anew
+        shutil.rmtree(copy / stage / "sd1" / "kept")  # or nothing would be made again
     done = tree.run(
         *[f"results/batches/{stage}/sd1/scores.parquet" for stage in ("whitebox", "blackbox", "postfilter")],
-        "--forcerun", "score_whitebox", "generate_blackbox", "filter_prompts",
+        "--forcerun", "denoise_whitebox", "generate_blackbox", "filter_prompts",
         "--rerun-triggers", "mtime", results="results/batches", select_models="[sd1]",
         whitebox="{prompts_a_shard: 97, batch: 13}", blackbox="{batch: 7, prompts_a_part: 11, prompts_a_shard: 16}",
         postfilter="{prompts_a_part: 4, prompts_a_shard: 5}", sampling="{batch: 5}",
     )  # fmt: skip
     assert done.code == 0, done.text[-3000:]
     assert done.models == {"sd1"}
-    assert {"score_whitebox", "generate_blackbox", "filter_prompts"} <= done.rules
+    assert {"denoise_whitebox", "generate_blackbox", "filter_prompts"} <= done.rules
     assert not done.rules & TRAININGS
     assert_same_scores(made, copy, "sd1")
     for stage in ("blackbox", "postfilter"):
@@ -272,10 +287,10 @@ def test_a_longer_list_of_prompts_spends_network_rows_on_the_new_ones_alone(tree
         dedup="{n_prompts: 73}", blackbox="{n_prompts: 35}", postfilter="{n_prompts: 8}",
     )  # fmt: skip
     assert done.code == 0, done.text[-3000:]
-    assert {"score_whitebox", "generate_blackbox", "filter_prompts"} <= done.rules
+    assert {"denoise_whitebox", "generate_blackbox", "filter_prompts"} <= done.rules
     assert not done.rules & TRAININGS
     for stage, rule in (
-        ("whitebox", "score_whitebox"), ("blackbox", "generate_blackbox"),
+        ("whitebox", "denoise_whitebox"), ("blackbox", "generate_blackbox"),
         ("postfilter", "filter_prompts"),
     ):  # fmt: skip
         before, after = scores(made, stage, "sd1"), scores(copy, stage, "sd1")

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from snakemake_runs import Tree
 
+from verbatim.io.contracts import CONTRACTS
 from verbatim.io.images import ImageArchive
 from verbatim.io.records import read_table
 
@@ -49,6 +50,12 @@ def test_every_point_is_trained_and_every_run_is_drawn_attacked_and_measured(mad
         measures.loc[measures["point"].eq("shadows"), "measure"]
     )
     assert set(measures.loc[measures["measure"].eq("relative:flagged"), "point"]) == {"uncond"}
+
+
+@pytest.mark.parametrize("name", ["claims", "robustness", "table1"])
+def test_a_csv_table_has_the_columns_that_its_contract_explains(made, name):
+    explained = CONTRACTS["study"][f"study/{name}.csv"].columns
+    assert list(pd.read_csv(made / f"{name}.csv", nrows=0).columns) == list(explained)
 
 
 def test_claims_table_and_page_say_what_was_run_and_what_was_not(made):

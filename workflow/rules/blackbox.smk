@@ -1,11 +1,16 @@
 # blackbox: the top prompts and a model -> one-step images, Edge Consistency Score. Webster 2023, eq. 3.
 #
 # INPUTS   <results>/dedup/prompts.parquet, <results>/whitebox/{model}/scores.parquet, the model's folder
-# OUTPUTS  <results>/blackbox/{model}/selection.parquet   the top prompts by DCS, and all extra ones
-#          <results>/blackbox/{model}/kept/               one-step images, in parts that are found again by prompt
-#          <results>/blackbox/{model}/shards/{shard}.images.parquet, .cost.parquet, .parquet   of each shard
-#          <results>/blackbox/{model}/images.parquet      which archive holds a prompt's images; cost.parquet
-#          <results>/blackbox/{model}/scores.parquet      from the images alone: that makes it black box
+# OUTPUTS  in <results>/blackbox/{model}/
+#          of select_blackbox
+#            selection.parquet                the top prompts by DCS, and all extra ones
+#          of generate_blackbox
+#            shards/{shard}.images.parquet    which archive holds a prompt's one-step images; .cost.parquet
+#            kept/                            these images, in parts that are found again by prompt
+#          of compare_edges
+#            shards/{shard}.parquet           the score of each prompt, from the images alone: that makes it black box
+#          of score_blackbox
+#            scores.parquet                   the scores of all shards, ranked; images.parquet, cost.parquet
 
 
 rule select_blackbox:
@@ -33,10 +38,8 @@ rule select_blackbox:
 
 rule generate_blackbox:
     input:
+        unpack(run.models.loaded),
         selection="<results>/blackbox/{model}/selection.parquet",
-        model=model_folder,
-        weights=model_weights,
-        checked=checked_model,
         code=code_of("blackbox/generate_blackbox"),
     output:
         images="<results>/blackbox/{model}/shards/{shard}.images.parquet",
@@ -53,28 +56,25 @@ rule generate_blackbox:
         mem_mb=grow(8000),
         runtime=grow(240),
     params:
-        model=loading_row,
-        guidances=one_step_guidances(),
-        seeds=config["blackbox"]["seeds"],
-        batch=config["blackbox"]["batch"],
-        prompts_a_shard=config["blackbox"]["prompts_a_shard"],
-        prompts_a_part=config["blackbox"]["prompts_a_part"],
-        last=is_last_shard("blackbox"),
-        kept=kept_folder("blackbox"),
+        **run.pick("blackbox", "seeds batch prompts_a_shard prompts_a_part"),
+        model=run.models.loading,
+        guidances=run.guidances,
+        last=run.last_shard("blackbox"),
+        kept=run.kept("blackbox"),
     script:
         "../scripts/blackbox/generate_blackbox.py"
 
 
-rule score_blackbox:
+rule compare_edges:
     input:
         images="<results>/blackbox/{model}/shards/{shard}.images.parquet",
-        code=code_of("blackbox/score_blackbox"),
+        code=code_of("blackbox/compare_edges"),
     output:
         scores="<results>/blackbox/{model}/shards/{shard}.parquet",
     log:
-        "<results>/logs/blackbox/score_blackbox/{model}-{shard}.log",
+        "<results>/logs/blackbox/compare_edges/{model}-{shard}.log",
     benchmark:
-        "<results>/benchmarks/blackbox/score_blackbox/{model}-{shard}.tsv"
+        "<results>/benchmarks/blackbox/compare_edges/{model}-{shard}.tsv"
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -82,28 +82,26 @@ rule score_blackbox:
         mem_mb=grow(2000),
         runtime=grow(240),
     params:
-        seeds=config["blackbox"]["seeds"],
-        preset=config["blackbox"]["preset"],
-        presets=config["blackbox"]["presets"],
+        **run.pick("blackbox", "seeds preset presets"),
     script:
-        "../scripts/blackbox/score_blackbox.py"
+        "../scripts/blackbox/compare_edges.py"
 
 
-rule merge_blackbox:
+rule score_blackbox:
     input:
         selection="<results>/blackbox/{model}/selection.parquet",
-        images=of_shards("blackbox", ".images.parquet"),
-        scores=of_shards("blackbox", ".parquet"),
-        costs=of_shards("blackbox", ".cost.parquet"),
-        code=code_of("blackbox/merge_blackbox"),
+        images=run.of_shards("blackbox", ".images.parquet"),
+        scores=run.of_shards("blackbox", ".parquet"),
+        costs=run.of_shards("blackbox", ".cost.parquet"),
+        code=code_of("blackbox/score_blackbox"),
     output:
         images="<results>/blackbox/{model}/images.parquet",
         scores="<results>/blackbox/{model}/scores.parquet",
         cost="<results>/blackbox/{model}/cost.parquet",
     log:
-        "<results>/logs/blackbox/merge_blackbox/{model}.log",
+        "<results>/logs/blackbox/score_blackbox/{model}.log",
     benchmark:
-        "<results>/benchmarks/blackbox/merge_blackbox/{model}.tsv"
+        "<results>/benchmarks/blackbox/score_blackbox/{model}.tsv"
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -111,6 +109,6 @@ rule merge_blackbox:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
-        kept=kept_folder("blackbox"),
+        kept=run.kept("blackbox"),
     script:
-        "../scripts/blackbox/merge_blackbox.py"
+        "../scripts/blackbox/score_blackbox.py"

@@ -5,24 +5,32 @@
 # parts of dedup.shards_a_part shards, and what needs all rows goes by buckets on disk (dedup.memory_mb).
 #
 # INPUTS   <results>/inputs/manifest.tsv, <results>/inputs/rows/{shard}.parquet, the raw embeddings
-# OUTPUTS  <results>/dedup/fingerprints/{shard}.npy   a hash of each embedding, sorted
-#          <results>/dedup/copies.parquet             rows whose vector equals that of a lower row
-#          <results>/dedup/trained.faiss              the empty index; index/{part}.faiss: nearest rows; ids are
-#                                                     global rows, equal vectors only once
-#          <results>/dedup/pairs/{shard}.parquet      neighbours of a shard's rows, by raw cosine
-#          <results>/dedup/clusters.parquet           row -> cluster; cluster_sizes.parquet: and its size
-#          <results>/dedup/cluster_stats.parquet      size and captions of each cluster
-#          <results>/dedup/histograms.parquet         clusters by size and share of equal captions (Fig. 4)
-#          <results>/dedup/prompts.parquet            the most duplicated prompts, and the extra ones
-#          <results>/dedup/kept_rows.parquet          what a deduplicated training set keeps
-#          <results>/dedup/templates/{shard}.parquet  pairs that differ in one region only (target `templates`)
+# OUTPUTS  in <results>/dedup/
+#          of build_fingerprints, merge_copies
+#            fingerprints/{shard}.npy         a hash of each embedding, sorted
+#            copies.parquet                   rows whose vector equals that of a lower row
+#          of train_index, build_index
+#            trained.faiss                    the empty index
+#            index/{part}.faiss               nearest rows; ids are global rows, equal vectors only once
+#          of search_pairs
+#            pairs/{shard}.parquet            neighbours of a shard's rows, by raw cosine
+#          of cluster_rows, count_clusters, count_duplicates
+#            clusters.parquet                 row -> cluster; cluster_sizes.parquet: and its size
+#            cluster_stats.parquet            size and captions of each cluster
+#            histograms.parquet               clusters by size and share of equal captions (Fig. 4)
+#          of select_prompts, or of select_listed where dedup.prompt_list names a list
+#            prompts.parquet                  the most duplicated prompts, and the extra ones
+#          of select_kept_rows
+#            kept_rows.parquet                what a deduplicated training set keeps
+#          of compare_pairs (target `templates`)
+#            templates/{shard}.parquet        pairs that differ in one region only
 
 
 rule build_fingerprints:
     input:
         manifest="<results>/inputs/manifest.tsv",
         rows="<results>/inputs/rows/{shard}.parquet",
-        embeddings=lambda wildcards: source_file("embeddings", wildcards.shard),
+        embeddings=run.data.embeddings_of,
         code=code_of("dedup/build_fingerprints"),
     output:
         fingerprints="<results>/dedup/fingerprints/{shard}.npy",
@@ -43,10 +51,8 @@ rule build_fingerprints:
 rule merge_copies:
     input:
         manifest="<results>/inputs/manifest.tsv",
-        fingerprints=expand(
-            "<results>/dedup/fingerprints/{shard}.npy", shard=input_shards()
-        ),
-        embeddings=source_files("embeddings"),
+        fingerprints=run.data.of_shards("<results>/dedup/fingerprints/{shard}.npy"),
+        embeddings=run.data.embeddings,
         code=code_of("dedup/merge_copies"),
     output:
         copies="<results>/dedup/copies.parquet",
@@ -58,7 +64,7 @@ rule merge_copies:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=grow(dedup_memory()),
+        mem_mb=grow(run.data.memory_mb),
         runtime=grow(1440),
     params:
         memory_mb=config["dedup"]["memory_mb"],
@@ -69,10 +75,10 @@ rule merge_copies:
 rule train_index:
     input:
         manifest="<results>/inputs/manifest.tsv",
-        rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
-        embeddings=source_files("embeddings"),
+        rows=run.data.rows,
+        embeddings=run.data.embeddings,
         copies="<results>/dedup/copies.parquet",
-        clip=checked_clip(),
+        clip=run.data.clip_checked,
         code=code_of("dedup/train_index"),
     output:
         index="<results>/dedup/trained.faiss",
@@ -88,11 +94,7 @@ rule train_index:
         mem_mb=grow(4000 + config["dedup"]["train_rows"] // 100),
         runtime=grow(1440),
     params:
-        factory=config["dedup"]["factory"],
-        nprobe=config["dedup"]["nprobe"],
-        train_rows=config["dedup"]["train_rows"],
-        seed=config["dedup"]["seed"],
-        gpu=config["dedup"]["gpu"],
+        **run.pick("dedup", "factory nprobe train_rows seed gpu"),
     script:
         "../scripts/dedup/train_index.py"
 
@@ -100,14 +102,8 @@ rule train_index:
 rule build_index:
     input:
         manifest="<results>/inputs/manifest.tsv",
-        rows=lambda wildcards: expand(
-            "<results>/inputs/rows/{shard}.parquet",
-            shard=shards_of_part(wildcards.part),
-        ),
-        embeddings=lambda wildcards: [
-            source_file("embeddings", shard)
-            for shard in shards_of_part(wildcards.part)
-        ],
+        rows=run.data.rows_of_part,
+        embeddings=run.data.embeddings_of_part,
         copies="<results>/dedup/copies.parquet",
         trained="<results>/dedup/trained.faiss",
         code=code_of("dedup/build_index"),
@@ -133,10 +129,10 @@ rule search_pairs:
     input:
         manifest="<results>/inputs/manifest.tsv",
         rows="<results>/inputs/rows/{shard}.parquet",
-        index=index_parts(),
+        index=run.data.index,
         copies="<results>/dedup/copies.parquet",
         # of the other shards the index and the manifest know
-        embeddings=lambda wildcards: source_file("embeddings", wildcards.shard),
+        embeddings=run.data.embeddings_of,
         code=code_of("dedup/search_pairs"),
     output:
         pairs="<results>/dedup/pairs/{shard}.parquet",
@@ -149,17 +145,11 @@ rule search_pairs:
     threads: 1
     resources:
         gpu=config["dedup"]["gpu"],
-        mem_mb=grow(4000 + dedup_memory()),
+        mem_mb=grow(4000 + run.data.memory_mb),
         runtime=grow(480),
     params:
-        k=config["dedup"]["k"],
-        most_neighbours=config["dedup"]["most_neighbours"],
-        threshold=config["dedup"]["threshold"],
-        relatives_threshold=config["dedup"]["relatives_threshold"],
-        margin=config["dedup"]["margin"],
-        batch=config["dedup"]["batch"],
-        memory_mb=config["dedup"]["memory_mb"],
-        gpu=config["dedup"]["gpu"],
+        **run.pick("dedup", "k most_neighbours threshold relatives_threshold margin"),
+        **run.pick("dedup", "batch memory_mb gpu"),
     script:
         "../scripts/dedup/search_pairs.py"
 
@@ -167,7 +157,7 @@ rule search_pairs:
 rule cluster_rows:
     input:
         manifest="<results>/inputs/manifest.tsv",
-        pairs=expand("<results>/dedup/pairs/{shard}.parquet", shard=input_shards()),
+        pairs=run.data.pairs,
         code=code_of("dedup/cluster_rows"),
     output:
         clusters="<results>/dedup/clusters.parquet",
@@ -180,18 +170,17 @@ rule cluster_rows:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=grow(dedup_memory()),
+        mem_mb=grow(run.data.memory_mb),
         runtime=grow(1440),
     params:
-        threshold=config["dedup"]["threshold"],
-        memory_mb=config["dedup"]["memory_mb"],
+        **run.pick("dedup", "threshold memory_mb"),
     script:
         "../scripts/dedup/cluster_rows.py"
 
 
 rule count_clusters:
     input:
-        rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
+        rows=run.data.rows,
         clusters="<results>/dedup/clusters.parquet",
         code=code_of("dedup/count_clusters"),
     output:
@@ -204,7 +193,7 @@ rule count_clusters:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=grow(dedup_memory()),
+        mem_mb=grow(run.data.memory_mb),
         runtime=grow(1440),
     params:
         memory_mb=config["dedup"]["memory_mb"],
@@ -214,7 +203,7 @@ rule count_clusters:
 
 rule count_duplicates:
     input:
-        rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
+        rows=run.data.rows,
         clusters="<results>/dedup/clusters.parquet",
         stats="<results>/dedup/cluster_stats.parquet",
         code=code_of("dedup/count_duplicates"),
@@ -238,10 +227,10 @@ rule count_duplicates:
 
 rule select_prompts:
     input:
-        rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
+        rows=run.data.rows,
         sizes="<results>/dedup/cluster_sizes.parquet",
         stats="<results>/dedup/cluster_stats.parquet",
-        extra=extra_prompts(),
+        extra=run.data.extra_prompts,
         code=code_of("dedup/select_prompts"),
     output:
         prompts="<results>/dedup/prompts.parquet",
@@ -253,13 +242,10 @@ rule select_prompts:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=grow(dedup_memory()),
+        mem_mb=grow(run.data.memory_mb),
         runtime=grow(1440),
     params:
-        n_prompts=config["dedup"]["n_prompts"],
-        min_caption_chars=config["dedup"]["min_caption_chars"],
-        max_caption_chars=config["dedup"]["max_caption_chars"],
-        memory_mb=config["dedup"]["memory_mb"],
+        **run.pick("dedup", "n_prompts min_caption_chars max_caption_chars memory_mb"),
     script:
         "../scripts/dedup/select_prompts.py"
 
@@ -276,11 +262,11 @@ else:
 
 rule select_listed:
     input:
-        listed=prompt_list(),
-        rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
+        listed=run.prompt_list,
+        rows=run.data.rows,
         clusters="<results>/dedup/clusters.parquet",
         stats="<results>/dedup/cluster_stats.parquet",
-        extra=extra_prompts(),
+        extra=run.data.extra_prompts,
         code=code_of("dedup/select_listed"),
     output:
         prompts="<results>/dedup/prompts.parquet",
@@ -295,16 +281,14 @@ rule select_listed:
         mem_mb=grow(4000),
         runtime=grow(720),
     params:
-        n_prompts=config["dedup"]["n_prompts"],
-        min_caption_chars=config["dedup"]["min_caption_chars"],
-        max_caption_chars=config["dedup"]["max_caption_chars"],
+        **run.pick("dedup", "n_prompts min_caption_chars max_caption_chars"),
     script:
         "../scripts/dedup/select_listed.py"
 
 
 rule select_kept_rows:
     input:
-        rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
+        rows=run.data.rows,
         clusters="<results>/dedup/clusters.parquet",
         code=code_of("dedup/select_kept_rows"),
     output:
@@ -317,7 +301,7 @@ rule select_kept_rows:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=grow(dedup_memory()),
+        mem_mb=grow(run.data.memory_mb),
         runtime=grow(1440),
     params:
         memory_mb=config["dedup"]["memory_mb"],

@@ -2,14 +2,24 @@
 #
 # INPUTS   of every model all of <results>/labels/{model}/; <results>/dedup/clusters.parquet, cluster_stats.parquet;
 #          <results>/inputs/rows/ (addresses); scores of whitebox and blackbox; labels.decisions of the config
-# OUTPUTS  <results>/evidence/{model}/verification.parquet   copies that the labels may miss, with p- and q-values
-#          <results>/evidence/verified.csv                   how many, by model and label
-#          <results>/evidence/review/index.html              all candidates on one page; images/ beside it
-#          <results>/evidence/bundles/{model}/{finding}/     one finding (its prompt_id), or all (targets of their own);
-#                                                            {finding}.head: the hash that its manifest ends in
+# OUTPUTS  in <results>/evidence/
+#          of check_copies
+#            {model}/verification.parquet     copies that the labels may miss, with p- and q-values
+#          of count_verified
+#            verified.csv                     how many, by model and label
+#          of build_sheet
+#            sheets/{model}.png, .csv         copies and other prompts in random order, for a look; what is on it
+#          of build_review
+#            review/index.html                all candidates on one page; images/ beside it
+#          of compare_verdicts
+#            <results>/evidence/confirmed.csv   how many labels the verdicts of a look confirm
+#          of build_bundle, targets of their own
+#            bundles/{model}/{finding}/       one finding (its prompt_id), or all
+#            bundles/{model}/{finding}.head   the hash that its manifest ends in
 
 
 localrules:
+    compare_verdicts,
     count_verified,
 
 
@@ -37,22 +47,16 @@ rule check_copies:
         mem_mb=grow(4000),
         runtime=grow(240),
     params:
-        seeds=label_seeds,
+        **run.pick("evidence", "size search test placeholder"),
+        seeds=run.models.seeds,
         guards=config["labels"]["guards"],
-        size=config["evidence"]["size"],
-        search=config["evidence"]["search"],
-        test=config["evidence"]["test"],
-        placeholder=config["evidence"]["placeholder"],
     script:
         "../scripts/evidence/check_copies.py"
 
 
 rule count_verified:
     input:
-        verification=[
-            f"<results>/evidence/{model}/verification.parquet"
-            for model in MODELS.index
-        ],
+        verification=run.of_models("<results>/evidence/{model}/verification.parquet"),
         code=code_of("evidence/count_verified"),
     output:
         table="<results>/evidence/verified.csv",
@@ -67,27 +71,77 @@ rule count_verified:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
-        names=names_of(MODELS.index),
+        names=run.models.names(run.models.all),
         alpha=config["evidence"]["test"]["alpha"],
     script:
         "../scripts/evidence/count_verified.py"
 
 
+rule build_sheet:
+    input:
+        labels="<results>/labels/{model}/labels.parquet",
+        images="<results>/labels/{model}/images.zip",
+        training="<results>/labels/{model}/training.zip",
+        known_prompts=run.known_prompts,
+        code=code_of("evidence/build_sheet"),
+    output:
+        sheet="<results>/evidence/sheets/{model}.png",
+        pairs="<results>/evidence/sheets/{model}.csv",
+    log:
+        "<results>/logs/evidence/build_sheet/{model}.log",
+    benchmark:
+        "<results>/benchmarks/evidence/build_sheet/{model}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(10),
+    params:
+        **run.pick("evidence.sheet", "n seed columns"),
+        **run.pick("privacy", "images only"),
+        size=config["labels"]["size"],
+    script:
+        "../scripts/evidence/build_sheet.py"
+
+
+rule compare_verdicts:
+    input:
+        labels=run.of_labels("labels.parquet"),
+        verdicts=config["evidence"]["verdicts"] or [],
+        code=code_of("evidence/compare_verdicts"),
+    output:
+        table="<results>/evidence/confirmed.csv",
+    log:
+        "<results>/logs/evidence/compare_verdicts.log",
+    benchmark:
+        "<results>/benchmarks/evidence/compare_verdicts.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(10),
+    params:
+        models=run.models.all,
+        known=list(run.models.sheet.index),
+        confidence=config["tables"]["confidence"],
+    script:
+        "../scripts/evidence/compare_verdicts.py"
+
+
 rule build_review:
     input:
-        labels=labels_of_models,
-        verification=[
-            f"<results>/evidence/{model}/verification.parquet"
-            for model in MODELS.index
-        ],
-        images=[f"<results>/labels/{model}/images.zip" for model in MODELS.index],
-        training=[f"<results>/labels/{model}/training.zip" for model in MODELS.index],
-        masks=[f"<results>/labels/{model}/masks.zip" for model in MODELS.index],
-        whitebox=of_attacked("<results>/whitebox/{model}/scores.parquet"),
-        blackbox=of_attacked("<results>/blackbox/{model}/scores.parquet"),
-        rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
-        decisions=config["labels"]["decisions"] or [],
-        known_prompts=known_prompts(),
+        labels=run.of_labels("labels.parquet"),
+        verification=run.of_models("<results>/evidence/{model}/verification.parquet"),
+        images=run.of_labels("images.zip"),
+        training=run.of_labels("training.zip"),
+        masks=run.of_labels("masks.zip"),
+        whitebox=run.scores("whitebox"),
+        blackbox=run.scores("blackbox"),
+        rows=run.data.rows,
+        decisions=run.decisions,
+        known_prompts=run.known_prompts,
         parts=[
             workflow.source_path(f"../report/review/page.{kind}")
             for kind in ("html", "css", "js")
@@ -107,12 +161,11 @@ rule build_review:
         mem_mb=grow(2000),
         runtime=grow(60),
     params:
-        names=names_of(MODELS.index),
-        known=list(ALL_MODELS.index),
-        attacked=attacked_models(),
+        **run.pick("privacy", "images only"),
+        names=run.models.names(run.models.all),
+        known=run.models.known,
+        attacked=run.models.attacked,
         size=config["labels"]["size"],
-        images=config["privacy"]["images"],
-        only=config["privacy"]["only"],
         alpha=config["evidence"]["test"]["alpha"],
     script:
         "../scripts/evidence/build_review.py"
@@ -120,20 +173,15 @@ rule build_review:
 
 rule build_bundle:
     input:
+        unpack(run.models.loaded_stages),
         labels="<results>/labels/{model}/labels.parquet",
         verification="<results>/evidence/{model}/verification.parquet",
         fetched="<results>/labels/{model}/fetched.parquet",
         images="<results>/labels/{model}/images.zip",
         training="<results>/labels/{model}/training.zip",
         masks="<results>/labels/{model}/masks.zip",
-        rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
-        known_prompts=known_prompts(),
-        model=model_folder,
-        weights=model_weights,
-        checked=checked_model,
-        upscaler=upscaler_folder,
-        upscaler_weights=upscaler_weights,
-        upscaler_checked=checked_upscaler,
+        rows=run.data.rows,
+        known_prompts=run.known_prompts,
         computed=code_of(
             "labels/generate_candidates",
             "labels/label_candidates",
@@ -154,11 +202,10 @@ rule build_bundle:
         mem_mb=grow(4000),
         runtime=grow(60),
     params:
-        model=loading_row,
-        upscaler=upscaler_settings,
-        settings=bundle_settings,
+        **run.pick("privacy", "images only"),
+        model=run.models.loading,
+        upscaler=run.models.upscaler,
+        settings=run.bundle_settings,
         home=str(workflow.basedir),
-        images=config["privacy"]["images"],
-        only=config["privacy"]["only"],
     script:
         "../scripts/evidence/build_bundle.py"

@@ -1,71 +1,54 @@
 # figures: scores, labels and images -> the paper's figures and what it could not show, PNG and PDF of each.
 #
-# INPUTS   <results>/table1.csv, <results>/tables/*.csv; of every model <results>/labels/{model}/{labels.parquet,
-#          images.zip,training.zip,masks.zip} and <results>/blackbox/{model}/{scores,images}.parquet; <results>/dedup/
-#          of every model <results>/evidence/{model}/verification.parquet
-# OUTPUTS  <results>/figures/fig1_generations    one-step and full generations of a copy, a template and no copy (Fig. 1)
-#          <results>/figures/fig2_templates    templates: generated, retrieved, mask (Fig. 2)
-#          <results>/figures/fig3_precision    precision against copies found, a panel an attack (Fig. 3)
-#          <results>/figures/fig4_duplication  how often copied images are met, and with one caption (Fig. 4)
-#          <results>/figures/fig5_near_misses  just above the threshold, other crops, distortions (Fig. 5)
-#          <results>/figures/table1            Table 1 beside the paper's
-#          <results>/figures/triples           one-step | generated | training image | mask, a few of every model
-#          <results>/figures/recall            found of planted by number of copies             (embedded world)
-#          <results>/figures/confusion         labels against truth                             (embedded world)
-#          <results>/figures/roc               every score by kind of duplicate                 (embedded world)
-#          <results>/figures/detector_recall   reach of every score by number of copies         (embedded world)
-#          <results>/figures/histogram         DCS of planted, held-out and repeated captions   (embedded world)
-#          <results>/figures/unpicked          what is drawn for prompts that nobody picked     (embedded world)
+# INPUTS   <results>/table1.csv, <results>/tables/*.csv, <results>/dedup/; of every model <results>/labels/{model}/
+#          {labels.parquet,images.zip,training.zip,masks.zip}, <results>/blackbox/{model}/{scores,images}.parquet and
+#          <results>/evidence/{model}/verification.parquet
+# OUTPUTS  in <results>/figures/
+#          of plot_images
+#            fig1_generations                 one-step and full generations of a copy, a template and no copy (Fig. 1)
+#            fig2_templates                   templates: generated, retrieved, mask (Fig. 2)
+#            fig5_near_misses                 just above the threshold, other crops, distortions (Fig. 5)
+#            triples                          one-step | generated | training image | mask, a few of every model
+#          of plot_curves
+#            fig3_precision                   precision against copies found, a panel an attack (Fig. 3)
+#            fig4_duplication                 how often copied images are met, and with one caption (Fig. 4)
+#            table1                           Table 1 beside the paper's
+#          of plot_truth, in an embedded world
+#            recall                           found of planted by number of copies
+#            confusion                        labels against truth
+#            roc                              every score by kind of duplicate
+#            detector_recall                  reach of every score by number of copies
+#            histogram                        DCS of planted, held-out and repeated captions
+#            unpicked                         generations of prompts that nobody picked
+#            copies                           one step and full, from often trained on to never
 
 
 rule plot_images:
     input:
-        labels=labels_of_models,
-        images=[f"<results>/labels/{model}/images.zip" for model in MODELS.index],
-        training=[f"<results>/labels/{model}/training.zip" for model in MODELS.index],
-        masks=[f"<results>/labels/{model}/masks.zip" for model in MODELS.index],
-        verification=[
-            f"<results>/evidence/{model}/verification.parquet"
-            for model in MODELS.index
-        ],
-        scores=of_attacked("<results>/blackbox/{model}/scores.parquet"),
-        one_step=of_attacked("<results>/blackbox/{model}/images.parquet"),
-        known_prompts=known_prompts(),
+        labels=run.of_labels("labels.parquet"),
+        images=run.of_labels("images.zip"),
+        training=run.of_labels("training.zip"),
+        masks=run.of_labels("masks.zip"),
+        verification=run.of_models("<results>/evidence/{model}/verification.parquet"),
+        scores=run.scores("blackbox"),
+        one_step=run.of_attacked("<results>/blackbox/{model}/images.parquet"),
+        known_prompts=run.known_prompts,
         code=code_of("figures/plot_images"),
     output:
-        fig1=report(
-            "<results>/figures/fig1_generations.png",
-            caption="../report/fig1_generations.rst",
-            category="2 The paper's figures",
-            labels={"result": "Fig. 1: generations"},
+        fig1=shown(
+            "<results>/figures/fig1_generations.png", "Fig. 1: generations", FIGURES
         ),
-        fig2=report(
-            "<results>/figures/fig2_templates.png",
-            caption="../report/fig2_templates.rst",
-            category="2 The paper's figures",
-            labels={"result": "Fig. 2: templates"},
+        fig2=shown("<results>/figures/fig2_templates.png", "Fig. 2: templates", FIGURES),
+        fig5=shown(
+            "<results>/figures/fig5_near_misses.png", "Fig. 5: near misses", FIGURES
         ),
-        fig5=report(
-            "<results>/figures/fig5_near_misses.png",
-            caption="../report/fig5_near_misses.rst",
-            category="2 The paper's figures",
-            labels={"result": "Fig. 5: near misses"},
-        ),
-        triples=report(
-            "<results>/figures/triples.png",
-            caption="../report/triples.rst",
-            category="2 The paper's figures",
-            labels={"result": "Copies of every model"},
-        ),
-        pdf=expand(
-            "<results>/figures/{figure}.pdf",
-            figure=[
-                "fig1_generations",
-                "fig2_templates",
-                "fig5_near_misses",
-                "triples",
-            ],
-        ),
+        triples=shown("<results>/figures/triples.png", "Copies of every model", FIGURES),
+        pdf=[
+            "<results>/figures/fig1_generations.pdf",
+            "<results>/figures/fig2_templates.pdf",
+            "<results>/figures/fig5_near_misses.pdf",
+            "<results>/figures/triples.pdf",
+        ],
     log:
         "<results>/logs/figures/plot_images.log",
     benchmark:
@@ -77,24 +60,23 @@ rule plot_images:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
-        names=names_of(MODELS.index),
-        attacked=attacked_models(),
+        **run.pick("figures", "examples near_misses dpi"),
+        **run.pick("privacy", "images only"),
+        names=run.models.names(run.models.all),
+        attacked=run.models.attacked,
         one_step_seeds=config["blackbox"]["seeds"][: config["figures"]["seeds"]],
         full_seeds=config["labels"]["seeds"][: config["figures"]["seeds"]],
-        examples=config["figures"]["examples"],
-        images=config["privacy"]["images"],
-        only=config["privacy"]["only"],
-        near_misses=config["figures"]["near_misses"],
-        threshold=max(config["labels"]["presets"][config["labels"]["preset"]].values()),
-        dpi=config["figures"]["dpi"],
+        threshold=max(run.thresholds("labels").values()),
     script:
         "../scripts/figures/plot_images.py"
 
 
 rule plot_curves:
     input:
-        labels=[f"<results>/labels/{model}/labels.parquet" for model in shown_models()],
-        precision="<results>/tables/precision.csv" if attacked_models() else [],
+        labels=run.of_models(
+            "<results>/labels/{model}/labels.parquet", run.models.shown
+        ),
+        precision=run.precision,
         prompts="<results>/dedup/prompts.parquet",
         clusters="<results>/dedup/clusters.parquet",
         stats="<results>/dedup/cluster_stats.parquet",
@@ -103,28 +85,18 @@ rule plot_curves:
         paper="<results>/tables/table1_vs_paper.csv",
         code=code_of("figures/plot_curves"),
     output:
-        table1=report(
-            "<results>/figures/table1.png",
-            caption="../report/table1.rst",
-            category="1 Table 1",
-            labels={"result": "Table 1 beside the paper's"},
+        table1=shown(
+            "<results>/figures/table1.png", "Table 1 beside the paper's", TABLE1
         ),
-        fig3=report(
-            "<results>/figures/fig3_precision.png",
-            caption="../report/fig3_precision.rst",
-            category="2 The paper's figures",
-            labels={"result": "Fig. 3: precision"},
+        fig3=shown("<results>/figures/fig3_precision.png", "Fig. 3: precision", FIGURES),
+        fig4=shown(
+            "<results>/figures/fig4_duplication.png", "Fig. 4: duplication", FIGURES
         ),
-        fig4=report(
-            "<results>/figures/fig4_duplication.png",
-            caption="../report/fig4_duplication.rst",
-            category="2 The paper's figures",
-            labels={"result": "Fig. 4: duplication"},
-        ),
-        pdf=expand(
-            "<results>/figures/{figure}.pdf",
-            figure=["table1", "fig3_precision", "fig4_duplication"],
-        ),
+        pdf=[
+            "<results>/figures/table1.pdf",
+            "<results>/figures/fig3_precision.pdf",
+            "<results>/figures/fig4_duplication.pdf",
+        ],
     log:
         "<results>/logs/figures/plot_curves.log",
     benchmark:
@@ -136,8 +108,8 @@ rule plot_curves:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
-        names=names_of(shown_models()),
-        attacked=attacked_models(),
+        names=run.models.names(run.models.shown),
+        attacked=run.models.attacked,
         dpi=config["figures"]["dpi"],
     script:
         "../scripts/figures/plot_curves.py"
@@ -149,62 +121,35 @@ rule plot_truth:
         world_images="<results>/world/images.npy",
         recall="<results>/tables/recall.csv",
         confusion="<results>/tables/confusion.csv",
-        prompts=detector_table("detectors"),
-        evaluation=detector_table("evaluation"),
-        kinds=detector_table("kinds"),
-        roc=detector_table("roc"),
-        images=of_attacked("<results>/labels/{model}/images.zip"),
-        one_step=of_attacked("<results>/blackbox/{model}/images.parquet"),
-        known_prompts=known_prompts(),
+        prompts=run.detector_table("detectors"),
+        evaluation=run.detector_table("evaluation"),
+        kinds=run.detector_table("kinds"),
+        roc=run.detector_table("roc"),
+        images=run.of_attacked("<results>/labels/{model}/images.zip"),
+        one_step=run.of_attacked("<results>/blackbox/{model}/images.parquet"),
+        known_prompts=run.known_prompts,
         code=code_of("figures/plot_truth"),
     output:
-        recall=report(
-            "<results>/figures/recall.png",
-            caption="../report/recall.rst",
-            category="3 What the paper could not show",
-            labels={"result": "Recall"},
-        ),
-        confusion=report(
-            "<results>/figures/confusion.png",
-            caption="../report/confusion.rst",
-            category="3 What the paper could not show",
-            labels={"result": "Labels against truth"},
-        ),
-        roc=report(
-            "<results>/figures/roc.png",
-            caption="../report/roc.rst",
-            category="3 What the paper could not show",
-            labels={"result": "ROC of every score"},
-        ),
-        detector_recall=report(
+        recall=shown("<results>/figures/recall.png", "Recall", OURS),
+        confusion=shown("<results>/figures/confusion.png", "Labels against truth", OURS),
+        roc=shown("<results>/figures/roc.png", "ROC of every score", OURS),
+        detector_recall=shown(
             "<results>/figures/detector_recall.png",
-            caption="../report/detector_recall.rst",
-            category="3 What the paper could not show",
-            labels={"result": "Recall of every score by count"},
+            "Recall of every score by count",
+            OURS,
         ),
-        histogram=report(
-            "<results>/figures/histogram.png",
-            caption="../report/histogram.rst",
-            category="3 What the paper could not show",
-            labels={"result": "DCS by kind"},
-        ),
-        unpicked=report(
-            "<results>/figures/unpicked.png",
-            caption="../report/unpicked.rst",
-            category="3 What the paper could not show",
-            labels={"result": "Unpicked prompts"},
-        ),
-        pdf=expand(
-            "<results>/figures/{figure}.pdf",
-            figure=[
-                "recall",
-                "confusion",
-                "roc",
-                "detector_recall",
-                "histogram",
-                "unpicked",
-            ],
-        ),
+        histogram=shown("<results>/figures/histogram.png", "DCS by kind", OURS),
+        unpicked=shown("<results>/figures/unpicked.png", "Unpicked prompts", OURS),
+        copies=shown("<results>/figures/copies.png", "Copies at a glance", OURS),
+        pdf=[
+            "<results>/figures/recall.pdf",
+            "<results>/figures/confusion.pdf",
+            "<results>/figures/roc.pdf",
+            "<results>/figures/detector_recall.pdf",
+            "<results>/figures/histogram.pdf",
+            "<results>/figures/unpicked.pdf",
+            "<results>/figures/copies.pdf",
+        ],
     log:
         "<results>/logs/figures/plot_truth.log",
     benchmark:
@@ -216,8 +161,9 @@ rule plot_truth:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
-        names=names_of(MODELS.index),
-        attacked=names_of(attacked_models()),
+        figures=TRUTH_FIGURES,
+        names=run.models.names(run.models.all),
+        attacked=run.models.names(run.models.attacked),
         whitebox=config["whitebox"]["preset"],
         blackbox=config["blackbox"]["preset"],
         fpr=config["tables"]["fpr"],

@@ -3,22 +3,29 @@
 # ReLAION's tables (part-N-*.parquet), img2dataset (N.tar with N.parquet, embedded here where there is no img_emb).
 #
 # INPUTS   <results>/world/embeddings and <results>/world/data, or the folder inputs.source
-# OUTPUTS  <results>/inputs/manifest.tsv           one row a shard: files, rows, first row, dimensions, digests
-#          <results>/inputs/archives.tsv           one row an archive: the keys that it holds
-#          <results>/inputs/models/{model}.tsv       what is loaded of a model that is not trained here, with digests
-#          <results>/inputs/clip.tsv               how well inputs.clip meets the source's own embeddings
-#          <results>/inputs/clip_files.tsv         what is loaded of a CLIP that is not trained here, with digests
-#          <results>/inputs/upscalers/{model}.tsv    the same of its second stage, if it has one
-#          <results>/inputs/img_emb/img_emb_{shard}.npy   embeddings of img2dataset's images
-#          <results>/inputs/rows/{shard}.parquet   one row a training row: url, caption, where its image is, status
-#          <results>/inputs/sha256.txt             on demand: sha256 of every byte of the source, for sha256sum -c
+# OUTPUTS  in <results>/inputs/
+#          of check_inputs
+#            manifest.tsv                     one row a shard: files, rows, first row, dimensions, digests
+#            archives.tsv                     one row an archive: the keys that it holds
+#          of check_model, check_upscaler, check_clip_files
+#            models/{model}.tsv               what is loaded of a model that is not trained here, with digests
+#            upscalers/{model}.tsv            the same of its second stage, if it has one
+#            clip_files.tsv                   the same of a CLIP that is not trained here
+#          of check_clip
+#            clip.tsv                         how well inputs.clip meets the source's own embeddings
+#          of embed_images
+#            img_emb/img_emb_{shard}.npy      embeddings of img2dataset's images
+#          of build_rows
+#            rows/{shard}.parquet             one row a training row: url, caption, where its image is, status
+#          of check_digests and merge_digests, on demand
+#            digests/{shard}.txt, sha256.txt  sha256 of every byte of the source, for sha256sum -c
 
 
 rule check_inputs:
     input:
-        embeddings=source_files("embeddings") if has_embeddings() else [],
-        metadata=source_files("metadata"),
-        archives=image_archives(),
+        embeddings=run.data.embeddings_if_any,
+        metadata=run.data.metadata,
+        archives=run.data.archives,
         code=code_of("inputs/check_inputs"),
     output:
         manifest="<results>/inputs/manifest.tsv",
@@ -34,7 +41,7 @@ rule check_inputs:
         mem_mb=grow(1000),
         runtime=grow(30),
     params:
-        images=lambda wildcards: image_folder(),
+        images=run.data.image_folder,
         most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/inputs/check_inputs.py"
@@ -42,7 +49,7 @@ rule check_inputs:
 
 rule check_model:
     input:
-        model=model_folder,
+        model=run.models.folder,
         code=code_of("inputs/check_model"),
     output:
         files="<results>/inputs/models/{model}.tsv",
@@ -59,17 +66,17 @@ rule check_model:
         mem_mb=grow(4000),
         runtime=grow(60),
     params:
-        model=loading_row,
-        loaded=loaded_state,
+        model=run.models.loading,
+        loaded=run.models.state,
     script:
         "../scripts/inputs/check_model.py"
 
 
 rule check_upscaler:
     input:
-        model=model_folder,
-        upscaler=upscaler_folder,
-        checked=checked_model,
+        model=run.models.folder,
+        upscaler=run.models.upscaler_folder,
+        checked=run.models.checked,
         code=code_of("inputs/check_upscaler"),
     output:
         files="<results>/inputs/upscalers/{model}.tsv",
@@ -85,9 +92,9 @@ rule check_upscaler:
         mem_mb=grow(4000),
         runtime=grow(60),
     params:
-        model=loading_row,
-        upscaler=upscaler_settings,
-        loaded=upscaler_state,
+        model=run.models.loading,
+        upscaler=run.models.upscaler,
+        loaded=run.models.upscaler_state,
     script:
         "../scripts/inputs/check_upscaler.py"
 
@@ -109,8 +116,8 @@ rule check_clip_files:
         mem_mb=grow(4000),
         runtime=grow(30),
     params:
-        folder=CLIP,
-        loaded=clip_state(),
+        folder=run.data.clip,
+        loaded=run.data.clip_state,
     script:
         "../scripts/inputs/check_clip_files.py"
 
@@ -119,9 +126,9 @@ rule check_clip:
     input:
         manifest="<results>/inputs/manifest.tsv",
         archives="<results>/inputs/archives.tsv",
-        clip=clip_file("open_clip_config.json"),
-        clip_weights=clip_file("open_clip_model.safetensors"),
-        clip_files=listed_clip(),
+        clip=run.data.clip_file("open_clip_config.json"),
+        clip_weights=run.data.clip_file("open_clip_model.safetensors"),
+        clip_files=run.data.clip_listed,
         code=code_of("inputs/check_clip"),
     output:
         agreement="<results>/inputs/clip.tsv",
@@ -148,11 +155,11 @@ rule check_clip:
 
 rule embed_images:
     input:
-        archive=lambda wildcards: source_archive(wildcards.shard),
-        metadata=lambda wildcards: source_file("metadata", wildcards.shard),
-        clip=clip_file("open_clip_config.json"),
-        clip_weights=clip_file("open_clip_model.safetensors"),
-        clip_files=listed_clip(),
+        archive=run.data.archive_of,
+        metadata=run.data.metadata_of,
+        clip=run.data.clip_file("open_clip_config.json"),
+        clip_weights=run.data.clip_file("open_clip_model.safetensors"),
+        clip_files=run.data.clip_listed,
         code=code_of("inputs/embed_images"),
     output:
         embeddings="<results>/inputs/img_emb/img_emb_{shard}.npy",
@@ -178,10 +185,8 @@ rule build_rows:
     input:
         manifest="<results>/inputs/manifest.tsv",
         archives="<results>/inputs/archives.tsv",
-        embeddings=lambda wildcards: (
-            source_file("embeddings", wildcards.shard) if has_embeddings() else []
-        ),
-        metadata=lambda wildcards: source_file("metadata", wildcards.shard),
+        embeddings=run.data.embeddings_of_if_any,
+        metadata=run.data.metadata_of,
         code=code_of("inputs/build_rows"),
     output:
         rows="<results>/inputs/rows/{shard}.parquet",
@@ -196,9 +201,8 @@ rule build_rows:
         mem_mb=grow(4000),
         runtime=grow(60),
     params:
+        **run.pick("dedup", "min_caption_chars max_caption_chars"),
         norm_tolerance=config["inputs"]["norm_tolerance"],
-        min_caption_chars=config["dedup"]["min_caption_chars"],
-        max_caption_chars=config["dedup"]["max_caption_chars"],
     script:
         "../scripts/inputs/build_rows.py"
 
@@ -225,7 +229,7 @@ rule check_digests:
 
 rule merge_digests:
     input:
-        digests=expand("<results>/inputs/digests/{shard}.txt", shard=input_shards()),
+        digests=run.data.of_shards("<results>/inputs/digests/{shard}.txt"),
     output:
         digests="<results>/inputs/sha256.txt",
     log:

@@ -1,30 +1,33 @@
 # labels: candidate prompts of a model -> MV, RV, TV or N, with distances, sources and masks.
-# Webster 2023, section 4 and Table 1.
+# Webster 2023, section 4 and Table 1. Training images are found and read in labels_images.smk.
 #
-# INPUTS   <results>/dedup/{prompts,clusters,copies,index/,pairs/}, <results>/inputs/rows/, the model, the CLIP of the
-#          embeddings; by the sheet's column `candidates` also
+# INPUTS   <results>/dedup/prompts.parquet, <results>/inputs/rows/, the model; by the sheet's column `candidates` also
 #            own         scores of whitebox, blackbox and postfilter of the model
 #            top:m       scores of blackbox of model m
 #            found:m,n   labels of models m and n
 #            authors     the authors' labels of the model (labels.authors), and inputs/rows to find their rows in
 #            manifest    inputs/rows, to find the rows of a closed system's prompts in
 #          of a closed system (family `images`) a folder of images with manifest.csv or manifest.parquet
-# OUTPUTS  <results>/labels/{model}/selection.parquet   the candidates, and why they are
-#          <results>/labels/{model}/kept/               their generations, in parts that are found again by prompt
-#          <results>/labels/{model}/shards/{shard}.images.parquet, .cost.parquet; .parquet, .masks.zip   of each shard
-#          <results>/labels/{model}/images.zip          their generations, {prompt_id}_{seed}.png; cost.parquet
-#          <results>/labels/{model}/generations.parquet   closed systems: what became of each line of the manifest
-#          <results>/labels/{model}/neighbours.parquet  nearest training rows of each generation
-#          <results>/labels/{model}/wanted.parquet      these rows and their relatives, whose images are needed
-#          <results>/labels/{model}/urls.parquet        with inputs.fetch_urls: what came of their urls
-#          <results>/labels/{model}/training.zip        their images; fetched.parquet
-#          <results>/labels/{model}/labels.parquet      a label a candidate; masks.zip: template masks
-#          <results>/labels/{model}/release/            the same in the authors' layout (asked for by name)
+# OUTPUTS  in <results>/labels/{model}/
+#          of select_candidates, and of select_generations for a closed system
+#            selection.parquet                the candidates, and why they are
+#          of generate_candidates
+#            shards/{shard}.images.parquet    which archive holds a prompt's generations; .cost.parquet
+#            kept/                            these generations, in parts that are found again by prompt
+#          of merge_candidates, and of build_generations for a closed system
+#            images.zip                       the generations, {prompt_id}_{seed}.png; cost.parquet
+#            generations.parquet              closed systems: what became of each line of the manifest
+#          of label_candidates
+#            shards/{shard}.parquet           a label a candidate; .masks.zip
+#          of merge_labels
+#            labels.parquet                   the labels of all shards; masks.zip: template masks
+#          of build_release, asked for by name
+#            release/                         the same in the authors' layout
 
 
 rule select_candidates:
     input:
-        unpack(candidate_files),
+        unpack(run.models.candidate_files),
         prompts="<results>/dedup/prompts.parquet",
         code=code_of("labels/select_candidates"),
     output:
@@ -34,7 +37,7 @@ rule select_candidates:
     benchmark:
         "<results>/benchmarks/labels/select_candidates/{model}.tsv"
     wildcard_constraints:
-        model=RUN_HERE,
+        model=run.models.run_here,
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -42,22 +45,18 @@ rule select_candidates:
         mem_mb=grow(2000),
         runtime=grow(10),
     params:
-        candidates=candidates_of,
-        found_in=found_in,
-        n_prompts=candidates_wanted,
+        candidates=run.models.candidates,
+        found_in=run.models.found_in,
+        n_prompts=run.models.n_candidates,
     script:
         "../scripts/labels/select_candidates.py"
 
 
 rule generate_candidates:
     input:
+        unpack(run.models.loaded_stages),
         selection="<results>/labels/{model}/selection.parquet",
-        model=model_folder,
-        weights=model_weights,
-        upscaler=upscaler_folder,
-        upscaler_weights=upscaler_weights,
-        upscaler_checked=checked_upscaler,
-        checked=checked_model,
+        filtered=run.filtered,
         code=code_of("labels/generate_candidates"),
     output:
         images="<results>/labels/{model}/shards/{shard}.images.parquet",
@@ -67,7 +66,7 @@ rule generate_candidates:
     benchmark:
         "<results>/benchmarks/labels/generate_candidates/{model}-{shard}.tsv"
     wildcard_constraints:
-        model=RUN_HERE,
+        model=run.models.run_here,
     conda:
         "../../envs/gpu.yaml"
     threads: 1
@@ -76,18 +75,12 @@ rule generate_candidates:
         mem_mb=grow(8000),
         runtime=grow(480),
     params:
-        model=loading_row,
-        upscaler=upscaler_settings,
-        seeds=config["labels"]["seeds"],
-        prompts_a_shard=config["labels"]["prompts_a_shard"],
-        prompts_a_part=config["labels"]["prompts_a_part"],
-        last=is_last_shard("labels"),
-        kept=kept_folder("labels"),
-        sampler=config["sampling"]["sampler"],
-        spacing=config["sampling"]["spacing"],
-        steps=config["sampling"]["steps"],
-        guidance=config["sampling"]["guidance"],
-        batch=config["sampling"]["batch"],
+        **run.pick("labels", "seeds prompts_a_shard prompts_a_part"),
+        **run.pick("sampling", "sampler spacing steps guidance batch"),
+        model=run.models.loading,
+        upscaler=run.models.upscaler,
+        last=run.last_shard("labels"),
+        kept=run.kept("labels"),
     script:
         "../scripts/labels/generate_candidates.py"
 
@@ -95,8 +88,8 @@ rule generate_candidates:
 rule merge_candidates:
     input:
         selection="<results>/labels/{model}/selection.parquet",
-        images=of_shards("labels", ".images.parquet"),
-        costs=of_shards("labels", ".cost.parquet"),
+        images=run.of_shards("labels", ".images.parquet"),
+        costs=run.of_shards("labels", ".cost.parquet"),
         code=code_of("labels/merge_candidates"),
     output:
         images="<results>/labels/{model}/images.zip",
@@ -106,7 +99,7 @@ rule merge_candidates:
     benchmark:
         "<results>/benchmarks/labels/merge_candidates/{model}.tsv"
     wildcard_constraints:
-        model=RUN_HERE,
+        model=run.models.run_here,
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -114,7 +107,7 @@ rule merge_candidates:
         mem_mb=grow(1000),
         runtime=grow(60),
     params:
-        kept=kept_folder("labels"),
+        kept=run.kept("labels"),
     script:
         "../scripts/labels/merge_candidates.py"
 
@@ -123,7 +116,7 @@ rule merge_candidates:
 # manifest is said before anything long starts; the files are those that are generated for any other model.
 rule build_generations:
     input:
-        manifest=generations_manifest,
+        manifest=run.models.manifest,
         code=code_of("labels/build_generations"),
     output:
         images="<results>/labels/{model}/images.zip",
@@ -134,7 +127,7 @@ rule build_generations:
     benchmark:
         "<results>/benchmarks/labels/build_generations/{model}.tsv"
     wildcard_constraints:
-        model=IMAGES_ONLY,
+        model=run.models.images_only,
     priority: 1000
     conda:
         "../../envs/core.yaml"
@@ -144,14 +137,14 @@ rule build_generations:
         runtime=grow(240),
     params:
         most_missing=config["inputs"]["most_missing"],
-        beside=lambda wildcards, input: sources.images_state(input.manifest),
+        beside=run.models.images_state,
     script:
         "../scripts/labels/build_generations.py"
 
 
 rule select_generations:
     input:
-        unpack(candidate_files),
+        unpack(run.models.candidate_files),
         generations="<results>/labels/{model}/generations.parquet",
         prompts="<results>/dedup/prompts.parquet",
         code=code_of("labels/select_generations"),
@@ -162,7 +155,7 @@ rule select_generations:
     benchmark:
         "<results>/benchmarks/labels/select_generations/{model}.tsv"
     wildcard_constraints:
-        model=IMAGES_ONLY,
+        model=run.models.images_only,
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -170,9 +163,9 @@ rule select_generations:
         mem_mb=grow(4000),
         runtime=grow(720),
     params:
-        candidates=candidates_of,
-        found_in=found_in,
-        n_prompts=candidates_wanted,
+        candidates=run.models.candidates,
+        found_in=run.models.found_in,
+        n_prompts=run.models.n_candidates,
     script:
         "../scripts/labels/select_generations.py"
 
@@ -200,15 +193,10 @@ rule label_candidates:
         mem_mb=grow(4000),
         runtime=grow(240),
     params:
-        preset=config["labels"]["preset"],
-        thresholds=config["labels"]["presets"][config["labels"]["preset"]],
-        order=config["labels"]["order"],
-        seeds=label_seeds,
-        size=config["labels"]["size"],
-        mask=config["labels"]["mask"],
-        guards=config["labels"]["guards"],
-        prompts_a_shard=config["labels"]["prompts_a_shard"],
-        last=is_last_shard("labels"),
+        **run.pick("labels", "preset order size mask guards prompts_a_shard"),
+        thresholds=run.thresholds("labels"),
+        seeds=run.models.seeds,
+        last=run.last_shard("labels"),
     script:
         "../scripts/labels/label_candidates.py"
 
@@ -216,8 +204,8 @@ rule label_candidates:
 rule merge_labels:
     input:
         selection="<results>/labels/{model}/selection.parquet",
-        labels=of_shards("labels", ".parquet"),
-        masks=of_shards("labels", ".masks.zip"),
+        labels=run.of_shards("labels", ".parquet"),
+        masks=run.of_shards("labels", ".masks.zip"),
         code=code_of("labels/merge_labels"),
     output:
         labels="<results>/labels/{model}/labels.parquet",
@@ -243,8 +231,8 @@ rule build_release:
         labels="<results>/labels/{model}/labels.parquet",
         training="<results>/labels/{model}/training.zip",
         masks="<results>/labels/{model}/masks.zip",
-        rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
-        known_prompts=known_prompts(),
+        rows=run.data.rows,
+        known_prompts=run.known_prompts,
         code=code_of("labels/build_release"),
     output:
         release=directory("<results>/labels/{model}/release"),
@@ -259,7 +247,6 @@ rule build_release:
         mem_mb=grow(2000),
         runtime=grow(240),
     params:
-        images=config["privacy"]["images"],
-        only=config["privacy"]["only"],
+        **run.pick("privacy", "images only"),
     script:
         "../scripts/labels/build_release.py"

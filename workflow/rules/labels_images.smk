@@ -1,14 +1,27 @@
 # labels, the training images that generations are compared with: found by embedding, read from archives or by url.
+#
+# INPUTS   <results>/labels/{model}/{selection.parquet,images.zip}, the CLIP of the embeddings, <results>/inputs/rows/,
+#          <results>/dedup/{index/,pairs/,clusters.parquet,copies.parquet}, the archives of the training data
+# OUTPUTS  in <results>/labels/{model}/
+#          of search_neighbours
+#            neighbours.parquet               nearest training rows of each generation
+#          of select_images
+#            wanted.parquet                   these rows and their relatives, whose images are needed
+#            relatives.parquet                which rows are relatives of which
+#          of fetch_urls, with inputs.fetch_urls
+#            urls.parquet                     what came of their urls
+#          of fetch_images
+#            training.zip                     their images; fetched.parquet: where each was found
 
 
 rule search_neighbours:
     input:
         selection="<results>/labels/{model}/selection.parquet",
         images="<results>/labels/{model}/images.zip",
-        index=index_parts(),
-        clip=clip_file("open_clip_config.json"),
-        clip_weights=clip_file("open_clip_model.safetensors"),
-        clip_files=listed_clip(),
+        index=run.data.index,
+        clip=run.data.clip_file("open_clip_config.json"),
+        clip_weights=run.data.clip_file("open_clip_model.safetensors"),
+        clip_files=run.data.clip_listed,
         code=code_of("labels/search_neighbours"),
     output:
         neighbours="<results>/labels/{model}/neighbours.parquet",
@@ -24,7 +37,7 @@ rule search_neighbours:
         mem_mb=grow(8000),
         runtime=grow(240),
     params:
-        seeds=label_seeds,
+        seeds=run.models.seeds,
         neighbours=config["labels"]["neighbours"],
         batch=config["labels"]["embed_batch"],
     script:
@@ -35,8 +48,8 @@ rule select_images:
     input:
         selection="<results>/labels/{model}/selection.parquet",
         neighbours="<results>/labels/{model}/neighbours.parquet",
-        rows=expand("<results>/inputs/rows/{shard}.parquet", shard=input_shards()),
-        pairs=expand("<results>/dedup/pairs/{shard}.parquet", shard=input_shards()),
+        rows=run.data.rows,
+        pairs=run.data.pairs,
         clusters="<results>/dedup/clusters.parquet",
         copies="<results>/dedup/copies.parquet",
         code=code_of("labels/select_images"),
@@ -70,7 +83,7 @@ if config["inputs"]["download"]["local"]:
 rule fetch_urls:
     input:
         wanted="<results>/labels/{model}/wanted.parquet",
-        archives=image_archives(),
+        archives=run.data.archives,
         code=code_of("labels/fetch_urls"),
     output:
         urls="<results>/labels/{model}/urls.parquet",
@@ -83,19 +96,12 @@ rule fetch_urls:
     threads: 1
     resources:
         downloads=1,
-        mem_mb=grow(2500 + downloaded_mb()),
+        mem_mb=grow(2500 + run.data.downloads_mb),
         runtime=grow(2880),
     params:
-        cache=url_cache(),
-        retry_failed=config["inputs"]["download"]["retry_failed"],
-        workers=config["inputs"]["download"]["workers"],
-        per_host=config["inputs"]["download"]["per_host"],
-        retries=config["inputs"]["download"]["retries"],
-        timeout=config["inputs"]["download"]["timeout"],
-        deadline=config["inputs"]["download"]["deadline"],
-        max_bytes=config["inputs"]["download"]["max_bytes"],
-        max_redirects=config["inputs"]["download"]["max_redirects"],
-        disallowed=config["inputs"]["download"]["disallowed"],
+        **run.pick("inputs.download", "retry_failed workers per_host retries timeout"),
+        **run.pick("inputs.download", "deadline max_bytes max_redirects disallowed"),
+        cache=run.data.url_cache,
         most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/labels/fetch_urls.py"
@@ -104,12 +110,8 @@ rule fetch_urls:
 rule fetch_images:
     input:
         wanted="<results>/labels/{model}/wanted.parquet",
-        urls=lambda wildcards: (
-            f"<results>/labels/{wildcards.model}/urls.parquet"
-            if config["inputs"]["fetch_urls"]
-            else []
-        ),
-        archives=image_archives(),
+        urls=run.urls,
+        archives=run.data.archives,
         code=code_of("labels/fetch_images"),
     output:
         images="<results>/labels/{model}/training.zip",
@@ -125,7 +127,7 @@ rule fetch_images:
         mem_mb=grow(4000),
         runtime=grow(240),
     params:
-        cache=url_cache(),
+        cache=run.data.url_cache,
         most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/labels/fetch_images.py"

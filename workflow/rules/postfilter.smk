@@ -2,11 +2,15 @@
 # Carlini et al. 2023, section 4; the `+Carlini` variant of Webster 2023, section 4 and Fig. 3.
 #
 # INPUTS   <results>/blackbox/{model}/{selection,scores}.parquet, the model
-# OUTPUTS  <results>/postfilter/{model}/selection.parquet  top prompts by ECS, and all extra ones
-#          <results>/postfilter/{model}/kept/              every generation, in parts that are found again by prompt
-#          <results>/postfilter/{model}/shards/{shard}.images.parquet, .cost.parquet, .parquet   of each shard
-#          <results>/postfilter/{model}/images.parquet     which archive holds a prompt's images; cost.parquet
-#          <results>/postfilter/{model}/scores.parquet     clique size and distance, kept or not, how certain
+# OUTPUTS  in <results>/postfilter/{model}/
+#          of select_postfilter
+#            selection.parquet                top prompts by ECS, and all extra ones
+#          of filter_prompts
+#            shards/{shard}.parquet           clique of each prompt; .images.parquet, .cost.parquet
+#            kept/                            every generation, in parts that are found again by prompt
+#          of score_postfilter
+#            scores.parquet                   clique size and distance, kept or not, how certain, ranked
+#            images.parquet                   which archive holds a prompt's images; cost.parquet
 
 
 rule select_postfilter:
@@ -34,13 +38,8 @@ rule select_postfilter:
 
 rule filter_prompts:
     input:
+        unpack(run.models.loaded_stages),
         selection="<results>/postfilter/{model}/selection.parquet",
-        model=model_folder,
-        weights=model_weights,
-        upscaler=upscaler_folder,
-        upscaler_weights=upscaler_weights,
-        upscaler_checked=checked_upscaler,
-        checked=checked_model,
         code=code_of("postfilter/filter_prompts"),
     output:
         images="<results>/postfilter/{model}/shards/{shard}.images.parquet",
@@ -58,43 +57,33 @@ rule filter_prompts:
         mem_mb=grow(8000),
         runtime=grow(720),
     params:
-        model=loading_row,
-        upscaler=upscaler_settings,
-        preset=config["postfilter"]["preset"],
-        thresholds=config["postfilter"]["presets"][config["postfilter"]["preset"]],
-        n_images=config["postfilter"]["n_images"],
-        first_round=config["postfilter"]["first_round"],
-        stop_early=config["postfilter"]["stop_early"],
-        futility=config["postfilter"]["futility"],
-        max_nodes=config["postfilter"]["max_nodes"],
-        prompts_a_shard=config["postfilter"]["prompts_a_shard"],
-        prompts_a_part=config["postfilter"]["prompts_a_part"],
-        last=is_last_shard("postfilter"),
-        kept=kept_folder("postfilter"),
-        sampler=config["sampling"]["sampler"],
-        spacing=config["sampling"]["spacing"],
-        steps=config["sampling"]["steps"],
-        guidance=config["sampling"]["guidance"],
-        batch=config["sampling"]["batch"],
+        **run.pick("postfilter", "preset n_images first_round stop_early futility"),
+        **run.pick("postfilter", "max_nodes prompts_a_shard prompts_a_part"),
+        **run.pick("sampling", "sampler spacing steps guidance batch"),
+        model=run.models.loading,
+        upscaler=run.models.upscaler,
+        thresholds=run.thresholds("postfilter"),
+        last=run.last_shard("postfilter"),
+        kept=run.kept("postfilter"),
     script:
         "../scripts/postfilter/filter_prompts.py"
 
 
-rule merge_postfilter:
+rule score_postfilter:
     input:
         selection="<results>/postfilter/{model}/selection.parquet",
-        images=of_shards("postfilter", ".images.parquet"),
-        scores=of_shards("postfilter", ".parquet"),
-        costs=of_shards("postfilter", ".cost.parquet"),
-        code=code_of("postfilter/merge_postfilter"),
+        images=run.of_shards("postfilter", ".images.parquet"),
+        scores=run.of_shards("postfilter", ".parquet"),
+        costs=run.of_shards("postfilter", ".cost.parquet"),
+        code=code_of("postfilter/score_postfilter"),
     output:
         images="<results>/postfilter/{model}/images.parquet",
         scores="<results>/postfilter/{model}/scores.parquet",
         cost="<results>/postfilter/{model}/cost.parquet",
     log:
-        "<results>/logs/postfilter/merge_postfilter/{model}.log",
+        "<results>/logs/postfilter/score_postfilter/{model}.log",
     benchmark:
-        "<results>/benchmarks/postfilter/merge_postfilter/{model}.tsv"
+        "<results>/benchmarks/postfilter/score_postfilter/{model}.tsv"
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -102,6 +91,6 @@ rule merge_postfilter:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
-        kept=kept_folder("postfilter"),
+        kept=run.kept("postfilter"),
     script:
-        "../scripts/postfilter/merge_postfilter.py"
+        "../scripts/postfilter/score_postfilter.py"

@@ -1,21 +1,22 @@
 # tables: labels of all models -> Table 1, what it cost, how precise it was. Webster 2023, Table 1.
+# What needs the truth of an embedded world is in tables_truth.smk.
 #
-# INPUTS   <results>/labels/{model}/labels.parquet, scores of whitebox, blackbox and postfilter, cost.parquet of
-#          every job; and, on the embedded world alone, <results>/world/truth.parquet
-# OUTPUTS  <results>/table1.csv               the paper's Table 1 of the selected models
-#          <results>/tables/table1_vs_paper.csv   ours beside the paper's
-#          <results>/tables/costs.csv         network rows a stage and model, against 500 full generations a prompt
-#          <results>/tables/precision.csv     precision at every depth of DCS, ECS, ECS+Carlini
-#          <results>/tables/recall.csv        found of planted             (embedded world)
-#          <results>/tables/confusion.csv     labels against truth         (embedded world)
-#          <results>/tables/evaluation.csv    every score as a detector    (embedded world)
-#          <results>/tables/detectors.csv     the scores behind it, a row a prompt (embedded world)
-#          <results>/tables/agreement.csv     our labels against the authors'  (where labels.authors names theirs)
-#          <results>/tables/kinds.csv         every score by kind of duplicate and count; roc.csv: the curves
-#          <results>/tables/depths.csv        precision of every score's first k prompts
-#          <results>/tables/tables.html       these tables on one page, to read
-#          <results>/tables/seeds.csv         several worlds side by side  (a target of its own)
-#          <results>/checks.txt               what was checked on these files
+# INPUTS   <results>/labels/{model}/labels.parquet, scores of whitebox, blackbox and postfilter, cost.parquet of every job
+# OUTPUTS  in <results>/
+#          of count_labels
+#            table1.csv                       the paper's Table 1 of the selected models
+#          of compare_paper
+#            tables/table1_vs_paper.csv       ours beside the paper's
+#          of merge_costs
+#            tables/costs.csv                 network rows a stage and model, against 500 full generations a prompt
+#          of count_precision
+#            tables/precision.csv             precision at every depth of DCS, ECS, ECS+Carlini
+#          of compare_authors, where labels.authors names theirs
+#            tables/agreement.csv             our labels against the authors'
+#          of merge_tables
+#            tables/tables.html               the tables on one page, to read
+#          of check_results
+#            checks.txt                       what was checked on these files
 
 
 localrules:
@@ -26,17 +27,12 @@ localrules:
 
 rule count_labels:
     input:
-        labels=labels_of_models,
+        labels=run.of_labels("labels.parquet"),
         clusters="<results>/dedup/clusters.parquet",
-        decisions=config["labels"]["decisions"] or [],
+        decisions=run.decisions,
         code=code_of("tables/count_labels"),
     output:
-        table=report(
-            "<results>/table1.csv",
-            caption="../report/count_labels.rst",
-            category="1 Table 1",
-            labels={"result": "Table 1 (CSV)"},
-        ),
+        table=shown("<results>/table1.csv", "Table 1 (CSV)", TABLE1, "count_labels"),
     log:
         "<results>/logs/tables/count_labels.log",
     benchmark:
@@ -48,8 +44,8 @@ rule count_labels:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
-        models=sheet_columns("name", "deduplicated"),
-        known=list(ALL_MODELS.index),
+        models=run.models.table_rows,
+        known=run.models.known,
     script:
         "../scripts/tables/count_labels.py"
 
@@ -60,11 +56,11 @@ rule compare_paper:
         paper=config["tables"]["paper_values"],
         code=code_of("tables/compare_paper"),
     output:
-        table=report(
+        table=shown(
             "<results>/tables/table1_vs_paper.csv",
-            caption="../report/compare_paper.rst",
-            category="1 Table 1",
-            labels={"result": "Beside the paper's (CSV)"},
+            "Beside the paper's (CSV)",
+            TABLE1,
+            "compare_paper",
         ),
     log:
         "<results>/logs/tables/compare_paper.log",
@@ -77,24 +73,17 @@ rule compare_paper:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
-        references={
-            one["name"]: one["reference"] for one in sheet_columns("name", "reference")
-        },
+        references=run.models.references,
     script:
         "../scripts/tables/compare_paper.py"
 
 
 rule merge_costs:
     input:
-        costs=cost_files,
+        costs=run.costs,
         code=code_of("tables/merge_costs"),
     output:
-        table=report(
-            "<results>/tables/costs.csv",
-            caption="../report/merge_costs.rst",
-            category="4 Tables",
-            labels={"result": "Cost (CSV)"},
-        ),
+        table=shown("<results>/tables/costs.csv", "Cost (CSV)", TABLES, "merge_costs"),
     log:
         "<results>/logs/tables/merge_costs.log",
     benchmark:
@@ -115,18 +104,18 @@ rule merge_costs:
 rule count_precision:
     input:
         prompts="<results>/dedup/prompts.parquet",
-        whitebox=of_attacked("<results>/whitebox/{model}/scores.parquet"),
-        blackbox=of_attacked("<results>/blackbox/{model}/scores.parquet"),
-        postfilter=of_attacked("<results>/postfilter/{model}/scores.parquet"),
-        labels=of_attacked("<results>/labels/{model}/labels.parquet"),
+        whitebox=run.scores("whitebox"),
+        blackbox=run.scores("blackbox"),
+        postfilter=run.scores("postfilter"),
+        labels=run.of_attacked("<results>/labels/{model}/labels.parquet"),
         clusters="<results>/dedup/clusters.parquet",
         code=code_of("tables/count_precision"),
     output:
-        table=report(
+        table=shown(
             "<results>/tables/precision.csv",
-            caption="../report/count_precision.rst",
-            category="4 Tables",
-            labels={"result": "Precision at every depth (CSV)"},
+            "Precision at every depth (CSV)",
+            TABLES,
+            "count_precision",
         ),
     log:
         "<results>/logs/tables/count_precision.log",
@@ -139,7 +128,7 @@ rule count_precision:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
-        models=attacked_models(),
+        models=run.models.attacked,
         confidence=config["tables"]["confidence"],
     script:
         "../scripts/tables/count_precision.py"
@@ -147,10 +136,10 @@ rule count_precision:
 
 rule compare_authors:
     input:
-        labels=[
-            f"<results>/labels/{model}/labels.parquet" for model in authors_models()
-        ],
-        authors=[config["labels"]["authors"][model] for model in authors_models()],
+        labels=run.of_models(
+            "<results>/labels/{model}/labels.parquet", run.models.labelled_by_authors
+        ),
+        authors=run.models.authors_labels,
         code=code_of("tables/compare_authors"),
     output:
         table="<results>/tables/agreement.csv",
@@ -165,10 +154,8 @@ rule compare_authors:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
-        models=authors_models(),
-        resamples=config["tables"]["resamples"],
-        confidence=config["tables"]["confidence"],
-        seed=config["tables"]["seed"],
+        **run.pick("tables", "resamples confidence seed"),
+        models=run.models.labelled_by_authors,
     script:
         "../scripts/tables/compare_authors.py"
 
@@ -177,18 +164,18 @@ rule merge_tables:
     input:
         paper="<results>/tables/table1_vs_paper.csv",
         costs="<results>/tables/costs.csv",
-        recall=world_table("recall"),
-        confusion=world_table("confusion"),
-        evaluation=detector_table("evaluation"),
-        kinds=detector_table("kinds"),
-        depths=detector_table("depths"),
+        recall=run.truth_table("recall"),
+        confusion=run.truth_table("confusion"),
+        evaluation=run.detector_table("evaluation"),
+        kinds=run.detector_table("kinds"),
+        depths=run.detector_table("depths"),
         code=code_of("tables/merge_tables"),
     output:
-        page=report(
+        page=shown(
             "<results>/tables/tables.html",
-            caption="../report/merge_tables.rst",
-            category="4 Tables",
-            labels={"result": "All tables, to read"},
+            "All tables, to read",
+            TABLES,
+            "merge_tables",
         ),
     log:
         "<results>/logs/tables/merge_tables.log",
@@ -208,27 +195,17 @@ rule check_results:
     input:
         tests=str(Path(workflow.basedir) / "tests" / "results" / "test_results.py"),
         tables=["<results>/table1.csv", "<results>/tables/costs.csv"],
-        rows=[f"<results>/inputs/rows/{shard}.parquet" for shard in input_shards()],
-        dedup=[
-            f"<results>/dedup/{name}.parquet"
-            for name in ("prompts", "clusters", "kept_rows")
-        ],
-        trained=[
-            f"<results>/world/training/{model['model']}/rows.parquet"
-            for model in sheet_columns("training", "source")
-            if trained_on_kept(model)
-        ],
-        scores=[
-            path
-            for stage in ("whitebox", "blackbox", "postfilter")
-            for path in of_attacked(f"<results>/{stage}/{{model}}/scores.parquet")
-        ],
-        labels=[
-            f"<results>/labels/{model}/{file}"
-            for model in MODELS.index
-            for file in ("labels.parquet", "images.zip", "training.zip", "masks.zip")
-        ],
-        decisions=config["labels"]["decisions"] or [],
+        rows=run.data.rows,
+        prompts="<results>/dedup/prompts.parquet",
+        clusters="<results>/dedup/clusters.parquet",
+        kept_rows="<results>/dedup/kept_rows.parquet",
+        trained=run.trained_rows,
+        scores=run.all_scores,
+        labels=run.of_labels("labels.parquet"),
+        images=run.of_labels("images.zip"),
+        training=run.of_labels("training.zip"),
+        masks=run.of_labels("masks.zip"),
+        decisions=run.decisions,
         code=code_of("tables/check_results", "tests/results/test_results.py"),
     output:
         report="<results>/checks.txt",
@@ -243,23 +220,6 @@ rule check_results:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
-        settings={
-            "results": config["results"],
-            "models": [
-                {
-                    "model": one["model"],
-                    "name": one["name"],
-                    "attacked": one["whitebox"] == "yes",
-                    "trained_on_kept": trained_on_kept(one),
-                    "closed": one["model"] in settings.closed_models(MODELS),
-                }
-                for one in sheet_columns("name", "whitebox", "training", "source")
-            ],
-            "shards": list(input_shards()),
-            "thresholds": config["labels"]["presets"][config["labels"]["preset"]],
-            "seeds": config["labels"]["seeds"],
-            "decisions": config["labels"]["decisions"],
-            "known": list(ALL_MODELS.index),
-        },
+        settings=run.check_settings,
     script:
         "../scripts/tables/check_results.py"

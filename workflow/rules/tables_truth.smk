@@ -1,17 +1,29 @@
 # tables, against the truth: what only a world whose copies are known can say, of one run and of several seeds.
+#
+# INPUTS   <results>/world/truth.parquet, <results>/dedup/prompts.parquet, labels and scores of every model
+# OUTPUTS  in <results>/tables/
+#          of count_recall
+#            recall.csv                       found of planted
+#          of compare_truth
+#            confusion.csv                    labels against truth
+#          of score_detectors
+#            evaluation.csv                   every score as a detector; detectors.csv: the scores, a row a prompt
+#            kinds.csv                        every score by kind of duplicate and count; roc.csv: the curves
+#            depths.csv                       precision of every score's first k prompts
+#          of check_world
+#            findings.csv                     which of the paper's findings hold in this world
+#          of compare_seeds, a target of its own
+#            seeds.csv                        several worlds side by side
 
 
 rule count_recall:
     input:
         truth="<results>/world/truth.parquet",
-        labels=labels_of_models,
+        labels=run.of_labels("labels.parquet"),
         code=code_of("tables/count_recall"),
     output:
-        table=report(
-            "<results>/tables/recall.csv",
-            caption="../report/count_recall.rst",
-            category="4 Tables",
-            labels={"result": "Recall (CSV)"},
+        table=shown(
+            "<results>/tables/recall.csv", "Recall (CSV)", TABLES, "count_recall"
         ),
     log:
         "<results>/logs/tables/count_recall.log",
@@ -24,7 +36,7 @@ rule count_recall:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
-        models=list(MODELS.index),
+        models=run.models.all,
         confidence=config["tables"]["confidence"],
     script:
         "../scripts/tables/count_recall.py"
@@ -33,14 +45,14 @@ rule count_recall:
 rule compare_truth:
     input:
         truth="<results>/world/truth.parquet",
-        labels=labels_of_models,
+        labels=run.of_labels("labels.parquet"),
         code=code_of("tables/compare_truth"),
     output:
-        table=report(
+        table=shown(
             "<results>/tables/confusion.csv",
-            caption="../report/compare_truth.rst",
-            category="4 Tables",
-            labels={"result": "Labels against truth (CSV)"},
+            "Labels against truth (CSV)",
+            TABLES,
+            "compare_truth",
         ),
     log:
         "<results>/logs/tables/compare_truth.log",
@@ -53,10 +65,8 @@ rule compare_truth:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
-        models=list(MODELS.index),
-        resamples=config["tables"]["resamples"],
-        confidence=config["tables"]["confidence"],
-        seed=config["tables"]["seed"],
+        **run.pick("tables", "resamples confidence seed"),
+        models=run.models.all,
     script:
         "../scripts/tables/compare_truth.py"
 
@@ -65,31 +75,31 @@ rule score_detectors:
     input:
         truth="<results>/world/truth.parquet",
         prompts="<results>/dedup/prompts.parquet",
-        whitebox=of_attacked("<results>/whitebox/{model}/scores.parquet"),
-        blackbox=of_attacked("<results>/blackbox/{model}/scores.parquet"),
-        postfilter=of_attacked("<results>/postfilter/{model}/scores.parquet"),
-        labels=of_attacked("<results>/labels/{model}/labels.parquet"),
+        whitebox=run.scores("whitebox"),
+        blackbox=run.scores("blackbox"),
+        postfilter=run.scores("postfilter"),
+        labels=run.of_attacked("<results>/labels/{model}/labels.parquet"),
         code=code_of("tables/score_detectors"),
     output:
-        table=report(
+        table=shown(
             "<results>/tables/evaluation.csv",
-            caption="../report/score_detectors.rst",
-            category="4 Tables",
-            labels={"result": "Every score as a detector (CSV)"},
+            "Every score as a detector (CSV)",
+            TABLES,
+            "score_detectors",
         ),
         prompts="<results>/tables/detectors.csv",
-        kinds=report(
+        kinds=shown(
             "<results>/tables/kinds.csv",
-            caption="../report/score_detectors.rst",
-            category="4 Tables",
-            labels={"result": "Every score by kind and count (CSV)"},
+            "Every score by kind and count (CSV)",
+            TABLES,
+            "score_detectors",
         ),
         roc="<results>/tables/roc.csv",
-        depths=report(
+        depths=shown(
             "<results>/tables/depths.csv",
-            caption="../report/score_detectors.rst",
-            category="4 Tables",
-            labels={"result": "Precision at k of every score (CSV)"},
+            "Precision at k of every score (CSV)",
+            TABLES,
+            "score_detectors",
         ),
     log:
         "<results>/logs/tables/score_detectors.log",
@@ -102,14 +112,8 @@ rule score_detectors:
         mem_mb=grow(2000),
         runtime=grow(20),
     params:
-        models=attacked_models(),
-        fpr=config["tables"]["fpr"],
-        fpr_strict=config["tables"]["fpr_strict"],
-        depths=config["tables"]["depths"],
-        resamples=config["tables"]["resamples"],
-        folds=config["tables"]["folds"],
-        confidence=config["tables"]["confidence"],
-        seed=config["tables"]["seed"],
+        **run.pick("tables", "fpr fpr_strict depths resamples folds confidence seed"),
+        models=run.models.attacked,
     script:
         "../scripts/tables/score_detectors.py"
 
@@ -118,7 +122,7 @@ rule check_world:
     input:
         truth="<results>/world/truth.parquet",
         prompts="<results>/dedup/prompts.parquet",
-        labels=labels_of_models,
+        labels=run.of_labels("labels.parquet"),
         evaluation="<results>/tables/evaluation.csv",
         kinds="<results>/tables/kinds.csv",
         precision="<results>/tables/precision.csv",
@@ -137,37 +141,20 @@ rule check_world:
         mem_mb=grow(1000),
         runtime=grow(10),
     params:
-        models=list(MODELS.index),
-        roles=finding_roles(),
+        models=run.models.all,
+        roles=run.models.roles,
     script:
         "../scripts/tables/check_world.py"
 
 
 rule compare_seeds:
     input:
-        table1=expand(
-            "<results>/seeds/{seed}/table1.csv", seed=config["tables"]["seed_runs"]
-        ),
-        recall=expand(
-            "<results>/seeds/{seed}/tables/recall.csv",
-            seed=config["tables"]["seed_runs"],
-        ),
-        evaluation=expand(
-            "<results>/seeds/{seed}/tables/evaluation.csv",
-            seed=config["tables"]["seed_runs"],
-        ),
-        kinds=expand(
-            "<results>/seeds/{seed}/tables/kinds.csv",
-            seed=config["tables"]["seed_runs"],
-        ),
-        depths=expand(
-            "<results>/seeds/{seed}/tables/depths.csv",
-            seed=config["tables"]["seed_runs"],
-        ),
-        confusion=expand(
-            "<results>/seeds/{seed}/tables/confusion.csv",
-            seed=config["tables"]["seed_runs"],
-        ),
+        table1=run.of_seeds("<results>/seeds/{seed}/table1.csv"),
+        recall=run.of_seeds("<results>/seeds/{seed}/tables/recall.csv"),
+        evaluation=run.of_seeds("<results>/seeds/{seed}/tables/evaluation.csv"),
+        kinds=run.of_seeds("<results>/seeds/{seed}/tables/kinds.csv"),
+        depths=run.of_seeds("<results>/seeds/{seed}/tables/depths.csv"),
+        confusion=run.of_seeds("<results>/seeds/{seed}/tables/confusion.csv"),
         code=code_of("tables/compare_seeds"),
     output:
         table="<results>/tables/seeds.csv",

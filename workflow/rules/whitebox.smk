@@ -1,26 +1,26 @@
 # whitebox: prompts and a model -> Denoising Confidence Score of each prompt and seed. Webster 2023, eq. 1 and 2.
 #
 # INPUTS   <results>/dedup/prompts.parquet, the model's folder
-# OUTPUTS  <results>/whitebox/{model}/shards/{shard}.parquet   a row a prompt and seed; .cost.parquet: network rows
-#          <results>/whitebox/{model}/seeds.parquet            all shards; cost.parquet
-#          <results>/whitebox/{model}/scores.parquet           means over seeds, ranked by the preset
-#          <results>/whitebox/{model}/kept/                    finished parts, found again by prompt
+# OUTPUTS  of denoise_whitebox, in <results>/whitebox/{model}/
+#            shards/{shard}.parquet           a row a prompt and seed: one denoiser call; .cost.parquet: network rows
+#            kept/                            finished parts, found again by prompt
+#          of score_whitebox, in <results>/whitebox/{model}/
+#            seeds.parquet                    the rows of all shards; cost.parquet
+#            scores.parquet                   means over seeds, ranked by the preset
 
 
-rule score_whitebox:
+rule denoise_whitebox:
     input:
+        unpack(run.models.loaded),
         prompts="<results>/dedup/prompts.parquet",
-        model=model_folder,
-        weights=model_weights,
-        checked=checked_model,
-        code=code_of("whitebox/score_whitebox"),
+        code=code_of("whitebox/denoise_whitebox"),
     output:
         scores="<results>/whitebox/{model}/shards/{shard}.parquet",
         cost="<results>/whitebox/{model}/shards/{shard}.cost.parquet",
     log:
-        "<results>/logs/whitebox/score_whitebox/{model}-{shard}.log",
+        "<results>/logs/whitebox/denoise_whitebox/{model}-{shard}.log",
     benchmark:
-        "<results>/benchmarks/whitebox/score_whitebox/{model}-{shard}.tsv"
+        "<results>/benchmarks/whitebox/denoise_whitebox/{model}-{shard}.tsv"
     conda:
         "../../envs/gpu.yaml"
     threads: 1
@@ -29,32 +29,28 @@ rule score_whitebox:
         mem_mb=grow(8000),
         runtime=grow(240),
     params:
-        model=loading_row,
-        guidance=config["whitebox"]["guidance"],
-        seeds=config["whitebox"]["seeds"],
-        batch=config["whitebox"]["batch"],
-        prompts_a_shard=config["whitebox"]["prompts_a_shard"],
-        prompts_a_part=config["whitebox"]["prompts_a_part"],
-        last=is_last_shard("whitebox"),
-        kept=kept_folder("whitebox"),
+        **run.pick("whitebox", "guidance seeds batch prompts_a_shard prompts_a_part"),
+        model=run.models.loading,
+        last=run.last_shard("whitebox"),
+        kept=run.kept("whitebox"),
     script:
-        "../scripts/whitebox/score_whitebox.py"
+        "../scripts/whitebox/denoise_whitebox.py"
 
 
-rule merge_whitebox:
+rule score_whitebox:
     input:
         prompts="<results>/dedup/prompts.parquet",
-        scores=of_shards("whitebox", ".parquet"),
-        costs=of_shards("whitebox", ".cost.parquet"),
-        code=code_of("whitebox/merge_whitebox"),
+        scores=run.of_shards("whitebox", ".parquet"),
+        costs=run.of_shards("whitebox", ".cost.parquet"),
+        code=code_of("whitebox/score_whitebox"),
     output:
         seeds="<results>/whitebox/{model}/seeds.parquet",
         scores="<results>/whitebox/{model}/scores.parquet",
         cost="<results>/whitebox/{model}/cost.parquet",
     log:
-        "<results>/logs/whitebox/merge_whitebox/{model}.log",
+        "<results>/logs/whitebox/score_whitebox/{model}.log",
     benchmark:
-        "<results>/benchmarks/whitebox/merge_whitebox/{model}.tsv"
+        "<results>/benchmarks/whitebox/score_whitebox/{model}.tsv"
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -63,6 +59,6 @@ rule merge_whitebox:
         runtime=grow(30),
     params:
         preset=config["whitebox"]["preset"],
-        kept=kept_folder("whitebox"),
+        kept=run.kept("whitebox"),
     script:
-        "../scripts/whitebox/merge_whitebox.py"
+        "../scripts/whitebox/score_whitebox.py"

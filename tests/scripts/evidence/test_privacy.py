@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from evidence_rules import build_bundle, build_review
+from evidence_rules import build_bundle, build_review, build_sheet
 from made_evidence import IDS
 from marked_images import addresses_in, files_under, mark_archive, marks_in
 
@@ -88,3 +88,9 @@ def test_a_prompt_of_another_model_is_known_too(verified, tmp_path):
     write_table(root / "prompts.parquet", "labels", labels)
     folder = build_bundle(root, images="blurred", only=[IDS[9]], known=[root / "prompts.parquet"])
     assert (folder / f"findings/{IDS[0]}/residual.png").is_file()
+
+
+@pytest.mark.parametrize("images", ["blurred", "none"])
+def test_a_sheet_shows_no_original_where_it_may_not(marked, images):
+    assert marks_in(build_sheet(marked)[0]) > 0
+    assert marks_in(build_sheet(marked, images=images)[0]) == 0

@@ -245,7 +245,7 @@ def test_no_random_change_is_ever_sound_to_whoever_has_the_head(files, head):
             continue
         if rng.random() < 0.5:
             changed = seal(changed)[0]
-            if changed == files:  # a manifest that was damaged and made anew
+            if changed == files:  # a manifest that was damaged and made again
                 continue
         assert judge(changed, head) == FAULTY
 

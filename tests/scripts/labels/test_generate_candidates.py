@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 
 from tiny_models import CAPTIONS, make_sd, overflow_at
+from verbatim.io.image_store import write_archive_table
 from verbatim.io.images import (
     ImageArchive,
     MissingImageError,
     generation_name,
     seeds_of_prompts,
     to_uint8,
+    write_archive,
 )
 from verbatim.io.records import prompt_id, read_table, write_table
 from verbatim.models import load, stacks
@@ -28,7 +30,7 @@ def model(tmp_path_factory):
     return make_sd(tmp_path_factory.mktemp("model"), size=16)
 
 
-def run(folder, model, run_script, n=3, size=100, family="sd", **second):
+def run(folder, model, run_script, n=3, size=100, family="sd", filtered=(), **second):
     folder.mkdir(exist_ok=True)
     captions = CAPTIONS[:n]
     selection = pd.DataFrame(
@@ -46,7 +48,7 @@ def run(folder, model, run_script, n=3, size=100, family="sd", **second):
     for i, shard in enumerate(shards):
         run_script(
             "labels/generate_candidates.py",
-            input={"selection": folder / "selection.parquet", "model": model / "model_index.json", **second},
+            input={"selection": folder / "selection.parquet", "model": model / "model_index.json", "filtered": list(filtered), **second},
             output={"images": images[i], "cost": costs[i]},
             params={
                 "model": {"family": family, "source": "train"}, "seeds": [0, 5], "prompts_a_shard": size,
@@ -76,6 +78,32 @@ def test_every_prompt_and_seed_has_its_image_and_the_rows_are_counted(tmp_path, 
             assert np.abs(stored - to_uint8(image) / 255).max() < 1.5 / 255
     assert cost["unet_rows"] == 6 * 3 * 2 == denoiser.rows  # heun of two steps: three guided calls
     assert (cost["stage"], cost["preset"], cost["prompts"]) == ("labels", "all", 3)
+
+
+def test_generations_of_the_post_filter_are_taken_and_not_made_again(tmp_path, model, run_script):
+    whole = run(tmp_path / "whole", model, run_script)
+    rng = np.random.default_rng(0)
+    marked = rng.integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    ids = [prompt_id(caption) for caption in CAPTIONS[:2]]
+    kept = tmp_path / "kept_by_the_filter.zip"
+    # the second prompt stopped before seed 5
+    names = [generation_name(ids[0], 0), generation_name(ids[0], 5), generation_name(ids[1], 0)]
+    write_archive(kept, zip(names, [*marked, marked[0]], strict=True))
+    write_archive_table(tmp_path / "filtered.parquet", [(key, kept) for key in ids])
+    cost = run(tmp_path / "some", model, run_script, filtered=[tmp_path / "filtered.parquet"])
+    assert whole["unet_rows"] == 6 * 3 * 2
+    assert cost["unet_rows"] == 4 * 3 * 2
+    assert cost["prompts"] == 3
+    with (
+        ImageArchive(tmp_path / "whole/images.zip") as one,
+        ImageArchive(tmp_path / "some/images.zip") as two,
+    ):
+        assert two.names() == one.names()
+        for name in one.names():
+            expected = one.read(name)
+            if name in names[:2]:
+                expected = marked[names.index(name)] / 255
+            np.testing.assert_allclose(two.read(name), expected, atol=1e-6, err_msg=name)
 
 
 def test_shards_give_the_same_archive_and_a_longer_list_makes_the_new_ones_alone(

@@ -56,7 +56,7 @@ def run(folder, model, run_script, n=5, size=100, **changes):
         )
     out = {name: folder / f"{name}.parquet" for name in named}
     run_script(
-        "postfilter/merge_postfilter.py",
+        "postfilter/score_postfilter.py",
         input={
             "selection": folder / "selection.parquet", "images": made["images"],
             "scores": made["scores"], "costs": made["cost"],

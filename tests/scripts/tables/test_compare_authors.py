@@ -51,6 +51,6 @@ def test_each_model_has_its_table(run, tmp_path):
 
 
 def test_a_bad_file_of_theirs_is_refused_by_name(run, tmp_path):
-    with pytest.raises(AuthorsError, match=r"theirs\.parquet: row 7 stands twice"):
+    with pytest.raises(AuthorsError, match=r"theirs\.parquet: row 7 occurs twice"):
         run(write_labels(tmp_path / "theirs.parquet", rows=[7, 7, 8, 9]))
     assert not (tmp_path / "agreement.csv").exists()

@@ -122,12 +122,14 @@ def test_costs_of_all_jobs(run_script, finished):
 
 
 def test_recall_and_confusion_have_every_model(run_script, finished):
-    for script, name in (("count_recall", "recall"), ("compare_truth", "confusion")):
+    draws = {"resamples": 50, "seed": 0}
+    jobs = (("count_recall", "recall", {}), ("compare_truth", "confusion", draws))
+    for script, name, more in jobs:
         run_script(
             f"tables/{script}.py",
             input={"truth": finished / "world/truth.parquet", "labels": labels_of(finished)},
             output={"table": finished / f"tables/{name}.csv"},
-            params={"models": KEYS, "resamples": 50, "confidence": 0.95, "seed": 0},
+            params={"models": KEYS, "confidence": 0.95} | more,
         )
     recall = pd.read_csv(finished / "tables/recall.csv")
     full = recall[(recall["kind"] == "full") & (recall["count"] == "all")].set_index("model")

@@ -36,7 +36,7 @@ def write_prompts(folder, captions):
 def score(run_script, folder, prompts, model, shard, size, last=False, part=100, **changes):
     scores, cost = (folder / f"{shard}{suffix}.parquet" for suffix in ("", ".cost"))
     run_script(
-        "whitebox/score_whitebox.py",
+        "whitebox/denoise_whitebox.py",
         input={"prompts": prompts, "model": model / "model_index.json"},
         output={"scores": scores, "cost": cost},
         params=PARAMS
@@ -49,7 +49,7 @@ def score(run_script, folder, prompts, model, shard, size, last=False, part=100,
 
 def merge(run_script, folder, prompts, shards, preset="reference"):
     run_script(
-        "whitebox/merge_whitebox.py",
+        "whitebox/score_whitebox.py",
         input={
             "prompts": prompts,
             "scores": shards,

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 import yaml
 from made_authors import write_labels
+from overlays import overlay
 
-from verbatim.config.settings import ConfigError, overlay, read_models, select_models
+from verbatim.config.settings import ConfigError
+from verbatim.config.sheet import read_models, select_models
 from verbatim.config.sources import check_lists, check_revisions, clip_folder, hub_folder
 from verbatim.io.authors import VALUES
 
@@ -30,12 +32,6 @@ def config() -> dict:
 @pytest.fixture
 def sheet(config):
     return read_models(ROOT / config["models"], ROOT)
-
-
-def test_an_overlay_changes_what_it_names_and_nothing_else():
-    base = {"a": {"b": 1, "c": 2}, "d": [1]}
-    assert overlay(base, {"a": {"b": 3}, "d": [2]}) == {"a": {"b": 3, "c": 2}, "d": [2]}
-    assert base == {"a": {"b": 1, "c": 2}, "d": [1]}
 
 
 def test_the_papers_models_are_pinned_but_for_the_one_without_safetensors(config, sheet):

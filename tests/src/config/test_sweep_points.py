@@ -87,7 +87,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path):
 
 
 def test_a_point_that_stands_twice_is_refused(tmp_path):
-    with pytest.raises(GridError, match=r"line 3 \(one\).*stands twice"):
+    with pytest.raises(GridError, match=r"line 3 \(one\).*occurs twice"):
         read_grid(write(tmp_path, {"point": "one"}, {"point": "one"}), BASE)
 
 

@@ -15,19 +15,24 @@ FETCHED = pd.DataFrame(
 IMAGE_OF = {1: 0, 2: 1, 3: 2, 4: 3, 5: 4, 6: 5, 7: 1}  # rows 2 and 7 show one image
 
 
+TABLES = {
+    "neighbours": pd.DataFrame(
+        {"prompt_id": [10, 10, 30], "seed": [4, 0, 0], "order": [0, 1, 0], "row": [7, 9, 3]}
+    ),
+    "relatives": pd.DataFrame({"row": [1], "relative": [6]}),
+    "fetched": FETCHED,
+    "clusters": pd.DataFrame({"row": [3, 4], "cluster": [3, 3]}),
+}
+
+
+def paired(nearest: int, **tables: pd.DataFrame):
+    prompts = {"prompt_id": [10, 20, 30], "caption": ["a", "b", "x"], "row": [1, 2, -1]}
+    return pair_images(pd.DataFrame(prompts), [0, 4], TABLES | tables, IMAGE_OF, nearest)
+
+
 @pytest.fixture
 def pairing():
-    return pair_images(
-        pd.DataFrame({"prompt_id": [10, 20, 30], "caption": ["a", "b", "x"], "row": [1, 2, -1]}),
-        [0, 4],
-        pd.DataFrame(
-            {"prompt_id": [10, 10, 30], "seed": [4, 0, 0], "order": [0, 1, 0], "row": [7, 9, 3]}
-        ),
-        pd.DataFrame({"row": [1], "relative": [6]}),
-        FETCHED,
-        pd.DataFrame({"row": [3, 4], "cluster": [3, 3]}),
-        IMAGE_OF,
-    )
+    return paired(10)
 
 
 def test_a_generation_is_tested_against_its_prompts_own_row_and_its_own_neighbours(pairing):
@@ -35,6 +40,13 @@ def test_a_generation_is_tested_against_its_prompts_own_row_and_its_own_neighbou
     assert tested == [[[0], [0, 1]], [[1], [1]], [[2], []]]
     assert pairing.row[0, 1] == 7
     assert pairing.row[1, 1] == 2
+
+
+def test_a_further_neighbour_is_not_tested_and_is_no_null_either():
+    further = TABLES["neighbours"].assign(order=[3, 1, 2])
+    near, all_of_them = paired(3, neighbours=further), paired(4, neighbours=further)
+    assert [near.tested[0, 1].sum(), all_of_them.tested[0, 1].sum()] == [1, 2]
+    np.testing.assert_array_equal(near.related, all_of_them.related)
 
 
 def test_relatives_cluster_mates_and_rows_of_the_caption_are_no_null(pairing):

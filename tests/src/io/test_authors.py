@@ -81,7 +81,7 @@ def test_a_file_without_a_single_copy_is_read_though_its_lists_have_no_type(tmp_
         ({"template_indices": [[1], [2], [], []]}, ["'template_indices'", "list of lists"]),
         ({"mse_real_gen": ["low"] * 4}, ["'mse_real_gen'", "string, not a number"]),
         ({"drop": "gen_seeds"}, ["['gen_seeds'] are missing", "caption"]),
-        ({"rows": [7, 3, 7, 9]}, ["row 7 stands twice", "take one away"]),
+        ({"rows": [7, 3, 7, 9]}, ["row 7 occurs twice", "take one away"]),
         ({"rows": [7, 3, -1, 9]}, ["the index has -1, which is no row"]),
         ({"rows": ["7", "3", "5", "9"]}, ["the index is", "not rows of LAION"]),
     ],

@@ -282,7 +282,7 @@ def test_what_pandas_and_json_write_as_lines_is_read_back(tmp_path_factory, text
         ('["a"]', "a JSON list, no object"),
         ('{"caption": "a"', "no JSON object"),
         ("caption", "no JSON object"),
-        ('{"caption": "a", "caption": "b"}', "the key 'caption' stands twice"),
+        ('{"caption": "a", "caption": "b"}', "the key 'caption' occurs twice"),
         ('{"caption": "a\\ud800"}', "half of a surrogate pair at character 1"),
         ('{"caption": ["a", "b"]}', "'caption' is a JSON list, not text"),
         ('{"caption": {"en": "a"}}', "'caption' is a JSON dict, not text"),

@@ -49,7 +49,7 @@ def test_a_flipped_bit_is_never_read_as_another_number(tmp_path, kind, seed):
     if isinstance(read, ValueError):  # DamagedError, or an error of the table's contract
         assert str(made) in str(read)
     else:
-        assert read is None or read == right  # made anew; or a bit that says nothing, as of a date
+        assert read is None or read == right  # made again; or a bit that says nothing, as of a date
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -64,7 +64,7 @@ def test_a_file_that_was_cut_is_named_or_made_anew(tmp_path, kind, size):
     if isinstance(read, ValueError):
         assert str(made) in str(read)
     else:
-        assert read is None or read == right  # made anew; or only a checksum was cut
+        assert read is None or read == right  # made again; or only a checksum was cut
 
 
 def test_every_bit_of_a_tables_footer_is_covered(tmp_path):

@@ -3,10 +3,12 @@
 import subprocess
 import sys
 from pathlib import Path
+from string import Formatter
 
 import pandas as pd
 import pytest
 
+from verbatim.io.contracts import CONTRACTS
 from verbatim.tables.documents import DocumentError, fill, list_lookups
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -65,3 +67,21 @@ def test_the_shipped_documents_hold_the_numbers_of_the_kept_run():
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
+
+
+def test_a_comma_inside_a_value_does_not_end_it():
+    table = pd.DataFrame({"finding": ["AUC, full against held_out", "AUC"], "model": ["sd1", "sd1"], "n": [7, 8]})  # fmt: skip
+    text = "<!-- a.csv | finding=AUC, full against held_out, model=sd1 | {n} -->?<!-- . -->"
+    assert "-->7<!--" in fill(text, lambda file: table)
+
+
+def test_every_lookup_of_a_shipped_document_names_columns_of_its_table():
+    known = {kind: table for tables in CONTRACTS.values() for kind, table in tables.items()}
+    for path in (ROOT / "README.md", *(ROOT / "workflow/docs").glob("*.md")):
+        for lookup, _ in list_lookups(path.read_text("utf-8")):
+            columns = set(known[lookup.file].columns)
+            if lookup.is_table:
+                shown = {part.partition(" as ")[0].strip() for part in lookup.shown.split(",")}
+            else:
+                shown = {name for _, name, _, _ in Formatter().parse(lookup.shown) if name}
+            assert {*lookup.rows, *shown} <= columns, f"{path.name}: {lookup}"

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from verbatim.labels.closed_system import read_manifest
 from verbatim.world.closed import choose_prompts, write_images
+from verbatim.world.plan import WorldError
 
 
 def truth() -> pd.DataFrame:
@@ -40,3 +42,9 @@ def test_its_manifest_is_read_as_a_closed_systems(tmp_path):
     assert list(manifest["seed"]) == ["0", "7"] * 2
     assert set(manifest["steps"]) == {"10"}
     assert all((tmp_path / file).is_file() for file in manifest["file"])
+
+
+def test_an_image_that_is_not_finite_is_named_with_its_prompt_and_seed(tmp_path):
+    image = np.zeros((8, 8, 3), np.uint8)
+    with pytest.raises(WorldError, match=r"'red heart' with seed 7; .*world\.seed"):
+        write_images(tmp_path, ["red heart"], [0, 7], [[image, None]], 10)

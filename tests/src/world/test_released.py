@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import yaml
 
-from verbatim.config.settings import RELEASED, find_manifest, is_released, read_models
+from verbatim.config.sheet import read_models
+from verbatim.config.sources import RELEASED, find_manifest, is_released
 from verbatim.models.clip import ClipEmbedder
 from verbatim.models.load import load_denoiser
 from verbatim.world.release import PROVENANCE, find_changes

@@ -1,6 +1,11 @@
 """Make the one-step images of a shard of the selected prompts, one a seed, in parts that survive a kill."""
 
 import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from verbatim.io.image_store import prompt_of
 from verbatim.io.images import one_step_name, to_uint8
@@ -9,12 +14,15 @@ from verbatim.io.result_cache import Kept, fingerprint, take_shard
 from verbatim.runtime import load_model, model_files, progress, script
 
 
-def draw(denoiser, generate_one_step, lot, p, spent, lacking):
+def draw(
+    denoiser: Any, lot: pd.DataFrame, p: Any, spent: dict[str, Any], lacking: Callable[..., None]
+) -> Iterator[tuple[str, np.ndarray | str]]:
     """Yield the images of a part one by one, and note in `spent` what each stage has cost.
 
     lacking : told of the prompts that lack an image, as it was not finite; raises if these are too many.
     """
     from verbatim.models.denoiser import NOT_FINITE
+    from verbatim.models.sampling import generate_one_step
 
     ids, captions = lot["prompt_id"].tolist(), lot["caption"].tolist()
     for guidance in p.guidances:
@@ -34,7 +42,7 @@ def draw(denoiser, generate_one_step, lot, p, spent, lacking):
         spent[stage] = (rows + denoiser.rows - before, seconds + time.monotonic() - start)
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         selection = read_table(smk.input.selection, "selection")
@@ -47,20 +55,19 @@ def main(smk):
         log.info("%d prompts; %d to do, %d parts", len(prompts), sum(map(len, lots)), len(lots))
         broken = set(map(prompt_of, kept.missing_images()))
 
-        def lacking(prompt_ids):
+        def lacking(prompt_ids: Iterable[int]) -> None:
             broken.update(prompt_ids)
             check_broken(len(broken), len(prompts), denoiser.dtype)
 
         if lots:
             from verbatim.models.denoiser import check_broken
-            from verbatim.models.sampling import generate_one_step
 
             denoiser = load_model(smk)
         for lot in progress(lots, "parts"):
-            spent = {}
-            images = draw(denoiser, generate_one_step, lot, p, spent, lacking)
+            spent: dict[str, Any] = {}
+            images = draw(denoiser, lot, p, spent, lacking)
             kept.write(lot, spent, images=images)
-        if broken:  # score_blackbox tells which
+        if broken:  # compare_edges tells which
             log.warning(
                 "%d of %d captions gave no finite number with some seed", len(broken), len(prompts)
             )

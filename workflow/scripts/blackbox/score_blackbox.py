@@ -1,38 +1,25 @@
-"""Score a shard's one-step images, and nothing else: ECS under every preset, a line a prompt."""
+"""Merge the shards of a model's one-step generations and their scores, and rank the prompts."""
 
-import pandas as pd
+from typing import Any
 
-from verbatim.blackbox.consistency import seed_ssim
-from verbatim.blackbox.ecs import Preset, score_prompt
-from verbatim.io.image_store import Images
-from verbatim.io.images import ImageError, one_step_name
-from verbatim.io.records import SCHEMAS, write_table
-from verbatim.runtime import progress, script
+from verbatim.blackbox.ecs import rank_prompts
+from verbatim.io.image_store import merge_archive_tables
+from verbatim.io.records import read_table, read_tables, write_table
+from verbatim.io.result_cache import check_prompts, merge_costs, prune
+from verbatim.runtime import script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
-        presets = {name: Preset(**values) for name, values in smk.params.presets.items()}
-        ranking_guidance = presets[smk.params.preset].guidance
-        guidances = {preset.guidance for preset in presets.values()}
-        lines = []
-        with Images(smk.input.images) as archives:
-            for prompt_id in progress(archives.prompt_ids, "prompts"):
-                images = {guidance: [] for guidance in guidances}
-                for guidance in guidances:
-                    for seed in smk.params.seeds:
-                        name = one_step_name(prompt_id, seed, guidance, ranking_guidance)
-                        try:
-                            images[guidance].append(archives.read(name))
-                        except (KeyError, ImageError) as err:  # n_seeds records it
-                            log.warning("%s is not used: %s", name, err)
-                scores = score_prompt(images, presets, smk.params.preset)
-                scores["seed_ssim"] = seed_ssim(images[ranking_guidance])
-                lines.append({"prompt_id": prompt_id, "rank": -1, **scores})
-        scores = pd.DataFrame(lines, columns=SCHEMAS["blackbox"].names)
-        write_table(smk.output.scores, "blackbox", scores)
-        short = int((scores["n_seeds"] < len(smk.params.seeds)).sum())
-        log.info("%d prompts scored, %d of them with fewer seeds", len(scores), short)
+        scores = read_tables(smk.input.scores, "blackbox")
+        selection = read_table(smk.input.selection, "selection", ["prompt_id"])["prompt_id"]
+        check_prompts(scores["prompt_id"], selection, smk.input.selection, smk.output.scores)
+        scores["rank"] = rank_prompts(scores)
+        write_table(smk.output.scores, "blackbox", scores.sort_values("rank", ignore_index=True))
+        merge_archive_tables(smk.output.images, smk.input.images)
+        write_table(smk.output.cost, "costs", merge_costs(smk.input.costs))
+        log.info("%d prompts ranked", len(scores))
+        log.info("unused kept results that were deleted: %s", prune(smk.params.kept) or "none")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Select the prompts that get one-step images: the top by DCS, and all extra ones."""
 
+from typing import Any
+
 from verbatim.io.records import read_table, write_table
 from verbatim.metrics.ranking import select_top
 from verbatim.runtime import script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         columns = ["prompt_id", "caption", "row", "extra"]
         prompts = read_table(smk.input.prompts, "prompts", columns)

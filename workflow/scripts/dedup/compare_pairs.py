@@ -1,6 +1,7 @@
 """Rule compare_pairs: one shard's pairs and their images -> which of them differ in one region only."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,13 +13,14 @@ from verbatim.io.training_images import TrainingImages
 from verbatim.runtime import progress, script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         manifest = read_manifest(smk.input.manifest)
         settings = RegionSettings(**p.settings)
         checked = templates = total = 0
-        missing, asked = Counter(), 0
+        missing: Counter[str] = Counter()
+        asked = 0
         with (
             TableWriter(smk.output.templates, "templates") as out,
             TrainingImages(keep_open=16) as images,
@@ -35,9 +37,9 @@ def main(smk):
                     for i in np.unique(at)
                 ] or [pd.DataFrame({name: [] for name in columns})]  # fmt: skip
                 read = square_reader(images.read, pd.concat(rows), settings.size, p.keep)
-                lost = {}
+                lost: dict[int, str] = {}
 
-                def square(row, read=read, lost=lost):
+                def square(row: int, read: Any = read, lost: dict[int, str] = lost) -> Any:
                     image, why = read(row)
                     if image is None:
                         lost[row] = why

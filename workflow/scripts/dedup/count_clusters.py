@@ -1,15 +1,20 @@
 """Rule count_clusters: clusters and captions -> how large each cluster is and how alike its captions are."""
 
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
 from verbatim.dedup.clusters import cluster_stats
 from verbatim.dedup.prompts import caption_keys
 from verbatim.io.records import TableWriter, count_rows, read_table, rows_between
 from verbatim.runtime import progress, scratch, script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log, scratch(smk.output.stats) as folder:
 
-        def members():
+        def members() -> Iterator[pd.DataFrame]:
             for path in progress(smk.input.rows, "shards of captions"):
                 rows = read_table(path, "rows", ["row", "caption", "status"])
                 inside = rows_between(smk.input.clusters, "clusters", rows["row"].to_numpy())
@@ -18,7 +23,7 @@ def main(smk):
                 inside["usable"] = (rows["status"] == "ok").to_numpy()
                 yield inside
 
-        def captions():
+        def captions() -> Iterator[pd.DataFrame]:
             for path in progress(smk.input.rows, "shards of captions, again"):
                 yield read_table(path, "rows", ["row", "caption"], [("status", "==", "ok")])
 

@@ -1,12 +1,14 @@
 """Rule count_duplicates: cluster statistics -> histograms of duplication and of equal captions."""
 
+from typing import Any
+
 from verbatim.dedup.clusters import histogram
 from verbatim.dedup.equal_vectors import indexed_rows
 from verbatim.io.records import count_rows, iter_table, read_table, write_table
 from verbatim.runtime import progress, script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         n_rows = sum(
             len(indexed_rows(read_table(path, "rows", ["row", "status"])))

@@ -1,12 +1,14 @@
 """Rule merge_copies: the hashes of all shards -> rows whose vector equals that of a lower row."""
 
+from typing import Any
+
 from verbatim.dedup.equal_vectors import find_copies
 from verbatim.io.records import TableWriter, read_manifest
 from verbatim.io.search import Embeddings, MappedArrays
 from verbatim.runtime import scratch, script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log, scratch(smk.output.copies) as folder:
         embeddings = Embeddings.from_manifest(read_manifest(smk.input.manifest))
         shards = MappedArrays(smk.input.fingerprints)

@@ -1,5 +1,7 @@
 """Rule search_pairs: one shard's rows -> their neighbours, judged by the raw vectors."""
 
+from typing import Any
+
 from verbatim.dedup.equal_vectors import indexed_rows
 from verbatim.dedup.pairs import find_pairs
 from verbatim.io.records import read_manifest, read_table, rows_between, write_table
@@ -7,7 +9,7 @@ from verbatim.io.search import Embeddings, gpu_state, open_index, use_threads
 from verbatim.runtime import script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         use_threads(smk.threads)

@@ -1,15 +1,21 @@
 """Rule select_kept_rows: rows and clusters -> the rows that a deduplicated training set keeps."""
 
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
 from verbatim.dedup.clusters import first_rows, kept_rows
 from verbatim.dedup.spill import RowStream
 from verbatim.io.records import TableWriter, count_rows, read_table, rows_between
 from verbatim.runtime import progress, scratch, script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log, scratch(smk.output.kept) as folder:
 
-        def shards(what):
+        def shards(what: str) -> Iterator[tuple[np.ndarray, pd.DataFrame]]:
             for path in progress(smk.input.rows, what):
                 usable = read_table(path, "rows", ["row"], [("status", "==", "ok")])["row"]
                 yield (

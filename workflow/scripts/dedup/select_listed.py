@@ -1,5 +1,7 @@
 """Rule select_listed: a list of captions -> the prompts, with the rows they have in the data."""
 
+from typing import Any
+
 import pandas as pd
 
 from verbatim.dedup.listed import listed_prompts, read_prompt_list
@@ -9,7 +11,7 @@ from verbatim.io.records import read_table, write_table
 from verbatim.runtime import progress, script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         chars = (smk.params.min_caption_chars, smk.params.max_caption_chars)
         listed = read_prompt_list(smk.input.listed, smk.params.n_prompts, chars)

@@ -1,5 +1,8 @@
 """Rule select_prompts: rows and clusters -> the most duplicated prompts, and the extra ones."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -13,17 +16,17 @@ from verbatim.io.records import count_rows, iter_table, read_table, rows_between
 from verbatim.runtime import progress, scratch, script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log, scratch(smk.output.prompts) as folder:
         p = smk.params
         chars = (p.min_caption_chars, p.max_caption_chars)
         extra = [c for path in smk.input.extra for c in read_extra_prompts(path, chars)]
 
-        def captions(what):
+        def captions(what: str) -> Iterator[pd.DataFrame]:
             for path in progress(smk.input.rows, what):
                 yield read_table(path, "rows", ["row", "caption"], [("status", "==", "ok")])
 
-        def keyed():
+        def keyed() -> Iterator[pd.DataFrame]:
             for shard in captions("shards of captions"):
                 rows = shard["row"].to_numpy()
                 sizes = rows_between(smk.input.sizes, "cluster_sizes", rows)

@@ -1,5 +1,10 @@
 """Rule train_index: a sample of the distinct embeddings -> an empty index, trained where its kind is."""
 
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
 from verbatim.dedup.equal_vectors import indexed_rows
 from verbatim.dedup.index import distinct_rows, draw_rows, train_index, write_index
 from verbatim.io.records import read_manifest, read_table, rows_between
@@ -7,13 +12,13 @@ from verbatim.io.search import Embeddings, gpu_state, use_threads
 from verbatim.runtime import progress, script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         use_threads(smk.threads)
         embeddings = Embeddings.from_manifest(read_manifest(smk.input.manifest))
 
-        def shards():
+        def shards() -> Iterator[np.ndarray]:
             for path in progress(smk.input.rows, "shards to draw from"):
                 rows = indexed_rows(read_table(path, "rows", ["row", "status"]))
                 copies = rows_between(smk.input.copies, "copies", rows, ["row"])

@@ -1,8 +1,10 @@
 """Put the evidence of one finding, or of all of a model, into a folder with a hash-chained manifest."""
 
 import platform
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from verbatim.evidence.bundle import Archives, choose_findings, finding_files, rows_shown
 from verbatim.evidence.bundle_manifest import NAME, canonical, chain_files
@@ -14,7 +16,7 @@ from verbatim.io.records import find_urls, read_table
 from verbatim.runtime import code_state, progress, script, weights_digest, write_text
 
 
-def write_files(part, files):
+def write_files(part: Path, files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
     """Write files under a folder, and hand them on."""
     for path, data in files:
         (part / path).parent.mkdir(parents=True, exist_ok=True)
@@ -22,7 +24,7 @@ def write_files(part, files):
         yield path, data
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p, folder = smk.params, Path(smk.output.bundle)
         kinds = ("labels", "verification", "fetched")
@@ -32,8 +34,8 @@ def main(smk):
         shown = verification[verification["prompt_id"].isin(chosen["prompt_id"])]
         rows = rows_shown(chosen, shown)
         archives = Archives(
-            *(ImageArchive(smk.input.get(name)) for name in ("images", "training", "masks")),
-            fetched.set_index("row")["caption"].to_dict(),
+            ImageArchive(smk.input.images), ImageArchive(smk.input.training), ImageArchive(smk.input.masks),
+            dict(zip(fetched["row"].tolist(), fetched["caption"].tolist(), strict=True)),
             find_urls(smk.input.rows, rows),
         )  # fmt: skip
         run = {
@@ -45,7 +47,7 @@ def main(smk):
         rules = read_rules(run)
         of_prompt = {one["prompt_id"]: one for one in verification.to_dict("records")}
 
-        def files():
+        def files() -> Iterator[tuple[str, bytes]]:
             yield "run.json", (canonical(run) + "\n").encode()
             for label in progress(chosen.to_dict("records"), "findings", len(chosen)):
                 key = label["prompt_id"]

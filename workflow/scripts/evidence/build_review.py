@@ -1,6 +1,7 @@
 """The review page of all candidates of all models, with its images beside it."""
 
 from pathlib import Path
+from typing import Any
 
 from verbatim.config.decisions import read_decisions
 from verbatim.evidence.gathering import PanelSettings, model_panels
@@ -14,32 +15,32 @@ from verbatim.runtime import progress, script, write_text
 FILES = ("images", "training", "masks")
 
 
-def read_scores(smk, model):
+def read_scores(smk: Any, model: str) -> dict[str, dict[int, float]]:
     """dcs and ecs of an attacked model by prompt; nothing of another."""
-    scores = {"dcs": {}, "ecs": {}}
+    scores: dict[str, dict[int, float]] = {"dcs": {}, "ecs": {}}
     if model in smk.params.attacked:
         at = smk.params.attacked.index(model)
         for name, kind in (("dcs", "whitebox"), ("ecs", "blackbox")):
             table = read_table(smk.input.get(kind)[at], kind, ["prompt_id", name])
-            scores[name] = table.set_index("prompt_id")[name].to_dict()
+            scores[name] = dict(zip(table["prompt_id"].tolist(), table[name].tolist(), strict=True))
     return scores
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         privacy = read_privacy(p.images, p.only, smk.input.known_prompts)
         settings = PanelSettings(p.size, p.alpha, privacy)
         folder = Path(smk.output.images)
         with new_folder(folder) as part:
-            candidates = []
+            candidates: list[dict[str, Any]] = []
             for i, (model, name) in enumerate(p.names.items()):
                 labels = read_table(smk.input.labels[i], "labels")
                 verification = read_table(smk.input.verification[i], "verification")
-                archives = [ImageArchive(smk.input.get(file)[i]) for file in FILES]
+                images, training, masks = (ImageArchive(smk.input.get(file)[i]) for file in FILES)
                 (part / model).mkdir(parents=True)
                 written = {}
-                panels = model_panels(labels, verification, *archives, settings)
+                panels = model_panels(labels, verification, images, training, masks, settings)
                 for prompt_id, image in progress(panels, f"{model}: candidates", len(labels)):
                     (part / model / f"{prompt_id}.png").write_bytes(encode_png(image))
                     path = f"{folder.name}/{model}/{prompt_id}.png"
@@ -54,8 +55,8 @@ def main(smk):
                     model, name, labels, verification, shown, scores, written
                 )
             decisions = read_decisions(smk.input.get("decisions"), p.known)
-            texts = [Path(path).read_text("utf-8") for path in smk.input.parts]
-            page = review_page(*texts, candidates, p.names, decisions, p.size)
+            html, css, js = (Path(path).read_text("utf-8") for path in smk.input.parts)
+            page = review_page(html, css, js, candidates, p.names, decisions, p.size)
         write_text(smk.output.page, page)
         log.info(
             "%d candidates, %d decisions, %.1f MB", len(candidates), len(decisions), len(page) / 1e6

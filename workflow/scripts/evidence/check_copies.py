@@ -1,5 +1,7 @@
 """Look in every candidate's generations for copies that the labels may miss, with a p-value each."""
 
+from typing import Any
+
 import pandas as pd
 
 from verbatim.evidence.matching import Search, pair_doubts
@@ -19,7 +21,7 @@ from verbatim.metrics.degenerate_images import GuardSettings
 from verbatim.runtime import progress, script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         kinds = ("labels", "neighbours", "relatives", "fetched")
@@ -35,7 +37,7 @@ def main(smk):
             seeds = p.seeds or seeds_of_prompts(made.names())  # whatever a closed system gave
             images, readable = read_generations(made, labels["prompt_id"], seeds, p.size)
             squares = Squares(training, fetched, p.size)
-            pairing = pair_images(labels, seeds, image_of=squares.image_of, **tables)
+            pairing = pair_images(labels, seeds, tables, squares.image_of, null.neighbours)
             placeholders = find_placeholders(
                 fetched, tables["clusters"], stats, squares.image_of, **p.placeholder
             )
@@ -49,7 +51,7 @@ def main(smk):
                 lambda items: progress(items, "training images"),
             )  # fmt: skip
 
-            def reasons(prompt, best):
+            def reasons(prompt: int, best: Any) -> Any:
                 image = int(best["image"])
                 base = squares.get(image)[int(best["base"])]
                 generation = images[prompt * readable.shape[1] + int(best["seed"])]

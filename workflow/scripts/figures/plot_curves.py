@@ -1,5 +1,7 @@
 """Precision of the attacks, duplication of what is copied, and Table 1 as a page."""
 
+from typing import Any
+
 import pandas as pd
 
 from verbatim.figures.duplication import describe_duplication, plot_duplication
@@ -11,7 +13,7 @@ from verbatim.io.spreadsheets import read_csv
 from verbatim.runtime import script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk):
         p = smk.params
         precision = smk.input.get("precision")

@@ -1,5 +1,7 @@
 """Images of what was found: one-step and full generations, templates, near misses, triples."""
 
+from typing import Any
+
 from verbatim.figures.examples import Finds
 from verbatim.figures.fig1_generations import plot_generations
 from verbatim.figures.near_misses import plot_near_misses
@@ -13,7 +15,7 @@ from verbatim.io.records import read_table
 from verbatim.runtime import script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk):
         p = smk.params
         privacy = read_privacy(p.images, p.only, smk.input.known_prompts)
@@ -25,15 +27,16 @@ def main(smk):
         }
         finds = {}
         for i, (model, name) in enumerate(p.names.items()):
-            archives = [
-                ImageArchive(smk.input.get(part)[i]) for part in ("images", "training", "masks")
-            ]
+            scores, one_step = ranked.get(model, (None, None))
             finds[name] = Finds(
                 read_table(smk.input.labels[i], "labels"),
-                *archives,
+                ImageArchive(smk.input.images[i]),
+                ImageArchive(smk.input.training[i]),
+                ImageArchive(smk.input.masks[i]),
                 read_table(smk.input.verification[i], "verification"),
-                *ranked.get(model, (None, None)),
-                privacy,
+                scores=scores,
+                one_step=one_step,
+                privacy=privacy,
             )
         attacked = {p.names[model]: finds[p.names[model]] for model in p.attacked}
         seeds = {"one_step": p.one_step_seeds, "full": p.full_seeds}

@@ -1,5 +1,7 @@
 """Rule build_rows: one shard's metadata and embeddings -> its rows in the canonical form."""
 
+from typing import Any
+
 import numpy as np
 
 from verbatim.inputs.archives import read_ranges
@@ -10,7 +12,7 @@ from verbatim.io.seals import check_file
 from verbatim.runtime import script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         shard = read_manifest(smk.input.manifest).set_index("shard").loc[smk.wildcards.shard]
         tables, array = shard["metadata"].split(JOIN), shard["embeddings"]

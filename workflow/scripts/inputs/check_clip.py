@@ -1,6 +1,7 @@
 """Rule check_clip: a few images and captions of the source, embedded again -> how well its embeddings are met, or an error."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from verbatim.models.clip import ClipEmbedder
 from verbatim.runtime import device, script, write_text
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p, folder = smk.params, str(Path(smk.input.clip).parent)
         manifest, ranges = read_manifest(smk.input.manifest), read_ranges(smk.input.archives)

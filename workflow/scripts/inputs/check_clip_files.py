@@ -1,13 +1,14 @@
 """Rule check_clip_files: a CLIP folder of the user -> what is loaded of it, or an error with the cure."""
 
 from pathlib import Path
+from typing import Any
 
 from verbatim.models.clip import check_clip, clip_files
 from verbatim.models.files import digest
 from verbatim.runtime import script, write_text
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         folder = Path(smk.params.folder)
         check_clip(folder)

@@ -1,5 +1,7 @@
 """Rule check_inputs: what is there -> manifest.tsv and archives.tsv, or an error that names the files."""
 
+from typing import Any
+
 from verbatim.inputs.archives import format_ranges, key_ranges
 from verbatim.inputs.layouts import list_archives, match_files
 from verbatim.inputs.manifest import build_manifest, format_manifest
@@ -7,7 +9,7 @@ from verbatim.inputs.rows import check_keys
 from verbatim.runtime import script, write_text
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         folder = smk.params.images
         archives = list_archives(folder)

@@ -1,11 +1,13 @@
 """Rule check_model: a model's folder or hub id -> what is loaded of it, or an error with the cure."""
 
+from typing import Any
+
 from verbatim.models.files import digest
 from verbatim.models.load import check_folder, find_model, list_files
 from verbatim.runtime import script, write_text
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         row = smk.params.model
         folder = find_model(row["source"], row["family"], row["revision"] or None)

@@ -1,6 +1,7 @@
 """Rule check_upscaler: the folder or hub id of a model's second stage -> what is loaded of it, or an error."""
 
 from pathlib import Path
+from typing import Any
 
 from verbatim.models.files import digest
 from verbatim.models.load import find_model
@@ -9,7 +10,7 @@ from verbatim.models.upscaling import UpscalerSettings
 from verbatim.runtime import model_source, script, split_upscaler, write_text
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         row = smk.params.model
         source, revision, how = split_upscaler(smk.params.upscaler)

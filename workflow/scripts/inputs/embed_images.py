@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,14 +15,14 @@ from verbatim.models.clip import ClipEmbedder
 from verbatim.runtime import device, script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         clip = ClipEmbedder(Path(smk.input.clip).parent, device())
         metadata = read_metadata(smk.input.metadata)
         archives, members = find_archives(metadata["key"], key_ranges([smk.input.archive], most=1))
         embeddings, missing = embed_members(
-            archives,
-            members,
+            archives.tolist(),
+            members.tolist(),
             lambda images: clip.embed_images(images, smk.params.batch),
             (clip.size, clip.dim, smk.params.batch),
         )

@@ -1,11 +1,12 @@
 """Rule merge_digests: the digests of all shards -> one list, each file once."""
 
 from pathlib import Path
+from typing import Any
 
 from verbatim.runtime import script, write_text
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         lines = [
             line

@@ -1,8 +1,11 @@
 """Read the images of a closed system, by its manifest, into the archive that generations lie in."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from verbatim.io.images import ImageError, generation_name, to_uint8, write_archive
@@ -18,15 +21,15 @@ from verbatim.labels.closed_system import (
 from verbatim.runtime import progress, script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         start = time.monotonic()
         folder = Path(smk.input.manifest).parent
         planned = plan_images(read_manifest(smk.input.manifest))
         todo = planned[planned["status"].eq("")]
-        states = {}
+        states: dict[int, tuple[str, str]] = {}
 
-        def images():
+        def images() -> Iterator[tuple[str, np.ndarray]]:
             rows = todo[["prompt_id", "seed", "file"]].itertuples(name=None)
             for index, prompt_id, seed, file in progress(rows, "images", len(todo)):
                 try:
@@ -59,8 +62,9 @@ def main(smk):
         log.info(
             "%d rows of the manifest: %s", len(table), table["status"].value_counts().to_dict()
         )
-        for index, reason in table.loc[table["status"].ne("ok"), "reason"].head(20).items():
-            log.info("row %d, %r: %s", index + 1, table.at[index, "file"], reason)
+        unread = table[table["status"].ne("ok")].head(20)
+        for index, row in zip(unread.index.tolist(), unread.to_dict("records"), strict=True):
+            log.info("row %d, %r: %s", index + 1, row["file"], row["reason"])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Rule build_release: a model's labels -> the same in the authors' layout, with masks and images."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -15,7 +16,7 @@ from verbatim.labels.authors_layout import to_release
 from verbatim.runtime import script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         labels = read_table(smk.input.labels, "labels")
         wanted = sorted({*labels["row"], *labels["source_row"]} - {-1}) or [-1]

@@ -1,5 +1,9 @@
 """Rule fetch_images: the wanted rows -> their images, from the archives or as they were fetched by url."""
 
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
 import pandas as pd
 
 from verbatim.inputs.url_cache import FetchedUrls
@@ -10,14 +14,14 @@ from verbatim.io.training_images import TrainingImages
 from verbatim.runtime import progress, script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         rows = read_table(smk.input.wanted, "wanted")
         urls = read_table(smk.input.urls, "urls") if smk.input.urls else None
         by_url = FetchedUrls(smk.params.cache, urls)
-        fetched = []
+        fetched: list[tuple[int, str, str, str, str]] = []
 
-        def images():
+        def images() -> Iterator[tuple[str, np.ndarray]]:
             columns = rows[["row", "caption", "archive", "member"]]
             with TrainingImages() as reader:
                 for row, caption, archive, member in progress(

@@ -1,6 +1,7 @@
 """Rule fetch_urls: wanted rows that no archive has -> their images by url, in the cache, and a status a row."""
 
 import os
+from typing import Any
 
 import pandas as pd
 
@@ -13,7 +14,7 @@ from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.runtime import progress, script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         wanted = read_table(smk.input.wanted, "wanted")

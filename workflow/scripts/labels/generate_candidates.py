@@ -1,13 +1,25 @@
-"""Generate every candidate of a shard in full, once a seed, by all stages of the model."""
+"""Every candidate of a shard in full, once a seed, by all stages of the model; what the post-filter made is taken from it."""
 
+import time
+from typing import Any
+
+from verbatim.io.image_store import Images
 from verbatim.io.images import generation_name
 from verbatim.io.records import read_table, write_table
 from verbatim.io.result_cache import Kept, fingerprint, take_shard
 from verbatim.runtime import load_model, model_files, progress, script
 
 
-def main(smk):
-    with script(smk) as log:
+def take(kept: Kept, lot: Any, made: Images, seeds: list[int]) -> None:
+    """Keep the post-filter's generations of a lot: the same model, sampling and seeds, so the same images."""
+    began = time.monotonic()
+    names = [generation_name(key, seed) for key in lot["prompt_id"] for seed in seeds]
+    images = [(name, made.read(name)) for name in names]
+    kept.write(lot, {"labels": (0, time.monotonic() - began)}, images=images)
+
+
+def main(smk: Any) -> None:
+    with script(smk) as log, Images(*smk.input.filtered) as made:
         p = smk.params
         selection = read_table(smk.input.selection, "selection")
         prompts = take_shard(selection, smk.wildcards.shard, p.prompts_a_shard, p.last)
@@ -21,8 +33,15 @@ def main(smk):
             p.kept, prompts, **sampling, seeds=list(p.seeds), model=p.model,
             upscaler=p.upscaler, files=fingerprint(model_files(smk)),
         )  # fmt: skip
+        taken = [key for key in prompts["prompt_id"] if made.has_seeds(key, p.seeds)]
+        for lot in kept.lots(p.prompts_a_part):
+            if len(lot := lot[lot["prompt_id"].isin(taken)]):
+                take(kept, lot, made, p.seeds)
         lots = kept.lots(p.prompts_a_part)
-        log.info("%d prompts; %d to do, %d parts", len(prompts), sum(map(len, lots)), len(lots))
+        log.info(
+            "%d prompts; %d of the post-filter, %d to do, %d parts",
+            len(prompts), len(taken), sum(map(len, lots)), len(lots),
+        )  # fmt: skip
         if lots:
             from verbatim.models.denoiser import NOT_FINITE, check_broken
             from verbatim.models.stacks import Meter, generate_stack

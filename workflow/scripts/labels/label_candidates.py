@@ -1,5 +1,7 @@
 """Label every candidate of a shard MV, RV, TV or N by the training images nearest to its generations."""
 
+from typing import Any
+
 import pandas as pd
 
 from verbatim.io.images import ImageArchive, seeds_of_prompts, write_archive
@@ -12,7 +14,7 @@ from verbatim.metrics.degenerate_images import GuardSettings
 from verbatim.runtime import progress, script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         selection = read_table(smk.input.selection, "selection")

@@ -1,5 +1,7 @@
 """Put the labels and masks of all shards of a model's candidates together."""
 
+from typing import Any
+
 from verbatim.io.images import merge_archives
 from verbatim.io.missing import check_missing
 from verbatim.io.records import read_table, read_tables, write_table
@@ -7,7 +9,7 @@ from verbatim.io.result_cache import check_prompts
 from verbatim.runtime import script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         labels = read_tables(smk.input.labels, "labels")
         selection = read_table(smk.input.selection, "selection", ["prompt_id"])["prompt_id"]

@@ -1,6 +1,7 @@
 """Find the nearest training rows of every candidate's generations by CLIP."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from verbatim.models.clip import ClipEmbedder
 from verbatim.runtime import device, progress, script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         use_threads(smk.threads)

@@ -1,5 +1,8 @@
 """Select the prompts that are generated and labelled, by what the models sheet says of candidates."""
 
+from collections.abc import Collection
+from typing import Any
+
 from verbatim.io.authors import find_rows, listed_captions, prompt_ids, read_labels
 from verbatim.io.records import read_table, write_table
 from verbatim.labels.candidates import (
@@ -9,19 +12,18 @@ from verbatim.labels.candidates import (
     select_candidates,
     top_ranked,
 )
+from verbatim.metrics.ranking import RANKINGS
 from verbatim.runtime import progress, script
 
-RANKINGS = {"dcs": "whitebox", "ecs": "blackbox", "clique": "postfilter"}
 
-
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         columns = ["prompt_id", "caption", "row", "extra"]
         prompts = read_table(smk.input.prompts, "prompts", columns)
         extra = prompts.loc[prompts["extra"], "prompt_id"]
         own = p.candidates == "own"
-        reasons = {}
+        reasons: dict[str, Collection[int]] = {}
         for word, kind in RANKINGS.items():
             if path := smk.input.get(word):
                 ranks = read_table(path, kind, ["prompt_id", "rank"])
@@ -36,7 +38,7 @@ def main(smk):
             found = find_rows(listed, progress(shards, "shards of rows", len(smk.input.rows)))
             log.info("the authors' prompts, found by %s", found["how"].value_counts().to_dict())
             listed = listed.assign(prompt_id=prompt_ids(listed["caption"]), row=found["row"])
-            prompts, reasons["authors"] = add_listed(prompts, listed), listed["prompt_id"]
+            prompts, reasons["authors"] = add_listed(prompts, listed), listed["prompt_id"].tolist()
         table = select_candidates(prompts, reasons)
         if own and table.empty:
             raise CandidateError(

@@ -1,5 +1,7 @@
 """Select the prompts of a closed system that are labelled: its manifest's, or those that a ranking has."""
 
+from typing import Any
+
 import pandas as pd
 
 from verbatim.io.authors import find_rows
@@ -9,7 +11,7 @@ from verbatim.labels.closed_system import captions_without_row, select_prompts
 from verbatim.runtime import progress, script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         prompts = read_table(smk.input.prompts, "prompts")

@@ -1,6 +1,7 @@
 """Rule select_images: the prompts' own rows, the neighbours and their relatives -> the rows whose images are needed."""
 
 from functools import partial
+from typing import Any
 
 import pandas as pd
 
@@ -9,7 +10,7 @@ from verbatim.io.records import SCHEMAS, find_rows, read_table, write_table
 from verbatim.runtime import script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         own = read_table(smk.input.selection, "selection", ["row"])["row"]
         near = read_table(smk.input.neighbours, "neighbours", ["row"])["row"]

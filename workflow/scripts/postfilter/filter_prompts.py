@@ -1,6 +1,7 @@
 """Generate each prompt of a shard in rounds until it is known whether its images repeat; score cliques."""
 
 from functools import partial
+from typing import Any
 
 import pandas as pd
 
@@ -11,7 +12,7 @@ from verbatim.postfilter.filtering import Preset, Rounds, filter_captions
 from verbatim.runtime import load_model, model_files, progress, script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         selection = read_table(smk.input.selection, "selection")

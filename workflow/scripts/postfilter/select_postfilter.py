@@ -1,11 +1,13 @@
 """Select the prompts that are generated in full, many times: the top by ECS, and all extra ones."""
 
+from typing import Any
+
 from verbatim.io.records import read_table, write_table
 from verbatim.metrics.ranking import select_top
 from verbatim.runtime import script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         scored = read_table(smk.input.selection, "selection")
         ranks = read_table(smk.input.scores, "blackbox", ["prompt_id", "rank"])

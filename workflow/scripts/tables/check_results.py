@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 from xml.etree import ElementTree
 
 from verbatim.runtime import scratch, script, write_text
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log, scratch(smk.output.report) as folder:
         settings, report = folder / "settings.json", folder / "report.xml"
         settings.write_text(json.dumps(dict(smk.params.settings)))

@@ -1,4 +1,4 @@
-"""Whether this run on the embedded world shows what the paper shows: a line a finding, with its goal."""
+"""Whether this run on the embedded world shows what the paper shows: one line for each finding, with its goal."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def main(smk: Any) -> None:
             model: read_table(path, "labels")
             for model, path in zip(p.models, smk.input.labels, strict=True)
         }
-        tables = {
+        tables: dict[str, Any] = {
             name: pd.read_csv(smk.input.get(name), keep_default_na=False, na_values=[""])
             for name in ("evaluation", "kinds", "precision", "recall")
         }

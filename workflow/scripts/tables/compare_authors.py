@@ -1,5 +1,7 @@
 """Rule compare_authors: every model's labels against the authors' labels of it."""
 
+from typing import Any
+
 import pandas as pd
 
 from verbatim.io.authors import read_labels
@@ -9,7 +11,7 @@ from verbatim.tables.agreement import compare_authors
 from verbatim.tables.text import csv_text
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         p, parts = smk.params, []
         for model, ours, theirs in zip(p.models, smk.input.labels, smk.input.authors, strict=True):

@@ -1,5 +1,7 @@
 """Our Table 1 beside the paper's."""
 
+from typing import Any
+
 from verbatim.io.spreadsheets import read_csv
 from verbatim.io.user_tables import read_values
 from verbatim.runtime import script, write_text
@@ -7,7 +9,7 @@ from verbatim.tables.table1 import PAPER, compare_paper
 from verbatim.tables.text import csv_text
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk):
         table1 = read_csv(smk.input.table1, keep_default_na=False)
         paper = read_values(smk.input.paper, *PAPER)

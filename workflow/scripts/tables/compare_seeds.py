@@ -1,12 +1,14 @@
 """The tables of several worlds side by side: mean, range and interval over their seeds."""
 
+from typing import Any
+
 from verbatim.io.spreadsheets import read_csv
 from verbatim.runtime import script, write_text
 from verbatim.tables.seeds import LINES, compare_seeds
 from verbatim.tables.text import csv_text
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk):
         runs = {
             name: {

@@ -1,5 +1,7 @@
 """Labels of every model against what was planted."""
 
+from typing import Any
+
 import pandas as pd
 
 from verbatim.io.records import read_table
@@ -8,7 +10,7 @@ from verbatim.tables.confusion import compare_truth
 from verbatim.tables.text import csv_text, name_preset
 
 
-def main(smk):
+def main(smk: Any) -> None:
     p = smk.params
     with script(smk):
         truth = read_table(smk.input.truth, "truth")

@@ -1,5 +1,7 @@
 """Table 1: count the labels of every selected model."""
 
+from typing import Any
+
 import numpy as np
 
 from verbatim.config.decisions import of_model, read_decisions
@@ -9,7 +11,7 @@ from verbatim.tables.table1 import count_labels
 from verbatim.tables.text import csv_text
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         keys = [model["model"] for model in smk.params.models]
         labels = {

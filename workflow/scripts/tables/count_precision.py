@@ -1,5 +1,7 @@
 """Precision at every depth of every ranking, for every attacked model."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -12,7 +14,7 @@ STAGES = ("whitebox", "blackbox", "postfilter")
 STAGES_OF = {"DCS": STAGES[:1], "ECS": STAGES[1:2], "ECS+Carlini": STAGES[1:]}
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk):
         prompts = read_table(smk.input.prompts, "prompts")
         tables = [read_table(path, "labels") for path in smk.input.labels]

@@ -1,5 +1,7 @@
 """Found of planted, for every model."""
 
+from typing import Any
+
 import pandas as pd
 
 from verbatim.io.records import read_table
@@ -8,7 +10,7 @@ from verbatim.tables.recall import count_recall
 from verbatim.tables.text import csv_text, name_preset
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk):
         truth = read_table(smk.input.truth, "truth")
         parts = []

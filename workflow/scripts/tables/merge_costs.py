@@ -1,5 +1,7 @@
 """Add up what every job spent, beside the cost of full generations for all prompts."""
 
+from typing import Any
+
 import pandas as pd
 
 from verbatim.io.records import read_table
@@ -8,7 +10,7 @@ from verbatim.tables.costs import merge_costs
 from verbatim.tables.text import csv_text
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         costs = pd.concat([read_table(path, "costs") for path in smk.input.costs])
         table = merge_costs(costs, smk.params.images, smk.params.steps)

@@ -1,11 +1,13 @@
 """The tables of a run on one page to read."""
 
+from typing import Any
+
 from verbatim.io.spreadsheets import read_csv
 from verbatim.runtime import script, write_text
 from verbatim.tables.page import SECTIONS, render_page
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk):
         tables = {
             name: read_csv(smk.input.get(name), keep_default_na=False, na_values=[""])

@@ -1,5 +1,7 @@
 """Evaluate every score as a detector of planted copies, for every attacked model."""
 
+from typing import Any
+
 import pandas as pd
 
 from verbatim.io.records import read_table
@@ -13,7 +15,7 @@ from verbatim.tables.text import csv_text, name_preset
 STAGES = ("whitebox", "blackbox", "postfilter")
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk):
         p = smk.params
         settings = EvaluationSettings(
@@ -22,7 +24,9 @@ def main(smk):
         truth = read_table(smk.input.truth, "truth")
         prompts = read_table(smk.input.prompts, "prompts")
         own = set(prompts.loc[~prompts["extra"], "prompt_id"])
-        tables = {name: [] for name in ("table", "prompts", "kinds", "roc", "depths")}
+        tables: dict[str, list[pd.DataFrame]] = {
+            name: [] for name in ("table", "prompts", "kinds", "roc", "depths")
+        }
         for i, model in enumerate(progress(p.models, "models")):
             labels = read_table(smk.input.labels[i], "labels")
             stages = {stage: read_table(smk.input.get(stage)[i], stage) for stage in STAGES}

@@ -14,7 +14,7 @@ from verbatim.world.layout import read_shard_table, write_embeddings
 def main(smk: Any) -> None:
     with script(smk):
         clip = ClipEmbedder(Path(smk.input.clip).parent, device())
-        folder = Path(smk.output.embeddings[0]).parents[1]
+        folder = Path(smk.output.images[0]).parents[1]
         pairs = list(zip(smk.input.shards, smk.input.metadata, strict=True))
         with TrainingImages() as reader:
             for i, (tar, table) in enumerate(progress(pairs, "shards")):

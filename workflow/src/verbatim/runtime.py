@@ -1,4 +1,4 @@
-"""What every script needs and no library function may touch: log, threads, device, progress, stamps.
+"""Services for scripts, which no library function uses: log, threads, device, progress, stamps.
 
 Only scripts import this module. `script(smk)` opens a job: everything printed or raised from then
 on lands in the rule's log file too, with the time.
@@ -294,7 +294,7 @@ class TrainingReport:
 def write_digest(path: str | os.PathLike, folder: str | os.PathLike) -> None:
     """Write the SHA-256 of each safetensors file under `folder`, a line each.
 
-    A model's index says nothing of its weights; what is computed from a model depends on this file.
+    A model's index does not show its weights, so what is computed from a model depends on this file.
     """
     import hashlib
 

@@ -1,9 +1,9 @@
-"""Seed SSIM: how alike the one-step images of a prompt are, whatever the seed.
+"""Seed SSIM: how similar the one-step generations of a prompt are over seeds.
 
-After NeMo (Hintersdorf 2024), which compares the first noise predictions of several seeds by
-structural similarity: a copied prompt goes to the same image from any noise. Here it is the
-decoded one-step images that ECS reads anyway, at their own size, so it costs no network row; one
-scale and not several, as 32 pixels have no room for more.
+NeMo (Hintersdorf 2024) compares the first noise predictions of several seeds by structural similarity, because a
+memorized prompt leads to the same image from any noise. Here the decoded one-step generations of ECS are compared,
+at their own size, so the score needs no further network row. It has one scale, because small images have no room
+for several.
 
 Structural similarity: Wang 2004, eq. 13, with its Gaussian window (11 pixels, standard deviation
 1.5) and constants, each channel alone, and only windows that lie wholly in the image.
@@ -40,15 +40,15 @@ def _blur(images: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def seed_ssim(images: Sequence[npt.NDArray[np.float32]]) -> float:
-    """Mean structural similarity over all pairs of seeds; 1: the same image from every seed.
+    """Mean structural similarity over all pairs of seeds; 1 means the same image from every seed.
 
     Parameters
     ----------
-    images : one-step images (h, w, 3) in [0, 1] of one size, one a seed.
+    images : one-step generations (h, w, 3) in [0, 1] of one size, one for each seed.
 
     Returns
     -------
-    In [-1, 1]. Not a number for fewer than two seeds, or for images smaller than the window.
+    In [-1, 1]; NaN for fewer than two seeds, or for images smaller than the window.
     """
     if len(images) < 2 or min(images[0].shape[:2]) <= 2 * RADIUS:
         return float("nan")

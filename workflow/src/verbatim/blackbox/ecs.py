@@ -1,12 +1,12 @@
-"""Edge Consistency Score: edges that one-step images of a prompt share, whatever the seed.
+"""Edge Consistency Score: edges that the one-step generations of a prompt share over seeds.
 
-Webster 2023, eq. 3: ECS(c) = || mean_j Edge(Gen(c, r_j, T=1)) >= gamma ||^2. One step from noise can
-only draw the mean of what a caption could mean; crisp edges in it, in the same place for every
-seed, say that the model means one image.
+Webster 2023, eq. 3: ECS(c) = || mean_j Edge(Gen(c, r_j, T=1)) >= gamma ||^2. One step from noise gives the mean of
+all images that fit a caption, which is blurred. Sharp edges at the same place for every seed mean that only one
+image fits.
 
-Here, as in the reference implementation: an image is resized (Lanczos) to `size`, its gradient is
-hypot(Sobel along y, Sobel along x), summed over the channels, and an edge where that is above
-`threshold`; the score is the share of pixels where more than `agreement` of the seeds have an edge.
+As in the reference implementation, an image is resized (Lanczos) to `size`. Its gradient is hypot(Sobel along y,
+Sobel along x), summed over the channels, and a pixel with a gradient above `threshold` is an edge. The score is the
+share of pixels at which more than `agreement` of the seeds have an edge.
 
 Two Sobels, both with scipy.ndimage's mirrored border:
 
@@ -14,7 +14,7 @@ Two Sobels, both with scipy.ndimage's mirrored border:
           across the colour axis. On grey that multiplies by exactly 4; on colour it mixes channels.
 `plane`   of each channel alone. Threshold 0.375 = 1.5 / 4 makes it equal to `nd` on grey.
 
-What a threshold means depends on `size`. A grey step of height h between two pixels gives
+The meaning of a threshold depends on `size`. A grey step of height h between two pixels gives
 nd 3 * 4 * 4 h = 48 h, a grey slope of s a pixel gives nd 3 * 4 * 8 s = 96 s. An image enlarged f
 times has slopes f times smaller and no steps: a step of its own becomes a slope of about 1.2 h / f
 (Lanczos), so nd 115 h / f. So on photographs made at 512 and judged at 256 the reference's 1.5 sees
@@ -44,11 +44,11 @@ COLUMNS = ("reference", "paper", "world")
 class Preset:
     """How edges are found and counted.
 
-    size : pixels that an image is resized to, both ways. sobel : see the page.
+    size : side that an image is resized to, pixels. sobel : `nd` or `plane`, see the module's docstring.
     threshold : of the gradient, summed over channels, pixels in [0, 1].
     agreement : share of the seeds, strictly more of which must have an edge.
-    guidance : of the one-step images that are scored. The reference's code uses 7.5, its comment and
-        the paper's eq. 3 say none.
+    guidance : guidance scale of the one-step generations. The reference's code uses 7.5; its comment and
+        eq. 3 of the paper use none.
     """
 
     size: int
@@ -119,7 +119,7 @@ def edge_consistency(edges: npt.NDArray[np.bool_], agreement: float) -> float:
 def seed_consistency(images: npt.NDArray[np.float32]) -> float:
     """Negative standard deviation over seeds, mean over pixels and channels: (seeds, h, w, 3) -> <= 0.
 
-    Not a number for fewer than two seeds, which say nothing of consistency.
+    NaN for fewer than two seeds.
     """
     if len(images) < 2:
         return float("nan")
@@ -133,10 +133,10 @@ def score_images(
 
     Parameters
     ----------
-    images : one-step images (h, w, 3) in [0, 1] of one size, one a seed; none gives scores that
-        are not a number.
-    presets : name -> Preset; names without a column of their own are used for `preset` only.
-    preset : the one that `ecs` is.
+    images : one-step generations (h, w, 3) in [0, 1] of one size, one for each seed; without images the
+        scores are NaN.
+    presets : name -> Preset; a name without a column of its own is used for `preset` only.
+    preset : name of the preset that gives `ecs`.
     """
     if preset not in presets:
         raise ValueError(f"blackbox.preset is {preset!r}; known: {', '.join(presets)}")
@@ -168,9 +168,9 @@ def score_prompt(
     presets: Mapping[str, Preset],
     preset: str,
 ) -> dict[str, float | int | str]:
-    """`score_images` where presets differ in guidance: each judges the images of its own.
+    """`score_images` for presets that differ in guidance: each scores the images of its guidance scale.
 
-    images : guidance -> one-step images of one prompt, one a seed.
+    images : guidance scale -> one-step generations (h, w, 3) of one prompt, one for each seed.
     """
     if preset not in presets:
         raise ValueError(f"blackbox.preset is {preset!r}; known: {', '.join(presets)}")
@@ -191,7 +191,11 @@ def score_prompt(
 def rank_prompts(scores: pd.DataFrame) -> npt.NDArray[np.int32]:
     """Rank of each line of a `blackbox` table, 0 for the highest `ecs`.
 
-    ECS counts pixels, so ties are common: the prompt whose seeds agree better comes first, then the
-    lower prompt_id. One without images is last.
+    ECS counts pixels, so ties are common. Of tied prompts the one with the higher seed_consistency comes first, then
+    the lower prompt_id. Prompts without images are last.
+
+    Returns
+    -------
+    (n,) int32, a permutation of 0 to n - 1.
     """
     return rank_scores(scores["ecs"], scores["prompt_id"], scores["seed_consistency"])

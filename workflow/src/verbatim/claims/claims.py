@@ -7,7 +7,7 @@ over the study seeds and its interval. Then it
 - **held** if the whole interval is above 0;
 - did **not hold** if the whole interval is below 0, or below the smallest effect that would be worth the name
   (`find_margin`): then there is no such effect, or the opposite;
-- is **undecided** otherwise, and always where there is one seed: one training says nothing of the next. The
+- is **undecided** otherwise, and always where there is one seed: one training does not show the scatter of trainings. The
   exception are numbers of all shadow models together (their interval is a bootstrap over images) and of users'
   prompts (over prompts, of one model);
 - **failed** if none of its comparisons is left and a training diverged, **not run** if its points were not asked for;
@@ -221,7 +221,7 @@ def compare_claims(
     grid: Grid,
     confidence: float,
 ) -> pd.DataFrame:
-    """claims.csv: a line a claim, in the order of the list, with the columns of COLUMNS."""
+    """claims.csv: one line for each claim, in the order of the list, with the columns of COLUMNS."""
     rows = [evaluate(claim, measures, states, grid, confidence) for claim in claims]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

@@ -140,7 +140,7 @@ def _others(rows: pd.DataFrame) -> str:
 
 
 def _claims(claims: pd.DataFrame, robustness: pd.DataFrame) -> str:
-    """A row a claim; the column of other measures only where a claim has any."""
+    """One row for each claim; the column of other measures only where a claim has any."""
     others = {str(claim): _others(rows) for claim, rows in robustness.groupby("claim")}
     several = any(str(name) in others for name in claims["claim"])
     names = ["verdict", "claim", "measured [interval]", "right if", "levels", "trainings a point"]
@@ -193,7 +193,7 @@ def _mitigations(table: pd.DataFrame) -> str:
 
 
 def _usual(table: pd.DataFrame) -> str:
-    """A row for each line of words, its percentiles in one cell; a column a point."""
+    """A row for each line of words, its percentiles in one cell; one column for each point."""
     if table.empty:
         return ""
     head = "".join(f"<th>{html.escape(str(name))}</th>" for name in ("", "measure", *table.columns))

@@ -20,7 +20,7 @@ def name_copies(ddf: float, duplication: str) -> str:
 def describe_points(points: list[dict[str, Any]], every_image: int) -> pd.DataFrame:
     """The points (`sweep_points.Point` as dicts) by name, with the columns of SETTINGS, ddf and half.
 
-    A point of `mc` with duplicates has two lines, a line a kind of duplication; see `_stand_in`.
+    A point of `mc` with duplicates has two lines, one line for each kind of duplication; see `_stand_in`.
 
     every_image : how many images "all" (-1) is.
     """

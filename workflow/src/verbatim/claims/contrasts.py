@@ -161,6 +161,6 @@ def estimate(values: Values, weights: Mapping[Run, float], confidence: float) ->
 
 
 def trend_weights(x: np.ndarray) -> np.ndarray:
-    """Weights that turn a series into its change from the lowest x to the highest, along the fitted line."""
+    """Weights (n,) of a series at x (n,): its change from the lowest x to the highest along the fitted line."""
     centred = np.asarray(x, float) - np.mean(x)
     return centred / (centred**2).sum() * (np.max(x) - np.min(x))

@@ -62,7 +62,7 @@ def plot_membership(table: pd.DataFrame | None, resamples: int, confidence: floa
 
 
 def plot_relative(table: pd.DataFrame | None, names: dict[str, str]) -> Figure:
-    """Cumulated relative distances of the generations of models without captions, a line a point.
+    """Cumulated relative distances of the generations of models without captions, one line for each point.
 
     table : `study_relative`; names : point -> what it is
     """
@@ -91,9 +91,9 @@ def plot_relative(table: pd.DataFrame | None, names: dict[str, str]) -> Figure:
 def plot_complexity(
     table: pd.DataFrame, complexity: dict[str, dict[int, float]], title: str
 ) -> Figure:
-    """Complexity of the matched training image against the similarity of the generation, a panel a measure.
+    """Complexity of the matched training image against the similarity of the generation, one panel for each measure.
 
-    table : similarity, match, a row a generation. complexity : name -> image_id -> value.
+    table : similarity, match, one row for each generation. complexity : name -> image_id -> value.
     """
     if len(table) < 3:
         return empty_figure("no images were generated to compare")

@@ -69,7 +69,7 @@ def mitigation_table(
     paper: pd.DataFrame,
     confidence: float,
 ) -> pd.DataFrame:
-    """A line a mitigation and kind of duplication; nothing is dropped: `status` says what is missing.
+    """One line for each mitigation and kind of duplication; nothing is dropped: `status` says what is missing.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ def _legend(figure: Figure, ax: Axes) -> None:
 def plot_series(
     measures: pd.DataFrame, grid: Grid, series: dict[str, Series], label: str, confidence: float
 ) -> Figure:
-    """Similarity and recall along a numeric column of the grid (logarithmic), a line a series.
+    """Similarity and recall along a numeric column of the grid (logarithmic), one line for each series.
 
     series : name in the legend -> series; empty ones are left out
     """

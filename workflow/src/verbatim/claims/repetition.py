@@ -108,7 +108,7 @@ def plot_users(measures: pd.DataFrame) -> Figure:
             value, place, xerr=np.maximum([[value - low], [high - value]], 0), color=GREY if unseen else BLUE,
             marker=MARKERS[int(unseen)], elinewidth=0.8, capsize=1.8,
         )  # fmt: skip
-        if unseen:  # what the others are to be held against
+        if unseen:  # what the others are compared with
             ax.axvspan(low, high, color=GREY, alpha=0.12, lw=0)
     ax.set_yticks(range(len(names)), [f"{SHARES[name]} (n = {found[name]['n']})" for name in names])
     ax.set(ylim=(len(names) - 0.4, -0.6), xlim=(0, None))

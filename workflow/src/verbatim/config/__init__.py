@@ -1,1 +1,1 @@
-"""What is checked before any work: configuration, sheets, sources, decisions, and which code a rule depends on."""
+"""Checks before any work: configuration, sheets, sources, decisions, and which code a rule depends on."""

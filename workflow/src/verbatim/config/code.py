@@ -1,4 +1,4 @@
-"""What a rule's script imports in the end, through the library's modules, and only if it is reached.
+"""All modules that a rule's script imports, directly or through other modules, if they are reached.
 
 A module's own imports count as soon as it is imported. Imports inside a function or class count only when
 something that is reached names it. Names are matched as plain words, so that a doubtful import counts.

@@ -1,6 +1,6 @@
-"""What people decided of candidates: config/review.csv, as the review page exports it.
+"""People's decisions on candidates: config/review.csv, as the review page exports it.
 
-Labels are computed evidence and stay as they are; decisions are honoured where copies are counted.
+Labels are computed evidence and stay as they are; decisions apply where copies are counted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Config keys that earlier versions read, and what to write instead."""
+"""Config keys that are refused, and what to write instead."""
 
 from __future__ import annotations
 

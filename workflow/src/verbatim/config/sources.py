@@ -1,4 +1,4 @@
-"""What a run reads from elsewhere, looked at before any work: pinned hub ids, the CLIP's folder, lists."""
+"""Checks on what a run reads from elsewhere, before any work: pinned hub ids, the CLIP's folder, lists."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import Any
 
 import pandas as pd
 
-from verbatim.config.settings import ConfigError, needed_models
+from verbatim.config.settings import ConfigError
+from verbatim.config.sheet import closed_models, needed_models
 from verbatim.io.authors import AuthorsError, check_labels
-from verbatim.io.user_tables import CAPTIONS, UserTableError, check_columns
+from verbatim.io.user_tables import CAPTIONS, MANIFEST, UserTableError, check_columns
 from verbatim.models import hub
 from verbatim.models.files import CLIP_CONFIG, CLIP_WEIGHTS, TOKENIZER, file_state, listing_state
 from verbatim.models.hub import COMMIT, HUB_ID
 
+RELEASED = "workflow/resources/world"  # the embedded world's checkpoints
 CLIP_FILES = ("*.json", "*.txt", CLIP_WEIGHTS)  # what is loaded of a CLIP
 
 
@@ -80,14 +82,14 @@ def clip_folder(config: dict[str, Any]) -> str:
 
 
 def clip_state(folder: str | Path) -> str:
-    """Which files of a CLIP folder would be loaded now, its tokenizer's among them: see `file_state`."""
+    """Which files of a CLIP folder would be loaded, with those of its tokenizer: see `file_state`."""
     folder = Path(folder)
     names = (CLIP_CONFIG, CLIP_WEIGHTS, *TOKENIZER)
     return file_state(folder, [name for name in names if (folder / name).is_file()])
 
 
 def files_state(files: Iterable[str | Path]) -> str:
-    """Which files these are now, links followed: see `file_state`."""
+    """Which files these are, with links followed: see `file_state`."""
     return file_state(Path(), [str(file) for file in files])
 
 
@@ -127,5 +129,73 @@ def check_lists(config: dict[str, Any], sheet: pd.DataFrame) -> None:
         for model in sheet.index[sheet["candidates"] == "authors"]
         if model not in config["labels"]["authors"]
     ]
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def find_manifest(folder: str | Path) -> Path:
+    """The manifest of a folder of images: the first of manifest.parquet, .csv, .tsv and .jsonl that is there."""
+    files = [Path(folder) / f"manifest.{suffix}" for suffix in ("parquet", "csv", "tsv", "jsonl")]
+    return next((file for file in files if file.is_file()), files[1])
+
+
+def is_released(path: str) -> bool:
+    """Whether a path of the config or the sheet lies in the embedded world's released folder."""
+    return Path(path).as_posix().rstrip("/").startswith(RELEASED)
+
+
+def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.DataFrame) -> None:
+    """Refuse what only the world can give (its CLIP, captions, trainings) beside a user's own data,
+    and a closed system without its manifest.
+
+    Parameters
+    ----------
+    sheet, selected
+        From `read_models` and `select_models`.
+
+    Raises
+    ------
+    ConfigError
+        Naming every key and row, and the cure.
+    """
+    source, needed = config["inputs"]["source"], needed_models(sheet, selected)
+    lacking = [m for m in closed_models(needed) if not find_manifest(needed.source[m]).is_file()]
+    if lacking:
+        raise ConfigError(
+            f"{config['models']}: {lacking[0]} has the family 'images', but its source "
+            f"{needed.source[lacking[0]]!r} is no folder with a manifest.csv, .tsv, .jsonl or .parquet "
+            "(columns file, prompt; seed and steps if known): correct source, or write one"
+        )
+    for model in closed_models(needed):
+        try:
+            check_columns(find_manifest(needed.source[model]), MANIFEST, ["file", "prompt"])
+        except UserTableError as err:
+            raise ConfigError(f"{config['models']}: {model}: {err}") from err
+    if source == "world":
+        return
+    cures = {
+        "clip": "name the folder of the CLIP that made the embeddings",
+        "extra_prompts": "name a file of captions, or leave it empty",
+    }
+    problems = [
+        f"config: inputs.{key} is {config['inputs'][key]!r}, which is the embedded world's, but inputs.source is "
+        f"{source!r}; {cure}"
+        for key, cure in cures.items()
+        if config["inputs"][key] == "world" or is_released(config["inputs"][key])
+    ]
+    problems += [
+        f"{config['models']}: {model} has the source {needed.source[model]!r}, which knows the embedded world alone, "
+        f"but inputs.source is {source!r}; give it a folder or a hub id as source, or select other models "
+        "(select_models, or another sheet in `models`)"
+        for model in needed.index
+        if is_released(needed.source[model])
+    ]
+    for model in needed.index[needed["source"] == "train"]:
+        why = "is selected" if model in selected.index else "is needed by a selected model"
+        problems.append(
+            f"{config['models']}: {model} {why} and has the source 'train', but only the world's models "
+            f"are trained here and inputs.source is {source!r}; give it a folder or a hub id as source, "
+            "or select other models (select_models, or another sheet in `models`)"
+        )
     if problems:
         raise ConfigError("\n".join(problems))

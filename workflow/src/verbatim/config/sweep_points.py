@@ -104,7 +104,7 @@ def read_grid(path: str | Path, base: dict[str, Any]) -> dict[str, Point]:
         where = f"{table.where(place)} ({row['point']})"
         wrong = _cell_problems(row)
         if row["point"] in points:
-            wrong.append(f"point: {row['point']!r} stands twice; a point's name is used once")
+            wrong.append(f"point: {row['point']!r} occurs twice; a point's name is used once")
         if not wrong:
             point = _make_point(row, base)
             wrong = _point_problems(point, row)

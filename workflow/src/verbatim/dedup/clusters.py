@@ -1,7 +1,7 @@
-"""Duplicate clusters: how large they are, how alike their captions are, and what a deduplicated set keeps.
+"""Duplicate clusters: their sizes, how equal their captions are, and which rows a deduplicated set keeps.
 
-Webster et al. 2023 (arXiv 2303.12733); Webster 2023, Fig. 4. A cluster's id is its lowest row. All of it goes by
-buckets of whole clusters: memory is bounded as long as one cluster fits into it.
+Webster et al. 2023 (arXiv 2303.12733); Webster 2023, Fig. 4. A cluster's id is its lowest row. The work is split
+into buckets of whole clusters, so memory is bounded as long as one cluster fits into it.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def cluster_stats(
     folder: Path,
     memory: int,
 ) -> Iterator[pd.DataFrame]:
-    """How large each cluster is and how alike its captions are (multimodal duplication).
+    """Size of each cluster, and the share of its rows with one caption (multimodal duplication).
 
     Webster 2023, Fig. 4: the share of a duplicate group that has the same caption.
 
@@ -142,7 +142,11 @@ def first_rows(
 def kept_rows(usable: np.ndarray, clustered: np.ndarray, firsts: np.ndarray) -> pd.DataFrame:
     """`kept_rows` table of some rows: what a deduplicated training set keeps.
 
-    usable: rows that can be kept, ascending. clustered: those in a cluster. firsts: the first of each cluster.
+    Parameters
+    ----------
+    usable : (n,) int64, rows that can be kept, ascending.
+    clustered : (m,) int64, those in a cluster.
+    firsts : (c,) int64, the first row of each cluster.
     """
     again = np.isin(usable, clustered) & ~np.isin(usable, firsts)
     return pd.DataFrame({"row": usable[~again]})

@@ -40,7 +40,7 @@ def plan_blocks(n_rows: int, memory: int) -> Plan:
 
 
 def _roots(parent: np.ndarray, nodes: np.ndarray) -> np.ndarray:
-    """The root of each node; paths are shortened on the way."""
+    """The root of each node, (n,) int64; paths are shortened. parent : (m,) int64. nodes : (n,) int64."""
     at = parent[nodes]
     while True:
         above = parent[at]
@@ -52,7 +52,10 @@ def _roots(parent: np.ndarray, nodes: np.ndarray) -> np.ndarray:
 
 
 def _unite(parent: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Make each pair's components one, under their lowest node; the roots that took part, and their new ones."""
+    """Unite the components of each pair under their lowest node; the roots that took part, and their new ones.
+
+    parent : (m,) int64, changed in place. a, b : (n,) int64 nodes. Returns two (k,) int64.
+    """
     a, b = _roots(parent, a), _roots(parent, b)
     live = a != b
     a, b = a[live], b[live]

@@ -1,8 +1,8 @@
 """Equal vectors: rows whose embedding is, to the bit, that of a lower row.
 
-LAION holds single images thousands of times. With k neighbours a row, more than k equal ones would see only
-each other, in an order left to chance, and fall into pieces; and no row near them would see anything else.
-So they are found first, by fingerprints, and only the lowest of a group goes into the index.
+LAION has some images thousands of times. A search for k neighbours would find only equal rows for each of them, in an
+arbitrary order, so their cluster could fall apart, and rows near them would find nothing else. Equal vectors are
+therefore found first, by fingerprints, and only the lowest row of a group enters the index.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from verbatim.io.search import Embeddings
 
 
 def indexed_rows(table: pd.DataFrame) -> np.ndarray:
-    """Rows of a `rows` table that take part in the search: all whose embedding is sound.
+    """Rows of a `rows` table that take part in the search, (n,) int64: all with a valid embedding.
 
-    A row with a bad caption takes part: its image is a copy like any other.
+    A row with a bad caption takes part, because its image can be a copy.
     """
     return table.loc[table["status"] != "bad_embedding", "row"].to_numpy(np.int64)
 

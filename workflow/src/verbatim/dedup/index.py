@@ -1,10 +1,10 @@
-"""The index of all embeddings but equal ones: trained once on a sample, filled in parts.
+"""The index of all distinct embeddings: trained once on a sample, filled in parts.
 
 Webster et al. 2023, "On the De-duplication of LAION-2B" (arXiv 2303.12733), with the index that the config's
 factory string names: the default `Flat` is exact; `OPQ32_128,IVF65536_HNSW32,PQ32` and the like hold billions of
 rows. A part is the trained index with the rows of a few shards. Where a row is filed and what of it is stored
-depends on the trained index and the row alone, so parts searched one after the other find what one
-index of all rows would; each is built by a job of its own, and nothing is copied together.
+depends on the trained index and the row alone, so a search of all parts finds the same neighbours as one index of all
+rows. Each part is built by a job of its own.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from verbatim.io.search import Embeddings, clone_to_gpu
 
 
 def distinct_rows(rows: np.ndarray, copies: np.ndarray) -> np.ndarray:
-    """Of these ascending rows the ones that are no copies."""
+    """Rows (n,) int64, ascending, without those in `copies` (m,) int64."""
     return rows[~np.isin(rows, copies)]
 
 
 def draw_rows(shards: Iterable[np.ndarray], n: int, seed: int) -> np.ndarray:
-    """A sample of n of all rows (or all, if they are fewer), ascending int64.
+    """A sample of n of all rows, or all if they are fewer: (n,) int64, ascending.
 
     Each row draws a number from itself and the seed, the lowest n are taken: the sample doesn't
     depend on how the rows are cut into shards. Memory: one shard and the sample.
@@ -112,9 +112,9 @@ def train_index(
 def fill_index(index: Any, embeddings: Embeddings, parts: Iterable[np.ndarray], batch: int) -> Any:
     """Add these rows' vectors to a trained index, under their global rows.
 
-    parts: rows to hold, ascending, in any number of pieces. batch: vectors added together. How they are cut
-    changes what a flat index holds in nothing; in one with inverted lists a vector may be filed under
-    another list if two centroids are nearer to each other, as seen from it, than 1e-6.
+    parts : rows to hold, (n,) int64 each, ascending. batch : vectors added together. A flat index does not depend on how
+    rows are cut into parts. With inverted lists a vector may enter another list if its distances to two centroids
+    differ by less than 1e-6.
     """
     held = np.empty(0, np.int64)
 

@@ -1,8 +1,9 @@
 """Neighbour pairs: candidates from the index, judged by the cosine of the raw vectors.
 
-Webster et al. 2023 (arXiv 2303.12733). An index may be compressed; what is stored never rests on its
-estimates: they choose which raw vectors are read. Pairs are stored from `relatives_threshold` on, although clusters only begin at `threshold`: the
-pairs between are images of one template (the same drawing, one region recoloured), which the labels need.
+Webster et al. 2023 (arXiv 2303.12733). An index may be compressed, so its estimates only choose
+which raw vectors are read; stored similarities are exact. Pairs are stored from `relatives_threshold` on, although
+clusters start at `threshold`. The pairs between are images of one template (the same drawing with one region in
+another colour), which the labels need.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from verbatim.io.search import Embeddings, search_rows
 
 
 class Neighbourhood(NamedTuple):
-    """Pairs of some rows, and how many of these rows saw nothing but near-duplicates.
+    """Pairs of some rows, and how many of these rows have near-duplicates only among their neighbours.
 
     `full`: at k neighbours (these were searched again with more); `cut`: at `most_neighbours` too, so
     that their cluster may be in pieces.
@@ -28,7 +29,9 @@ class Neighbourhood(NamedTuple):
 
 
 def unique_pairs(a: np.ndarray, b: np.ndarray, similarity: np.ndarray) -> pd.DataFrame:
-    """`pairs` table: row_a < row_b, each pair once, sorted; a row with itself is left out."""
+    """`pairs` table: row_a < row_b, each pair once, sorted; pairs of a row with itself are left out.
+
+    a, b : (n,) int64 rows. similarity : (n,) float32 cosine in [-1, 1]."""
     pairs = pd.DataFrame(
         {"row_a": np.minimum(a, b), "row_b": np.maximum(a, b), "similarity": similarity}
     )

@@ -1,14 +1,13 @@
 """The most duplicated prompts, each once.
 
-Webster 2023, section 4: the captions of the most duplicated images of LAION are what is attacked. His
-list repeats rows; here a caption is a prompt once. Two captions are the same if they are equal to the
-character: a model's tokenizer sees case and punctuation, so nothing is normalised.
+Webster 2023, section 4, attacks the captions of the most duplicated images of LAION. His list repeats rows; here each
+caption is one prompt. Two captions are the same if all characters are equal. Nothing is normalised, because a
+model's tokenizer sees case and punctuation.
 
-How often a prompt was met is `max(cluster_size, caption_count)`, and prompts are ranked by it. Webster ranks
-by the image's duplicates alone (cluster_size). The caption's own count stands beside it because a model
-also meets a caption often that stands with many different images; such prompts have nothing to copy, and
-an evaluation that left them out could not tell copies from mere frequency. Ties: the caption that stands
-more often in its cluster first (Webster's multimodal duplication), then the lower row.
+Prompts are ranked by `max(cluster_size, caption_count)`. Webster ranks by the duplicates of the image alone
+(cluster_size). The count of the caption is included because a caption can be frequent with many different images. Such
+a prompt has nothing to copy, and without it an evaluation could not separate copies from frequency. Of tied captions
+the one that is more frequent in its cluster comes first (Webster's multimodal duplication), then the lower row.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def caption_keys(captions: pd.Series) -> np.ndarray:
 
 
 def rank_captions(rows: pd.DataFrame) -> pd.DataFrame:
-    """Captions, those that were met most often first.
+    """Captions, the most frequent first.
 
     Parameters
     ----------
@@ -50,7 +49,7 @@ def rank_captions(rows: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    One row a caption: key, row (its lowest row in its largest cluster, or its lowest row if it is in none),
+    One row for each caption: key, row (its lowest row in its largest cluster, or its lowest row if it is in none),
     cluster (-1: none), cluster_size (1 if in none), caption_count (rows with this caption), own_count (of
     those in that cluster). Of clusters of one size the lower counts.
     """
@@ -204,7 +203,7 @@ def read_extra_prompts(path: str | os.PathLike, caption_chars: tuple[int, int]) 
     """Captions of a table (column caption, prompt or text) or of a text file (one a line).
 
     Raises DedupError, naming file and line or row, if the file cannot be read or a caption does not have
-    between `caption_chars` characters: a user's own list is not thinned out in silence.
+    between `caption_chars` characters: no caption of a user's list is dropped without a message.
     """
     shortest, longest = max(1, caption_chars[0]), caption_chars[1]
     try:

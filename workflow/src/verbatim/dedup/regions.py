@@ -1,8 +1,8 @@
 """Template-aware pairs: near neighbours whose images differ in one region only.
 
-The second pass of the deduplication, over the pairs of the first: whether two images of a high cosine are copies,
-images of one template or merely alike, only their pixels tell. Webster 2023, section 4: the mask of a template
-is made from two such images; here the same mask, and what it leaves open is counted.
+The second pass of the deduplication, over the pairs of the first. Two images of a high cosine may be copies, images of
+one template, or only similar; the pixels decide. Webster 2023, section 4, makes the mask of a template from two such
+images. Here the same mask is made, and the connected regions outside it are counted.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def compare_pairs(
     image: Callable[[int], tuple[np.ndarray | None, str]],
     settings: RegionSettings,
 ) -> pd.DataFrame:
-    """`templates` table of a `pairs` table; a pair whose images cannot be had is `not_checked`.
+    """`templates` table of a `pairs` table; a pair whose images cannot be read is `not_checked`.
 
     image: square of a row (s, s, 3), or None and the reason.
     """

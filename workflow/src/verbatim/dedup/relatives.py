@@ -1,8 +1,8 @@
-"""Template relatives: training images that are like another one but not copies of it.
+"""Template relatives: training images that are similar to another one but no copies of it.
 
 Webster 2023, section 5: the mask of a template is made from an image and a near neighbour of it that differs
-in one region. Such a neighbour may lie inside of an image's duplicate cluster or just outside; which
-of them differ by a region only the pixels tell, so here candidates of both kinds are offered.
+in one region. Such a neighbour may be in the duplicate cluster of the image or just outside. Only the pixels show
+which neighbours differ in a region, so candidates of both kinds are listed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Tables larger than memory: put into buckets on disk, each worked on alone, or sorted in runs.
+"""Tables larger than memory: split into buckets on disk, or sorted in runs.
 
 Two shapes of external work (Vitter 2001, "External memory algorithms and data structures") are all that
-this stage needs: what belongs together goes into one bucket; what must be in order is sorted in runs, which
+this stage needs: rows of one group are put into one bucket, and rows that must be in order are sorted in runs, which
 are merged block by block.
 """
 
@@ -31,7 +31,7 @@ def count_run_rows(n_rows: int, bytes_a_row: int, memory: int) -> int:
 
 
 def spread(keys: np.ndarray, n: int) -> np.ndarray:
-    """A bucket in [0, n) of each 64-bit key; equal keys share one, and neighbours don't (splitmix64)."""
+    """A bucket in [0, n) for each key: (m,) uint64 -> (m,) int64. Equal keys share one, neighbours do not (splitmix64)."""
     mixed = np.ascontiguousarray(keys).view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -70,7 +70,7 @@ class Buckets:
             self._write(int(b), table.slice(low, int(ends[b]) - low))
 
     def put(self, bucket: int, columns: dict[str, np.ndarray] | pd.DataFrame) -> None:
-        """Put all rows into one bucket."""
+        """Put all rows, columns of shape (n,), into one bucket."""
         self._write(bucket, _table(columns))
 
     def close(self, bucket: int) -> None:
@@ -83,7 +83,7 @@ class Buckets:
         self._writers[bucket].write_table(table)
 
     def blocks(self, bucket: int, rows: int) -> Iterator[dict[str, np.ndarray]]:
-        """A bucket in blocks of about `rows` rows, its columns as arrays; the file is gone after."""
+        """A bucket in blocks of about `rows` rows, each column (n,); the file is deleted afterwards."""
         if bucket not in self._writers:
             return
         self._writers.pop(bucket).close()
@@ -143,7 +143,7 @@ def sort_frames(
     rows: int,
     block: int = 16384,
 ) -> Iterator[pd.DataFrame]:
-    """All rows of `frames` in order, in pieces; of them `rows` and a block a run are in memory.
+    """All rows of `frames` in order, in pieces; `rows` rows and one block of each run are in memory.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""An evidence bundle: everything that a finding rests on, in files that can be handed on.
+"""An evidence bundle: all files that a finding depends on, to hand on.
 
 run.json says how it was computed; findings/{prompt_id}/ has finding.json and the images that it was
 computed from, byte for byte as they lie in the run's archives, unless they are blurred or left out.

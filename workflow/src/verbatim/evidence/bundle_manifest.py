@@ -1,8 +1,8 @@
 """A manifest in which each entry's hash covers the one before it, so that nothing can be changed alone.
 
-A line a file, canonical JSON: n, path, bytes, sha256 of the file, `previous` (the hash of the line
+One line for each file, canonical JSON: n, path, bytes, sha256 of the file, `previous` (the hash of the line
 before, zeros for the first) and `hash` (SHA-256 of the line without it). The last hash, the head,
-covers everything; whoever keeps it elsewhere can tell any later change.
+covers everything. A copy of it that is kept elsewhere shows any later change.
 """
 
 from __future__ import annotations
@@ -84,13 +84,13 @@ def chain_files(files: Iterable[tuple[str, bytes]]) -> tuple[str, str]:
 
 
 def check_chain(manifest: bytes, files: Mapping[str, bytes], head: str | None) -> Chain:
-    """What is wrong with a bundle's files, a sentence a fault; none if they are as they were listed.
+    """What is wrong with a bundle's files, one sentence for each fault; none if they are as they were listed.
 
     Parameters
     ----------
     manifest : bytes of the manifest. files : every other file of the folder by its path, read one at a time.
-    head : what was kept elsewhere or lies beside; None where nobody has it, and then a manifest that
-        was made anew as a whole, or cut at its end, cannot be told.
+    head : the head that was kept elsewhere or is beside the bundle; None if there is none, and then a manifest that
+        was made again as a whole, or cut at its end, cannot be told.
     """
     faults: list[str] = []
     listed: set[str] = set()

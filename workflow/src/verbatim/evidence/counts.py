@@ -8,7 +8,7 @@ import pandas as pd
 def count_verified(
     tables: dict[str, pd.DataFrame], names: dict[str, str], alpha: float
 ) -> pd.DataFrame:
-    """A row a model, label and whether the prompt was extra: how many the verifier calls copies.
+    """One row for each model, label and whether the prompt was extra: how many the verifier calls copies.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""What a finding rests on: the pairs that were compared, and the files that show them.
+"""The parts of a finding: the pairs that were compared, and the files that show them.
 
-One description for whoever builds a bundle and whoever replays it. A finding's own row of `labels` and of
-`verification` says which pairs; a pair says which images.
+Building and replaying a bundle share this description. A finding's rows of `labels` and `verification` name the pairs,
+and a pair names the images.
 """
 
 from __future__ import annotations

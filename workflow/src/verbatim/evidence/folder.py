@@ -1,6 +1,6 @@
 """A folder of files that somebody else made: plain files alone, within bounds, no link followed.
 
-Whoever checks a bundle did not make it. A pipe in it would wait for ever, a link would read another file, and a
+A bundle is checked by people who did not make it. A pipe in it would block, a link would read another file, and a
 table of 20 GB in a file of 20 kB would take all memory; each is one sentence instead.
 """
 

@@ -1,9 +1,9 @@
-"""How well a training image can be found in a generation: best placement, then a trimmed residual.
+"""Find a training image in a generation: the best placement, then a trimmed residual.
 
 Webster 2023, Fig. 5: copies that its labels miss. Every placement is tried at a coarse size by one
-matrix product an image; the best is looked at more closely if it is near at all. The same function of
-a pair is taken of every pair, so that what it gives for pairs that do not match is its null.
-NumPy and Pillow alone: a bundle is replayed without anything else.
+matrix product for each image, and the best is compared at the full size if it is near enough. The same function
+is computed for every pair, so its values for unrelated pairs are the null. Only NumPy and Pillow are needed, so
+that a bundle can be replayed.
 """
 
 from __future__ import annotations
@@ -146,7 +146,10 @@ def pair_doubts(
     guards: GuardSettings,
     placeholder: bool,
 ) -> list[str]:
-    """Why a match of these two may mean nothing, looked at where they were compared."""
+    """Why a match of these two may mean nothing, judged on the area that was compared.
+
+    generation, square : (s, s, 3) in [0, 1].
+    """
     side, top, left = (int(best[name]) for name in ("side", "top", "left"))
     placed, mask = place(square, search.size, side, top, left, bool(best["flip"]))
     found = ["training image: placeholder"] if placeholder else []

@@ -1,8 +1,8 @@
-"""How often do images that have nothing to do with each other come as near: p- and q-values.
+"""p- and q-values: how often unrelated images are as near as a pair.
 
 Phipson and Smyth 2010 (the +1: an empirical p-value is never 0); Benjamini and Hochberg 1995.
-Carlini 2023, section 5.1, for the idea of a relative distance: what is near to an image depends on
-how near unrelated ones come to it.
+Carlini 2023, section 5.1, for the idea of a relative distance: it is measured in units of the
+distances of unrelated images.
 """
 
 from __future__ import annotations
@@ -35,13 +35,16 @@ def relative_null(null: np.ndarray, quantile: float) -> np.ndarray:
 
 
 def _ratio(residual: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """residual / scale; a scale of inf or 0 (every unrelated image is as near) says nothing."""
+    """residual / scale, both (n,) and at least 0; inf where the scale is inf or 0 (every unrelated image is as near)."""
     good = np.isfinite(residual) & np.isfinite(scale) & (scale > 0)
     return np.where(good, residual / np.where(good, scale, 1.0), np.inf)
 
 
 def empirical_p(tested: np.ndarray, null: np.ndarray) -> np.ndarray:
-    """(1 + how many of the null are as small) / (1 + size of the null); 1 for an inf."""
+    """(1 + number of null values as small) / (1 + size of the null), in (0, 1]; 1 for inf.
+
+    Phipson and Smyth 2010. tested : (n,). null : (m,). Returns (n,).
+    """
     ordered = np.sort(null)
     below = np.searchsorted(ordered, tested, side="right")
     p = (1.0 + below) / (1.0 + len(ordered))
@@ -49,5 +52,8 @@ def empirical_p(tested: np.ndarray, null: np.ndarray) -> np.ndarray:
 
 
 def adjust_for_tries(p: np.ndarray, tries: np.ndarray) -> np.ndarray:
-    """Bonferroni: the least p of `tries` pairs; holds however the pairs hang together."""
+    """Bonferroni: p-value of the least p of `tries` pairs, at most 1. It holds for any dependence of the pairs.
+
+    p : (n,) in [0, 1]. tries : (n,) counts. Returns (n,).
+    """
     return np.minimum(1.0, p * tries)

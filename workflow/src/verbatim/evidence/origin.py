@@ -80,7 +80,7 @@ def check_signature(
 
     Parameters
     ----------
-    head : bytes of the head file. signature : from `sign`. at : moment as of which keys must be valid; None: today.
+    head : bytes of the head file. signature : from `sign`. at : moment as of which keys must be valid; None: the day of the check.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def check_stamp(head: bytes, reply: bytes, authority: Authority, at: datetime | 
 
     Parameters
     ----------
-    head : bytes of the head file. reply : the authority's. at : moment as of which certificates must be valid; None: today.
+    head : bytes of the head file. reply : the authority's. at : moment as of which certificates must be valid; None: the day of the check.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""Which training images each prompt is tested against, and which prompts have nothing to do with one.
+"""Choose the training images that each prompt is tested against, and the unrelated prompts of each image.
 
-Rows that show one image, byte for byte, are one image: it is compared once.
+Rows with equal bytes are one image, which is compared once.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ THUMBNAIL = 8  # ASSUME: pixels; shape and colours of an image, and no more
 class Pairing(NamedTuple):
     """Prompts (n), seeds and images (m) by index.
 
-    tested : (n, seeds, m) bool, the image of the prompt's own row or of a neighbour of this very
-    generation. related : (n, m) bool, an image tested with any seed, or of a relative or a
-    cluster-mate of these, or of a row of the prompt's caption; no pair of the null is related. row : (n, m) int64, the row that a tested image stands for; -1.
+    tested : (n, seeds, m) bool, the image of the prompt's own row or of one of the nearest neighbours of
+    this very generation. related : (n, m) bool, an image of the prompt's own row or of any neighbour, of a
+    relative or a cluster-mate of these, or of a row of the prompt's caption; no pair of the null is related. row : (n, m) int64, the row that a tested image stands for; -1.
     """
 
     tested: np.ndarray
@@ -33,30 +33,31 @@ class Pairing(NamedTuple):
 def pair_images(
     prompts: pd.DataFrame,
     seeds: Seeds,
-    neighbours: pd.DataFrame,
-    relatives: pd.DataFrame,
-    fetched: pd.DataFrame,
-    clusters: pd.DataFrame,
+    tables: Mapping[str, pd.DataFrame],
     image_of: Mapping[int, int],
+    nearest: int,
 ) -> Pairing:
     """Pairs to test and pairs to leave out of the null.
 
     Parameters
     ----------
     prompts : prompt_id, caption, row. seeds : of every prompt, or prompt_id -> its own; a prompt's are
-    counted from 0 in `Pairing`. neighbours, relatives, fetched, clusters : tables of these names.
-    image_of : row -> index of its image, of the rows whose image can be read.
+    counted from 0 in `Pairing`. tables : neighbours, relatives, fetched, clusters, by these names.
+    image_of : row -> index of its image, of the rows whose image can be read. nearest : neighbours of a
+    generation that are tested; further ones are related to it all the same.
     """
     n, m = len(prompts), max(image_of.values(), default=-1) + 1
     tested = np.zeros((n, most_seeds(seeds, prompts["prompt_id"]), m), dtype=bool)
     related = np.zeros((n, m), dtype=bool)
     standing = np.full((n, m), -1, dtype=np.int64)
+    fetched, clusters = tables["fetched"], tables["clusters"]
     near = (
-        neighbours.sort_values(["order", "seed"])
-        .groupby("prompt_id")[["seed", "row"]]
+        tables["neighbours"]
+        .sort_values(["order", "seed"])
+        .groupby("prompt_id")[["seed", "row", "order"]]
         .apply(lambda group: list(group.itertuples(index=False, name=None)))
     )
-    more = relatives.groupby("row")["relative"].agg(list).to_dict()
+    more = tables["relatives"].groupby("row")["relative"].agg(list).to_dict()
     cluster_of = dict(zip(clusters["row"].tolist(), clusters["cluster"].tolist(), strict=True))
     of_cluster: dict[int, set[int]] = defaultdict(set)
     of_caption: dict[str, set[int]] = defaultdict(set)
@@ -67,15 +68,15 @@ def pair_images(
                 of_cluster[cluster_of[row]].add(image_of[row])
     for i, prompt in enumerate(prompts.to_dict("records")):
         at_seed = {seed: j for j, seed in enumerate(seeds_of(seeds, prompt["prompt_id"]))}
-        asked = [(seed, int(prompt["row"])) for seed in at_seed]
-        asked += [pair for pair in near.get(prompt["prompt_id"], []) if pair[0] in at_seed]
-        for seed, row in asked:
-            if row in image_of:
+        asked = [(seed, int(prompt["row"]), 0) for seed in at_seed]
+        asked += [one for one in near.get(prompt["prompt_id"], []) if one[0] in at_seed]
+        for seed, row, order in asked:
+            if row in image_of and order < nearest:
                 image = image_of[row]
                 tested[i, at_seed[seed], image] = True
                 if standing[i, image] < 0:
                     standing[i, image] = row
-        rows = [row for row in dict.fromkeys(row for _, row in asked) if row >= 0]
+        rows = [row for row in dict.fromkeys(row for _, row, _ in asked) if row >= 0]
         wide = {*rows, *(other for row in rows for other in more.get(row, ()))}
         alike = set(of_caption[prompt["caption"]])
         for row in wide:

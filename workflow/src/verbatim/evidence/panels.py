@@ -1,4 +1,4 @@
-"""What a person looks at: generated, training image, mask and residual side by side in one image."""
+"""Panels for a reader: generation, training image, mask and residual side by side in one image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replay what a finding's images give: distances, mask, residual, doubts."""
+"""Recompute distances, mask, residual and doubts from the images of a finding."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class BundleImages:
         self._square = lru_cache(maxsize=16)(self._load)
 
     def read(self, path: str) -> np.ndarray:
-        """Raises KeyError where there is none, FileFault or ImageError where it cannot be used."""
+        """An image (h, w, 3), uint8. Raises KeyError if there is none, FileFault or ImageError if it cannot be used."""
         data = self.files[path]
         if data[:8] != PNG or len(data) < 24:
             raise ImageError("no PNG")
@@ -118,7 +118,7 @@ def _distance(
 def _mask_fault(
     finding: Finding, pair: Mapping[str, Any], rules: Rules, images: BundleImages
 ) -> str:
-    """What is wrong with the mask of a template, made anew from the two training images of it; "" if nothing."""
+    """What is wrong with the mask of a template, made again from the two training images of it; "" if nothing."""
     source = images.source(finding, pair["row"], pair["crop"], rules.size)
     partner = images.source(finding, pair["partner"], pair["partner_crop"], rules.size)
     how = rules.mask

@@ -1,6 +1,6 @@
-"""Placeholder images: one image ("image not available") that stands under unrelated captions.
+"""Placeholder images: one image ("image not available") under unrelated captions.
 
-A match with one says that the placeholder was learnt, not anybody's image.
+A match with one shows that the model learnt the placeholder.
 """
 
 from __future__ import annotations

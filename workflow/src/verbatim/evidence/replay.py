@@ -1,7 +1,7 @@
-"""Replay a bundle: every finding anew from its files alone, and what was changed since it was made.
+"""Replay a bundle: recompute every finding from its files alone, and find changes since it was made.
 
-NumPy and Pillow alone: no model, no GPU, no table. What a bundle says of itself is read as data, and is other people's:
-whatever is wrong with it is one sentence.
+Only NumPy and Pillow are needed: no model, no GPU, no table. A bundle is other people's data: nothing in it is trusted
+or executed, and each fault is one sentence.
 """
 
 from __future__ import annotations

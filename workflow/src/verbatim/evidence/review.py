@@ -1,7 +1,7 @@
 """The review page: one static file of all candidates, opened from a disk, without a server or a network.
 
-Captions are other people's text. They lie in the page as JSON in which `<` is escaped, so that they
-cannot end the element, and the page's policy allows the one script whose hash it names.
+Captions are other people's text. The page holds them as JSON in which `<` is escaped, so that they cannot end
+the element, and the page's policy allows only the script whose hash it names.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class Squares:
         return fit_square(self._archive.read(self._members[image]), self._size)
 
     def get(self, image: int) -> list[np.ndarray]:
-        """The image's squares, in the order of `crop`."""
+        """The image's squares (s, s, 3) in [0, 1], in the order of `crop`."""
         return list(self._squares(image).values())
 
     def crop(self, image: int, base: int) -> str:

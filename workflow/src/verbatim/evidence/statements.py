@@ -1,4 +1,4 @@
-"""What a finding says in words and numbers, and whether one follows from the other, before any image is looked at."""
+"""Check whether the words of a finding follow from its numbers, before any image is read."""
 
 from __future__ import annotations
 

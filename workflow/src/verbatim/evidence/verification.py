@@ -1,9 +1,9 @@
-"""Is a prompt's generation a copy that the labels may miss: a p-value a prompt, beside MV, RV and TV.
+"""Find copies that the labels may miss: a p-value for each prompt, beside MV, RV and TV.
 
 Webster 2023, Fig. 5. The statistic of a pair is its trimmed residual at the best placement, over a low
 quantile of the residuals of unrelated generations with the same training image. The null is the same
-statistic of unrelated pairs of the same model and data set, those that look most alike from afar. A prompt's p-value is the least of its
-pairs', times how many there were; q-values are over the prompts of a model.
+statistic of unrelated pairs of the same model and data set, those that look most similar as thumbnails. A prompt's p-value is the
+least of its pairs times the number of pairs; q-values are over the prompts of a model.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class NullSettings:
-    """generations : unrelated ones an image, those that look most like it. quantile : of their
+    """neighbours : nearest training images of a generation that are tested. generations : unrelated ones an image, those that look most like it. quantile : of their
     residuals, the measure of an image. least : an image with fewer is not tested. alpha : q-value up
     to which a copy is verified."""
 
+    neighbours: int
     generations: int
     quantile: float
     least: int
@@ -113,7 +114,7 @@ def verification_table(
     n_null: int,
     settings: NullSettings,
 ) -> pd.DataFrame:
-    """A `verification` table: a row a prompt of `labels`, in its order.
+    """A `verification` table: one row for each prompt of `labels`, in its order.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Labels against truth: what was planted, and what each model's labels say of it."""
+"""Labels against truth: the labels of each kind of planted prompt, for each model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def count_cells(table: pd.DataFrame, model: str) -> pd.DataFrame:
 
 
 def plot_confusion(table: pd.DataFrame, names: dict[str, str]) -> Figure:
-    """A panel a model: prompts of each kind (columns) by label (rows); shade: share of the kind.
+    """One panel for each model: prompts of each kind (columns) by label (rows); shade: share of the kind.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How often what is copied stands in the training data, and whether always with one caption.
+"""How often copied images occur in the training data, and how often with the same caption.
 
 Webster 2023, Fig. 4: duplication rate, and multimodal duplication (the share of a group of duplicate
 images that has the same caption), of verbatims against random training images.
@@ -70,13 +70,16 @@ def describe_duplication(
 
 
 def weighted_shares(values: np.ndarray, weights: np.ndarray, bins: np.ndarray) -> np.ndarray:
-    """Share of the weight in each bin, summing to 1 where there is any."""
+    """Share of the weight in each bin, (bins - 1,), with sum 1 if there is any weight.
+
+    values, weights : (n,). bins : edges, ascending.
+    """
     counts = np.histogram(values, bins, weights=weights)[0]
     return counts / max(float(weights.sum()), 1.0)
 
 
 def plot_duplication(models: dict[str, pd.DataFrame]) -> Figure:
-    """A row a model: left how often an image is met, right how many of its copies share a caption.
+    """One row for each model: left how often an image occurs, right the share of its copies with one caption.
 
     Parameters
     ----------

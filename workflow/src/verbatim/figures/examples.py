@@ -17,7 +17,7 @@ from verbatim.io.privacy import Privacy
 
 
 def _read(archive: ImageArchive | Images | None, name: str) -> np.ndarray | None:
-    """An image, or None where there is none."""
+    """An image (h, w, 3) in [0, 1], or None if there is none."""
     return archive.read(name) if archive is not None and name in archive else None
 
 

@@ -59,7 +59,7 @@ def choose_generations(labels: pd.DataFrame, ranked: pd.DataFrame) -> dict[str, 
 def plot_generations(
     models: dict[str, dict[str, Generation]], seeds: dict[str, list[int]]
 ) -> Figure:
-    """A row a kind for every model: training image, one-step images, full generations.
+    """One row for each kind and model: training image, one-step generations, full generations.
 
     Parameters
     ----------

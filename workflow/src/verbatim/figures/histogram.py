@@ -1,4 +1,4 @@
-"""Confidence scores of planted captions, of matched held-out ones, and of mere frequency.
+"""Confidence scores of planted captions, of matched held-out captions, and of frequent captions without a copy.
 
 Webster 2023, eq. 1 and 2 (DCS of prompts that are copied against others).
 """
@@ -25,7 +25,7 @@ WIDE = 4.0  # ASSUME: from this ratio of highest to lowest score on, a log axis 
 def plot_histogram(
     scores: pd.DataFrame, evaluation: pd.DataFrame, column: str, names: dict[str, str]
 ) -> Figure:
-    """A panel a model: share of the prompts of each kind by score.
+    """One panel for each model: share of the prompts of each kind by score.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Small images in blocks: a group of rows a model, a block of columns a kind of example."""
+"""Small images in blocks: a group of rows for each model, a block of columns for each kind of example."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images just beyond what the labels call a copy: what the numbers of Table 1 leave out.
+"""Images just beyond the thresholds of the labels, which Table 1 does not count.
 
 Webster 2023, Fig. 5: just above the threshold, another crop, a small distortion.
 """
@@ -86,7 +86,7 @@ def choose_near_misses(
 
 
 def plot_near_misses(models: dict[str, dict[str, list[Example]]], n: int) -> Figure:
-    """Generated and training image of the near misses of every model, a row a model.
+    """Generated and training image of the near misses of every model, one row for each model.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ ATTACKS = {
 
 
 def plot_precision(table: pd.DataFrame | None, names: dict[str, str]) -> Figure:
-    """A panel an attack, a curve a model: precision where each further copy was found, its interval.
+    """One panel for each attack, one curve for each model: precision where each further copy was found, its interval.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How many of the planted images were found, by how often they were met and by kind."""
+"""Share of the planted images that were found, by number of copies and by kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every score against matched held-out prompts: curves by kind, and reach by count of copies."""
+"""Every score against matched held-out prompts: curves by kind, and recall by count of copies."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def plot_roc(
     names: dict[str, str],
     scores: dict[str, tuple[str, dict[str, Any]]],
 ) -> Figure:
-    """A row a model, a panel a kind of duplicate: the curve of every score.
+    """One row for each model, one panel for each kind of duplicate: the curve of every score.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def plot_detector_recall(
     scores: dict[str, tuple[str, dict[str, Any]]],
     fpr: float,
 ) -> Figure:
-    """A panel a model: share of the full duplicates above each score's threshold, by their count.
+    """One panel for each model: share of the full duplicates above each score's threshold, by their count.
 
     In black what the whole chain found, labels and all.
 

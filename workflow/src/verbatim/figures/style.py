@@ -1,4 +1,4 @@
-"""One look for all figures: readable in print and by the colour-blind, equal bytes on reruns."""
+"""The style of all figures: readable in print and by colour-blind people, with equal bytes on reruns."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WIDTH = 7.2  # inches: a page's text block
 
 
 def use_style() -> None:
-    """Set the look of every figure that is made from now on: seaborn's `ticks`, and our sizes."""
+    """Set the style of all figures: seaborn's `ticks`, and our sizes."""
     plt.rcdefaults()
     seaborn.set_theme(context="paper", style="ticks")
     plt.rcParams.update(

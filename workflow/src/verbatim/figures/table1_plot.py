@@ -1,4 +1,4 @@
-"""Table 1 beside the paper's, as a page to look at."""
+"""Table 1 with the paper's numbers, as a figure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Template verbatims: generated, retrieved, mask, and what is left under the mask.
+"""Template verbatims: generation, retrieved image, mask, and the difference under the mask.
 
 Webster 2023, Fig. 2: a training image but for a region that varies.
 """

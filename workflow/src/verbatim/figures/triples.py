@@ -1,4 +1,4 @@
-"""Generated image, training image and mask, side by side: a person can see that it worked.
+"""Generated image, training image and mask, side by side, so that a person can judge the copy.
 
 Webster 2023 shows exact, retrieved and template verbatims so.
 """

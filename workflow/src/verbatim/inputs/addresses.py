@@ -1,4 +1,4 @@
-"""Which addresses may be asked for an image: public ones only, and the one that was checked.
+"""Addresses from which images may be fetched: public ones only, and exactly the one that was checked.
 
 A url of a data set is data from outside: it may name this machine, the network that it stands in, or a cloud's
 metadata service. So a host is resolved once, every address that it has is checked, and the connection is made

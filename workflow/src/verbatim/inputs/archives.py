@@ -1,4 +1,4 @@
-"""Which img2dataset archive holds the image with a key.
+"""Find the img2dataset archive that holds the image of a key.
 
 img2dataset writes `00007.tar` beside `00007.parquet`; a key is the shard's number and a number within it,
 how wide depends on its settings. So it is read off: from the table beside the archive (the range of its
@@ -31,7 +31,7 @@ from verbatim.io.seals import checked
 from verbatim.io.training_images import TrainingImages
 
 COLUMNS = ["archive", "first_key", "last_key"]
-LOOKED_AT = 3  # images at the start of an archive that are held against its table
+LOOKED_AT = 3  # images at the start of an archive that are compared with its table
 READERS = 16  # archives looked at together: on a shared file system each read is a wait
 
 
@@ -111,7 +111,7 @@ def _keys_of_archive(archive: str, images: list[str] | InputError) -> list[int]:
 def key_ranges(archives: Iterable[str], most: float = 0.5) -> pd.DataFrame:
     """The keys that each archive holds.
 
-    The first images of each archive are held against the table beside it.
+    The first images of each archive are compared with the table beside it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whether a CLIP is the one that made a source's embeddings: a few rows are embedded again and compared.
+"""Check that a CLIP is the one that made a source's embeddings: a few rows are embedded again and compared.
 
 Another CLIP of the same dimension gives vectors in another space: every search then answers with noise, and
 nothing else tells.

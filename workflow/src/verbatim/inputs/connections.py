@@ -1,4 +1,4 @@
-"""Connections to checked addresses, that end when their time is over whatever the server does."""
+"""Connections to checked addresses, which end after a time limit for every behaviour of the server."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class _Secure(HTTPSConnection):
 class Connector:
     """Opens connections: urllib3's, but for the socket, which goes to an address that was checked.
 
-    Certificates are held against the host's name and certifi's authorities. No proxy is used: it would choose the
+    Certificates are checked against the host's name and certifi's authorities. No proxy is used: it would choose the
     address itself, and what was checked here would say nothing (`fetching.proxy_notice`).
 
     Parameters

@@ -1,4 +1,4 @@
-"""Whether bytes that were fetched are an image: by their first bytes, their size, and by decoding them."""
+"""Check that fetched bytes are an image: by their first bytes, their size, and by decoding them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One image by its url, whatever the server does: http and https, public addresses, within limits.
+"""Fetch one image by its URL: http and https, public addresses, within limits of time and size.
 
 Each hop of a redirect is resolved, checked and connected to by itself (`addresses`); a transfer has a time
 limit as a whole, and each wait in it; nothing larger than the limit is ever held; and what comes back is a

@@ -1,4 +1,4 @@
-"""CLIP embeddings of images in archives, for a source that comes without them."""
+"""CLIP embeddings of images in archives, for a source without embeddings."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def embed_members(
     embed: Callable[[np.ndarray], np.ndarray],
     shape: tuple[int, int, int],
 ) -> tuple[np.ndarray, dict[int, str]]:
-    """Embeddings of the images with these names, a row a name.
+    """Embeddings of the images with these names, one row for each name.
 
     Parameters
     ----------

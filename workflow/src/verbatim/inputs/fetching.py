@@ -1,4 +1,4 @@
-"""Many urls at a time, politely: several hosts side by side, few connections to each."""
+"""Fetch many URLs at a time: many hosts in parallel, few connections to each host."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_UNANSWERED = 20
 
 
 class NoInternetError(RuntimeError):
-    """Nobody answers; the message says what to do."""
+    """No server answers; the message says what to do."""
 
 
 def host_of(url: str) -> str:

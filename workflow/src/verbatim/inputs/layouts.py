@@ -1,4 +1,4 @@
-"""Which files a source has and how they belong together, by their names alone.
+"""Find the files of a source and how they belong together, by their names alone.
 
 | kind of file | name | written by |
 |---|---|---|
@@ -83,7 +83,7 @@ def _numbers(files: Iterable[str], pattern: re.Pattern[str]) -> dict[int, str]:
 
 
 def _gaps(numbers: list[int], what: str) -> list[str]:
-    """A sentence a gap in the numbers; counted between neighbours: a stray nine-digit number costs nothing."""
+    """One sentence for each gap in the numbers; counted between neighbours: a stray nine-digit number costs nothing."""
     problems = []
     for before, after in zip([-1, *numbers], numbers, strict=False):
         if after > before + 1:

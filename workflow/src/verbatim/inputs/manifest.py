@@ -1,4 +1,4 @@
-"""The manifest of the inputs: how many rows each shard has, where they start, and whether that is sound.
+"""The manifest of the inputs: the rows of each shard, where they start, and checks on both.
 
 Only the headers of the arrays, a sample of their blocks and the footers of the tables are read, so that
 2,314 shards of LAION take seconds, and a wrong shard is named before any work is done on the right ones.
@@ -87,7 +87,7 @@ def read_footer(path: str | os.PathLike) -> tuple[int, str]:
 def sample_digest(path: str | os.PathLike) -> str:
     """Digest of a large file without reading it: "sampled:" and the sha256 of its size and of 16 blocks.
 
-    The blocks of 64 KiB are spread evenly, the first and the last among them. A file cut short, written anew or
+    The blocks of 64 KiB are spread evenly, the first and the last among them. A file cut short, written again or
     of another release has another digest; one that differs in a few bytes may not (the rule
     check_digests reads every byte).
     """
@@ -161,7 +161,7 @@ def covering(first: int, rows: int, starts: np.ndarray) -> tuple[int, int, int]:
 
 
 def build_manifest(source: Source, archive: str) -> pd.DataFrame:
-    """One row a shard: its files, its rows and where they start, in order of the global row.
+    """One row for each shard: its files, its rows and where they start, in order of the global row.
 
     Parameters
     ----------

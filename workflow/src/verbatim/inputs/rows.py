@@ -1,4 +1,4 @@
-"""The canonical table of training rows, whatever the source calls its columns.
+"""The canonical table of training rows, for any column names of the source.
 
 Every row of the source has a row here, in the source's order; what cannot take part is recorded as
 such, with its reason, and never left out: a row's number is its position.
@@ -147,7 +147,7 @@ def read_shard(tables: list[str], first: int, count: int) -> pd.DataFrame:
 
 
 def outcome_problems(outcome: pd.Series, error: pd.Series) -> np.ndarray:
-    """What the source says of an image that it could not download, "" where it could or says nothing."""
+    """Why the source could not download an image, (n,) str; "" if it could or says nothing."""
     said = outcome.fillna("success").to_numpy(dtype=object)
     reasons: np.ndarray = np.full(len(said), "", dtype=object)
     for i in np.flatnonzero(~np.isin(said, ("success", ""))):
@@ -180,7 +180,7 @@ def embedding_problems(embeddings: np.ndarray, tolerance: float) -> np.ndarray:
 
 
 def caption_problems(captions: pd.Series, shortest: int, longest: int) -> np.ndarray:
-    """Why a caption cannot be a prompt, "" where it can.
+    """Why a caption cannot be a prompt, (n,) str; "" if it can.
 
     Its length in characters, without white space around it, must be in [shortest, longest]. Anything else
     (line breaks, emoji, paths, quotes) is a caption like any other.
@@ -228,7 +228,7 @@ def build_rows(
 
     Returns
     -------
-    One row a row. status: `ok`; `bad_embedding` (takes no part at all); `bad_caption` (its image takes
+    One line for each training row. status: `ok`; `bad_embedding` (takes no part at all); `bad_caption` (its image takes
     part in the search for duplicates, its caption is never a prompt).
 
     Raises

@@ -1,6 +1,6 @@
-"""What was fetched from urls, kept in a folder: a run that was killed, and another model, ask nobody twice.
+"""A folder of images fetched by URL, so that a resumed run or another model requests none twice.
 
-One file a url, named by the sha256 of the url: a line of JSON that says what came of it, then the image's bytes
+One file for each url, named by the sha256 of the url: a line of JSON that says what came of it, then the image's bytes
 as they were sent. A file is written under another name and moved, and checked when it is read: one that is
 not what it says is as good as none.
 """

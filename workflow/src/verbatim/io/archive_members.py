@@ -1,4 +1,4 @@
-"""Which member of an archive is the image of a key: it is looked up, and no name is put together.
+"""Find the member of an archive that is the image of a key, by a look-up and not by a constructed name.
 
 An archive that passed through other hands may name its members `./000000001.jpg` or `00000/000000001.jpg`, may mix
 formats, or write suffixes in capitals, and a table's keys may have lost their leading zeros. So a key is compared
@@ -29,7 +29,7 @@ class AmbiguousKeyError(ValueError):
 def key_of(text: str) -> str:
     """A key as an archive and a table share it: its number without leading zeros, or the text itself.
 
-    The folder and the suffix of a name say nothing of its key; neither does the `.0` of a number that passed
+    The folder and the suffix of a name do not matter for its key; neither does the `.0` of a number that passed
     through a column of floats.
     """
     name = PurePosixPath(text).name

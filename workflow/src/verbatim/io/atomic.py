@@ -1,8 +1,8 @@
-"""The one way to write a file or a folder: a name of its own, fsync, rename.
+"""The one way to write a file or a folder: temporary name, fsync, rename.
 
 A kill or a power cut leaves the old file or the new one, never half of one. The temporary name lies in the same
 folder and is hidden: `.<name>~<host>~<pid>~<random>.tmp`. No two processes share one. A process that is killed leaves
-its temporary file behind; whoever writes the same file next deletes it, and so does the end of a run
+its temporary file behind; the next writer of the same file deletes it, and so does the end of a run
 (`remove_stale`). Whether its process lives is asked of the process table and of a lock on the file, never of a clock.
 """
 

@@ -88,7 +88,7 @@ def read_labels(path: str | os.PathLike) -> pd.DataFrame:
     ------
     AuthorsError
         Naming the file and the column or row: not Parquet, a column missing or of another type, an
-        unknown overfit_type, a caption missing, an index that is no row or that stands twice.
+        unknown overfit_type, a caption missing, an index that is no row or occurs twice.
     """
     try:
         out = _read_columns(path)
@@ -190,7 +190,7 @@ def _check_index(rows: list[int | None], path: str | os.PathLike) -> pd.Index:
     twice = index[index.duplicated()].tolist()
     if twice:
         raise AuthorsError(
-            f"{path}: row {twice[0]} stands twice in the index ({len(twice)} rows too many); take one away"
+            f"{path}: row {twice[0]} occurs twice in the index ({len(twice)} rows too many); take one away"
         )
     return index
 

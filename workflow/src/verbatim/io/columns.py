@@ -1,4 +1,4 @@
-"""Which columns of other people's tables hold what: by meaning, in any case."""
+"""Recognize the columns of other people's tables by meaning, in any case."""
 
 from __future__ import annotations
 

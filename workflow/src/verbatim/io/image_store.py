@@ -1,4 +1,4 @@
-"""Images of one stage and model that lie in many archives, found by prompt.
+"""Images of one stage and model in many archives, found by prompt.
 
 Half a million generations are 200 GB: they stay in the archives that they were made in, and an `archives`
 table says in which one each prompt's images are.
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from verbatim.io.atomic import new_file
-from verbatim.io.images import ImageArchive
+from verbatim.io.images import ImageArchive, generation_name
 from verbatim.io.records import read_table, write_table
 from verbatim.io.seals import DamagedError, seal_zip
 
@@ -110,6 +110,10 @@ class Images:
         key = prompt_of(name)
         return key in self._archive_of and name in self._archive(key)
 
+    def has_seeds(self, prompt_id: int, seeds: Iterable[int]) -> bool:
+        """Whether there is a generation of a prompt for each of these seeds."""
+        return all(generation_name(prompt_id, seed) in self for seed in seeds)
+
     def read(self, name: str) -> np.ndarray:
         """As `ImageArchive.read`: KeyError if there is no such member, ImageError if it cannot be used."""
         archive = self._archive(prompt_of(name))
@@ -124,7 +128,7 @@ class Images:
 
     @contextlib.contextmanager
     def _cured(self) -> Iterator[None]:
-        """Name what has to be deleted so that a damaged part is made anew: it, and the shards' tables that name it."""
+        """Name what has to be deleted so that a damaged part is made again: it, and the shards' tables that name it."""
         try:
             yield
         except DamagedError as err:
@@ -139,7 +143,7 @@ class Images:
             raise DamagedError(
                 err.path,
                 err.why,
-                f"run `rm -rf {words}` and the same command again: its prompts are made anew",
+                f"run `rm -rf {words}` and the same command again: its prompts are made again",
             ) from err
 
     def merge(self, path: str | os.PathLike) -> None:

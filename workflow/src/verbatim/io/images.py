@@ -81,7 +81,7 @@ def decode_image(data: bytes) -> np.ndarray:
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
-    """[0, 1] floats to bytes, clipped and rounded."""
+    """Images (..., h, w, 3) in [0, 1] as uint8, clipped and rounded."""
     return np.rint(np.clip(images, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
@@ -119,7 +119,7 @@ def write_archive(path: str | os.PathLike, members: Iterable[tuple[str, np.ndarr
     Member names are made by us from keys (`{prompt_id}_{seed}.png`, `{row}.png`), never from data.
     The zip's dates are fixed, so that equal images give equal bytes.
 
-    members : name, and the image, or why there is none: whoever asks for it later is told that (`MissingImageError`).
+    members : name, and the image, or why there is none: a later reader gets it as `MissingImageError`.
     """
     with new_file(path) as temporary:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:

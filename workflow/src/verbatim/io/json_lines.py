@@ -1,4 +1,4 @@
-"""JSON lines: an object a line; a line that is none, or that hides another value of a key, is refused by its number."""
+"""JSON lines: one object on each line. A line that is no object, or that repeats a key, is refused by its number."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
         if len(made) < len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
-            raise ValueError(f"the key {twice!r} stands twice in one object")
+            raise ValueError(f"the key {twice!r} occurs twice in one object")
         return made
 
     try:

@@ -1,4 +1,4 @@
-"""Keys that join tables and name files; the standard library alone, so that a bundle's are replayed anywhere."""
+"""Keys that join tables and name files; only the standard library is used, so that a bundle can be replayed anywhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run at a time in a results folder, whatever checkout and machine it is started from.
+"""One run at a time in a results folder, from any checkout and machine.
 
 Snakemake's own lock lies in the folder that it is started in, so two checkouts with one results folder know nothing of
 each other. This one is a lock of the operating system on `<results>/.lock`: it ends with the process that holds it,

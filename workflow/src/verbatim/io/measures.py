@@ -48,13 +48,13 @@ class Measures:
         )  # fmt: skip
 
     def add_share(self, measure: str, hits: np.ndarray, confidence: float, note: str = "") -> None:
-        """A share with Wilson's interval; NaN of nothing."""
+        """A share with Wilson's interval; NaN if `hits` is empty."""
         n, found = len(hits), int(np.sum(hits))
         low, high = wilson(found, n, confidence)
         self.add(measure, found / n if n else NAN, n, float(low), float(high), note)
 
     def add_mean(self, measure: str, values: np.ndarray, confidence: float, note: str = "") -> None:
-        """A mean with its interval; NaN of nothing."""
+        """A mean with its interval; NaN if `values` is empty."""
         mean = float(np.mean(values)) if len(values) else NAN
         half = half_width(values, confidence)
         self.add(measure, mean, len(values), mean - half, mean + half, note)

@@ -1,10 +1,11 @@
-"""Missing images: one is recorded with its reason and the rest goes on; most of them missing ends the job."""
+"""Missing images: each is recorded with its reason and the job continues; if most are missing, the job ends."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 MOST_NAMED = 3  # reasons in one message, each with an example
 
@@ -26,7 +27,7 @@ def kind_of_reason(reason: str) -> str:
 
 
 def check_missing(
-    reasons: Mapping[str, int], total: int, most: float, what: str, cure: str = ""
+    reasons: Mapping[Any, int], total: int, most: float, what: str, cure: str = ""
 ) -> None:
     """The alarm for images that cannot be used.
 

@@ -88,7 +88,7 @@ def check_footer(path: str | os.PathLike) -> None:
     """
     _, footer = _footer(path)
     place = _last_place(footer)
-    if place is None:  # written by another program, or by an earlier version
+    if place is None:  # written without a checksum, as by another program
         return
     zeroed = footer[: place.start(2)] + b"0" * 8 + footer[place.end(2) :]
     if b"%08x" % zlib.crc32(zeroed) != place[2]:

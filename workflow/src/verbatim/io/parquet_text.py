@@ -1,4 +1,4 @@
-"""Columns of a Parquet file as text, whatever their type, in memory that the file cannot choose.
+"""Columns of a Parquet file as text, for any type, in bounded memory.
 
 A Parquet file of some kilobytes can hold gigabytes: a page repeats one long value, or is compressed a thousandfold. So
 the sizes that the footer states are checked first, texts are read as dictionaries (a value that is repeated is held

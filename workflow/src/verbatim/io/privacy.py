@@ -1,4 +1,4 @@
-"""What of other people's images is shown or handed on: one switch for everything that leaves a run.
+"""How much of other people's images is shown or handed on: one setting for everything that leaves a run.
 
 Bundles, the review page, every figure with images and the release ask here. Tables and archives inside the results folder
 are the run itself: they are no output to hand on, and are left as they are.

@@ -1,7 +1,7 @@
-"""Column contract of every table that one stage hands to another.
+"""Column names and types of every table that one stage hands to another.
 
-A table is a Parquet file with one of the schemas below; `write_table` and `read_table` check it on
-both sides, so that a stage fails at its own door and names the file and the column.
+A table is a Parquet file with one of the schemas below. `write_table` and `read_table` both check it, so that the stage
+with the fault fails and names the file and the column. `verbatim.io.contracts` explains each column.
 
 Keys: `row` (int64) is the global row of a training image in LAION order, -1 where there is none;
 `prompt_id` (int64) is the key of a caption, made by `prompt_id()` from the caption alone. Nothing
@@ -26,112 +26,80 @@ from verbatim.io.seals import DamagedError, checked
 
 I8, I32, I64, F32, F64 = pa.int8(), pa.int32(), pa.int64(), pa.float32(), pa.float64()
 S, B = pa.string(), pa.bool_()
-# column -> the name that earlier versions wrote it under
+# column -> another name of it, which old files may have
 OLD_COLUMNS = {"wen_first_step": "wen_norm", "guidance_cosine": "anisotropy"}
 
 
 class RecordError(ValueError):
-    """A table does not hold to its contract; the message names the file, the column and the cure."""
+    """A table breaks its contract; the message names the file, the column and the cure."""
 
 
 def _schema(**columns: pa.DataType) -> pa.Schema:
     return pa.schema([pa.field(name, kind) for name, kind in columns.items()])
 
 
+# What each column means is said in verbatim.io.contracts, one sentence for each column.
 SCHEMAS: dict[str, pa.Schema] = {
-    # world: one row a rendered drawing
+    # world
     "images": _schema(image_id=I32, code=S, caption=S, group=S, family=S, n_words=I32),
-    # world: what was planted. One row a training row, and one (row = -1) a held-out pair.
-    # kind: full, image_only, near, template, single, repeated, placeholder, held_out, paraphrase
-    # (never trained on, but named nearly as a duplicated image is)
-    # count: how often the image (for `repeated`: the caption) is met; match: the planted
-    # image_id that a held-out image was matched to, whose kind it is a negative of, -1 elsewhere
     "truth": _schema(
         row=I64, image_id=I32, caption=S, kind=S, count=I32, copy=I32, distortion=S, group=S,
         family=S, match=I32,
     ),
-    # prompts to judge beside the selected ones (a user's own, the world's held-out captions)
     "extra_prompts": _schema(caption=S),
-    # world: loss a step of one training
     "training_log": _schema(step=I32, loss=F32, learning_rate=F32, seconds=F32),
-    # inputs: one row a training row. status: ok; bad_embedding: takes no part; bad_caption: its image
-    # takes part in the search for duplicates, its caption is never a prompt (see `reason`)
+    # inputs
     "rows": _schema(
         row=I64, url=S, caption=S, width=I32, height=I32, archive=S, member=S, status=S, reason=S
     ),
-    # dedup: neighbour pairs, row_a < row_b, cosine similarity of the raw vectors
-    # (a pair may stand in the shards of both its rows)
+    # dedup
     "pairs": _schema(row_a=I64, row_b=I64, similarity=F32),
-    # dedup: rows whose embedding equals, to the bit, that of a lower row; `first`: the lowest such
     "copies": _schema(row=I64, first=I64),
-    # dedup: cluster id (its lowest row) of every row that is in a cluster of two or more
     "clusters": _schema(row=I64, cluster=I64),
     "cluster_stats": _schema(
         cluster=I64, size=I32, n_captions=I32, share_equal_captions=F32, caption=S, row=I64
     ),
-    # dedup: size of each clustered row's cluster
     "cluster_sizes": _schema(row=I64, cluster=I64, size=I32),
-    # dedup: clusters and their rows by size and by share of equal captions; ends are inclusive, and so
-    # is share_low where it equals share_high
     "histograms": _schema(
         size_low=I64, size_high=I64, share_low=F64, share_high=F64, clusters=I64, rows=I64
     ),
-    # dedup: pairs of the second pass. template: they differ in one region only; status: ok, or not_checked
-    # (an image is missing or broken, see `reason`)
     "templates": _schema(
         row_a=I64, row_b=I64, similarity=F32, distance=F64, shared=F64, regions=I32, template=B,
         status=S, reason=S,
     ),
-    # dedup: rows that stay in a deduplicated training set
     "kept_rows": _schema(row=I64),
-    # dedup: the prompts, each caption once; row: its training row (-1: the data do not have it);
-    # extra: asked for by inputs.extra_prompts, and not selected by duplication
     "prompts": _schema(
         prompt_id=I64, caption=S, row=I64, cluster=I64, cluster_size=I32, caption_count=I32,
         share_equal_captions=F32, extra=B, rank=I32,
     ),
-    # whitebox: one row a prompt and seed
+    # whitebox
     "whitebox_seeds": _schema(
         prompt_id=I64, seed=I32, dcs_reference=F64, dcs_paper=F64, wen_first_step=F64, guidance_cosine=F64
     ),
-    # whitebox: means over seeds; rank 0 is the highest `dcs` (the configured preset) of all prompts
     "whitebox": _schema(
         prompt_id=I64, dcs=F64, dcs_reference=F64, dcs_paper=F64, wen_first_step=F64, guidance_cosine=F64,
         n_seeds=I32, preset=S, rank=I32,
     ),
-    # which prompts a stage takes, and why (comma-separated words)
     "selection": _schema(prompt_id=I64, caption=S, row=I64, extra=B, why=S),
-    # blackbox: `ecs` is the configured preset's
+    # blackbox
     "blackbox": _schema(
         prompt_id=I64, ecs=F64, ecs_reference=F64, ecs_paper=F64, ecs_world=F64,
         seed_consistency=F64, seed_ssim=F64, n_seeds=I32, preset=S, rank=I32,
     ),
-    # postfilter: Carlini's clique. certain: more images could not change `kept`
+    # postfilter
     "postfilter": _schema(
         prompt_id=I64, n_images=I32, clique_size=I32, clique_distance=F64, mean_distance=F64,
         kept=B, certain=B, unet_rows=I64, preset=S, rank=I32,
     ),
-    # labels: one row a line of a closed system's manifest. seed: the image's key in all other tables;
-    # given_seed, steps: as the manifest has them, -1: not; status: ok, missing, broken, refused, duplicate
+    # labels
     "generations": _schema(
         prompt_id=I64, caption=S, seed=I32, file=S, given_seed=I64, steps=I64, status=S, reason=S
     ),
-    # labels: nearest training rows of each generation
     "neighbours": _schema(prompt_id=I64, seed=I32, order=I32, row=I64, similarity=F32),
-    # labels: rows whose images may be of one template with a row's (order 0: the first to try)
     "relatives": _schema(row=I64, relative=I64, similarity=F32, order=I32),
-    # labels: the training rows whose images are asked for, and where these are
     "wanted": _schema(row=I64, url=S, caption=S, archive=S, member=S),
-    # labels: what came of the urls of wanted rows that no archive has; status ok, no_url or a failure
-    # (`inputs.download.Download`); sha256, size: of the file as sent, which lies in the cache
     "urls": _schema(row=I64, url=S, status=S, reason=S, sha256=S, size=I64, final_url=S),
-    # labels: the images of training rows that were asked for. status: ok, missing, broken;
-    # caption: the row's, so that an image is known to be one of a prompt's own
     "fetched": _schema(row=I64, caption=S, member=S, status=S, reason=S),
-    # labels: label in MV, RV, TV, N, or missing (nothing could be compared, or the own
-    # image could not be read and no other was copied: then the nearest pair is kept). seed_*, row_*,
-    # crop_*: the pair whose distance distance_* is, -1 and "" where there is none; partner_tv,
-    # partner_crop_tv: the training image that TV's mask was made with
     "labels": _schema(
         prompt_id=I64, caption=S, row=I64, extra=B, why=S, label=S, seed=I32, source_row=I64,
         distance=F64, distance_mv=F64, distance_rv=F64, distance_tv=F64, seed_mv=I32, row_mv=I64,
@@ -139,81 +107,53 @@ SCHEMAS: dict[str, pa.Schema] = {
         partner_tv=I64, partner_crop_tv=S, mask_file=S, mask_area=F64,
         crop=S, review=B, review_reason=S, status=S, preset=S,
     ),
-    # which archive holds a prompt's images; the path is relative to the table's folder
+    # images and costs of several stages
     "archives": _schema(prompt_id=I64, archive=S),
-    # what was spent on a prompt: its share of the network rows and seconds of the job that made it
     "spent": _schema(prompt_id=I64, stage=S, unet_rows=F64, seconds=F64),
-    # evidence: what the verifier finds, a row a prompt of `labels`, never mixed into MV, RV, TV. side, top,
-    # left: where the training image lies, in sides of the generation's square; residual: how unlike the
-    # structure of the two is; relative: over what unrelated generations reach; p_pair of the best pair, p of
-    # the prompt (times n_pairs), q among the model's prompts; doubt: why a match may mean nothing; status: ok,
-    # missing, no null
+    # evidence
     "verification": _schema(
         prompt_id=I64, extra=B, label=S, seed=I32, source_row=I64, crop=S, flip=B, side=F64, top=F64,
         left=F64, area=F64, residual=F64, relative=F64, p_pair=F64, n_pairs=I64, p=F64, q=F64,
         n_null=I64, verified=B, doubt=S, status=S,
     ),
-    # a row a job that called a network; merged, of a whole model: a row a stage, model and preset
     "costs": _schema(stage=S, model=S, prompts=I64, unet_rows=I64, seconds=F64, preset=S),
-    # study: the images that points are trained on, in the order that they are taken in; planted: duplicated
-    # where ddf says so; held_out: no point is trained on it
+    # study
     "study_pool": _schema(image_id=I32, caption=S, group=S, order=I32, planted=B, held_out=B),
-    # study: the training rows of a point. weight: draws, 1 for an image that is not duplicated; member: False
-    # for an image that was left out of this point; caption: the one it is trained with; n_captions: how many in all
     "study_rows": _schema(
         image_id=I32, caption=S, weight=F64, planted=B, member=B, n_captions=I32
     ),
-    # study: what came of a training. status: ok or failed (`reason`); loss: mean of the last 50 steps
     "study_state": _schema(
         point=S, seed=I32, status=S, reason=S, steps=I32, seconds=F64, loss=F64
     ),
-    # study: the images of a run, members {generation}.png of its archive. image_id, caption: whose caption was
-    # asked for (-1, "" without captions); prompt: what the model was given; kind: one (one image for each of a
-    # sample of captions) or more (further ones of duplicated images)
     "study_generations": _schema(
         generation=I32, image_id=I32, caption=S, prompt=S, gen_seed=I64, planted=B, member=B, kind=S, size=I32
     ),
-    # study: what the attacks say of a caption; clique_distance as in `postfilter`, clique_size 0 and NaN where no
-    # images were made of it (held out)
     "study_scores": _schema(
         image_id=I32, caption=S, planted=B, member=B, dcs=F64, ecs=F64, clique_size=I32,
         clique_distance=F64,
     ),
-    # study: the training image that looks most like a generation by a descriptor; split, cross: split products
-    # (Somepalli 2022); rmse: pixels of generation and match; own_rmse: and of the image whose caption was asked for
     "study_similarities": _schema(
         generation=I32, descriptor=S, similarity=F64, match=I32, split=F64, cross=F64, rmse=F64,
         own_rmse=F64,
     ),
-    # study: every number of the study. measure: a word, with a parameter after a colon; n: what it was taken over;
-    # low, high: interval within the run, NaN where there is none
     "study_measures": _schema(
         point=S, seed=I32, defence=S, measure=S, value=F64, n=I64, low=F64, high=F64, note=S
     ),
-    # study: membership, a row a shadow model (the target) and image. loss: at one timestep, mean over noises and
-    # flips; lira: log likelihood ratio by the other shadow models, NaN where they say nothing
     "study_membership": _schema(point=S, image_id=I32, member=B, loss=F64, lira=F64),
-    # study: l2 of the hidden half of an image, completed by a shadow model, to the truth
     "study_inpainting": _schema(point=S, image_id=I32, member=B, error=F64),
-    # study: images of models without captions. relative: distance to the nearest training image (its
-    # image_id) over what is usual for the nearest fifty; below 1: a copy
     "study_relative": _schema(point=S, seed=I32, generation=I32, nearest=I32, relative=F64),
-    # study: clusters of a point's training images by a copy detector. size: rows that are drawn of it; replication,
-    # copies: mean similarity of the generations whose match lies in it, and how many are above the threshold
     "study_clusters": _schema(
         point=S, seed=I32, cluster=I32, size=F64, images=I32, n_captions=I32, caption_similarity=F64,
         generations=I64, replication=F64, copies=I64,
     ),
-    # study: users' prompts run through a model, members {generation}.png. similarity, match: as in
-    # study_similarities; described: how much the prompt says what the match's caption says; describes: enough
     "study_users": _schema(
         generation=I32, prompt=S, gen_seed=I64, similarity=F64, match=I32, caption=S, rmse=F64,
         described=F64, describes=B,
     ),
 }  # fmt: skip
 
-# inputs/manifest.tsv: one row a shard; paths "" where there is none; footer_sha256 of the metadata's footer;
-# several tables of one shard are joined by "|", metadata_row is where it starts in the first of them
+# inputs/manifest.tsv: one row for each shard. Paths are "" where there is no file. footer_sha256 is of the footer of the
+# metadata. Several tables of one shard are joined by "|"; metadata_row is the shard's first row in the first of them.
 MANIFEST: dict[str, type] = {
     "shard": str, "embeddings": str, "metadata": str, "rows": int, "first_row": int, "dim": int,
     "archive": str, "footer_sha256": str, "metadata_row": int, "embeddings_digest": str,
@@ -289,14 +229,14 @@ def read_table(
 
     filters: as pyarrow takes them, e.g. [("row", ">=", 0), ("row", "<", 1000)].
 
-    Raises RecordError if the file is missing or breaks the contract, DamagedError if it is not what was written.
+    Raises RecordError if the file is missing or breaks the contract, and DamagedError if its bytes were changed.
     """
     _check_columns(path, kind)
     return read_parquet(path, columns or SCHEMAS[kind].names, filters).to_pandas()
 
 
 def count_rows(path: str | os.PathLike) -> int:
-    """How many rows a table has, by its footer."""
+    """Number of rows of a table, as its footer says."""
     with open_parquet(path) as file:
         return int(file.metadata.num_rows)
 
@@ -311,7 +251,10 @@ def iter_table(
 
 
 def find_rows(path: str | os.PathLike, kind: str, rows: np.ndarray) -> pd.DataFrame:
-    """What a `kind` table says of these rows; of the rest no more than a piece is in memory."""
+    """The lines of a `kind` table for these rows; one row group is in memory at a time.
+
+    rows : (n,) int64, keys of training images.
+    """
     found = [piece[piece["row"].isin(rows)] for piece in iter_table(path, kind)]
     none = SCHEMAS[kind].empty_table().to_pandas()
     return pd.concat(found, ignore_index=True) if found else none
@@ -327,7 +270,7 @@ def find_urls(paths: Iterable[str | os.PathLike], rows: Iterable[int]) -> dict[i
 def rows_between(
     path: str | os.PathLike, kind: str, rows: np.ndarray, columns: list[str] | None = None
 ) -> pd.DataFrame:
-    """What a `kind` table says of the rows from the lowest to the highest of `rows` (a shard's, say)."""
+    """The lines of a `kind` table from the lowest to the highest of `rows`, (n,) int64, such as those of a shard."""
     low, high = (int(rows.min()), int(rows.max())) if len(rows) else (0, -1)
     between = [("row", ">=", low), ("row", "<=", high)]
     return read_table(path, kind, columns, between)

@@ -1,4 +1,4 @@
-"""For scripts only: finished work is kept by prompt, so that neither a kill nor a longer list costs it again.
+"""For scripts only: finished work is kept by prompt, so that it is not repeated after a kill or for a longer list.
 
 Beside a stage's outputs of a model lies a folder `kept/`; in it a folder for every stamp (a digest of
 all that the numbers depend on: settings, weights, code), and in that a folder a part:
@@ -11,7 +11,7 @@ all that the numbers depend on: settings, weights, code), and in that a folder a
     kept/<stamp>/<part>/.sha256          a digest of each file of the part
 
 A part appears whole or not at all, and is named by its prompts: two jobs that make the same one do no
-harm. A part that is not what was written is deleted and made anew, and the log says so. A job asks which of its prompts are kept, in whatever shard they were made, makes the others in new
+harm. A part that is not what was written is deleted and made again, and the log says so. A job asks which of its prompts are kept, in whatever shard they were made, makes the others in new
 parts, and writes its outputs from the parts. Images are not copied: see `images`.
 """
 
@@ -22,7 +22,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,7 @@ class Kept:
             try:
                 self._add(part, _read_part(part, self.ids))
             except DamagedError as err:
-                log.warning("%s: damaged (%s: %s); it is made anew", part, err.path.name, err.why)
+                log.warning("%s: damaged (%s: %s); it is made again", part, err.path.name, err.why)
                 shutil.rmtree(part)
 
     def _add(self, part: Path, ids: npt.NDArray[np.int64]) -> None:
@@ -120,7 +120,7 @@ class Kept:
     def write(
         self,
         prompts: pd.DataFrame,
-        spent: dict[str, tuple[npt.ArrayLike, float]],
+        spent: Mapping[str, tuple[npt.ArrayLike, float]],
         tables: dict[str, pd.DataFrame] | None = None,
         images: Iterable[tuple[str, np.ndarray | str]] | None = None,
     ) -> None:
@@ -235,7 +235,7 @@ def _read_part(part: Path, wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.int6
         raise DamagedError(part / "prompts.npy", "no such file") from err
     if np.isin(ids, wanted).any():
         check_folder(part)
-        if not is_sealed(part):  # of an earlier version
+        if not is_sealed(part):  # written without a checksum
             for table in part.glob("*.parquet"):
                 read_table(table, table.stem)
             if (part / "images.zip").exists():

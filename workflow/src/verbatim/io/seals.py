@@ -1,4 +1,4 @@
-"""Checksums in the files that this project writes, so that a flipped bit is an error and never another number.
+"""Checksums in the files that this project writes, so that a flipped bit is an error and not a wrong number.
 
 | file | where its checksum is | what is checked, and when |
 |---|---|---|
@@ -6,9 +6,9 @@
 | .zip, .npz | members: the format's CRC-32; the list of members: the archive's comment | the list when it is opened |
 | .parquet | pages: the format's CRC-32; footer: its own key `verbatim.crc32` (see `parquet`) | what is read |
 | .csv, .tsv | a hidden file beside it, `.<name>.sha256`, as `sha256sum` writes it | the file when it is read |
-| folder of a model | a hidden file in it, `.sha256`, a line a file | all files when the model is loaded |
+| folder of a model | a hidden file in it, `.sha256`, one line for each file | all files when the model is loaded |
 
-A file without a checksum was written by another program, or by an earlier version: it is read as it is.
+A file without a checksum, such as one of another program, is read as it is.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class DamagedError(ValueError):
 
     def __init__(self, path: str | os.PathLike, why: object, cure: str = ""):
         self.path, self.why = Path(path), str(why)
-        cure = cure or "delete it and run the same command again: it is made anew"
+        cure = cure or "delete it and run the same command again: it is made again"
         super().__init__(f"{path}: damaged ({why}); {cure}")
 
 
@@ -315,7 +315,7 @@ def check_folder(folder: str | os.PathLike) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return
     listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    cure = f"delete the folder {folder} and run the same command again: it is made anew"
+    cure = f"delete the folder {folder} and run the same command again: it is made again"
     for name, digest in listed.items():
         if not (folder / name).is_file():
             raise DamagedError(folder / name, f"missing, though {folder / LIST} lists it", cure)

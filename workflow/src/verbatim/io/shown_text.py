@@ -1,4 +1,4 @@
-"""Other people's text made fit to be shown on one line: in figures, and wherever a program lays text out."""
+"""Other people's text on one line, safe to show in figures and wherever a program lays out text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CSV files of ours: no text of other people's is a formula in them, and they are read back as they were written.
+"""CSV files of ours: other people's text is never a formula in them, and they are read as they were written.
 
 Spreadsheet programs run a cell that begins with =, +, -, @, a tab or a carriage return (OWASP, "CSV Injection"). Such a
 text is written with an apostrophe before it, as is one that has apostrophes before such a sign, so that taking one

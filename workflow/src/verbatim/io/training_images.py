@@ -1,4 +1,4 @@
-"""Images of training rows out of img2dataset's archives, looked up by key (`members`).
+"""Images of training rows from img2dataset's archives, looked up by key (`members`).
 
 Nothing is unpacked to disk, and a member's name is only ever compared: no name in an archive becomes a
 path. What cannot be read is a state with a reason, and the rest goes on.

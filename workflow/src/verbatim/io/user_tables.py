@@ -133,7 +133,7 @@ def _chosen(
         return find_columns(names, columns, required, where)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise UserTableError(f"{where}: the columns {twice} stand twice; take one of them away")
+        raise UserTableError(f"{where}: the columns {twice} occur twice; take one of them away")
     return {name: name for name in names}
 
 

@@ -1,8 +1,8 @@
-"""Our labels of one model in the layout that the authors published theirs in (see `verbatim.io.authors`).
+"""Our labels of one model in the layout of the authors' published labels (see `verbatim.io.authors`).
 
-What the layout has no room for is left out: prompts without a row in the data (its key is the row), prompts
-that could not be judged, and the distances of RV and TV. What a guard set aside for review is N there, as
-the authors took such images out by hand.
+The layout has no room for prompts without a row in the data (its key is the row), for prompts that could not be
+judged, and for the distances of RV and TV; they are left out. Candidates that a guard set aside are N, because the
+authors removed such images by hand.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which prompts of a model are generated in full and labelled.
+"""Choose the prompts of a model that get full generations and labels.
 
-Webster 2023, section 4: a model that is attacked brings its own; IF and Midjourney take the top
-prompts of SD 1's ECS; the fine-tuned models take what was found in SD 1 and SD 2.
+Webster 2023, section 4: an attacked model has its own candidates. IF and Midjourney take the top prompts of SD 1's
+ECS, and the fine-tuned models take the prompts that were found on SD 1 and SD 2.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class CandidateError(ValueError):
 
 
 def top_ranked(ranks: pd.DataFrame, extra: Iterable[int], n_prompts: int) -> list[int]:
-    """The `n_prompts` prompts of lowest rank, extra prompts left out: they take nobody's place.
+    """The `n_prompts` prompts of lowest rank, without extra prompts, which do not use up places.
 
     ranks : prompt_id, rank.
     """

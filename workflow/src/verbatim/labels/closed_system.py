@@ -1,9 +1,9 @@
-"""Images of a closed system, which cannot be run here: a folder of them and a manifest.
+"""Images of a closed system, which cannot be run: a folder of images and a manifest.
 
 Webster 2023, section 4: Midjourney's images were made on its site and labelled like all others. A
-manifest is a CSV or Parquet file with a row an image: file, prompt and, where known, seed and
-steps. Such lists are kept by hand, so whatever is wrong with a row is a state of that row: nothing
-is guessed, nothing is left out in silence. A name leads to a file inside the folder or nowhere.
+manifest is a table with one row for each image: file, prompt and, if known, seed and steps. People write such lists
+by hand, so a fault of a row is recorded as the state of that row. Nothing is guessed, and nothing is left out without
+a record. A name can only lead to a file inside the folder.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def select_prompts(
     """The prompts of a closed system that are labelled: a `selection` table, in the manifest's order.
 
     A prompt whose caption is in the data brings its training row, with which its image is compared; any
-    other has none (-1), and its copies are found by retrieval. All count in Table 1: whoever made the manifest asked for them.
+    other has none (-1), and its copies are found by retrieval. All count in Table 1.
 
     Parameters
     ----------

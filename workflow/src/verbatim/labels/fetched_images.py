@@ -1,4 +1,4 @@
-"""The training images that a prompt's generations are held against."""
+"""The training images that the generations of a prompt are compared with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEPT_BYTES = 500_000_000  # of squares that stay in memory: prompts of one clust
 
 
 class Squares(NamedTuple):
-    """Training images as squares; an image that was not square is there once a crop.
+    """Training images as squares; an image that is not square has one entry for each way of making it square.
 
     rows (t,) int64, crops (t,), own (t,) bool: the row's caption is the prompt's; images (t, s, s, 3).
     """
@@ -75,7 +75,7 @@ class FetchedImages:
             return {}
 
     def squares(self, rows: Iterable[int], caption: str, own_row: int) -> Squares:
-        """What can be read of `rows`; a row that cannot is noted in `unreadable` and left out."""
+        """The readable images of `rows`; a row that cannot be read is recorded in `unreadable` and left out."""
         found: list[int] = []
         crops: list[str] = []
         images: list[np.ndarray] = []
@@ -106,10 +106,10 @@ def rows_of_prompt(
     related: Mapping[int, list[int]],
     fetched: FetchedImages,
 ) -> list[int]:
-    """Rows to hold a prompt's generations against: its own, its neighbours, and what these relate to.
+    """Rows that a prompt's generations are compared with: its own, its neighbours, and the relatives of both.
 
-    Related rows only if they were fetched; own row and neighbours also if not, so that they are
-    counted among the unreadable. -1 is no row.
+    Relatives are included only if they were fetched. The own row and the neighbours are always included, so that
+    they count as unreadable if they were not fetched. -1 is no row.
     """
     asked = [row for row in dict.fromkeys([own_row, *neighbours]) if row >= 0]
     more = [row for base in asked for row in related.get(base, ()) if row in fetched]

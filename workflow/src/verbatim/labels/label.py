@@ -1,12 +1,12 @@
-"""Is a prompt's generation a copy, of what, and what kind: MV, RV, TV or N.
+"""Label the generations of a prompt as a copy (MV, RV, TV) or not (N), with the training image that is copied.
 
 Webster 2023, section 4: matching verbatim (an image of this very caption), retrieved verbatim
-(another training image), template verbatim (alike but for a region that varies).
+(another training image), template verbatim (equal to a training image except for a region that varies).
 
-Order. A distance under a mask is hardly ever larger than without one, so whoever asks for TV first,
-as the reference does, calls nearly every exact copy with a template partner a template. Here the
-configured order decides; the default asks MV, RV, TV, so that TV are the copies which only the mask
-shows. All three distances are kept, so that any other order can be had from the table.
+Order: the distance under a mask is rarely larger than without one. The reference tries TV first, so it labels nearly
+every exact copy with a template partner as a template. Here the configured order decides. The default is MV, RV, TV,
+so that TV are the copies that only the mask shows. The table has all three distances, so any other order can be
+computed from it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class LabelSettings:
-    """thresholds : RMSE up to which a match is MV, RV, TV. order : which is asked first."""
+    """thresholds : label -> RMSE in [0, 1] up to which a match has it. order : labels in the order in which they are tried."""
 
     preset: str
     thresholds: Mapping[str, float]
@@ -61,7 +61,9 @@ class Verdict(NamedTuple):
 
 
 def best_match(distances: np.ndarray, allowed: np.ndarray) -> Match | None:
-    """Nearest pair among the allowed training images; ties: the lower seed, then the first."""
+    """Nearest pair among the allowed training images. Of ties the lower seed counts, then the first image.
+
+    distances : (g, t) RMSE in [0, 1]. allowed : (t,) bool. None if no image is allowed."""
     sources = np.flatnonzero(allowed)
     if not len(sources) or not len(distances):
         return None
@@ -77,9 +79,9 @@ def best_template(
 ) -> Match | None:
     """Nearest pair under a template mask, over the training images that have a partner.
 
-    Webster 2023, section 4. Each mask is used on the image it was made from and no other.
+    Webster 2023, section 4. Each mask is used only on the image that it was made from.
 
-    generations : (g, s, s, 3). distances : (g, t), RMSE without a mask.
+    generations : (g, s, s, 3) in [0, 1]. distances : (g, t), RMSE without a mask, in [0, 1].
     """
     nearest = distances.min(axis=0)
     sources: dict[int, int] = {}
@@ -115,7 +117,7 @@ def best_template(
 def label_generations(
     generations: np.ndarray, seeds: Sequence[int], training: Squares, settings: LabelSettings
 ) -> Verdict:
-    """Label of one prompt from its generations and the training images to hold them against.
+    """Label of one prompt from its generations and the training images that they are compared with.
 
     Parameters
     ----------
@@ -173,7 +175,7 @@ def label_generations(
 def pair_columns(
     matches: Mapping[str, Match | None], seeds: Sequence[int], training: Squares
 ) -> dict[str, Any]:
-    """Columns that name the pair of each `distance_*`, so that whoever has the images can replay it.
+    """Columns that name the pair of each `distance_*`, so that it can be recomputed from the images.
 
     Returns
     -------
@@ -205,8 +207,8 @@ def label_prompts(
 ) -> Iterator[Verdict]:
     """`label_generations` of every prompt of a `selection`, whole records of the `labels` table.
 
-    A prompt with a row of its own, no image of whose caption could be read, is `missing` rather than N:
-    MV was not asked. A copy of another image stands.
+    If a prompt has a row of its own but no image of its caption could be read, MV cannot be tested, and the prompt is
+    `missing` instead of N. A copy of another image keeps its label.
 
     Parameters
     ----------
@@ -234,7 +236,7 @@ def label_prompts(
         record, mask = label_generations(generations, read, squares, settings)
         notes = [record["review_reason"], *broken]
         if record["label"] == "N" and row in training.unreadable and not squares.own.any():
-            # never held against its own image, so no verdict; what was compared stays to be seen
+            # it was not compared with its own image, so there is no verdict; the nearest pair is kept
             record |= {"label": "missing", "status": "missing"}
             notes.insert(0, f"own image not read: {training.unreadable[row]}")
         record["review_reason"] = "; ".join(note for note in notes if note)

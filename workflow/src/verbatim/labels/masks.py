@@ -1,4 +1,4 @@
-"""The mask of what a template's images share, and the distance under it.
+"""The settings of template masks, and the partners that masks are made with.
 
 Webster 2023, section 4 (template verbatims); constants from its reference implementation, there
 for images of 256x256x3: partners with 1e2 < SSE < 1e3, difference 0.03, erosion 3x3, dilation 6x6.
@@ -41,7 +41,7 @@ def choose_partners(
     Parameters
     ----------
     distances : (t,) RMSE of the image to each of its prompt's training images.
-    rows : (t,) their rows; one row may be there in several crops, of which the nearest counts.
+    rows : (t,) their rows; of several crops of one row the nearest counts.
 
     Returns
     -------

@@ -14,12 +14,12 @@ import pandas as pd
 def neighbour_table(
     queries: Sequence[tuple[int, int]], rows: np.ndarray, similarities: np.ndarray
 ) -> pd.DataFrame:
-    """Search results as a `neighbours` table: a row a neighbour, in the order found.
+    """Search results as a `neighbours` table: one row for each neighbour, nearest first.
 
     Parameters
     ----------
     queries : (prompt_id, seed) of each generation that was searched for.
-    rows, similarities : (len(queries), k); row -1 where the index found fewer.
+    rows, similarities : (len(queries), k) int64, and cosine in [-1, 1]; row -1 where the index found fewer.
     """
     if rows.shape != similarities.shape or len(rows) != len(queries):
         raise ValueError(

@@ -27,7 +27,7 @@ def stack_members(rows: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray]
 def membership_table(
     points: Sequence[str], ids: np.ndarray, losses: np.ndarray, member: np.ndarray, variance: str
 ) -> pd.DataFrame:
-    """`study_membership`: a row a target model and image. losses, member : (models, images); variance: of LiRA."""
+    """`study_membership`: one row for each target model and image. losses, member : (models, images); variance: of LiRA."""
     scores = lira_scores(losses, member, variance)
     return pd.concat(
         pd.DataFrame(
@@ -93,7 +93,7 @@ def outlier_membership(
     seed: int,
     out: Measures,
 ) -> None:
-    """spearman:outlier_lira: how far an image is from all others against how surely it is told for a member.
+    """spearman:outlier_lira: correlation of an image's distance to all others and the certainty that it is a member.
 
     table : `study_membership`; an image's score is the mean over the models that have seen it.
     distance : of each image_id to its neighbours (`relative.outlier_distances`)
@@ -106,14 +106,14 @@ def outlier_membership(
 
 
 def by_image(ids: np.ndarray, values: np.ndarray) -> pd.Series:
-    """Values by image_id."""
+    """Values (n,) by image_id (n,)."""
     return pd.Series(values, index=ids)
 
 
 def inpainting_table(
     points: Sequence[str], ids: np.ndarray, errors: np.ndarray, member: np.ndarray
 ) -> pd.DataFrame:
-    """`study_inpainting`: a row a model and image. errors, member : (models, images)."""
+    """`study_inpainting`: one row for each model and image. errors, member : (models, images)."""
     return pd.concat(
         pd.DataFrame({"point": point, "image_id": ids, "member": member[i], "error": errors[i]})
         for i, point in enumerate(points)

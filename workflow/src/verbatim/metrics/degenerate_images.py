@@ -1,4 +1,4 @@
-"""Images that match everything: found by a rule, sent to review, never counted in silence.
+"""Images that match almost any other image: a rule finds them and sends them to review.
 
 Webster 2023, section 4: the authors removed white, flat and textured images by hand. NumPy alone: a bundle's
 doubts are replayed without anything else.
@@ -13,9 +13,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class GuardSettings:
-    """When an image says too little for a match to mean anything. Shares are of the looked-at area.
+    """The limits from which a match with an image means nothing. Shares are of the compared area.
 
-    near_constant : share of pixels whose 3x3 neighbourhood hardly varies, from which it is flat.
+    near_constant : share of pixels with a flat 3x3 neighbourhood from which the image is flat.
     flat_range : largest range of a channel in such a neighbourhood.
     white : a flat image with a mean of all channels above this is called white.
     edge_density : share of pixels on an edge, from which it is a texture.
@@ -74,7 +74,10 @@ def match_doubts(
     threshold: float,
     mask: np.ndarray | None = None,
 ) -> list[str]:
-    """`doubts` of both images of a match, each said of which: the training image's first."""
+    """`doubts` of both images of a match, each with the image it is about; the training image comes first.
+
+    training, generation : (s, s, 3) in [0, 1]. mask : (s, s) bool, or None for all of it.
+    """
     return [
         f"{name}: {doubt}"
         for name, image in (("training image", training), ("generation", generation))

@@ -1,7 +1,7 @@
 """Ranks of scored prompts, and which of them the next stage takes.
 
-Webster 2023, section 4, the cascade: every stage hands its best prompts to a dearer one. A rank is
-a number of its own for every prompt, so that a cut at n takes the same prompts in every run.
+Webster 2023, section 4, the cascade: every stage passes its best prompts on to a more expensive one. Ranks
+are unique, so that the first n prompts are the same in every run.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+# Rankings that a model with candidates `own` takes its best prompts from -> the stage that ranks.
+RANKINGS = {"dcs": "whitebox", "ecs": "blackbox", "clique": "postfilter"}
 
 
 class RankingError(ValueError):
@@ -22,9 +25,9 @@ def rank_scores(
 
     Parameters
     ----------
-    scores : (n,); one that is not a number ranks behind all others.
-    prompt_ids : (n,), the last word on ties: the lower first.
-    ties : (n,) each; the higher first, asked in turn where scores are equal.
+    scores : (n,); NaN ranks behind all others.
+    prompt_ids : (n,) int64; of prompts that tie in everything else the lower comes first.
+    ties : (n,) each; where scores are equal the higher comes first, one criterion after the other.
     """
     keys = [np.nan_to_num(-np.asarray(key, np.float64), nan=np.inf) for key in (scores, *ties)]
     order = np.lexsort([np.asarray(prompt_ids, np.int64), *reversed(keys)])
@@ -34,14 +37,14 @@ def rank_scores(
 
 
 def rank_cliques(scores: pd.DataFrame) -> npt.NDArray[np.int32]:
-    """Rank of each prompt by how surely its full generations repeat, 0 first.
+    """Rank of each prompt by how strongly its full generations repeat; 0 is first.
 
     Carlini et al. 2023, section 4: those kept are sorted by the mean distance inside the clique.
-    A prompt stops making images as soon as its answer is known, so prompts differ in how many
-    they had and sizes of cliques are no fair measure of the kept. Kept prompts come first: smaller
+    A prompt stops as soon as its answer is known, so prompts differ in their number of images, and the size of
+    a clique is no fair measure among kept prompts. Kept prompts come first: smaller
     `clique_distance`, then larger `clique_size`, then smaller `mean_distance`. The others follow,
     most of them without a clique of two and so without its distance: larger `clique_size`, then
-    smaller `mean_distance`. The last word on ties has the lower `prompt_id`.
+    smaller `mean_distance`. Of ties the lower `prompt_id` comes first.
 
     Parameters
     ----------
@@ -63,7 +66,7 @@ def select_top(
 ) -> pd.DataFrame:
     """The `n_prompts` prompts of lowest rank, and every extra prompt beside them.
 
-    An extra prompt takes nobody's place: what is judged beside the attack does not change it.
+    Extra prompts do not use up places, so they do not change the attack.
 
     Parameters
     ----------

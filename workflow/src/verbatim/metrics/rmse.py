@@ -85,7 +85,7 @@ def pair_rmse(a: np.ndarray, b: np.ndarray, batch: int = 1024) -> np.ndarray:
 
 
 def as_floats(images: np.ndarray) -> np.ndarray:
-    """uint8 images as float32 in [0, 1]; others as they are."""
+    """Images (n, s, s, 3): uint8 as float32 in [0, 1], others unchanged."""
     return images / np.float32(255) if images.dtype == np.uint8 else images
 
 
@@ -102,7 +102,7 @@ def masked_rmse(generations: np.ndarray, image: np.ndarray, mask: np.ndarray) ->
 
     Returns
     -------
-    (g,) float64; NaN under an empty mask, which says nothing of any image.
+    (g,) float64; NaN under an empty mask.
     """
     if not mask.any():
         return np.full(len(generations), np.nan)

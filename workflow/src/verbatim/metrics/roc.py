@@ -28,7 +28,7 @@ def least_negatives(fpr: float) -> int:
 
 
 def allowed_alarms(n: ArrayLike, fpr: float) -> np.ndarray:
-    """How many of `n` negatives may lie above their own threshold at `fpr`; -1: there is no threshold.
+    """How many of `n` negatives, (...) counts, may be above their own threshold at `fpr`: (...) int; -1 if there is none.
 
     With the negative of index floor(fpr (n + 1)) - 1 in falling order as the threshold, a further negative that is
     exchangeable with the n lies above it with a chance of at most fpr: of n + 1 such scores at most floor(fpr (n + 1))
@@ -222,7 +222,7 @@ class Attack:
     def measure(self, fpr: float | None, resamples: int, confidence: float, seed: int) -> Share:
         """Area under the curve (fpr None) or true positive rate at `fpr`, with its interval over images.
 
-        Carlini 2022, section III: read on the right tail. The threshold is found anew in each draw. There is no value
+        Carlini 2022, section III: read on the right tail. The threshold is found again in each draw. There is no value
         where fewer different images than `least_negatives` are negatives.
         """
         of, n = group_units(self.images)  # of all images, so that two attacks share their draws

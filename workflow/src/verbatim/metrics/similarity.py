@@ -28,7 +28,7 @@ def nearest(queries: np.ndarray, training: np.ndarray, k: int = 1) -> tuple[np.n
 def background(training: np.ndarray) -> np.ndarray:
     """Similarity of each training image to the one most like it (m,): the second of its top two.
 
-    Somepalli 2023: what a similarity of generations is to be held against. Images are distinct ones: a
+    Somepalli 2023: the value that a similarity of generations is compared with. Images are distinct ones: a
     duplicate would always find itself.
     """
     return nearest(training, training, 2)[0][:, 1]

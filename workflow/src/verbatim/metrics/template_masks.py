@@ -1,4 +1,4 @@
-"""What two images of one template share; for the labels' masks and for the pairs of the deduplication.
+"""The area that two images of one template share, for the masks of labels and the pairs of the deduplication.
 
 Webster 2023, section 4 (template verbatims): the mask of a template is made from two images that differ in a
 region; constants of the reference implementation are in the config. NumPy alone: a bundle's masks are replayed

@@ -1,7 +1,7 @@
 """What can be done to a prompt before a model that copies is given it.
 
 Somepalli 2023, section 5.2, as its public code has it (somepago/DCR, sd_mitigation.py): GNI adds 0.1 N(0, 1) to the
-prompt's code and to that of the empty prompt; RT, CWR and RNA always insert four words or numbers (`captions`). Wen et al. 2024, section 4.3: the code itself is moved, by a few gradient steps, until
+prompt's embedding and to that of the empty prompt; RT, CWR and RNA always insert four words or numbers (`captions`). Wen et al. 2024, section 4.3: the embedding itself is moved, by a few gradient steps, until
 the caption says no more at the first step than a caption should: ||eps_c - eps_u||_2 is brought down to a target.
 
 Two departures from Wen: the target is not one number of Stable Diffusion but what captions of random words

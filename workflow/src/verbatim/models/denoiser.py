@@ -1,4 +1,4 @@
-"""The one interface that scores and samplers are written against, whatever the model's family.
+"""The one interface that scores and samplers use, for every family of models.
 
 Conventions (k-diffusion's; Karras et al. 2022): a noisy sample is x = x0 + sigma * eps with eps of
 unit variance, sigma = sqrt((1 - abar) / abar). The network sees x / sqrt(sigma^2 + 1) at the
@@ -63,7 +63,7 @@ def check_broken(broken: int, captions: int, dtype: object, what: str = "caption
 
 
 def check_unconditional(eps_u: torch.Tensor, dtype: object) -> None:
-    """Raises NetworkError if the prediction without a caption, which every score rests on, is not finite."""
+    """Raises NetworkError if the prediction without a caption, eps_u (n, c, h, w), is not finite."""
     if not torch.isfinite(eps_u).all():
         raise NetworkError(
             f"the prediction without a caption is not finite: the network itself is broken {_cure(dtype)}"
@@ -219,7 +219,7 @@ class Denoiser(ABC):
         return self.decode(x0)
 
     def threshold(self, x0: torch.Tensor) -> torch.Tensor:
-        """What the family does to a guided estimate of x0 while sampling; nothing by default."""
+        """The family's limit on a guided estimate of x0, (n, c, h, w), while sampling; none by default."""
         return x0
 
     def sigma_to_t(self, sigma: torch.Tensor) -> torch.Tensor:
@@ -231,7 +231,7 @@ class Denoiser(ABC):
         return low + ((log_sigma - below) / (above - below)).clamp(0.0, 1.0)
 
     def t_to_sigma(self, t: torch.Tensor) -> torch.Tensor:
-        """Noise levels (float64) of timesteps; the inverse of `sigma_to_t`."""
+        """Noise levels (n,) float64 of timesteps (n,); the inverse of `sigma_to_t`."""
         t = t.double().cpu()
         low = t.floor().long().clamp(0, len(self.sigmas) - 2)
         return torch.lerp(self._log_sigmas[low], self._log_sigmas[low + 1], t - low).exp()

@@ -221,8 +221,8 @@ class TorchScriptDescriptor(Descriptor):
 class PixelDescriptor(Descriptor):
     """The pixels themselves, less the image's mean colour: a dot product is a correlation of two images.
 
-    For images of one size. It knows copies in place and nothing of what is shown: what the world's small CLIP, to
-    which all drawings of a kind are alike, is held against. Chunks are the squares of a grid of four by four.
+    For images of one size. It finds copies at the same place and ignores the content. The world's small CLIP, for
+    which all drawings of a kind are similar, is compared with it. Chunks are the squares of a grid of four by four.
     """
 
     def load(self) -> Any:

@@ -121,7 +121,7 @@ def is_pickle(name: str) -> bool:
 
 
 def _variants(folder: Path, stem: str) -> list[str]:
-    """ "" and the known variants; behind them those that are named by nobody but this folder."""
+    """ "" and the known variants; then variants of other names in this folder."""
     found = set()
     for file in folder.iterdir():
         name = file.name
@@ -193,7 +193,7 @@ def digest(path: str | os.PathLike) -> str:
 
 
 def file_state(folder: Path, names: Iterable[str]) -> str:
-    """Digest of which files these are now, without reading them; it says nothing of where a hub cache is.
+    """Digest of the list of these files, without reading them; it does not depend on the place of a hub cache.
 
     A file of the hub's cache is told by its blob's name, which is a digest of it; any other by where it
     really lies (links followed), its size and its time.

@@ -1,4 +1,4 @@
-"""A model's folder in diffusers' layout: found, and its kind checked before any weight is read.
+"""Find a model's folder in diffusers' layout, and check its kind before any weight is read.
 
 What a folder must hold is told by the caller; nothing here knows a family.
 """

@@ -1,9 +1,9 @@
-"""Models of the Hugging Face hub, in the cache that its client fills: found by looking, never fetched.
+"""Models of the Hugging Face hub, in the cache that its client fills; they are never fetched.
 
 The cache (huggingface_hub, "Understand caching") keeps a model in `models--owner--name/`: `refs/<branch>`
 holds the commit of a branch or tag, `snapshots/<commit>/` links to `blobs/`, and clients since 1.22 add
 `trees/<commit>.json`, a list of all the files that the hub has. A snapshot may hold a part of them: what
-is needed is looked at by whoever loads the model, file by file.
+is needed is checked when the model is loaded, file by file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Stable Diffusion: diffusion in the latent of an autoencoder, told by a CLIP text encoder."""
+"""Stable Diffusion: diffusion in the latent space of an autoencoder, conditioned on a CLIP text encoder."""
 
 from __future__ import annotations
 
@@ -33,6 +33,10 @@ class LatentDenoiser(Denoiser):
         factor = 2 ** (len(vae.config.block_out_channels) - 1)
         shape = (int(unet.config.in_channels), int(height), int(width))
         super().__init__(betas, prediction_type, shape, int(height) * factor, device, dtype)
+        if (
+            device == "cpu"
+        ):  # its convolutions take two thirds of the time in this layout; the UNet's do not
+            vae.to(memory_format=torch.channels_last)
         self.unet, self.vae, self.text_encoder = unet, vae, text_encoder
         self.tokenizer = tokenizer
         self.scale = float(vae.config.scaling_factor)

@@ -1,4 +1,4 @@
-"""From a row of the models sheet to a `Denoiser`: the only file that knows the families.
+"""Load a `Denoiser` from a row of the models sheet. This is the only file that knows the families.
 
 A family is one entry of `FAMILIES` (what its folder holds) and one adapter (a `Denoiser`): `sd` (a
 diffusers StableDiffusionPipeline, 1.x and 2.x and fine-tunes of them) and `if` (an IFPipeline, stage
@@ -95,7 +95,7 @@ def list_files(folder: Path, family: str) -> list[str]:
 
 
 def model_state(source: str, family: str, revision: str | None = None) -> str:
-    """Digest of which files would be loaded now (`files.file_state`); of the message where none can be.
+    """Digest of the list of files that would be loaded (`files.file_state`); of the message where none can be.
 
     Cheap and without any library of models, for the rules: exchanged weights rerun what depends on them.
     """
@@ -107,7 +107,7 @@ def model_state(source: str, family: str, revision: str | None = None) -> str:
 
 
 def check_digests(folder: Path, family: str, digests: Mapping[str, str]) -> None:
-    """Refuse a model whose files are no longer those that were checked: weights exchanged since.
+    """Refuse a model whose files differ from those that were checked.
 
     digests : path in the folder -> SHA-256, as `check_model` wrote them of all files, or as a training
         wrote them of its weights. Empty: nothing is known, and nothing is checked.
@@ -132,7 +132,7 @@ def check_folder(folder: Path, family: str) -> None:
     """Refuse, by name and before any weight is read, a folder that cannot be or must not be loaded.
 
     It is what `load_denoiser` does but for the weights' numbers: the networks are built of their configs
-    and held against the headers of their weights, the tokenizer and the schedule are read, and all is put
+    and checked against the headers of their weights, the tokenizer and the schedule are read, and all is put
     together, so whatever loading refuses of a folder is refused here.
 
     Raises

@@ -1,4 +1,4 @@
-"""From the sheet's column `upscaler` to stage II of a loaded model: what its folder holds, and what it must fit."""
+"""Load stage II of a model from the sheet's column `upscaler`, and check that it fits stage I."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def list_upscaler_files(folder: Path, family: str) -> list[str]:
 
 
 def upscaler_state(source: str, family: str, revision: str | None = None) -> str:
-    """Digest of which files would be loaded now, as `load.model_state`."""
+    """Digest of the list of files that would be loaded, as `load.model_state`."""
     try:
         folder = find_upscaler(source, family, revision)
         return model_files.file_state(folder, list_upscaler_files(folder, family))
@@ -115,7 +115,7 @@ def upscaler_state(source: str, family: str, revision: str | None = None) -> str
 
 
 def check_upscaler_digests(folder: Path, family: str, digests: Mapping[str, str]) -> None:
-    """Refuse a stage II whose files are no longer those that were checked, as `load.check_digests`."""
+    """Refuse a stage II whose files differ from those that were checked, as `load.check_digests`."""
     load.check_names(folder, list_upscaler_files(folder, family) if digests else [], digests)
 
 

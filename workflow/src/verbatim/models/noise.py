@@ -31,6 +31,6 @@ def unit_noise(seed: int, shape: Sequence[int], stream: str = "") -> torch.Tenso
 
 
 def noise_of_seeds(seeds: Sequence[int], shape: Sequence[int], stream: str = "") -> torch.Tensor:
-    """`unit_noise` of each seed, (len(seeds), *shape); a seed met twice is drawn once."""
+    """`unit_noise` of each seed, (len(seeds), *shape); a seed that occurs twice is drawn once."""
     drawn = {seed: unit_noise(seed, shape, stream) for seed in dict.fromkeys(seeds)}
     return torch.cat([drawn[seed] for seed in seeds])

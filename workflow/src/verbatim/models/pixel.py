@@ -1,4 +1,4 @@
-"""DeepFloyd IF, stage I: diffusion of 64-pixel images themselves, told by a T5 encoder."""
+"""DeepFloyd IF, stage I: diffusion of 64-pixel images, conditioned on a T5 encoder."""
 
 from __future__ import annotations
 

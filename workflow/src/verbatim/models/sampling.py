@@ -249,7 +249,7 @@ def generate_one_step(
     batch: int,
     threshold: bool = True,
 ) -> Iterator[tuple[int, int, np.ndarray]]:
-    """`generate` in one step, half as dear: len(captions) + 1 network rows a seed when guided.
+    """`generate` in one step, at half the cost: len(captions) + 1 network rows for each seed when guided.
 
     Webster 2023, eq. 3. Batches are of captions, each with all seeds in turn. An image that is not
     finite is left out: see `denoiser.check_broken`.

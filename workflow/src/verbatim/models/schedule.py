@@ -1,4 +1,4 @@
-"""What a model's scheduler config says of its noise: stated in the folder, or the model is refused.
+"""The noise schedule of a model, read from its scheduler config; a model without the keys is refused.
 
 A library's default in place of a missing key gives other numbers without a word (sigma_max 157 instead
 of 14.6), so every key that decides one must be there. The exception is what the key's own history

@@ -1,4 +1,4 @@
-"""Generations as bytes, with what they cost: for those who keep every image."""
+"""Generations as bytes with their cost, for stages that keep every image."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def generate_stack(
 
 
 class Meter:
-    """What a model spends from now on, stage by stage: network rows and seconds."""
+    """Counts network rows and seconds of a model by stage, from this call on."""
 
     def __init__(self, denoiser: Denoiser):
         self._denoiser, self._began = denoiser, time.monotonic()

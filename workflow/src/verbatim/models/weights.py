@@ -1,4 +1,4 @@
-"""The weights of one network: held against its architecture by the files' headers, then loaded.
+"""The weights of one network: checked against its architecture by the files' headers, then loaded.
 
 Both libraries fill a weight that is missing with random numbers and drop one that they do not know (an
 unmerged LoRA). `check_network` finds these by name in a second, from the headers alone; `load_network`

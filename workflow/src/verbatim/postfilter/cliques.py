@@ -1,8 +1,8 @@
-"""The largest group of generations that are all near copies of one another, found exactly.
+"""The largest group of generations that are all near-copies of each other, found exactly.
 
-Carlini et al. 2023, section 4: a prompt whose graph of near copies holds a clique of 10 is memorized.
+Carlini et al. 2023, section 4: a prompt whose graph of near-copies has a clique of 10 is memorized.
 The search is Tomita & Seki's branch and bound (MCQ, 2003) on bitsets: vertices that cannot be in a
-larger clique than the best are peeled off first (k-core), the rest is bounded by greedy colourings.
+larger clique than the best are removed first (k-core), and greedy colourings bound the rest.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Clique(NamedTuple):
 
 
 def k_core(adjacency: np.ndarray, k: int) -> np.ndarray:
-    """Which vertices have at least `k` neighbours among themselves; (n,) bool.
+    """The vertices of the k-core, which have at least `k` neighbours in it; (n,) bool.
 
-    Every clique of k + 1 lies in the k-core.
+    Every clique of k + 1 vertices lies in the k-core. adjacency : (n, n) bool.
     """
     alive = np.ones(len(adjacency), dtype=bool)
     while alive.any():
@@ -41,11 +41,11 @@ def k_core(adjacency: np.ndarray, k: int) -> np.ndarray:
 def search_clique(adjacency: np.ndarray, max_nodes: int | None = None) -> Clique:
     """A largest clique, or, after `max_nodes` branches, the best so far and an upper bound.
 
-    The limit counts branches, not seconds, so that a slow machine comes to the same answer. Of several
-    largest cliques it is always the same one: the first in the search's fixed order (vertices peeled last
+    The limit counts branches, not seconds, so that every machine gives the same answer. Of several
+    largest cliques the first in the search's fixed order is returned (vertices peeled last
     come first, ties by index).
 
-    adjacency : (n, n) bool, symmetric; the diagonal is not looked at.
+    adjacency : (n, n) bool, symmetric; the diagonal is ignored.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def search_clique(adjacency: np.ndarray, max_nodes: int | None = None) -> Clique
 def clique_distance(distances: np.ndarray, members: np.ndarray) -> float:
     """Mean distance of the pairs inside a clique (Carlini et al. 2023: what prompts are sorted by).
 
-    distances : (n, n). NaN for a clique of fewer than two.
+    distances : (n, n), in [0, 1]. members : (m,) indices. NaN for a clique of fewer than two.
     """
     if len(members) < 2:
         return float("nan")
@@ -84,7 +84,7 @@ def clique_distance(distances: np.ndarray, members: np.ndarray) -> float:
 
 
 def _peeling_order(graph: np.ndarray) -> np.ndarray:
-    """Vertices in the order in which always one of fewest remaining neighbours is peeled off."""
+    """Vertices (n,) in peeling order: each removal takes one with the fewest remaining neighbours. graph : (n, n) bool."""
     degrees = graph.sum(axis=1).astype(np.int64)
     order = np.empty(len(graph), dtype=np.int64)
     for i in range(len(graph)):
@@ -96,7 +96,7 @@ def _peeling_order(graph: np.ndarray) -> np.ndarray:
 
 
 def _greedy(graph: np.ndarray) -> np.ndarray:
-    """A clique to start from: vertices taken by falling degree among those still possible."""
+    """A first clique, (m,) indices: vertices of falling degree that fit those before. graph : (n, n) bool."""
     possible = np.ones(len(graph), dtype=bool)
     members: list[int] = []
     while possible.any():

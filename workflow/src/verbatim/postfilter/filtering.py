@@ -23,7 +23,8 @@ Generate = Callable[
 
 @dataclass(frozen=True)
 class Preset:
-    """tiles: along each side. edge: near copies are closer than this. clique: kept from this size."""
+    """tiles : tiles along each side. edge : distance below which two generations are near-copies, in [0, 1].
+    clique : least size of a clique that keeps a prompt."""
 
     tiles: int
     edge: float
@@ -34,7 +35,7 @@ class Preset:
 class Rounds:
     """How many images, in what rounds, and when to stop; see `stopping`.
 
-    max_nodes: branches of one exact clique search, after which it answers with a bound.
+    max_nodes : branches of one exact clique search, after which it returns a bound.
     """
 
     n_images: int
@@ -47,7 +48,7 @@ class Rounds:
 class Filtered(NamedTuple):
     """One prompt: its scores under the names of the `postfilter` table, its images (n, h, w, 3) and their seeds.
 
-    missing : seeds whose image the network did not give.
+    missing : seeds for which the network gave no finite image.
     """
 
     scores: dict[str, float | int | bool]
@@ -59,10 +60,9 @@ class Filtered(NamedTuple):
 def filter_captions(
     captions: Sequence[str], generate: Generate, preset: Preset, rounds: Rounds
 ) -> list[Filtered]:
-    """Make images of each caption until its decision stands, and score them.
+    """Generate images of each caption until its decision is certain, and score them.
 
-    The captions still undecided share the batches of a round; what one gets depends on its own
-    images alone. Seeds are 0, 1, ... in the order of the rounds.
+    Undecided captions share the batches of a round. The result of a caption depends on its own images alone. Seeds are 0, 1, ... in the order of the rounds.
     """
     states = [_State() for _ in captions]
     seen = 0

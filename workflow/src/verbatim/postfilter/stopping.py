@@ -1,8 +1,8 @@
-"""When enough images of a prompt have been made to know whether it is kept.
+"""Decide when a prompt has enough generations to know whether it is kept.
 
-Carlini et al. 2023 generate 500 images for every prompt. The answer, a clique of `clique` images
-or none, is often known long before, so images are made in rounds, and after each round a prompt
-stops when its answer can no longer change (`certain`), or, only if asked for, when it hardly will.
+Carlini et al. 2023 generate 500 images for every prompt. The answer, a clique of `clique` images or none, is often
+known after fewer, so images are generated in rounds. After each round a prompt stops if further images cannot
+change its answer (`certain`), or, if `futility` is above 0, if they probably will not.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Decision(NamedTuple):
-    """kept: a clique was found. certain: more images could not change `kept`. stop: make no more."""
+    """kept : a clique was found. certain : further images could not change `kept`. stop : generate no more."""
 
     kept: bool
     certain: bool
@@ -20,10 +20,10 @@ class Decision(NamedTuple):
 
 
 def schedule(n_images: int, first: int, clique: int, stop_early: bool = True) -> list[int]:
-    """How many images a prompt has after each round: first, twice that, ..., n_images.
+    """Number of images of a prompt after each round: first, twice that, ..., n_images.
 
-    One look more at n_images - clique + 2, the earliest moment at which a prompt without a single
-    near-copy can be given up for certain.
+    There is one further round at n_images - clique + 2, the earliest count at which a prompt without any near-copy
+    can be rejected with certainty.
     """
     if n_images < 1 or first < 1 or clique < 2:
         raise ValueError(
@@ -45,7 +45,7 @@ def schedule(n_images: int, first: int, clique: int, stop_early: bool = True) ->
 def decide(
     found: int, bound: int, seen: int, n_images: int, clique: int, futility: float = 0.0
 ) -> Decision:
-    """What is known after `seen` of `n_images` images.
+    """The decision after `seen` of `n_images` images.
 
     A clique of the final graph has at most n_images - seen images that were not seen yet, so its
     others are a clique of those seen: with bound + remaining < clique, none can come about.

@@ -1,12 +1,12 @@
 """Distance of two generations: the worst of their tiles.
 
-Carlini et al. 2023, section 4 (16 tiles): a background that two images share makes them no copies.
+Carlini et al. 2023, section 4.2 (16 tiles): two images that share only the background are no copies.
 
-Images are bytes, as they lie in an archive, so that the distances of stored images can be worked
-out again to the last bit, whatever the batch, the threads or the machine. A tile's sum of squares is
+Images are bytes, as in an archive, so that the distances of stored images can be recomputed bit by bit for any
+batch, number of threads and machine. A tile's sum of squares is
 one Gram matrix, in pieces that float32 holds exactly: bytes less 128 have products of at most 2**14,
-and sums of 2**10 of them stay within 2**24, up to which float32 counts every integer. So nothing
-cancels, nothing is negative, and no pair near the edge threshold has to be looked at again.
+and sums of 2**10 of them stay within 2**24, up to which float32 counts every integer. So no
+precision is lost by cancellation, and no sum is negative.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _bounds(length: int, parts: int) -> list[int]:
 
 
 def _squared_errors(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Sums of squared differences of the rows of two uint8 matrices; float64, exact integers."""
+    """Sums of squared differences of the rows of (n, d) and (m, d) uint8: (n, m) float64, exact integers."""
     gram = np.zeros((len(a), len(b)))
     norm_a, norm_b = np.zeros(len(a)), np.zeros(len(b))
     for start in range(0, a.shape[1], _PIECE):

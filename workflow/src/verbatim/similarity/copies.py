@@ -1,4 +1,4 @@
-"""Which training images a run gives back, pixel by pixel: recall of the planted ones.
+"""Training images that a run copies pixel by pixel: recall of the planted ones.
 
 A similarity says how alike images look; a copy is one by distance (Webster 2023, section 4: RMSE below the labels'
 threshold). Only here is it known what was planted, so that recall can be had.
@@ -30,7 +30,7 @@ def find_copies(
     """RMSE of every generation (n, s, s, 3) and training image (m, s, s, 3), both uint8 or both in [0, 1].
 
     threshold : RMSE up to which a generation is a copy, of the nearest image alone: one blur near many images
-        gives back one of them at most.
+        copies one of them at most.
     """
     n, m = len(generations), len(training)
     if not n or not m:

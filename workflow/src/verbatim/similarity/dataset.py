@@ -79,7 +79,7 @@ def caption_similarity(
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
-    """The median of values that stand for as many as their weights say; NaN where that is none."""
+    """Weighted median of values (n,) with weights (n,), at least 0; NaN if the weights sum to 0."""
     order = np.argsort(values, kind="stable")
     order = order[weights[order] > 0]
     if not len(order):
@@ -111,7 +111,7 @@ def caption_rows(rows: pd.DataFrame, texts: Sequence[Sequence[str]]) -> pd.DataF
 def cluster_table(
     captions: pd.DataFrame, cluster_of: Mapping[int, int], text: Mapping[str, np.ndarray]
 ) -> pd.DataFrame:
-    """A row a cluster of a training set: how many rows, images and captions it has, and how alike these are.
+    """One row for each cluster of a training set: its rows, images and captions, and the similarity of the captions.
 
     Parameters
     ----------

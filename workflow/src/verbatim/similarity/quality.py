@@ -115,7 +115,7 @@ def clip_score(
 ) -> tuple[float, np.ndarray]:
     """CLIP score of images (n, h, w, 3) in [0, 1] and their captions: 100 cos, and 0 at least, by torchmetrics.
 
-    Hessel 2021, without its factor 2.5. Returns the score, and 100 cos of each (n,); NaN of nothing.
+    Hessel 2021, without its factor 2.5. Returns the score, and 100 cos of each (n,); NaN for no images.
     """
     if not len(images):
         return float("nan"), np.zeros(0)

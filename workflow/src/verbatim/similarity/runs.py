@@ -18,7 +18,7 @@ from verbatim.similarity.run_measures import Settings
 
 @dataclass(frozen=True)
 class Run:
-    """A run and what it is held against.
+    """A run and what it is compared with.
 
     generations : `study_generations` (n,). images : uint8 (n, s, s, 3), of them. rows : `study_rows` of the model.
     pool : features of all images. world : uint8 (all, s, s, 3), the world's images by image_id. held_out :

@@ -43,7 +43,7 @@ def select_pool(
 
     Images of families of one, so that no two are variations of a template. The first `duplicated` are
     the ones that points draw more often; they are unlike every other image, so that a copy of one is a
-    copy of nothing else. The last `held_out` are trained on by nobody.
+    copy of nothing else. No point is trained on the last `held_out`.
 
     Parameters
     ----------

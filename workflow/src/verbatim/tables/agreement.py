@@ -58,15 +58,15 @@ def compare_authors(
     Parameters
     ----------
     labels : a `labels` table.
-    authors : as `authors.read_labels` gives it; of a caption that stands twice the first counts.
+    authors : as `authors.read_labels` gives it; of a caption that occurs twice the first counts.
 
     Returns
     -------
     measure, theirs, ours, value, n, low, high. Measures: `prompts` (a confusion table: how many they call
     `theirs` and we `ours`, zeros left out); `agreement` (share of equal verdicts) and `kappa` over MV, RV,
-    TV, N; `kappa_copy` over copy or not; `not_compared` (prompts that one side alone has, or that stand
-    twice). A prompt that we set aside for review is N in kappa and agreement, as in Table 1; one that we
-    could not judge is not in them. n: prompts behind a value.
+    TV, N; `kappa_copy` over copy or not; `not_compared` (prompts that only one side has, or that occur
+    twice). A prompt that we set aside for review is N in kappa and agreement, as in Table 1. A prompt that we
+    could not judge is left out of them. n: prompts behind a value.
     """
     once = authors.drop_duplicates("caption")
     ours = pd.DataFrame({"caption": labels["caption"], "ours": verdicts(labels)})

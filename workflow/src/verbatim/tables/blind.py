@@ -1,7 +1,7 @@
 """Baselines that read the caption alone and call no model.
 
-Where positives and negatives differ in style, a score that knows nothing of any model tells them
-apart as well as the detectors do; in a fair comparison it sits near chance.
+If positives and negatives differ in style, such a baseline separates them as well as the detectors do. In a fair
+comparison it is near chance.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def score_words(
     Parameters
     ----------
     table : caption, group; a group is never split between folds
-    is_positive, is_negative : bool, a row a prompt
+    is_positive, is_negative : bool, one row for each prompt
     """
     either = is_positive | is_negative
     words = pd.Series(np.nan, index=table.index)

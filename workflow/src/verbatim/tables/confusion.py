@@ -1,4 +1,4 @@
-"""Labels against truth: of what is called a copy, how much was planted."""
+"""Labels against truth: the share of labelled copies that was planted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the attack cost, in rows that went through a network.
+"""The cost of the attack, in rows that went through a network.
 
 Webster 2023 claims about 2,000 times fewer network evaluations than Carlini. Both guidance
 halves count, on both sides.
@@ -18,9 +18,9 @@ def merge_costs(costs: pd.DataFrame, images: int, steps: int) -> pd.DataFrame:
     Parameters
     ----------
     costs : `costs` tables of all jobs, one below the other
-    images : full generations a prompt in Carlini's search (500)
+    images : full generations of each prompt in Carlini's search (500)
     steps : denoising steps of a full generation. One network call a step: a second-order sampler
-        spends nearly twice as many, so the ratio is on the careful side.
+        takes nearly twice as many, so the ratio is a lower bound.
 
     Returns
     -------

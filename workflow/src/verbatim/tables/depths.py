@@ -1,8 +1,8 @@
 """Precision among the first k prompts of every score, the blind ones too.
 
-`tables/precision` follows three rankings to the depth that was judged. Here every score is asked at
-the same few depths: how many of its first k prompts were planted (known of all), and how many were
-labelled a copy (known of the judged ones, so a lower bound).
+`tables/precision` follows three rankings to the depth that was judged. Here every score is counted at the same few
+depths: how many of its first k prompts were planted (known for all), and how many were labelled a copy (known for
+judged prompts only, so a lower bound).
 """
 
 from __future__ import annotations

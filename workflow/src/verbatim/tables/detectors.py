@@ -1,7 +1,7 @@
 """Every score as a detector of planted copies, beside baselines that never see a model.
 
-A detector is worth what it adds to a caption-only baseline, on negatives that match the
-positives, with an interval, and with the number of copies that the model really draws beside it.
+A detector is compared with a caption-only baseline on negatives that match the positives. Each area has an
+interval, and the number of copies that the model generates is given beside it.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def describe_prompts(
     -------
     prompt_id, caption, kind, count, match, match_kind (kind of the image that a held-out one was
     matched to, "" for all others), match_group (that image's group), group, verdict (empty if no label was asked for), judged
-    (has a verdict; without one, mv and copied are False because nobody looked), mv (its own image
-    was drawn, MV), copied (labelled MV, RV or TV)
+    (has a verdict; without one mv and copied are False), mv (its own image
+    was generated, MV), copied (labelled MV, RV or TV)
     """
     known = list_prompts(truth)
     known = known[known["prompt_id"].isin(prompts["prompt_id"])]
@@ -60,7 +60,7 @@ def describe_prompts(
 def join_scores(
     whitebox: pd.DataFrame, blackbox: pd.DataFrame, postfilter: pd.DataFrame
 ) -> pd.DataFrame:
-    """All detectors of one model, a row a prompt (index prompt_id), a column a detector.
+    """All detectors of one model, one row for each prompt (index prompt_id), one column for each detector.
 
     High means a copy is expected. NaN where a stage of the cascade did not see the prompt.
     `clique` is minus the rank of the post-filter (`rank_cliques`), `agreement` minus the mean
@@ -237,6 +237,6 @@ def _auc(x: pd.Series, positive: pd.Series, some: pd.Series) -> float:
 
 
 def _mean(values: ArrayLike) -> float:
-    """Mean; NaN of nothing."""
+    """Mean of `values`; NaN if there are none."""
     array = np.asarray(values, float)
     return float(array.mean()) if array.size else float("nan")

@@ -9,7 +9,7 @@ found behind it:
     <!-- . -->
 
 The first part names a CSV file of the results folder, the second the rows (column=value, joined by commas;
-empty: all), the third a format of exactly one row's cells or, between comments on lines of their own, the
+a value may hold commas; empty: all), the third a format of exactly one row's cells or, between comments on lines of their own, the
 columns of a Markdown table (`column as Heading` renames one).
 """
 
@@ -28,6 +28,9 @@ LOOKUP = re.compile(
     r"(?P<found>.*?)<!-- \. -->",
     re.S,
 )
+
+# a comma between two conditions, not one inside a value
+BETWEEN = re.compile(r",(?=\s*\w+\s*=)")
 
 
 class DocumentError(ValueError):
@@ -56,7 +59,8 @@ class Lookup:
 
 def _parse(match: re.Match[str]) -> Lookup:
     rows = {}
-    for part in filter(None, (one.strip() for one in match["rows"].split(","))):
+    parts = BETWEEN.split(match["rows"])
+    for part in filter(None, (one.strip() for one in parts)):
         column, equals, value = part.partition("=")
         if not equals:
             raise DocumentError(f"lookup {match[0].splitlines()[0]!r}: {part!r} is no column=value")
@@ -122,7 +126,7 @@ def _cell(value: Any) -> str:
 
 
 def fill(document: str, read: Callable[[str], pd.DataFrame]) -> str:
-    """The document with every lookup answered anew. read : file -> its table."""
+    """The document with every lookup answered again. read : file -> its table."""
 
     def replace(match: re.Match[str]) -> str:
         lookup = _parse(match)

@@ -1,8 +1,8 @@
-"""Whether a run on the embedded world shows what the paper shows: a line a finding, with its goal.
+"""Check whether a run on the embedded world shows what the paper shows: one line for each finding, with its goal.
 
-A world whose copies are known can be asked what no public data set can: are prompts that nobody trained on
-called copies, are planted duplicates found, do scores beat what reads captions alone. Webster 2023, sections
-4 to 6; goals are what a convincing world must reach, and are not settings of any stage.
+In a world whose copies are known three questions have an answer: whether prompts that no model was trained on are
+labelled copies, whether planted duplicates are found, and whether scores beat caption-only baselines. Webster 2023,
+sections 4 to 6. Goals are constants of this module and no settings.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CONFIDENCE = 0.95
 MOST_FALSE = 0.01  # of held-out prompts, labelled a copy
 LEAST_HELD_OUT = 300
 LEAST_RECALL = 0.85
-MOST_DISTANCE = 0.06  # median RMSE of full duplicates that are given back
+MOST_DISTANCE = 0.06  # median RMSE of full duplicates that are copied
 LEAST_AUC = {"dcs_reference": 0.97, "ecs_world": 0.93}
 LEAST_PRECISION = 0.99  # of what ECS ranks and the post-filter keeps
 MOST_EXACT, MOST_RETRIEVED, LEAST_TEMPLATE = 0.05, 2, 0.5  # of SD V2, beside SD V1
@@ -158,7 +158,7 @@ def find_areas(run: Run) -> Iterator[dict[str, Any]]:
 
 
 def find_blind(run: Run) -> Iterator[dict[str, Any]]:
-    """What reads captions alone tells nothing: by kind, and in the pool of the attack."""
+    """Caption-only baselines are near chance: by kind, and in the pool of the attack."""
     model = run.duplicated
     pool = run.evaluation[
         run.evaluation["model"].eq(model) & run.evaluation["positives"].eq("full")

@@ -1,8 +1,8 @@
-"""Every score against matched held-out prompts, by kind of duplicate and by how often it was met.
+"""Every score against matched held-out prompts, by kind of duplicate and by its count.
 
-Only a world whose copies are known can say how a detector's reach grows with the count of copies.
-Each kind has a threshold of its own, as it has negatives of its own: chosen on half of them and judged
-on the other half. It serves all counts of the kind.
+Only a world whose copies are known shows how a detector's recall grows with the count of copies. Each kind has its
+own negatives and so its own threshold, chosen on one half of them and applied to the other. All counts of the kind
+share it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""How pure the top of each ranking is.
+"""Precision at every depth of each ranking.
 
-Webster 2023 plots precision against found prompts: of ECS, and of ECS with Carlini's filter
-behind it.
+Webster 2023, Fig. 3, plots precision against found prompts, for ECS and for ECS followed by Carlini's filter.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What several worlds, each planted and trained from its own seed, agree on."""
+"""Numbers of several worlds, each planted and trained from its own seed, side by side."""
 
 from __future__ import annotations
 

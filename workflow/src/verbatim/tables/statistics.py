@@ -1,4 +1,4 @@
-"""How detectors are judged: the settings of an evaluation, and its halves and folds."""
+"""The settings of an evaluation of detectors, and its halves and folds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts of extracted training images a model.
+"""Counts of extracted training images of each model (Table 1).
 
 Webster 2023, Table 1: retrieved (RV), template (TV) and exact (MV) verbatims.
 """
@@ -30,7 +30,7 @@ def count_labels(
     clusters: pd.DataFrame,
     decisions: Mapping[str, Mapping[int, str]] | None = None,
 ) -> pd.DataFrame:
-    """Table 1 of these models, one row a model in the order of the sheet.
+    """Table 1 of these models, one row for each model in the order of the sheet.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def compare_paper(
 
     Returns
     -------
-    A row a model of ours, then the paper's models that we have none for. Empty where one side is
+    One row for each model of ours, then the paper's models that we have none for. Empty where one side is
     silent.
     """
     ours = table1.assign(reference=table1["Model"].map(references).fillna(""))

@@ -1,4 +1,4 @@
-"""How the tables are written, and what their numbers name."""
+"""CSV text of the tables, and the names of presets in them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Labels laid beside what was planted: only the evaluation may look at this.
+"""Labels beside what was planted. Only the evaluation may read this.
 
-Recall is known only where the training set and the copies are known.
+Recall is known only if the training set and its copies are known.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def list_captions(truth: pd.DataFrame) -> pd.DataFrame:
 
 
 def list_prompts(truth: pd.DataFrame) -> pd.DataFrame:
-    """One row a caption of `truth`: prompt_id, caption, kind, count, match, group.
+    """One row for each caption of `truth`: prompt_id, caption, kind, count, match, group.
 
     A caption of several kinds has the first of them in the order of `KINDS`.
     """

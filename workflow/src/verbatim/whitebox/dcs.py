@@ -1,9 +1,9 @@
 """Denoising Confidence Score: how far one denoising step moves pure noise.
 
-Webster 2023, eq. 1 and 2. A caption that was learnt by heart is answered at once, from noise alone:
-DCS(c) = ||sigma eps - D(sigma eps, c)||^2 at sigma = sigma_max, and because D = x - sigma eps_hat,
-it is sigma^2 ||eps_hat||^2. With one noise a seed for all captions the unconditional prediction
-eps_u is one network row a seed, so a caption costs one row a seed, and the same forward gives:
+Webster 2023, eq. 1 and 2: DCS(c) = ||sigma eps - D(sigma eps, c)||^2 at sigma = sigma_max. Because
+D = x - sigma eps_hat, this equals sigma^2 ||eps_hat||^2. A memorized caption moves the noise far in one step.
+All captions share one noise for each seed, so the unconditional prediction eps_u costs one network row for each
+seed, and a caption costs one more. The same forward pass gives four scores:
 
 dcs_reference   sigma^2 mean((eps_u + g (eps_c - eps_u))^2): guidance g and the mean over the
                 latent, as the reference implementation computes it. A network that predicts the
@@ -11,13 +11,13 @@ dcs_reference   sigma^2 mean((eps_u + g (eps_c - eps_u))^2): guidance g and the 
 dcs_paper       sigma^2 sum(eps_c^2): as eq. 1 is printed, conditional only, a squared norm.
 wen_first_step  ||eps_c - eps_u||_2 of pure noise at sigma_max: Wen et al. 2024, eq. 3, at one step. The published
                 detector is its mean over the steps of a generation and over generations.
-guidance_cosine cosine of eps_u and eps_c - eps_u over the whole latent; 0 where the caption changes nothing. It is not
-                the anisotropy score of rohanasthana/memorization-anisotropy, which adds a cosine a pixel at a low
+guidance_cosine cosine of eps_u and eps_c - eps_u over the whole latent; 0 if the caption changes nothing. It is not
+                the anisotropy score of rohanasthana/memorization-anisotropy, which adds the cosine of each pixel at a low
                 noise level to the norm.
 
-A caption whose prediction is not finite has none of them (NaN) with that seed. Sums are float64, so
-that no ranking has ties of half precision. Scores are the same in any batch or shard to 1e-4
-relative (float32 networks; a matrix product's rounding depends on its size).
+A caption whose prediction is not finite has NaN for all four with that seed. Sums are float64, because sums in
+half precision would tie. Scores agree between batches and shards to a relative 1e-4 (float32 networks; the
+rounding of a matrix product depends on its size).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class Scored(NamedTuple):
-    """Scores of the captions `start`, `start + 1`, ... with one seed: name -> (n,) float64; NaN, see the page."""
+    """Scores of the captions `start`, `start + 1`, ... with one seed: name -> (n,) float64; NaN where not finite."""
 
     start: int
     seed: int
@@ -49,14 +49,14 @@ class Scored(NamedTuple):
 def dcs_scores(
     eps_c: torch.Tensor, eps_u: torch.Tensor, sigma: float, guidance: float
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """The four scores of this page.
+    """The four scores of the module's docstring.
 
     Webster 2023, eq. 1; Wen et al. 2024, eq. 3.
 
     Parameters
     ----------
-    eps_c : (n, c, h, w), each caption's prediction at `sigma`.
-    eps_u : (1, c, h, w) or (n, c, h, w), without a caption.
+    eps_c : (n, c, h, w), predicted noise with each caption at `sigma`.
+    eps_u : (1, c, h, w) or (n, c, h, w), predicted noise without a caption.
 
     Returns
     -------
@@ -88,8 +88,8 @@ def score_captions(
     Raises
     ------
     ValueError : a batch below 1, or a guidance that makes dcs_reference another score.
-    NetworkError : the prediction without a caption is not finite. A caption's own never ends the others:
-        see `denoiser.check_broken`.
+    NetworkError : the prediction without a caption is not finite, or too many captions' predictions are not
+        (`denoiser.check_broken`).
     """
     if guidance <= 1:
         raise ValueError(

@@ -1,6 +1,6 @@
-"""White-box scores of all seeds and shards -> one line a prompt, ranked.
+"""Merge the white-box scores of all seeds and shards into one ranked line for each prompt.
 
-Webster 2023, section 4: prompts go on to the next attack in order of their DCS.
+Webster 2023, section 4: prompts enter the next attack in the order of their DCS.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ PRESETS = {"reference": "dcs_reference", "paper": "dcs_paper"}
 
 
 def mean_seeds(seeds: pd.DataFrame) -> pd.DataFrame:
-    """Mean of every prompt's scores over the seeds that have them: prompt_id, the scores, n_seeds (those).
+    """Mean of every prompt's scores over the seeds with finite scores: prompt_id, the scores, n_seeds.
 
-    NaN for a prompt that no seed has a score of; it ranks last.
+    A prompt without a finite score has NaN and ranks last.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def mean_seeds(seeds: pd.DataFrame) -> pd.DataFrame:
 
     Raises
     ------
-    ValueError : a prompt and seed that stand twice.
+    ValueError : a prompt and seed occur twice.
     """
     twice = seeds[seeds.duplicated(["prompt_id", "seed"])]
     if len(twice):

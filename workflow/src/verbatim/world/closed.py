@@ -6,12 +6,14 @@ and no rule of the attack loads the model that drew them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from verbatim.io.images import encode_png
+from verbatim.world.plan import WorldError
 
 
 def choose_prompts(truth: pd.DataFrame, n: dict[str, int], seed: int) -> pd.DataFrame:
@@ -40,19 +42,34 @@ def choose_prompts(truth: pd.DataFrame, n: dict[str, int], seed: int) -> pd.Data
 
 
 def write_images(
-    folder: Path, prompts: list[str], seeds: list[int], images: np.ndarray, steps: int
+    folder: Path,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    images: Sequence[Sequence[np.ndarray | None]],
+    steps: int,
 ) -> None:
     """PNG files and manifest.csv, as labels.generations reads them.
 
     Parameters
     ----------
-    images : float32 (prompts, seeds, h, w, 3) in [0, 1]
+    images : a list a prompt of one (h, w, 3) a seed, float32 in [0, 1] or uint8
+
+    Raises
+    ------
+    WorldError
+        Where an image is None: the denoiser gave no finite numbers, so its training has failed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
     for i, prompt in enumerate(prompts):
         for j, seed in enumerate(seeds):
             file = f"{i:04d}_{seed}.png"
-            (folder / file).write_bytes(encode_png(images[i, j]))
+            image = images[i][j]
+            if image is None:
+                raise WorldError(
+                    f"the world's closed system gave no finite image of {prompt!r} with seed {seed}; "
+                    "look at its training log, or choose another world.seed"
+                )
+            (folder / file).write_bytes(encode_png(image))
             lines.append({"file": file, "prompt": prompt, "seed": seed, "steps": steps})
     pd.DataFrame(lines).to_csv(folder / "manifest.csv", index=False)

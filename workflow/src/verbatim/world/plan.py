@@ -97,7 +97,7 @@ def plant(
 ) -> pd.DataFrame:
     """Decide every training row and every held-out prompt.
 
-    Drawings are dealt to the kinds at random, each to one kind alone, so the words of a caption tell nothing of
+    Drawings are assigned to the kinds at random, each to one kind alone, so the words of a caption do not show
     its kind. A held-out prompt names a drawing that no model is trained on. Where that name is a paraphrase of
     a duplicated image's (`is_paraphrase`), the prompt is of kind `paraphrase`: models that give the image back
     for it are right to be called copying, and such prompts are no negatives.

@@ -28,7 +28,7 @@ PROVENANCE = "provenance.json"
 
 
 def copy_half(source: Path, target: Path, leave_out: Iterable[str] = ()) -> None:
-    """Copy a folder of a model, its floating-point weights in half precision; `target` is made anew.
+    """Copy a folder of a model, its floating-point weights in half precision; `target` is made again.
 
     leave_out : names of files that are not copied
     """

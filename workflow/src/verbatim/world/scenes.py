@@ -107,7 +107,7 @@ def draw_pattern(rng: np.random.Generator, least: float = CONTRAST, sharp: bool 
 
 
 def _stretch(grid: np.ndarray) -> np.ndarray:
-    """Values of an array stretched over 0 to 255, uint8."""
+    """Values of an array (h, w) stretched over 0 to 255, uint8."""
     return np.rint((grid - grid.min()) / np.ptp(grid) * 255).astype(np.uint8)
 
 

@@ -244,7 +244,7 @@ class Trainer:
         else:
             why = "its tensors have another checksum"
         if known.get("sha256") != _digest(state):
-            log.warning("%s: a damaged checkpoint (%s); the training starts anew", path, why)
+            log.warning("%s: a damaged checkpoint (%s); the training starts again", path, why)
             return
         state = {name: tensor.to(self.device) for name, tensor in state.items()}
         done = int(state["done"])

@@ -1,5 +1,7 @@
 """Put the shards of a model's clique scores together, and rank the prompts."""
 
+from typing import Any
+
 from verbatim.io.image_store import merge_archive_tables
 from verbatim.io.records import read_table, read_tables, write_table
 from verbatim.io.result_cache import check_prompts, merge_costs, prune
@@ -7,7 +9,7 @@ from verbatim.metrics.ranking import rank_cliques
 from verbatim.runtime import script
 
 
-def main(smk):
+def main(smk: Any) -> None:
     with script(smk) as log:
         scores = read_tables(smk.input.scores, "postfilter")
         selection = read_table(smk.input.selection, "selection", ["prompt_id"])["prompt_id"]
@@ -20,7 +22,7 @@ def main(smk):
             "%d of %d prompts kept, %d undecided; %.1f images a prompt", scores["kept"].sum(),
             len(scores), (~scores["certain"]).sum(), scores["n_images"].mean(),
         )  # fmt: skip
-        log.info("kept work that is of no use any more: %s", prune(smk.params.kept) or "none")
+        log.info("unused kept results that were deleted: %s", prune(smk.params.kept) or "none")
 
 
 if __name__ == "__main__":
