@@ -32,6 +32,7 @@ from verbatim.labels.fetched_images import Squares
 from verbatim.labels.label import LabelSettings, label_generations
 from verbatim.labels.masks import MaskSettings
 from verbatim.metrics.degenerate_images import GuardSettings
+from verbatim.metrics.edges import EdgePreset
 from verbatim.models.load import load_denoiser
 from verbatim.models.sampling import generate, generate_one_step
 from verbatim.postfilter import filtering
@@ -190,7 +191,7 @@ def test_a_generation_of_one_step(model, preset):
 
 @pytest.mark.parametrize("preset", ECS_PRESETS)
 def test_the_edge_consistency_score(model, preset):
-    rules = {name: ecs.Preset(**values) for name, values in ECS_PRESETS.items()}
+    rules = {name: EdgePreset(**values) for name, values in ECS_PRESETS.items()}
     values = ECS_PRESETS[preset]
     images = {prompt: [] for prompt in PROMPTS}
     for i, _, image in generate_one_step(model, PROMPTS, SEEDS, values["guidance"], batch=2):

@@ -115,7 +115,7 @@ def test_one_command_makes_every_table_and_figure_and_the_checks_pass(made):
     for name in (
         "fig1_generations", "fig2_templates", "fig3_precision", "fig4_duplication",
         "fig5_near_misses", "table1", "triples", "recall", "confusion", "roc", "detector_recall",
-        "histogram", "unpicked", "copies",
+        "histogram", "unpicked", "copies", "edges",
     ):  # fmt: skip
         for kind in ("png", "pdf"):
             assert (made / "figures" / f"{name}.{kind}").stat().st_size > 1000

@@ -13,6 +13,8 @@
 #            fig3_precision                   precision against copies found, a panel an attack (Fig. 3)
 #            fig4_duplication                 how often copied images are met, and with one caption (Fig. 4)
 #            table1                           Table 1 beside the paper's
+#          of plot_edges, in an embedded world
+#            edges                            the edges on which seeds agree, under each preset of ECS
 #          of plot_truth, in an embedded world
 #            recall                           found of planted by number of copies
 #            confusion                        labels against truth
@@ -113,6 +115,34 @@ rule plot_curves:
         dpi=config["figures"]["dpi"],
     script:
         "../scripts/figures/plot_curves.py"
+
+
+rule plot_edges:
+    input:
+        prompts=run.detector_table("detectors"),
+        one_step=run.of_attacked("<results>/blackbox/{model}/images.parquet")[:1],
+        known_prompts=run.known_prompts,
+        code=code_of("figures/plot_edges"),
+    output:
+        png=shown("<results>/figures/edges.png", "What ECS sees", OURS),
+        pdf="<results>/figures/edges.pdf",
+    log:
+        "<results>/logs/figures/plot_edges.log",
+    benchmark:
+        "<results>/benchmarks/figures/plot_edges.tsv"
+    conda:
+        "../../envs/plots.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(10),
+    params:
+        **run.pick("blackbox", "preset presets seeds"),
+        **run.pick("privacy", "images only"),
+        model=(run.models.attacked or [""])[0],
+        dpi=config["figures"]["dpi"],
+    script:
+        "../scripts/figures/plot_edges.py"
 
 
 rule plot_truth:

@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 
 from tiny_models import CAPTIONS, overflow_at
-from verbatim.blackbox.ecs import Preset, score_images, score_prompt
+from verbatim.blackbox.ecs import score_images, score_prompt
 from verbatim.io.image_store import Images
 from verbatim.io.images import generation_name, one_step_name
 from verbatim.io.records import prompt_id, read_table, write_table
 from verbatim.io.seals import DamagedError
+from verbatim.metrics.edges import EdgePreset
 from verbatim.models import load
 from verbatim.models.denoiser import NetworkError
 
@@ -239,8 +240,8 @@ def test_each_preset_judges_the_images_of_its_own_guidance(
         )
     assert any(np.abs(a - b).max() > 0.01 for a, b in zip(strong, plain, strict=True))
     presets = {
-        "world": Preset(32, "nd", 0.5, 0.5, 7.5),
-        "paper": Preset(32, "nd", 0.5, 0.5, 1.0),
+        "world": EdgePreset(32, "nd", 0.5, 0.5, 7.5),
+        "paper": EdgePreset(32, "nd", 0.5, 0.5, 1.0),
     }
     line = score_prompt({7.5: strong, 1.0: plain}, presets, "world")
     alone = {g: score_images(p, presets, "world") for g, p in ((7.5, strong), (1.0, plain))}

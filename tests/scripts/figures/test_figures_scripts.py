@@ -132,6 +132,15 @@ def job(root, rule):
             {"names": NAMES, "attacked": list(ATTACKED)},
             ["table1", "fig3", "fig4"],
         ),
+        "plot_edges": (
+            {"prompts": table / "detectors.csv", "known_prompts": [],
+             "one_step": archives(root, "blackbox", "images.parquet", ATTACKED)[:1]},
+            {"model": next(iter(ATTACKED)), "preset": "world", "seeds": [0, 1],
+             "presets": {
+                 "world": {"guidance": 3.0, "size": 16, "sobel": "nd", "threshold": 2.0, "agreement": 0.5},
+             }, "images": "full", "only": []},
+            ["png"],
+        ),
         "plot_truth": (
             {"truth": root / "world/truth.parquet", "world_images": root / "world/images.npy",
              "prompts": table / "detectors.csv", "known_prompts": [],
@@ -151,8 +160,8 @@ def draw(run_script, folder, rule, inputs, params, figures):
     return outputs
 
 
-@pytest.mark.parametrize("rule", ["plot_images", "plot_curves", "plot_truth"])
-def test_each_figure_is_written_as_a_image_and_as_a_page(run_script, tables, tmp_path, rule):
+@pytest.mark.parametrize("rule", ["plot_images", "plot_curves", "plot_edges", "plot_truth"])
+def test_each_figure_is_written_as_an_image_and_as_a_page(run_script, tables, tmp_path, rule):
     for name, png in draw(run_script, tmp_path, rule, *job(tables, rule)).items():
         with Image.open(png) as image:
             assert image.width == 432, name  # 7.2 inches
@@ -202,11 +211,11 @@ def marked(tables, tmp_path):
     return root
 
 
-@pytest.mark.parametrize("rule", ["plot_images", "plot_truth"])
+@pytest.mark.parametrize("rule", ["plot_images", "plot_edges", "plot_truth"])
 def test_no_figure_shows_an_image_that_may_not_be_shown(run_script, marked, tmp_path, rule):
     inputs, params, figures = job(marked, rule)
-    key = "images" if rule == "plot_images" else "shown"
-    with_images = {"fig1", "fig2", "fig5", "triples", "unpicked", "copies"}
+    key = "shown" if rule == "plot_truth" else "images"
+    with_images = {"fig1", "fig2", "fig5", "triples", "unpicked", "copies", "png"}
     for level in ("full", "blurred", "none"):
         out = tmp_path / level
         drawn = draw(run_script, out, rule, inputs, params | {key: level}, figures)

@@ -8,21 +8,14 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from verbatim.blackbox.ecs import (
-    Preset,
-    edge_consistency,
-    rank_prompts,
-    resize_images,
-    score_images,
-    seed_consistency,
-    sobel_magnitude,
-)
+from verbatim.blackbox.ecs import rank_prompts, score_images, seed_consistency
+from verbatim.metrics.edges import EdgePreset, edge_consistency, resize_images, sobel_magnitude
 
-REFERENCE = Preset(size=256, sobel="nd", threshold=1.5, agreement=0.5)
+REFERENCE = EdgePreset(size=256, sobel="nd", threshold=1.5, agreement=0.5)
 PRESETS = {
     "reference": REFERENCE,
-    "paper": Preset(256, "plane", 0.375, 0.5),
-    "world": Preset(16, "nd", 2.0, 0.5),
+    "paper": EdgePreset(256, "plane", 0.375, 0.5),
+    "world": EdgePreset(16, "nd", 2.0, 0.5),
 }
 
 
@@ -102,9 +95,9 @@ def test_two_of_four_seeds_do_not_agree_but_three_do():
 
 def test_a_threshold_is_strict():
     ramp = np.broadcast_to(np.arange(8, dtype=np.float32)[None, :, None] / 8, (8, 8, 3))
-    inner = score_images([ramp], {"world": Preset(8, "nd", 12.0, 0.5)}, "world")
+    inner = score_images([ramp], {"world": EdgePreset(8, "nd", 12.0, 0.5)}, "world")
     assert inner["ecs"] == 0  # 96 / 8 is 12, not above it
-    assert score_images([ramp], {"world": Preset(8, "nd", 11.9, 0.5)}, "world")["ecs"] == 0.75
+    assert score_images([ramp], {"world": EdgePreset(8, "nd", 11.9, 0.5)}, "world")["ecs"] == 0.75
 
 
 def test_what_a_threshold_means_at_each_size_is_what_the_page_says():
@@ -152,7 +145,9 @@ def test_a_prompt_without_images_has_no_score_and_ranks_last():
 
 def test_a_config_without_a_preset_leaves_its_column_empty_and_takes_one_of_its_own():
     images = [np.eye(8, dtype=np.float32)[:, :, None].repeat(3, axis=2)] * 2
-    found = score_images(images, {"reference": REFERENCE, "mine": Preset(8, "plane", 1, 0)}, "mine")
+    found = score_images(
+        images, {"reference": REFERENCE, "mine": EdgePreset(8, "plane", 1, 0)}, "mine"
+    )
     assert math.isnan(found["ecs_world"])
     assert found["ecs"] > 0
     assert set(found) == {
@@ -162,8 +157,8 @@ def test_a_config_without_a_preset_leaves_its_column_empty_and_takes_one_of_its_
 
 def test_presets_that_mean_nothing_are_refused():
     with pytest.raises(ValueError, match="roberts"):
-        Preset(256, "roberts", 1.5, 0.5)
+        EdgePreset(256, "roberts", 1.5, 0.5)
     with pytest.raises(ValueError, match="agreement"):
-        Preset(256, "nd", 1.5, 1.0)
+        EdgePreset(256, "nd", 1.5, 1.0)
     with pytest.raises(ValueError, match=r"blackbox\.preset is 'other'"):
         score_images([], PRESETS, "other")

@@ -12,6 +12,8 @@ def prompts() -> pd.DataFrame:
     kinds = ["full"] * 9 + ["held_out"] * 5 + ["single"]
     table = pd.DataFrame({"kind": kinds, "count": [40, 10, 20] * 3 + [0] * 5 + [1]})
     table["prompt_id"] = np.arange(len(table))[::-1]
+    table["match_kind"] = np.where(table["kind"] == "held_out", "full", "")
+    table.loc[table["prompt_id"] == 2, "match_kind"] = "template"
     return table.assign(verdict="MV").astype({"verdict": object}).pipe(_without_verdict)
 
 
@@ -23,7 +25,7 @@ def _without_verdict(table: pd.DataFrame) -> pd.DataFrame:
 def test_two_of_each_count_rise_to_the_right_and_the_never_trained_come_last():
     chosen = choose_columns(prompts())
     assert column_titles(chosen) == ["10 x"] * 2 + ["20 x"] * 2 + ["40 x"] * 2 + ["never"] * 3
-    assert chosen["prompt_id"].tolist() == [7, 10, 6, 9, 8, 11, 2, 3, 4]
+    assert chosen["prompt_id"].tolist() == [7, 10, 6, 9, 8, 11, 3, 4, 5]
 
 
 def test_a_row_of_each_kind_of_image_and_a_hidden_one_leaves_a_gap():

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from tiny_models import overflow_at
-from verbatim.blackbox import ecs
 from verbatim.io.images import ImageArchive, write_archive
 from verbatim.membership.attacks import (
     choose_captions,
@@ -14,6 +13,7 @@ from verbatim.membership.attacks import (
     score_dcs,
     score_ecs,
 )
+from verbatim.metrics.edges import EdgePreset, edge_consistency, edge_maps, resize_images
 from verbatim.models.denoiser import NetworkError
 from verbatim.models.load import load_denoiser
 from verbatim.models.sampling import generate_one_step
@@ -67,11 +67,11 @@ def test_a_caption_that_overflows_has_no_score_and_two_of_three_are_a_broken_net
 def test_ecs_is_the_stages_score_of_the_one_step_images(tiny_sd):
     denoiser = load_denoiser(tiny_sd, "sd", "cpu")
     found = score_ecs(denoiser, CAPTIONS, [0, 1, 2], WORLD, 2)
-    preset = ecs.Preset(**WORLD)
+    preset = EdgePreset(**WORLD)
     for caption, score in zip(CAPTIONS, found, strict=True):
         images = [p for _, _, p in generate_one_step(denoiser, [caption], [0, 1, 2], 1.0, 1)]
-        edges = ecs.edge_maps(ecs.resize_images(images, 16), preset)
-        assert score == pytest.approx(ecs.edge_consistency(edges, 0.5), abs=0.02)
+        edges = edge_maps(resize_images(images, 16), preset)
+        assert score == pytest.approx(edge_consistency(edges, 0.5), abs=0.02)
 
 
 def test_near_copies_are_a_clique_and_unlike_images_none():

@@ -14,6 +14,7 @@ import torch
 
 from tiny_models import CAPTIONS, _randomize, _write_index, make_if, make_sd
 from verbatim.blackbox import ecs
+from verbatim.metrics.edges import EdgePreset
 from verbatim.models import load
 from verbatim.models.denoiser import Condition
 from verbatim.models.latent import LatentDenoiser
@@ -173,7 +174,7 @@ def test_dcs_runs_unchanged_and_a_caption_still_costs_one_row(adapter):
 
 
 def test_ecs_and_full_generations_run_unchanged(adapter):
-    preset = ecs.Preset(size=32, sobel="nd", threshold=1.0, agreement=0.5)
+    preset = EdgePreset(size=32, sobel="nd", threshold=1.0, agreement=0.5)
     made = [p for _, _, p in generate_one_step(adapter, CAPTIONS[:1], SEEDS, 7.5, batch=2)]
     assert 0 <= ecs.score_images(made, {"reference": preset}, "reference")["ecs"] <= 1
     together = list(generate(adapter, CAPTIONS[:3], SEEDS, steps=2, guidance=3.0, batch=4))

@@ -6,16 +6,17 @@ import numpy as np
 import pandas as pd
 
 from verbatim.blackbox.consistency import seed_ssim
-from verbatim.blackbox.ecs import Preset, score_prompt
+from verbatim.blackbox.ecs import score_prompt
 from verbatim.io.image_store import Images
 from verbatim.io.images import ImageError, one_step_name
 from verbatim.io.records import SCHEMAS, write_table
+from verbatim.metrics.edges import EdgePreset
 from verbatim.runtime import progress, script
 
 
 def main(smk: Any) -> None:
     with script(smk) as log:
-        presets = {name: Preset(**values) for name, values in smk.params.presets.items()}
+        presets = {name: EdgePreset(**values) for name, values in smk.params.presets.items()}
         ranking_guidance = presets[smk.params.preset].guidance
         guidances = {preset.guidance for preset in presets.values()}
         lines = []

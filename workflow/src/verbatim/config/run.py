@@ -247,7 +247,7 @@ class Run:
     @property
     def figures(self) -> list[str]:
         """Every figure of a run; those that need the truth only where there is one."""
-        names = [*PAPER_FIGURES, *(TRUTH_FIGURES if self.data.world else ())]
+        names = [*PAPER_FIGURES, *((*TRUTH_FIGURES, "edges") if self.data.world else ())]
         return [f"<results>/figures/{name}.{kind}" for name in names for kind in ("png", "pdf")]
 
     @property

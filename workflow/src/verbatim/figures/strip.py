@@ -17,7 +17,7 @@ A_COUNT, NEVER = 2, 3  # prompts of each number of copies, and prompts that were
 
 
 def choose_columns(prompts: pd.DataFrame) -> pd.DataFrame:
-    """The first prompts by key, a hash: of each number of full duplicates, then of the held-out ones.
+    """The first prompts by key, a hash: of each number of full duplicates, then of the held-out ones that are their negatives.
 
     Parameters
     ----------
@@ -29,7 +29,8 @@ def choose_columns(prompts: pd.DataFrame) -> pd.DataFrame:
     """
     judged = prompts[prompts["verdict"].notna()].sort_values("prompt_id")
     full = judged[judged["kind"].eq("full")].groupby("count").head(A_COUNT)
-    never = judged[judged["kind"].eq("held_out")].head(NEVER)
+    matched = judged["kind"].eq("held_out") & judged["match_kind"].eq("full")
+    never = judged[matched].head(NEVER)
     return pd.concat([full.sort_values(["count", "prompt_id"]), never], ignore_index=True)
 
 

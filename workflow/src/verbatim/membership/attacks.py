@@ -15,6 +15,7 @@ import pandas as pd
 
 from verbatim.blackbox import ecs
 from verbatim.io.images import ImageArchive, to_uint8
+from verbatim.metrics.edges import EdgePreset
 from verbatim.models.denoiser import check_broken
 from verbatim.models.sampling import generate_one_step
 from verbatim.postfilter.cliques import clique_distance, search_clique
@@ -69,7 +70,7 @@ def score_ecs(
     batch: int,
 ) -> npt.NDArray[np.float64]:
     """ECS of each caption (n,) under a preset of `blackbox.presets`. See `blackbox.ecs`."""
-    rule = ecs.Preset(**preset)
+    rule = EdgePreset(**preset)
     of_caption: list[list[npt.NDArray[np.float32]]] = [[] for _ in captions]
     for place, _, image in generate_one_step(denoiser, captions, seeds, rule.guidance, batch):
         of_caption[place].append(image)
