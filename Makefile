@@ -49,7 +49,7 @@ world: setup     ## train the embedded world's models anew, in hours; results/tr
 world-check: setup ## whether they show what the released ones show; results/trained/tables/findings.csv
 	$(SNAKEMAKE) --configfile config/config.yaml config/train.yaml $(SET) -- results/trained/tables/findings.csv
 
-study: setup     ## the copying study: what drives copies, what stops them; results/study
+study: setup     ## the copying study: what drives copies, what stops them; results/claims
 	$(SNAKEMAKE) $(SET) -- study
 
 study-quick: setup ## few points of it and one seed, in a quarter of an hour; `make study` goes on from it

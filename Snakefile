@@ -20,7 +20,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/points.smk"
+include: "workflow/rules/study.smk"
 include: "workflow/rules/world.smk"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/dedup.smk"
@@ -33,10 +33,12 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/tables_truth.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/evidence.smk"
-include: "workflow/rules/study_images.smk"
-include: "workflow/rules/study.smk"
-include: "workflow/rules/study_measures.smk"
-include: "workflow/rules/study_claims.smk"
+include: "workflow/rules/sweep_images.smk"
+include: "workflow/rules/sweep.smk"
+include: "workflow/rules/mitigation.smk"
+include: "workflow/rules/similarity.smk"
+include: "workflow/rules/membership.smk"
+include: "workflow/rules/claims.smk"
 
 
 localrules:
@@ -94,6 +96,4 @@ rule templates:
 
 rule study:
     input:
-        of_study_runs("scores.parquet"),
-        of_study_points("state.parquet"),
-        all_study(),
+        "<results>/claims/claims.csv",

@@ -108,3 +108,11 @@ def tiny_upscaler(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tiny_models import make_if_upscaler
 
     return make_if_upscaler(tmp_path_factory.mktemp("tiny") / "if_upscaler")
+
+
+@pytest.fixture(scope="session")
+def sweep_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a CLIP of two steps, as a training of the sweep starts from it; not to be written to."""
+    import made_sweep
+
+    return made_sweep.make_clip(tmp_path_factory.mktemp("sweep") / "clip")

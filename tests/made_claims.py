@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from verbatim.study.comparisons import base_settings, describe_points
-from verbatim.study.designs import Grid
+from verbatim.claims.comparisons import base_settings, describe_points
+from verbatim.claims.designs import Grid
 
 BASE = {
     "images": 300, "duplicated": 30, "ddf": 1, "duplication": "full", "conditioning": "own",
@@ -76,3 +76,13 @@ def made_clusters():
         for i in range(6)
     ]  # fmt: skip
     return pd.DataFrame([*rows, rows[0] | {"cluster": 9, "images": 2, "size": 40.0}])
+
+
+def generations_of(ids, kind="one"):
+    n = len(ids)
+    return pd.DataFrame(
+        {
+            "generation": range(n), "image_id": ids, "caption": "c", "prompt": "c",
+            "gen_seed": range(n), "planted": [i < 2 for i in ids], "member": True, "kind": kind, "size": 32,
+        }
+    )  # fmt: skip

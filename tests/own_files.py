@@ -21,6 +21,7 @@ from verbatim.dedup.index import write_index
 from verbatim.inputs.manifest import format_manifest
 from verbatim.io.atomic import new_folder
 from verbatim.io.images import ImageArchive, write_archive
+from verbatim.io.pool_features import Described, PoolFeatures
 from verbatim.io.records import (
     MANIFEST,
     SCHEMAS,
@@ -40,8 +41,7 @@ from verbatim.io.seals import (
     write_table_text,
 )
 from verbatim.io.search import MappedArrays, open_part
-from verbatim.study.complexity import MEASURES
-from verbatim.study.features import Described, PoolFeatures
+from verbatim.metrics.complexity import MEASURES
 
 CAPTIONS = ["a red heart", "", "Zürich, 1890", "😀", "line\nbreak", "a red heart"]
 

@@ -14,6 +14,7 @@ import pandas as pd
 from scipy.stats import norm
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow/src"))
+from verbatim.claims.contrasts import Values, estimate
 from verbatim.metrics.intervals import (
     newcombe,
     percentile_interval,
@@ -23,7 +24,6 @@ from verbatim.metrics.intervals import (
     wilson,
 )
 from verbatim.metrics.roc import Attack, auc_interval
-from verbatim.study.contrasts import Values, estimate
 
 NOMINAL, RESAMPLES = 0.95, 400
 Ends = tuple[float, float]

@@ -39,7 +39,6 @@ NAMES_OLD_WORDS = (
 )
 # modules of one name in several stages, which do the same for each
 SAME_WORK = {"__init__", "merge"}
-# stages of the copying study, each beside a stage of the attack
 
 
 def tracked() -> list[Path]:

@@ -86,8 +86,8 @@ def test_other_seeds_are_compared_too():
 
 
 def test_the_study_is_asked_for_by_its_target_and_in_short_with_its_overlay():
-    (whole,) = commands("study", "CONFIG=study='{seeds: [4]}'")
-    assert settings(whole) == ["study={seeds: [4]}"]
+    (whole,) = commands("study", "CONFIG=sweep='{seeds: [4]}'")
+    assert settings(whole) == ["sweep={seeds: [4]}"]
     assert "--configfile" not in whole
     assert whole[-2:] == ["--", "study"]
     (quick,) = commands("study-quick", "CONFIG=results=elsewhere")

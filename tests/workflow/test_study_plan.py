@@ -31,10 +31,10 @@ def test_table_1_and_everything_else_ask_for_nothing_of_the_study(tree):
 
 
 def test_a_point_that_cannot_be_trained_is_refused_by_row_column_and_cure(tree, tmp_path):
-    sheet = tmp_path / "study.tsv"
-    text = (tree.folder / "config/study.tsv").read_text("utf-8")
+    sheet = tmp_path / "sweep.tsv"
+    text = (tree.folder / "config/sweep.tsv").read_text("utf-8")
     sheet.write_text(text.replace("\tmc\t", "\tmany_captions\t", 1), "utf-8")
-    done = tree.run("--dry-run", "study", study=f"{{points: {sheet}}}")
+    done = tree.run("--dry-run", "study", sweep=f"{{points: {sheet}}}")
     assert done.code != 0
     where = re.escape(f"{sheet}, line ")
     assert re.search(
@@ -45,7 +45,7 @@ def test_a_point_that_cannot_be_trained_is_refused_by_row_column_and_cure(tree, 
 
 
 def test_a_defended_point_that_is_misspelt_is_refused(tree):
-    done = tree.run("--dry-run", "study", study="{defended: [ful10]}")
+    done = tree.run("--dry-run", "study", mitigation="{defended: [ful10]}")
     assert done.code != 0
-    assert "study.defended has 'ful10'" in done.text
+    assert "mitigation.defended has 'ful10'" in done.text
     assert "did you mean 'full10'?" in done.text

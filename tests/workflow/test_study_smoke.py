@@ -28,16 +28,16 @@ def tree(tmp_path_factory) -> Tree:
 def made(tree) -> Path:
     done = tree.run("study", results=FIRST)
     assert done.code == 0, done.text[-5000:]
-    return tree.folder / FIRST / "study"
+    return tree.folder / FIRST
 
 
 def test_every_point_is_trained_and_every_run_is_drawn_attacked_and_measured(made):
-    states = read_table(made / "states.parquet", "study_state")
+    states = read_table(made / "claims/states.parquet", "study_state")
     assert set(states["status"]) == {"ok"}
-    measures = read_table(made / "measures.parquet", "study_measures")
+    measures = read_table(made / "claims/measures.parquet", "study_measures")
     for point in POINTS:
         for defence in ("none", "gni", "rt", "wen") if point == "full10" else ("none",):
-            folder = made / "runs" / point / "0" / defence
+            folder = made / "mitigation/runs" / point / "0" / defence
             drawn = read_table(folder / "generations.parquet", "study_generations")
             with ImageArchive(folder / "images.zip") as archive:
                 assert len(archive.names()) == len(drawn) > 0
@@ -59,19 +59,19 @@ def test_a_csv_table_has_the_columns_that_its_contract_explains(made, name):
 
 
 def test_claims_table_and_page_say_what_was_run_and_what_was_not(made):
-    claims = pd.read_csv(made / "claims.csv", keep_default_na=False)
+    claims = pd.read_csv(made / "claims/claims.csv", keep_default_na=False)
     assert set(claims["verdict"]) <= VERDICTS
     assert {"undecided", "not run"} <= set(claims["verdict"])  # one seed, few points
-    table = pd.read_csv(made / "table1.csv", keep_default_na=False)
+    table = pd.read_csv(made / "claims/mitigations.csv", keep_default_na=False)
     ran = table[table["status"].eq("ok")]
     assert {"none", "mc", "gni", "rt", "wen"} <= set(ran["mitigation"])
     assert len(table) > len(ran)
-    page = (made / "claims.html").read_text("utf-8")
+    page = (made / "claims/claims.html").read_text("utf-8")
     assert not re.findall(
         r"<(?:script|img|link|iframe)[^>]+(?:src|href)=[\"']?(?:https?:)?//", page
     )
     assert all(words in page for words in ("undecided", "not run", "image/png;base64"))
-    figures = {p.stem for p in (made / "figures").glob("*.png")}
+    figures = {p.stem for p in (made / "claims/figures").glob("*.png")}
     assert {"duplication", "mitigations_training", "membership", "relative"} <= figures
 
 
@@ -86,7 +86,7 @@ def test_a_second_run_does_nothing_and_more_points_train_those_points_alone(tree
         "dataall",
     ]  # the last takes more images than any
     more = f"{{select_points: [{', '.join(names)}]}}"
-    text = tree.plan("study", results=FIRST, study=more).text
+    text = tree.plan("study", results=FIRST, sweep=more).text
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", text, re.M))
     assert (jobs["train_point"], jobs["generate_point"]) == ("2", "2")
     assert "select_pool" not in jobs
@@ -95,19 +95,25 @@ def test_a_second_run_does_nothing_and_more_points_train_those_points_alone(tree
 def test_a_training_that_diverges_is_recorded_with_its_reason_and_the_rest_goes_on(tree, made):
     other = tree.folder / "results/study_diverged"
     # the images, CLIP and VAE that every point shares are not made a second time
-    shutil.copytree(made / "world", other / "study" / "world")
-    study = "{select_points: [full10], defended: [], training: {learning_rate: 1.0e+30}, users: {point: full10}}"
+    shutil.copytree(made / "sweep/shared", other / "sweep/shared")
+    sweep = "{select_points: [full10], training: {learning_rate: 1.0e+30}}"
+    mitigation = "{defended: [], users: {point: full10}}"
     done = tree.run(
-        "study", "--rerun-triggers", "mtime", results="results/study_diverged", study=study
+        "study",
+        "--rerun-triggers",
+        "mtime",
+        results="results/study_diverged",
+        sweep=sweep,
+        mitigation=mitigation,
     )
     assert done.code == 0, done.text[-5000:]
-    state = read_table(other / "study/states.parquet", "study_state").iloc[0]
+    state = read_table(other / "claims/states.parquet", "study_state").iloc[0]
     assert state["status"] == "failed"
     assert "loss" in state["reason"]
-    claims = pd.read_csv(other / "study/claims.csv", keep_default_na=False)
+    claims = pd.read_csv(other / "claims/claims.csv", keep_default_na=False)
     failed = claims[claims["verdict"].eq("failed")]
     assert len(failed)
     assert failed["note"].str.contains("full10 failed").any()
-    table = pd.read_csv(other / "study/table1.csv", keep_default_na=False)
+    table = pd.read_csv(other / "claims/mitigations.csv", keep_default_na=False)
     assert "failed" in " ".join(table["status"])
-    assert "failed" in (other / "study/claims.html").read_text("utf-8")
+    assert "failed" in (other / "claims/claims.html").read_text("utf-8")

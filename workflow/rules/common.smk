@@ -9,12 +9,12 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "src"))
 
-from verbatim.config import code, decisions, settings, sheet, sources
+from verbatim.config import code, decisions, settings, sheet, sources, sweep_plan
 from verbatim.config.data_files import DataFiles, WorldSource
 from verbatim.config.run import TRUTH_FIGURES, Run
+from verbatim.config.sweep_points import GridError
 from verbatim.inputs import layouts
 from verbatim.io import atomic, locks
-from verbatim.study import grid
 from verbatim.world.plan import count_rows
 
 RESULTS = config["results"]
@@ -49,22 +49,14 @@ def read_run():
     return Run.of(config, models, selected, data)
 
 
-def read_points():
-    """The points of the study, all and those selected, checked."""
-    study = config["study"]
-    points = grid.read_grid(study["points"], study["base"])
-    grid.check_defended(points, study["defended"], study["points"])
-    return points, grid.select_points(points, study["select_points"], study["points"])
-
-
 try:
     run = read_run()
-    ALL_POINTS, POINTS = read_points()
+    SWEEP = sweep_plan.read_plan(config)
 except (
     settings.ConfigError,
     decisions.DecisionError,
     layouts.InputError,
-    grid.GridError,
+    GridError,
 ) as err:
     raise WorkflowError(str(err))
 

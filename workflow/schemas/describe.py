@@ -21,7 +21,11 @@ SOURCES = {
     "figures": "Source: Webster 2023, Fig. 2 and 3",
     "evidence": "Source: Webster 2023, Fig. 5; Benjamini and Hochberg 1995",
     "privacy": "No paper describes it: training images may show people who were never asked",
-    "study": "Source: Somepalli 2022 and 2023, Carlini 2022 and 2023, Wen 2024",
+    "sweep": "Source: Somepalli 2022 and 2023",
+    "mitigation": "Source: Somepalli 2023, section 5; Wen 2024",
+    "similarity": "Source: Somepalli 2022 and 2023",
+    "membership": "Source: Carlini 2022 and 2023",
+    "claims": "Source: Somepalli 2022 and 2023, Carlini 2023",
 }
 INTRODUCTION = """# Every key of the config
 
@@ -55,18 +59,18 @@ A description gives the meaning, the unit, and the source: a paper and its secti
 STUDY_SHEET = """
 ## The points sheet of the copying study
 
-`study.tsv` has one row for each point, that is for each model that the study trains. An empty cell has the value of
-`study.base`.
+`sweep.tsv` has one row for each point, that is for each model that the study trains. An empty cell has the value of
+`sweep.base`.
 
 - `point`: The name of the point, in small letters, digits and _.
 - `images`, `ddf`, `duplication`, `conditioning`, `text_encoder`, `steps`, `mitigation`: The settings of the point, as the
-  keys of `study.base` of the same name.
+  keys of `sweep.base` of the same name.
 - `subset`: The number of a shadow model, which is trained on a random half of the images; empty for other points.
 - `description`: A sentence on the point, for the tables.
 
 ## Printed values
 
-`paper_values.tsv` is Table 1 of Webster 2023 as printed, and `study_paper_values.tsv` is Table 1 of Somepalli 2023. They are
+`paper_values.tsv` is Table 1 of Webster 2023 as printed, and `claims_paper_values.tsv` is Table 1 of Somepalli 2023. They are
 compared with results and never used in a computation. `review.csv` holds people's decisions on candidates.
 """
 

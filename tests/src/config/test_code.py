@@ -61,4 +61,6 @@ def test_only_what_is_used_of_a_script_counts_when_names_are_given(library):
 def test_the_real_dcs_rule_depends_on_the_file_that_computes_dcs_and_on_no_other_stage():
     modules = code.code_of(ROOT / "workflow/scripts/whitebox/denoise_whitebox.py")
     assert "whitebox/dcs" in modules
-    assert not [name for name in modules if name.startswith(("blackbox/", "labels/", "study/"))]
+    assert not [
+        name for name in modules if name.startswith(("blackbox/", "labels/", "sweep/", "claims/"))
+    ]

@@ -31,8 +31,10 @@ def test_a_mistyped_key_is_named_with_its_near_match(config, key, near):
 
 @pytest.mark.parametrize("name", ["rt", "cwr", "rna"])
 def test_a_chance_at_inference_is_refused_with_what_to_write_instead(config, name):
-    with pytest.raises(ConfigError, match=rf"study\.inference\.{name}' is no known key; .*passes"):
-        check_config(change(config, f"study.inference.{name}", 0.1), ROOT)
+    with pytest.raises(
+        ConfigError, match=rf"mitigation\.inference\.{name}' is no known key; .*passes"
+    ):
+        check_config(change(config, f"mitigation.inference.{name}", 0.1), ROOT)
 
 
 def test_an_unknown_key_is_named_with_the_known_ones(config):

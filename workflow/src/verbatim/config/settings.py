@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from verbatim.config.old_keys import OLD_KEYS
+from verbatim.config.old_keys import cure_of
 
 MOVED = {
     "evidence.bundle": "privacy (images: full, blurred or none; only: prompt_ids)"
@@ -31,7 +31,7 @@ def explain(err: Any, where: str) -> str:
         known = sorted(err.schema.get("properties", {}))
         unknown = sorted(k for k in map(str, err.instance) if k not in known)
         parts = [
-            f"{name!r} is no known key{_cure(name, k, known)}"
+            f"{name!r} is no known key{_cure(name, err.instance[k], known)}"
             for k in unknown
             for name in [".".join(filter(None, (key, k)))]
         ]
@@ -42,11 +42,11 @@ def explain(err: Any, where: str) -> str:
     return f"{where}: {key} is {err.instance!r}: {err.message}" + (f" [{what}]" if what else "")
 
 
-def _cure(name: str, key: str, known: list[str]) -> str:
-    """What to write instead of an unknown key, `key` in its block and `name` in full."""
-    if name in OLD_KEYS:
-        return f"; {OLD_KEYS[name]}"
-    near = difflib.get_close_matches(key, known, 1)
+def _cure(name: str, value: Any, known: list[str]) -> str:
+    """What to write instead of an unknown key, `name` in full, with its value; `known`: the keys of its block."""
+    if cure := cure_of(name, value):
+        return f"; {cure}"
+    near = difflib.get_close_matches(name.rpartition(".")[2], known, 1)
     return f" (did you mean {near[0]!r}?)" if near else f"; known: {', '.join(known)}"
 
 

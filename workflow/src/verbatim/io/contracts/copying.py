@@ -48,7 +48,7 @@ BESIDE = {
 }
 COPYING = {
     "study_pool": Table(
-        "study/pool.parquet",
+        "sweep/pool.parquet",
         "an image that points may be trained on",
         {
             "image_id": IMAGE_ID,
@@ -60,7 +60,7 @@ COPYING = {
         },
     ),
     "study_rows": Table(
-        "study/points/{point}/{seed}/rows.parquet",
+        "sweep/points/{point}/{seed}/rows.parquet",
         "a training image of a point",
         {
             "image_id": IMAGE_ID,
@@ -72,7 +72,7 @@ COPYING = {
         },
     ),
     "study_state": Table(
-        "study/states.parquet, study/points/{point}/{seed}/state.parquet",
+        "claims/states.parquet, sweep/points/{point}/{seed}/state.parquet",
         "a training",
         {
             "point": POINT,
@@ -85,7 +85,7 @@ COPYING = {
         },
     ),
     "study_generations": Table(
-        "study/runs/{point}/{seed}/{defence}/generations.parquet",
+        "mitigation/runs/{point}/{seed}/{defence}/generations.parquet",
         "a generation",
         {
             "generation": GENERATION,
@@ -100,7 +100,7 @@ COPYING = {
         },
     ),
     "study_scores": Table(
-        "study/runs/{point}/{seed}/{defence}/scores.parquet",
+        "membership/runs/{point}/{seed}/{defence}/scores.parquet",
         "a caption that was attacked, behind the defence",
         {
             "image_id": IMAGE_ID,
@@ -114,11 +114,11 @@ COPYING = {
         },
     ),
     "study_similarities": Table(
-        "study/runs/{point}/{seed}/{defence}/similarities.parquet",
+        "similarity/runs/{point}/{seed}/{defence}/similarities.parquet",
         "a generation and copy detector",
         {
             "generation": GENERATION,
-            "descriptor": "Name of the copy detector, as in study.measures.descriptors.",
+            "descriptor": "Name of the copy detector, as in similarity.descriptors.",
             "similarity": SIMILARITY,
             "match": MATCH,
             "split": "Split product with the match, over corresponding chunks (Somepalli 2022).",
@@ -128,7 +128,7 @@ COPYING = {
         },
     ),
     "study_measures": Table(
-        "study/measures.parquet",
+        "claims/measures.parquet",
         "a number of the study",
         {
             "point": "Name of the point; shadows for all shadow models together, users for the prompts of users.",
@@ -143,18 +143,18 @@ COPYING = {
         },
     ),
     "study_membership": Table(
-        "study/membership/scores.parquet",
+        "membership/lira/scores.parquet",
         "a shadow model as target and an image",
         {
             "point": POINT,
             "image_id": IMAGE_ID,
             "member": MEMBER,
-            "loss": "Loss at study.membership.timestep, mean over noises and flips.",
+            "loss": "Loss at membership.lira.timestep, mean over noises and flips.",
             "lira": "Log likelihood ratio by the other shadow models (LiRA); NaN if all or none of them saw the image.",
         },
     ),
     "study_inpainting": Table(
-        "study/inpainting/errors.parquet",
+        "membership/inpainting/errors.parquet",
         "a shadow model and an image whose half is hidden",
         {
             "point": POINT,
@@ -164,18 +164,18 @@ COPYING = {
         },
     ),
     "study_relative": Table(
-        "study/relative/distances.parquet",
+        "membership/relative/distances.parquet",
         "a generation of a model without captions (Carlini et al. 2023, section 5.1)",
         {
             "point": POINT,
             "seed": TRAINING_SEED,
             "generation": GENERATION,
             "nearest": "The image_id of the nearest training image.",
-            "relative": "Distance to that image over study.relative.alpha times the mean distance of the nearest ones; below 1 it is a copy.",
+            "relative": "Distance to that image over membership.relative.alpha times the mean distance of the nearest ones; below 1 it is a copy.",
         },
     ),
     "study_clusters": Table(
-        "study/dataset/{seed}/clusters.parquet",
+        "similarity/dataset/{seed}/clusters.parquet",
         "a cluster of a point's training images by a copy detector (Somepalli 2023)",
         {
             "point": POINT,
@@ -187,11 +187,11 @@ COPYING = {
             "caption_similarity": "Median over pairs of captions of the dot product of text features times Jaccard overlap of words; NaN for one caption.",
             "generations": "Number of generations of kind one whose match is in the cluster.",
             "replication": "Mean similarity of these generations; NaN if there are none.",
-            "copies": "Number of these generations above study.measures.threshold.",
+            "copies": "Number of these generations above similarity.threshold.",
         },
     ),
     "study_users": Table(
-        "study/users/generations.parquet",
+        "similarity/users/generations.parquet",
         "a generation of a user's prompt",
         {
             "generation": GENERATION,
@@ -202,18 +202,18 @@ COPYING = {
             "caption": "Caption of the match.",
             "rmse": "RMSE of generation and match, 0 to 1.",
             "described": "Dot product of text features of prompt and caption times Jaccard overlap of their words, at most 1.",
-            "describes": "Whether `described` reaches study.users.describes.",
+            "describes": "Whether `described` reaches similarity.describes.",
         },
     ),
-    "study/claims.csv": Table(
-        "study/claims.csv, study/claims.html",
+    "claims/claims.csv": Table(
+        "claims/claims.csv, claims/claims.html",
         "a claim or question of the papers; the page has figures and mitigations too and opens offline",
         {
             "claim": "Short name of the claim.",
             "kind": "Kind of statement: claim or question.",
             "words": "The claim in words.",
             "source": "Paper and section.",
-            "measure": "Measure that decides, as in study/measures.parquet.",
+            "measure": "Measure that decides, as in claims/measures.parquet.",
             "expected": "Condition on the estimate: above or below a number.",
             "compared": "Runs that are compared, those of the one side against those of the other.",
             "more": "Level of the side that the claim says is higher; NaN if nothing was compared.",
@@ -228,8 +228,8 @@ COPYING = {
             "note": "What is missing and why; empty if nothing is.",
         },
     ),
-    "study/robustness.csv": Table(
-        "study/robustness.csv",
+    "claims/robustness.csv": Table(
+        "claims/robustness.csv",
         "a claim about the similarity score, judged by another measure",
         {
             "claim": "Short name of the claim.",
@@ -238,11 +238,11 @@ COPYING = {
             "low": "Lower end of the interval of the estimate.",
             "high": "Upper end of the interval of the estimate.",
             "seeds": "Number of training seeds behind the estimate.",
-            "verdict": "Verdict by this measure, with the words of study/claims.csv.",
+            "verdict": "Verdict by this measure, with the words of claims/claims.csv.",
         },
     ),
-    "study/table1.csv": Table(
-        "study/table1.csv",
+    "claims/mitigations.csv": Table(
+        "claims/mitigations.csv",
         "a mitigation and kind of duplication (Somepalli 2023, Table 1)",
         {
             "stage": "Where the mitigation acts: none, train or inference.",

@@ -50,7 +50,7 @@ WORLD = {
         {"caption": CAPTION},
     ),
     "training_log": Table(
-        "world/models/{model}/training_log.parquet, study/points/{point}/{seed}/training_log.parquet",
+        "world/models/{model}/training_log.parquet, sweep/points/{point}/{seed}/training_log.parquet",
         "an optimizer step of one training",
         {
             "step": "Number of the optimizer step, from 0.",
