@@ -32,13 +32,13 @@ def made(tree) -> Path:
 
 
 def test_every_point_is_trained_and_every_run_is_drawn_attacked_and_measured(made):
-    states = read_table(made / "claims/states.parquet", "study_state")
+    states = read_table(made / "claims/states.parquet", "sweep_state")
     assert set(states["status"]) == {"ok"}
-    measures = read_table(made / "claims/measures.parquet", "study_measures")
+    measures = read_table(made / "claims/measures.parquet", "run_measures")
     for point in POINTS:
         for defence in ("none", "gni", "rt", "wen") if point == "full10" else ("none",):
             folder = made / "mitigation/runs" / point / "0" / defence
-            drawn = read_table(folder / "generations.parquet", "study_generations")
+            drawn = read_table(folder / "generations.parquet", "mitigation_generations")
             with ImageArchive(folder / "images.zip") as archive:
                 assert len(archive.names()) == len(drawn) > 0
             of_run = measures[measures["point"].eq(point) & measures["defence"].eq(defence)]
@@ -107,7 +107,7 @@ def test_a_training_that_diverges_is_recorded_with_its_reason_and_the_rest_goes_
         mitigation=mitigation,
     )
     assert done.code == 0, done.text[-5000:]
-    state = read_table(other / "claims/states.parquet", "study_state").iloc[0]
+    state = read_table(other / "claims/states.parquet", "sweep_state").iloc[0]
     assert state["status"] == "failed"
     assert "loss" in state["reason"]
     claims = pd.read_csv(other / "claims/claims.csv", keep_default_na=False)

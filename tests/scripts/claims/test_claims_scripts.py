@@ -21,17 +21,19 @@ def test_numbers_are_merged_with_what_the_attacks_find_and_with_failures(run_scr
         "generation": ids, "descriptor": "clip", "similarity": 0.5, "match": ids, "split": 0.1,
         "cross": 0.1, "rmse": 0.1, "own_rmse": own,
     }  # fmt: skip
-    write_table(tmp_path / "full.scores.parquet", "study_scores", scores)
-    write_table(tmp_path / "full.generations.parquet", "study_generations", generations_of(ids))
-    write_table(tmp_path / "full.similarities.parquet", "study_similarities", alike)
+    write_table(tmp_path / "full.scores.parquet", "membership_scores", scores)
+    write_table(
+        tmp_path / "full.generations.parquet", "mitigation_generations", generations_of(ids)
+    )
+    write_table(tmp_path / "full.similarities.parquet", "similarity_matches", alike)
     for name in ("scores", "generations", "similarities"):
         empty = SCHEMAS[f"study_{name}"].empty_table().to_pandas()
         write_table(tmp_path / f"broken.{name}.parquet", f"study_{name}", empty)
-    nothing = SCHEMAS["study_measures"].empty_table().to_pandas()
-    write_table(tmp_path / "broken.measures.parquet", "study_measures", nothing)
-    write_table(tmp_path / "full.measures.parquet", "study_measures", made_measures().iloc[:3])
+    nothing = SCHEMAS["run_measures"].empty_table().to_pandas()
+    write_table(tmp_path / "broken.measures.parquet", "run_measures", nothing)
+    write_table(tmp_path / "full.measures.parquet", "run_measures", made_measures().iloc[:3])
     states = made_states().iloc[-3:].assign(steps=1, seconds=1.0, loss=0.1)
-    write_table(tmp_path / "states.parquet", "study_state", states)
+    write_table(tmp_path / "states.parquet", "sweep_state", states)
     kinds = ("measures", "scores", "generations", "similarities")
     run_script(
         "claims/merge_measures.py",
@@ -44,12 +46,12 @@ def test_numbers_are_merged_with_what_the_attacks_find_and_with_failures(run_scr
             "resamples": 20, "confidence": 0.95,
         },
     )  # fmt: skip
-    found = read_table(tmp_path / "all.parquet", "study_measures")
+    found = read_table(tmp_path / "all.parquet", "run_measures")
     of_run = found[found["point"].eq("full10")].set_index("measure")["value"]
     assert of_run["auc:dcs"] == 1.0
     assert of_run["auc_copied:dcs"] == 1.0
     assert of_run["copied"] == 1 / 8
-    assert len(read_table(tmp_path / "all_states.parquet", "study_state")) == 3
+    assert len(read_table(tmp_path / "all_states.parquet", "sweep_state")) == 3
 
 
 def test_the_claims_and_the_page_come_of_the_merged_numbers(run_script, tmp_path):
@@ -57,10 +59,10 @@ def test_the_claims_and_the_page_come_of_the_merged_numbers(run_script, tmp_path
         "image_id": [0, 1], "caption": "c", "group": "g", "order": [0, 1], "planted": False,
         "held_out": [False, True],
     }  # fmt: skip
-    write_table(tmp_path / "pool.parquet", "study_pool", pool)
-    write_table(tmp_path / "measures.parquet", "study_measures", made_measures())
+    write_table(tmp_path / "pool.parquet", "sweep_pool", pool)
+    write_table(tmp_path / "measures.parquet", "run_measures", made_measures())
     states = made_states().assign(steps=1, seconds=1.0, loss=0.1)
-    write_table(tmp_path / "states.parquet", "study_state", states)
+    write_table(tmp_path / "states.parquet", "sweep_state", states)
     (tmp_path / "data.png").write_bytes(b"png")
     points = [{"point": name, **BASE, "half": -1, **less} for name, (less, _) in LEVELS.items()]
     outputs = {

@@ -29,8 +29,8 @@ def write_run(folder, more):
         "generation": n, "descriptor": "clip", "similarity": np.where(first, rng.random(len(n)), 1.0),
         "match": np.where(first, n % N, 3), "split": 0.1, "cross": 0.1, "rmse": 0.1, "own_rmse": 0.1,
     }  # fmt: skip
-    write_table(folder / "generations.parquet", "study_generations", pd.DataFrame(generations))
-    write_table(folder / "similarities.parquet", "study_similarities", pd.DataFrame(similarities))
+    write_table(folder / "generations.parquet", "mitigation_generations", pd.DataFrame(generations))
+    write_table(folder / "similarities.parquet", "similarity_matches", pd.DataFrame(similarities))
 
 
 @pytest.fixture
@@ -39,9 +39,9 @@ def plot(run_script, tmp_path):
     pool = {
         "image_id": range(N), "caption": "c", "group": "g", "order": range(N), "planted": False, "held_out": False,
     }  # fmt: skip
-    write_table(tmp_path / "pool.parquet", "study_pool", pd.DataFrame(pool))
-    write_table(tmp_path / "measures.parquet", "study_measures", made_measures())
-    write_table(tmp_path / "clusters.parquet", "study_clusters", made_clusters())
+    write_table(tmp_path / "pool.parquet", "sweep_pool", pd.DataFrame(pool))
+    write_table(tmp_path / "measures.parquet", "run_measures", made_measures())
+    write_table(tmp_path / "clusters.parquet", "similarity_clusters", made_clusters())
     vectors = {"clip": Described(np.eye(N, dtype=np.float32), np.zeros((N, 1, N), np.float32))}
     complexity = {name: np.arange(N) + 1.0 for name in MEASURES}
     features = PoolFeatures(np.arange(N), vectors, complexity, np.zeros((N, 0)))

@@ -30,8 +30,8 @@ def write_shadows(folder, tiny_sd, status="ok", models=3):
             "point": [f"half{i}"], "seed": [0], "status": [status], "reason": ["" if status == "ok" else "nan"],
             "steps": [1], "seconds": [1.0], "loss": [0.1],
         }  # fmt: skip
-        write_table(folder / f"{i}.rows.parquet", "study_rows", rows)
-        write_table(folder / f"{i}.state.parquet", "study_state", state)
+        write_table(folder / f"{i}.rows.parquet", "sweep_rows", rows)
+        write_table(folder / f"{i}.state.parquet", "sweep_state", state)
         files["rows"].append(folder / f"{i}.rows.parquet")
         files["states"].append(folder / f"{i}.state.parquet")
         files["models"].append(tiny_sd)
@@ -57,8 +57,8 @@ def run_membership(run_script, folder, files):
         params=DRAWS | NAMES | {"noises": [0], "flip": True, "fprs": [0.01], "neighbours": 3},
     )
     return (
-        read_table(folder / "m.scores.parquet", "study_membership"),
-        read_table(folder / "m.measures.parquet", "study_measures").set_index("measure"),
+        read_table(folder / "m.scores.parquet", "membership_lira"),
+        read_table(folder / "m.measures.parquet", "run_measures").set_index("measure"),
     )
 
 
@@ -87,21 +87,21 @@ def test_completions_are_made_of_the_same_images_by_every_model(
         output={name: tmp_path / f"i.{name}.parquet" for name in ("errors", "measures")},
         params=DRAWS | NAMES | {"images": 5, "completions": 2, "best": 1, "steps": 2},
     )
-    errors = read_table(tmp_path / "i.errors.parquet", "study_inpainting")
+    errors = read_table(tmp_path / "i.errors.parquet", "membership_inpainting")
     assert len(errors) == 3 * 5
     assert errors.groupby("image_id").size().eq(3).all()
-    measures = read_table(tmp_path / "i.measures.parquet", "study_measures")
+    measures = read_table(tmp_path / "i.measures.parquet", "run_measures")
     assert "auc:inpainting" in set(measures["measure"])
 
 
 def test_a_copy_by_a_model_without_captions_is_flagged(run_script, tmp_path, tiny_sd, images):
     rows = write_shadows(tmp_path, tiny_sd, models=1)["rows"][0]
-    known = read_table(rows, "study_rows").query("member")["image_id"].to_numpy()
+    known = read_table(rows, "sweep_rows").query("member")["image_id"].to_numpy()
     made = [images[known[0]], 255 - images[known[1]]]
     write_archive(tmp_path / "p.zip", ((f"{i}.png", p) for i, p in enumerate(made)))
-    write_table(tmp_path / "g.parquet", "study_generations", generations_of([-1, -1]))
-    empty = SCHEMAS["study_generations"].empty_table().to_pandas()
-    write_table(tmp_path / "none.parquet", "study_generations", empty)
+    write_table(tmp_path / "g.parquet", "mitigation_generations", generations_of([-1, -1]))
+    empty = SCHEMAS["mitigation_generations"].empty_table().to_pandas()
+    write_table(tmp_path / "none.parquet", "mitigation_generations", empty)
     run_script(
         "membership/count_relative.py",
         input={
@@ -112,11 +112,11 @@ def test_a_copy_by_a_model_without_captions_is_flagged(run_script, tmp_path, tin
         output={name: tmp_path / f"r.{name}.parquet" for name in ("distances", "measures")},
         params={"runs": [("uncond", 0), ("broken", 0)], "nearest": 50, "alpha": 0.5, "confidence": 0.95},
     )  # fmt: skip
-    distances = read_table(tmp_path / "r.distances.parquet", "study_relative")
+    distances = read_table(tmp_path / "r.distances.parquet", "membership_relative")
     assert distances["relative"].iloc[0] == pytest.approx(0, abs=1e-6)  # rounding of a Gram matrix
     assert distances["nearest"].iloc[0] == known[0]
     assert distances["relative"].iloc[1] > 1
-    found = read_table(tmp_path / "r.measures.parquet", "study_measures").set_index("measure")
+    found = read_table(tmp_path / "r.measures.parquet", "run_measures").set_index("measure")
     assert found.loc["relative:flagged", "value"] == 0.5
     assert found.loc["relative:images", "value"] == pytest.approx(1 / len(known))
     assert set(found["point"]) == {"uncond"}  # the failed run has nothing to say

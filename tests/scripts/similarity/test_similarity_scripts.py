@@ -34,14 +34,14 @@ class Measuring:
             planted=[i < 2 for i in range(16)],
             held_out=[i >= 12 for i in range(16)],
         )
-        write_table(folder / "pool.parquet", "study_pool", pool)
+        write_table(folder / "pool.parquet", "sweep_pool", pool)
         rows = table.iloc[MEMBERS][["image_id", "caption"]].assign(
             weight=[10.0] * 2 + [1.0] * 6,
             planted=[True] * 2 + [False] * 6,
             member=True,
             n_captions=1,
         )
-        write_table(folder / "rows.parquet", "study_rows", rows)
+        write_table(folder / "rows.parquet", "sweep_rows", rows)
         self.state("ok")
         self.inputs = {
             name: folder / f"{name}.parquet" for name in ("pool", "rows", "state", "generations")
@@ -59,7 +59,7 @@ class Measuring:
             "point": "one", "seed": 0, "status": status, "reason": "loss nan", "steps": 3, "seconds": 1.0,
             "loss": 1.0,
         }  # fmt: skip
-        write_table(self.folder / "state.parquet", "study_state", pd.DataFrame([state]))
+        write_table(self.folder / "state.parquet", "sweep_state", pd.DataFrame([state]))
 
     def generations(self, n):
         captions = list(made_sweep.CODES)[:n]
@@ -70,7 +70,7 @@ class Measuring:
                 "size": 16,
             }
         )  # fmt: skip
-        write_table(self.folder / "generations.parquet", "study_generations", table)
+        write_table(self.folder / "generations.parquet", "mitigation_generations", table)
 
     def embed(self):
         self.run_script(
@@ -107,8 +107,8 @@ class Measuring:
             },
             wildcards={"seed": "0"},
         )  # fmt: skip
-        clusters = read_table(folder / "clusters.parquet", "study_clusters")
-        return clusters, read_table(folder / "m.parquet", "study_measures")
+        clusters = read_table(folder / "clusters.parquet", "similarity_clusters")
+        return clusters, read_table(folder / "m.parquet", "run_measures")
 
     def add_further(self):
         """Further images (kind `more`) of caption 0, all of them copies of image 5."""
@@ -156,23 +156,23 @@ def test_clusters_and_users_are_counted_on_what_was_measured(measuring):
         params={"n": 6, "seed": 0},
     )
     assert pq.read_schema(folder / "metadata.parquet").field("seed").type == pa.uint32()
-    users = read_table(folder / "generations.parquet", "study_generations")[
+    users = read_table(folder / "generations.parquet", "mitigation_generations")[
         ["generation", "prompt", "gen_seed"]
     ]
     users = users.assign(
         similarity=np.nan, match=-1, caption="", rmse=np.nan, described=np.nan, describes=False
     )
-    write_table(folder / "prompts.parquet", "study_users", users)
+    write_table(folder / "prompts.parquet", "similarity_users", users)
     measuring.run_script(
         "similarity/count_users.py",
         input={**measuring.inputs, "generations": folder / "prompts.parquet"},
         output={"users": folder / "users.parquet", "measures": folder / "u.parquet"},
         params=MEASURING,
     )
-    users = read_table(folder / "users.parquet", "study_users")
+    users = read_table(folder / "users.parquet", "similarity_users")
     assert users["match"].tolist()[:2] == [0, 3]
     assert users["described"][0] == pytest.approx(1, abs=1e-5)  # its own caption was asked for
-    found = read_table(folder / "u.parquet", "study_measures").set_index("measure")
+    found = read_table(folder / "u.parquet", "run_measures").set_index("measure")
     assert set(found["point"]) == {"users"}
     whole = PoolFeatures.read(folder / "features.npz").described["clip"].whole
     unseen = [max(float(whole[i] @ whole[k]) for k in MEMBERS) > 0.5 for i in HELD_OUT]

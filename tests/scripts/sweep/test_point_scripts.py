@@ -28,7 +28,7 @@ class Study:
             output={"pool": self.folder / "pool.parquet"},
             params={"duplicated": 2, "held_out": 4, "most": 8, "seed": 0},
         )
-        return read_table(self.folder / "pool.parquet", "study_pool")
+        return read_table(self.folder / "pool.parquet", "sweep_pool")
 
     def train(self, training=TRAINING, **changes):
         files = {"rows": "rows.parquet", "state": "state.parquet", "training_log": "log.parquet"}
@@ -47,7 +47,7 @@ class Study:
             },
             wildcards={"point": "one", "seed": "0"},
         )  # fmt: skip
-        return read_table(self.folder / "state.parquet", "study_state").iloc[0]
+        return read_table(self.folder / "state.parquet", "sweep_state").iloc[0]
 
     def generate(self, defence="none", unconditional=False):
         folder = self.folder / defence
@@ -61,7 +61,7 @@ class Study:
             | {"unconditional": unconditional},
             wildcards={"point": "one", "seed": "0", "defence": defence},
         )
-        return read_table(folder / "g.parquet", "study_generations")
+        return read_table(folder / "g.parquet", "mitigation_generations")
 
     def score(self, defence="none", conditioning="own"):
         folder = self.folder / defence
@@ -78,7 +78,7 @@ class Study:
             },
             wildcards={"point": "one", "seed": "0", "defence": defence},
         )  # fmt: skip
-        return read_table(folder / "s.parquet", "study_scores")
+        return read_table(folder / "s.parquet", "membership_scores")
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_a_point_is_trained_drawn_and_attacked(study):
     assert len(read_table(study.folder / "log.parquet", "training_log")) == 3
     assert (study.folder / "model/model_index.json").is_file()
     assert not list(study.folder.glob("checkpoints/*"))
-    rows = read_table(study.folder / "rows.parquet", "study_rows")
+    rows = read_table(study.folder / "rows.parquet", "sweep_rows")
     assert rows.image_id.tolist() == pool.image_id.tolist()[:8]
 
     made = study.generate()

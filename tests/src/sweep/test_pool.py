@@ -25,7 +25,7 @@ def take(most=5, **changes):
 
 def test_the_pool_duplicates_distinct_images_and_holds_some_out_for_everyone():
     found = pool()
-    to_table("study_pool", found)
+    to_table("sweep_pool", found)
     assert sorted(found.image_id) == list(range(16))
     assert DISTINCT[found.image_id[found.planted]].tolist() == [True, True]
     assert found.order[found.planted].tolist() == [0, 1]
@@ -48,7 +48,7 @@ def test_more_images_than_there_are_is_refused_with_the_key():
 
 def test_duplicated_images_are_drawn_ddf_times_as_often():
     rows, texts = take(ddf=10.0)
-    to_table("study_rows", rows)
+    to_table("sweep_rows", rows)
     assert rows.weight.tolist() == [10, 10] + [1] * 6
     assert rows.planted.tolist() == [True, True] + [False] * 6
     assert texts == [[caption] for caption in rows.caption]

@@ -17,9 +17,9 @@ from verbatim.tables.text import csv_text
 def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
-        measures = read_table(smk.input.measures, "study_measures")
-        states = read_table(smk.input.states, "study_state")
-        pool = read_table(smk.input.pool, "study_pool")
+        measures = read_table(smk.input.measures, "run_measures")
+        states = read_table(smk.input.states, "sweep_state")
+        pool = read_table(smk.input.pool, "sweep_pool")
         grid = make_grid(p.points, p.base, int((~pool["held_out"]).sum()), p.defended, p.defences)
         claims = compare_claims(CLAIMS, measures, states, grid, p.confidence)
         robustness = compare_measures(CLAIMS, measures, states, grid, p.confidence)

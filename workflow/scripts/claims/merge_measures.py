@@ -20,20 +20,20 @@ def main(smk: Any) -> None:
             *smk.input.membership,
             *([smk.input.relative] if smk.input.relative else []),
         ]
-        tables = [read_table(path, "study_measures") for path in files]
+        tables = [read_table(path, "run_measures") for path in files]
         draws = (p.resamples, p.confidence, 0)
         for i, (point, seed, defence) in enumerate(p.runs):
             out = Measures(point, int(seed), defence)
-            scores = read_table(smk.input.scores[i], "study_scores")
-            generations = read_table(smk.input.generations[i], "study_generations")
-            similarities = read_table(smk.input.similarities[i], "study_similarities")
+            scores = read_table(smk.input.scores[i], "membership_scores")
+            generations = read_table(smk.input.generations[i], "mitigation_generations")
+            similarities = read_table(smk.input.similarities[i], "similarity_matches")
             if len(generations):
                 detection_measures(scores, generations, similarities, p.copy_rmse, draws, out)
             tables.append(out.table)
         measures = pd.concat([table for table in tables if len(table)] or tables[:1])
-        write_table(smk.output.measures, "study_measures", measures)
-        states = read_tables(smk.input.states, "study_state")
-        write_table(smk.output.states, "study_state", states)
+        write_table(smk.output.measures, "run_measures", measures)
+        states = read_tables(smk.input.states, "sweep_state")
+        write_table(smk.output.states, "sweep_state", states)
         failed = states[states["status"] == "failed"]
         log.info("%d numbers of %d runs", len(measures), len(p.runs))
         for state in failed.itertuples():

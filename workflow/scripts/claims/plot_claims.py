@@ -30,15 +30,15 @@ def read_or_none(path: str | None, kind: str) -> pd.DataFrame | None:
 def main(smk: Any) -> None:
     with script(smk):
         p = smk.params
-        measures = read_table(smk.input.measures, "study_measures")
-        pool = read_table(smk.input.pool, "study_pool")
+        measures = read_table(smk.input.measures, "run_measures")
+        pool = read_table(smk.input.pool, "sweep_pool")
         grid = make_grid(p.points, p.base, int((~pool["held_out"]).sum()), p.defended, p.defences)
         lines = pd.DataFrame(table_runs(grid), columns=RUN_COLUMNS)
-        member = read_or_none(smk.input.get("membership"), "study_membership")
-        relative = read_or_none(smk.input.get("relative"), "study_relative")
-        clusters = read_tables(smk.input.clusters, "study_clusters")
-        rows = read_table(smk.input.similarities, "study_similarities")
-        made = read_table(smk.input.generations, "study_generations")
+        member = read_or_none(smk.input.get("membership"), "membership_lira")
+        relative = read_or_none(smk.input.get("relative"), "membership_relative")
+        clusters = read_tables(smk.input.clusters, "similarity_clusters")
+        rows = read_table(smk.input.similarities, "similarity_matches")
+        made = read_table(smk.input.generations, "mitigation_generations")
         rows = sample_similarities(rows[rows["descriptor"] == p.descriptor], made)
         complexity = PoolFeatures.read(smk.input.features, [], inception=False).complexity
         c = p.confidence

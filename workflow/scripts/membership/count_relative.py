@@ -19,10 +19,10 @@ def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
         world = read_array(smk.input.images)
-        tables = [SCHEMAS["study_relative"].empty_table().to_pandas()]
-        measures = [SCHEMAS["study_measures"].empty_table().to_pandas()]
+        tables = [SCHEMAS["membership_relative"].empty_table().to_pandas()]
+        measures = [SCHEMAS["run_measures"].empty_table().to_pandas()]
         for i, (point, seed) in enumerate(p.runs):
-            generations = read_table(smk.input.generations[i], "study_generations")
+            generations = read_table(smk.input.generations[i], "mitigation_generations")
             if not len(generations):
                 log.warning(
                     "%s, seed %s: no images (%s)", point, seed, Path(smk.input.generations[i])
@@ -30,7 +30,7 @@ def main(smk: Any) -> None:
                 continue
             with ImageArchive(smk.input.archives[i]) as archive:
                 made = read_generations(archive, generations, world.shape[1])
-            rows = read_table(smk.input.rows[i], "study_rows")
+            rows = read_table(smk.input.rows[i], "sweep_rows")
             ids = rows["image_id"][rows["member"]].to_numpy()
             distances = rmse(made / 255.0, world[ids] / 255.0)
             ratio, nearest = relative.relative_distances(distances, p.nearest, p.alpha)
@@ -39,8 +39,8 @@ def main(smk: Any) -> None:
             relative.relative_measures(of_run, ids, p.nearest, p.confidence, out)
             tables.append(of_run)
             measures.append(out.table)
-        write_table(smk.output.distances, "study_relative", pd.concat(tables))
-        write_table(smk.output.measures, "study_measures", pd.concat(measures))
+        write_table(smk.output.distances, "membership_relative", pd.concat(tables))
+        write_table(smk.output.measures, "run_measures", pd.concat(measures))
 
 
 if __name__ == "__main__":

@@ -19,14 +19,14 @@ def main(smk: Any) -> None:
 
         p = smk.params
         out = Measures("shadows", int(p.seed), "none")
-        states = [read_table(path, "study_state").iloc[0] for path in smk.input.states]
+        states = [read_table(path, "sweep_state").iloc[0] for path in smk.input.states]
         good = [i for i, state in enumerate(states) if state["status"] == "ok"]
-        table = SCHEMAS["study_inpainting"].empty_table().to_pandas()
+        table = SCHEMAS["membership_inpainting"].empty_table().to_pandas()
         if not good:
             log.warning("no shadow model was trained: nothing to complete")
         else:
             world = read_array(smk.input.images)
-            rows = [read_table(smk.input.rows[i], "study_rows") for i in good]
+            rows = [read_table(smk.input.rows[i], "sweep_rows") for i in good]
             ids, member = shadows.stack_members(rows)
             chosen = np.sort(np.random.default_rng(0).permutation(len(ids))[: p.images])
             ids, member = ids[chosen], member[:, chosen]
@@ -43,8 +43,8 @@ def main(smk: Any) -> None:
             table = shadows.inpainting_table(names, ids, found, member)
             draws = (p.resamples, p.confidence, 0)
             shadows.inpainting_measures(ids, found, member, p.variance, draws, out)
-        write_table(smk.output.errors, "study_inpainting", table)
-        write_table(smk.output.measures, "study_measures", out.table)
+        write_table(smk.output.errors, "membership_inpainting", table)
+        write_table(smk.output.measures, "run_measures", out.table)
 
 
 if __name__ == "__main__":

@@ -21,14 +21,14 @@ def main(smk: Any) -> None:
 
         p = smk.params
         out = Measures("shadows", int(p.seed), "none")
-        states = [read_table(path, "study_state").iloc[0] for path in smk.input.states]
+        states = [read_table(path, "sweep_state").iloc[0] for path in smk.input.states]
         good = [i for i, state in enumerate(states) if state["status"] == "ok"]
-        table = SCHEMAS["study_membership"].empty_table().to_pandas()
+        table = SCHEMAS["membership_lira"].empty_table().to_pandas()
         if len(good) < 2:
             log.warning("%d shadow models trained: too few to tell anything", len(good))
         else:
             world = read_array(smk.input.images)
-            rows = [read_table(smk.input.rows[i], "study_rows") for i in good]
+            rows = [read_table(smk.input.rows[i], "sweep_rows") for i in good]
             ids, member = shadows.stack_members(rows)
             losses, how = [], LossSettings(p.timestep, p.noises, p.batch)
             for i, of_point in progress(list(zip(good, rows, strict=True)), "shadow models"):
@@ -43,8 +43,8 @@ def main(smk: Any) -> None:
             flat = world[ids] / 255.0
             far = outlier_distances(rmse(flat, flat), p.neighbours)
             shadows.outlier_membership(table, shadows.by_image(ids, far), *draws, out)
-        write_table(smk.output.scores, "study_membership", table)
-        write_table(smk.output.measures, "study_measures", out.table)
+        write_table(smk.output.scores, "membership_lira", table)
+        write_table(smk.output.measures, "run_measures", out.table)
 
 
 if __name__ == "__main__":

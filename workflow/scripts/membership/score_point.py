@@ -14,31 +14,31 @@ from verbatim.runtime import device, script
 def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
-        state = read_table(smk.input.state, "study_state").iloc[0]
+        state = read_table(smk.input.state, "sweep_state").iloc[0]
         if state.status != "ok" or p.conditioning == "none":
             log.warning("no scores: there are no prompts, or no model (%s)", state.reason)
-            empty = SCHEMAS["study_scores"].empty_table().to_pandas()
-            write_table(smk.output.scores, "study_scores", empty)
+            empty = SCHEMAS["membership_scores"].empty_table().to_pandas()
+            write_table(smk.output.scores, "membership_scores", empty)
             return
         from verbatim.models.load import load_denoiser
 
-        pool = read_table(smk.input.pool, "study_pool").sort_values("order")
+        pool = read_table(smk.input.pool, "sweep_pool").sort_values("order")
         held_out = pool[pool.held_out]
         told = [caption_of(one, p.conditioning) for one in held_out.to_dict("records")]
         held_out = held_out.assign(caption=told)
-        rows = read_table(smk.input.rows, "study_rows")
+        rows = read_table(smk.input.rows, "sweep_rows")
         scores = attacks.choose_captions(rows, held_out, p.others, p.held_out)
         denoiser = load_denoiser(Path(smk.input.model), "sd", device())
         defended = Defended(denoiser, smk.wildcards.defence, p.inference, int(smk.wildcards.seed))
         captions = scores.caption.tolist()
         scores["dcs"] = attacks.score_dcs(defended, captions, p.seeds, p.guidance, p.batch)
         scores["ecs"] = attacks.score_ecs(defended, captions, p.ecs_seeds, p.ecs, p.batch)
-        generations = read_table(smk.input.generations, "study_generations")
+        generations = read_table(smk.input.generations, "mitigation_generations")
         with ImageArchive(smk.input.images) as archive:
             cliques = attacks.score_cliques(generations, archive, p.clique)
         scores = scores.merge(cliques, on="image_id", how="left")
         scores["clique_size"] = scores.clique_size.fillna(0)
-        write_table(smk.output.scores, "study_scores", scores)
+        write_table(smk.output.scores, "membership_scores", scores)
         log.info("%d captions, %d network rows", len(scores), denoiser.rows)
 
 

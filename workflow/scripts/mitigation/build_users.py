@@ -12,8 +12,8 @@ from verbatim.runtime import script
 
 def main(smk: Any) -> None:
     with script(smk) as log:
-        pool = read_table(smk.input.pool, "study_pool")
-        rows = read_table(smk.input.rows, "study_rows")
+        pool = read_table(smk.input.pool, "sweep_pool")
+        rows = read_table(smk.input.rows, "sweep_rows")
         members = set(rows["image_id"][rows["member"]])
         prompts = make_prompts(pool, members, smk.params.n, smk.params.seed)
         table = pa.Table.from_pandas(prompts, LAYOUT, preserve_index=False)

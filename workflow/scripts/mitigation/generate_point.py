@@ -13,18 +13,18 @@ from verbatim.runtime import device, progress, script
 def main(smk: Any) -> None:
     with script(smk) as log:
         p, defence, seed = smk.params, smk.wildcards.defence, int(smk.wildcards.seed)
-        state = read_table(smk.input.state, "study_state").iloc[0]
+        state = read_table(smk.input.state, "sweep_state").iloc[0]
         if state.status != "ok":
             log.warning("no images: the training failed (%s)", state.reason)
             write_archive(smk.output.images, [])
-            empty = SCHEMAS["study_generations"].empty_table().to_pandas()
-            write_table(smk.output.generations, "study_generations", empty)
+            empty = SCHEMAS["mitigation_generations"].empty_table().to_pandas()
+            write_table(smk.output.generations, "mitigation_generations", empty)
             return
         from verbatim.models.load import load_denoiser
 
         denoiser = load_denoiser(Path(smk.input.model), "sd", device())
         defended = Defended(denoiser, defence, p.inference, seed)
-        rows = read_table(smk.input.rows, "study_rows")
+        rows = read_table(smk.input.rows, "sweep_rows")
         plan = plan_images(rows, p.sample, p.more, p.others, seed, p.unconditional)
         prompts = [
             change_prompt(caption, defence, p.inference, of_noise)
@@ -38,7 +38,7 @@ def main(smk: Any) -> None:
         write_archive(smk.output.images, named)
         plan = plan.assign(prompt=prompts, size=denoiser.size)
         plan = plan[~plan.generation.isin(missing)]  # the archive says why they are missing
-        write_table(smk.output.generations, "study_generations", plan)
+        write_table(smk.output.generations, "mitigation_generations", plan)
         log.info("%d images, %d missing, %d network rows", len(plan), len(missing), denoiser.rows)
 
 

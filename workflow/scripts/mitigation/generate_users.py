@@ -14,12 +14,12 @@ from verbatim.runtime import device, progress, script
 def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
-        state = read_table(smk.input.state, "study_state").iloc[0]
+        state = read_table(smk.input.state, "sweep_state").iloc[0]
         if state["status"] != "ok":
             log.warning("no images: the training failed (%s)", state["reason"])
             write_archive(smk.output.images, [])
-            empty = SCHEMAS["study_users"].empty_table().to_pandas()
-            write_table(smk.output.generations, "study_users", empty)
+            empty = SCHEMAS["similarity_users"].empty_table().to_pandas()
+            write_table(smk.output.generations, "similarity_users", empty)
             return
         from verbatim.models.load import load_denoiser
 
@@ -35,7 +35,7 @@ def main(smk: Any) -> None:
             generation=range(len(prompts)), **NOT_MEASURED
         )
         table = table[~table["generation"].isin(missing)]  # the archive says why they are missing
-        write_table(smk.output.generations, "study_users", table)
+        write_table(smk.output.generations, "similarity_users", table)
         log.info("%d images, %d missing", len(table), len(missing))
 
 

@@ -19,13 +19,13 @@ from verbatim.sweep.pool import take_rows
 def main(smk: Any) -> None:
     with script(smk) as log:
         p, seed = smk.params, int(smk.wildcards.seed)
-        pool = read_table(smk.input.pool, "study_pool")
+        pool = read_table(smk.input.pool, "sweep_pool")
         table = read_table(smk.input.table, "images", ["image_id", "code"])
         codes = dict(zip(table["image_id"].tolist(), table["code"], strict=True))
         features = PoolFeatures.read(smk.input.features, [p.descriptor], inception=False)
         clip = ClipEmbedder(Path(smk.input.clip).parent, device())
-        states = read_tables(smk.input.states, "study_state").set_index("point")["status"]
-        measures, tables = [], [SCHEMAS["study_clusters"].empty_table().to_pandas()]
+        states = read_tables(smk.input.states, "sweep_state").set_index("point")["status"]
+        measures, tables = [], [SCHEMAS["similarity_clusters"].empty_table().to_pandas()]
         known: dict[str, np.ndarray] = {}  # caption -> its vector
         files = zip(smk.input.similarities, smk.input.generations, strict=True)
         for (point, settings), of_run in zip(p.points.items(), files, strict=True):
@@ -42,7 +42,9 @@ def main(smk: Any) -> None:
             new = sorted(set(captions["caption"]) - set(known))
             known |= zip(new, clip.embed_texts(new), strict=True)
             found = dataset.cluster_table(captions, clusters, known)
-            similar, made = map(read_table, of_run, ("study_similarities", "study_generations"))
+            similar, made = map(
+                read_table, of_run, ("similarity_matches", "mitigation_generations")
+            )
             similar = sample_similarities(similar[similar["descriptor"] == p.descriptor], made)
             found = dataset.add_replication(found, similar, clusters, p.copy_above)
             out = Measures(point, seed, "none")
@@ -50,10 +52,10 @@ def main(smk: Any) -> None:
             measures.append(out.table)
             tables.append(found.assign(point=point, seed=seed))
             log.info("%s: %d clusters of %d images", point, len(found), len(ids))
-        empty = SCHEMAS["study_measures"].empty_table().to_pandas()
+        empty = SCHEMAS["run_measures"].empty_table().to_pandas()
         tables, measures = tables[1:] or tables, measures or [empty]
-        write_table(smk.output.clusters, "study_clusters", pd.concat(tables))
-        write_table(smk.output.measures, "study_measures", pd.concat(measures))
+        write_table(smk.output.clusters, "similarity_clusters", pd.concat(tables))
+        write_table(smk.output.measures, "run_measures", pd.concat(measures))
 
 
 if __name__ == "__main__":

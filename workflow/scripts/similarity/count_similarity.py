@@ -22,23 +22,23 @@ def main(smk: Any) -> None:
     with script(smk) as log:
         p, w = smk.params, smk.wildcards
         out = Measures(w.point, int(w.seed), w.defence)
-        similarities = SCHEMAS["study_similarities"].empty_table().to_pandas()
-        state = read_table(smk.input.state, "study_state").iloc[0]
+        similarities = SCHEMAS["similarity_matches"].empty_table().to_pandas()
+        state = read_table(smk.input.state, "sweep_state").iloc[0]
         if state["status"] == "failed":
             log.warning("the training failed (%s): nothing to measure", state["reason"])
         else:
             from verbatim.models.clip import ClipEmbedder
 
             world = read_array(smk.input.training)
-            pool = read_table(smk.input.pool, "study_pool")
-            generations = read_table(smk.input.generations, "study_generations")
+            pool = read_table(smk.input.pool, "sweep_pool")
+            generations = read_table(smk.input.generations, "mitigation_generations")
             with ImageArchive(smk.input.images) as archive:
                 images = read_generations(archive, generations, world.shape[1])
             folder, made = str(Path(smk.input.clip).parent), {}
             for spec in make_specs(p.descriptors, folder):
                 made[spec.name] = Described(*load_descriptor(spec, device()).describe(list(images)))
             run = Run(
-                generations, images, read_table(smk.input.rows, "study_rows"),
+                generations, images, read_table(smk.input.rows, "sweep_rows"),
                 PoolFeatures.read(smk.input.features), world,
                 pool["image_id"][pool["held_out"]].tolist(),
             )  # fmt: skip
@@ -50,8 +50,8 @@ def main(smk: Any) -> None:
             clip = ClipEmbedder(folder, device())
             quality = Quality(inception, frechet_distance, partial(clip_score, clip))
             count_quality(run, made, quality, out, settings)
-        write_table(smk.output.similarities, "study_similarities", similarities)
-        write_table(smk.output.measures, "study_measures", out.table)
+        write_table(smk.output.similarities, "similarity_matches", similarities)
+        write_table(smk.output.measures, "run_measures", out.table)
         log.info("%d measures of %d generations", len(out.rows), len(similarities))
 
 

@@ -22,13 +22,13 @@ from verbatim.similarity.users import TrainingImages, add_users, match_users
 def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
-        users = read_table(smk.input.generations, "study_users")
+        users = read_table(smk.input.generations, "similarity_users")
         out = Measures("users", p.study_seed, "none")
         if users.empty:
             log.warning("no images: see the log of generate_users")
         else:
             world = read_array(smk.input.training)
-            rows = read_table(smk.input.rows, "study_rows")
+            rows = read_table(smk.input.rows, "sweep_rows")
             rows = rows[rows["member"]]
             ids = rows["image_id"].to_numpy()
             with ImageArchive(smk.input.images) as archive:
@@ -36,7 +36,7 @@ def main(smk: Any) -> None:
             folder = str(Path(smk.input.clip).parent)
             specs = {spec.name: spec for spec in make_specs(p.descriptors, folder)}
             made = load_descriptor(specs[p.first], device()).describe(list(images)).whole
-            pool = read_table(smk.input.pool, "study_pool", ["image_id", "held_out"])
+            pool = read_table(smk.input.pool, "sweep_pool", ["image_id", "held_out"])
             features = PoolFeatures.read(smk.input.features, [p.first], inception=False)
             training = features.of(ids)[p.first].whole
             unseen = features.of(pool["image_id"][pool["held_out"]].to_numpy())[p.first].whole
@@ -47,8 +47,8 @@ def main(smk: Any) -> None:
             weight = dict(zip(ids.tolist(), rows["weight"].tolist(), strict=True))
             held_out = nearest(unseen, training)[0][:, 0] if len(unseen) else np.zeros(0)
             add_users(out, users, weight, held_out, p.threshold, p.confidence)
-        write_table(smk.output.users, "study_users", users)
-        write_table(smk.output.measures, "study_measures", out.table)
+        write_table(smk.output.users, "similarity_users", users)
+        write_table(smk.output.measures, "run_measures", out.table)
         log.info("%d generations", len(users))
 
 

@@ -17,7 +17,7 @@ from verbatim.similarity.quality import Inception
 def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
-        ids = read_table(smk.input.pool, "study_pool")["image_id"].to_numpy()
+        ids = read_table(smk.input.pool, "sweep_pool")["image_id"].to_numpy()
         images = read_array(smk.input.images)[ids]
         described = {}
         for spec in make_specs(p.descriptors, str(Path(smk.input.clip).parent)):

@@ -16,7 +16,7 @@ def main(smk: Any) -> None:
         distinct = find_distinct(images, table.family.to_numpy())
         pool = select_pool(table, distinct, p.duplicated, p.held_out, p.most, p.seed)
         log.info("%d images, %d of them held out", len(pool), pool.held_out.sum())
-        write_table(smk.output.pool, "study_pool", pool)
+        write_table(smk.output.pool, "sweep_pool", pool)
 
 
 if __name__ == "__main__":

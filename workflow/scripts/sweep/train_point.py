@@ -29,7 +29,7 @@ def main(smk: Any) -> None:
         table = read_table(smk.input.table, "images")
         codes = dict(zip(table.image_id.tolist(), table.code, strict=True))
         rows, texts = take_rows(
-            read_table(smk.input.pool, "study_pool"), p.point, p.captions, codes
+            read_table(smk.input.pool, "sweep_pool"), p.point, p.captions, codes
         )
         members = rows[rows.member]
         images = read_array(smk.input.images)[members.image_id]
@@ -63,8 +63,8 @@ def main(smk: Any) -> None:
             "seconds": [report.rows[-1][3] if report.rows else 0.0],
             "loss": [float(np.mean(losses)) if losses else float("nan")],
         }
-        write_table(smk.output.rows, "study_rows", rows)
-        write_table(smk.output.state, "study_state", state)
+        write_table(smk.output.rows, "sweep_rows", rows)
+        write_table(smk.output.state, "sweep_state", state)
         report.write(smk.output.training_log, checkpoint)
 
 

@@ -159,7 +159,7 @@ def evaluate(
 
     Parameters
     ----------
-    measures : `study_measures` of all runs
+    measures : `run_measures` of all runs
     states : point, seed, status, reason of every training
     """
     measure = find_measure(measures, claim.measure)
@@ -227,7 +227,7 @@ def compare_claims(
 
 
 def other_measures(measures: pd.DataFrame) -> list[str]:
-    """The measures that stand in for the score, of those in a `study_measures` table, in a fixed order."""
+    """The measures that stand in for the score, of those in a `run_measures` table, in a fixed order."""
     there = set(measures["measure"])
     detectors = sorted(name.partition("@")[2] for name in there if name.startswith(f"{SCORE}@"))
     wanted = [

@@ -55,7 +55,7 @@ class Estimate:
 
 
 def values_of(measures: pd.DataFrame, measure: str, confidence: float) -> Values:
-    """One measure of a `study_measures` table; a run without a finite value is not there."""
+    """One measure of a `run_measures` table; a run without a finite value is not there."""
     some = measures[measures["measure"].eq(measure) & np.isfinite(measures["value"])]
     keys = ["point", "defence", "seed"]
     some = some.drop_duplicates(keys, keep="last").set_index(keys)

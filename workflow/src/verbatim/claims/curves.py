@@ -24,7 +24,7 @@ from verbatim.metrics.roc import Attack
 def plot_membership(table: pd.DataFrame | None, resamples: int, confidence: float) -> Figure:
     """ROC curves of the loss threshold and of LiRA over all targets, logarithmic, with bands over images.
 
-    table : `study_membership`
+    table : `membership_lira`
     """
     if table is None or not np.isfinite(table["lira"]).any():
         return empty_figure("too few shadow models for membership inference")
@@ -64,7 +64,7 @@ def plot_membership(table: pd.DataFrame | None, resamples: int, confidence: floa
 def plot_relative(table: pd.DataFrame | None, names: dict[str, str]) -> Figure:
     """Cumulated relative distances of the generations of models without captions, one line for each point.
 
-    table : `study_relative`; names : point -> what it is
+    table : `membership_relative`; names : point -> what it is
     """
     if table is None or not len(table):
         return empty_figure("no model without captions was trained")

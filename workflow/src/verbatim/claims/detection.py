@@ -44,7 +44,7 @@ def detection_measures(
 
     Parameters
     ----------
-    scores, generations, similarities : `study_scores`, `study_generations`, `study_similarities` of the run
+    scores, generations, similarities : `membership_scores`, `mitigation_generations`, `similarity_matches` of the run
     threshold : RMSE of a copy
     draws : resamples of the bootstrap, confidence of its interval, seed
     """

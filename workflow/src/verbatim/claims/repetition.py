@@ -53,7 +53,7 @@ def plot_clusters(clusters: pd.DataFrame, measures: pd.DataFrame, grid: Grid) ->
     Of clusters of one image that some generation is nearest to. In colour the points that are as the base but for
     duplicates, of which the claims speak; grey the others.
 
-    clusters : `study_clusters` of all runs. measures : `study_measures`, for the correlations.
+    clusters : `similarity_clusters` of all runs. measures : `run_measures`, for the correlations.
     """
     some = clusters[clusters["images"].eq(1) & clusters["generations"].gt(0)]
     if some.empty:
@@ -92,7 +92,7 @@ def plot_clusters(clusters: pd.DataFrame, measures: pd.DataFrame, grid: Grid) ->
 def plot_users(measures: pd.DataFrame) -> Figure:
     """Share of users' images above the threshold, by prompt and match, beside images that nobody trained on.
 
-    measures : `study_measures`
+    measures : `run_measures`
     """
     of_users = measures[measures["point"].eq(USERS) & measures["value"].notna()]
     found = {str(line["measure"]): line for line in of_users.to_dict("records")}

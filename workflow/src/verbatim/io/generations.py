@@ -43,6 +43,6 @@ def in_sample(generations: pd.DataFrame) -> np.ndarray:
 
 
 def sample_similarities(similarities: pd.DataFrame, generations: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a run's `study_similarities` that are of its sample, all descriptors."""
+    """The rows of a run's `similarity_matches` that are of its sample, all descriptors."""
     chosen = generations["generation"][in_sample(generations)]
     return similarities[similarities["generation"].isin(chosen)]

@@ -24,7 +24,7 @@ def half_width(values: np.ndarray, confidence: float) -> float:
 
 @dataclass
 class Measures:
-    """Collects rows of a `study_measures` table for one run."""
+    """Collects rows of a `run_measures` table for one run."""
 
     point: str
     seed: int

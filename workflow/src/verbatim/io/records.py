@@ -118,35 +118,35 @@ SCHEMAS: dict[str, pa.Schema] = {
     ),
     "costs": _schema(stage=S, model=S, prompts=I64, unet_rows=I64, seconds=F64, preset=S),
     # study
-    "study_pool": _schema(image_id=I32, caption=S, group=S, order=I32, planted=B, held_out=B),
-    "study_rows": _schema(
+    "sweep_pool": _schema(image_id=I32, caption=S, group=S, order=I32, planted=B, held_out=B),
+    "sweep_rows": _schema(
         image_id=I32, caption=S, weight=F64, planted=B, member=B, n_captions=I32
     ),
-    "study_state": _schema(
+    "sweep_state": _schema(
         point=S, seed=I32, status=S, reason=S, steps=I32, seconds=F64, loss=F64
     ),
-    "study_generations": _schema(
+    "mitigation_generations": _schema(
         generation=I32, image_id=I32, caption=S, prompt=S, gen_seed=I64, planted=B, member=B, kind=S, size=I32
     ),
-    "study_scores": _schema(
+    "membership_scores": _schema(
         image_id=I32, caption=S, planted=B, member=B, dcs=F64, ecs=F64, clique_size=I32,
         clique_distance=F64,
     ),
-    "study_similarities": _schema(
+    "similarity_matches": _schema(
         generation=I32, descriptor=S, similarity=F64, match=I32, split=F64, cross=F64, rmse=F64,
         own_rmse=F64,
     ),
-    "study_measures": _schema(
+    "run_measures": _schema(
         point=S, seed=I32, defence=S, measure=S, value=F64, n=I64, low=F64, high=F64, note=S
     ),
-    "study_membership": _schema(point=S, image_id=I32, member=B, loss=F64, lira=F64),
-    "study_inpainting": _schema(point=S, image_id=I32, member=B, error=F64),
-    "study_relative": _schema(point=S, seed=I32, generation=I32, nearest=I32, relative=F64),
-    "study_clusters": _schema(
+    "membership_lira": _schema(point=S, image_id=I32, member=B, loss=F64, lira=F64),
+    "membership_inpainting": _schema(point=S, image_id=I32, member=B, error=F64),
+    "membership_relative": _schema(point=S, seed=I32, generation=I32, nearest=I32, relative=F64),
+    "similarity_clusters": _schema(
         point=S, seed=I32, cluster=I32, size=F64, images=I32, n_captions=I32, caption_similarity=F64,
         generations=I64, replication=F64, copies=I64,
     ),
-    "study_users": _schema(
+    "similarity_users": _schema(
         generation=I32, prompt=S, gen_seed=I64, similarity=F64, match=I32, caption=S, rmse=F64,
         described=F64, describes=B,
     ),

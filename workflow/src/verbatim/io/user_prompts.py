@@ -41,7 +41,7 @@ LAYOUT = pa.schema(
 )
 COLUMNS = {"prompt": ("prompt",), "seed": ("seed",)}
 CURE = "Take DiffusionDB's metadata.parquet, or a table with a column prompt, and a column seed if there is one"
-# columns of `study_users` that drawing leaves for measuring
+# columns of `similarity_users` that drawing leaves for measuring
 NOT_MEASURED: dict[str, Any] = {
     "similarity": np.nan, "match": -1, "caption": "", "rmse": np.nan, "described": np.nan, "describes": False,
 }  # fmt: skip
@@ -109,7 +109,7 @@ def make_prompts(pool: pd.DataFrame, members: set[int], most: int, seed: int) ->
     Names of images, as many that the model was trained on as that it was not, half of each as they are and half in
     other words: one word left out, or two names in one prompt. Nothing in it tells which is which.
 
-    pool : `study_pool`. members : image_ids that the model is trained on.
+    pool : `sweep_pool`. members : image_ids that the model is trained on.
     """
     rng = np.random.default_rng(seed)
     inside = pool["image_id"].isin(members).to_numpy()

@@ -30,7 +30,7 @@ def choose_captions(
 
     Parameters
     ----------
-    rows : a `study_rows` table. held_out : image_id and caption, as the point would have given it.
+    rows : a `sweep_rows` table. held_out : image_id and caption, as the point would have given it.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def score_cliques(
 
     Parameters
     ----------
-    generations : a `study_generations` table; archive : its images.
+    generations : a `mitigation_generations` table; archive : its images.
     preset : of `postfilter.presets`; its `clique` is not asked for, as sizes are compared.
 
     Returns

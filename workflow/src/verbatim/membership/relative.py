@@ -55,7 +55,7 @@ def outlier_distances(distances: np.ndarray, nearest: int) -> np.ndarray:
 def relative_table(
     point: str, seed: int, generations: pd.DataFrame, ratio: np.ndarray, nearest: np.ndarray
 ) -> pd.DataFrame:
-    """`study_relative` of one run: one row for each generation. ratio : (n,). nearest : (n,) image_id."""
+    """`membership_relative` of one run: one row for each generation. ratio : (n,). nearest : (n,) image_id."""
     return pd.DataFrame(
         {"point": point, "seed": int(seed), "generation": generations["generation"].to_numpy(),
          "nearest": nearest, "relative": ratio}

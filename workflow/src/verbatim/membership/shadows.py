@@ -16,7 +16,7 @@ from verbatim.metrics.roc import Attack, Share, difference
 def stack_members(rows: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray]:
     """Images that every shadow model knows of, and who has seen them: image_id (n,), bool (models, n).
 
-    rows : the `study_rows` of each shadow model
+    rows : the `sweep_rows` of each shadow model
     """
     known = sorted(set.intersection(*(set(table["image_id"]) for table in rows)))
     ids = np.array(known, np.int64)
@@ -27,7 +27,7 @@ def stack_members(rows: Sequence[pd.DataFrame]) -> tuple[np.ndarray, np.ndarray]
 def membership_table(
     points: Sequence[str], ids: np.ndarray, losses: np.ndarray, member: np.ndarray, variance: str
 ) -> pd.DataFrame:
-    """`study_membership`: one row for each target model and image. losses, member : (models, images); variance: of LiRA."""
+    """`membership_lira`: one row for each target model and image. losses, member : (models, images); variance: of LiRA."""
     scores = lira_scores(losses, member, variance)
     return pd.concat(
         pd.DataFrame(
@@ -51,7 +51,7 @@ def membership_measures(
 ) -> None:
     """Both attacks over all targets together, on the images that LiRA can say something of.
 
-    table : `study_membership`. The bootstrap is over images; `lira-loss` is the difference on the same draws.
+    table : `membership_lira`. The bootstrap is over images; `lira-loss` is the difference on the same draws.
     """
     some = table[np.isfinite(table["lira"])]
     member, ids = some["member"].to_numpy(bool), some["image_id"].to_numpy()
@@ -95,7 +95,7 @@ def outlier_membership(
 ) -> None:
     """spearman:outlier_lira: correlation of an image's distance to all others and the certainty that it is a member.
 
-    table : `study_membership`; an image's score is the mean over the models that have seen it.
+    table : `membership_lira`; an image's score is the mean over the models that have seen it.
     distance : of each image_id to its neighbours (`relative.outlier_distances`)
     """
     lira = table[table["member"]].groupby("image_id")["lira"].mean()
@@ -113,7 +113,7 @@ def by_image(ids: np.ndarray, values: np.ndarray) -> pd.Series:
 def inpainting_table(
     points: Sequence[str], ids: np.ndarray, errors: np.ndarray, member: np.ndarray
 ) -> pd.DataFrame:
-    """`study_inpainting`: one row for each model and image. errors, member : (models, images)."""
+    """`membership_inpainting`: one row for each model and image. errors, member : (models, images)."""
     return pd.concat(
         pd.DataFrame({"point": point, "image_id": ids, "member": member[i], "error": errors[i]})
         for i, point in enumerate(points)

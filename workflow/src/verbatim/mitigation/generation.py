@@ -20,13 +20,13 @@ SEEDS_A_RUN = 1_000_000  # between the noises of two study seeds
 def plan_images(
     rows: pd.DataFrame, n: int, more: int, others: int, seed: int, unconditional: bool
 ) -> pd.DataFrame:
-    """The images of a run: a `study_generations` table without `prompt` and `size`.
+    """The images of a run: a `mitigation_generations` table without `prompt` and `size`.
 
     Noises are the same for every defence of a point, so that runs can be compared image by image.
 
     Parameters
     ----------
-    rows : a `study_rows` table.
+    rows : a `sweep_rows` table.
     n : captions that one image each is drawn for (kind `one`): a random sample of the members, duplicated
         images at the share that they have among these.
     more : further images (kind `more`) of each duplicated caption, and of each of the first `others` members that

@@ -94,7 +94,7 @@ def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
 def caption_rows(rows: pd.DataFrame, texts: Sequence[Sequence[str]]) -> pd.DataFrame:
     """The rows of the data set that a point's weights make: image_id, caption, weight, draws.
 
-    rows : `study_rows` of members. texts : the captions of each, which its draws have in turn. weight : of the
+    rows : `sweep_rows` of members. texts : the captions of each, which its draws have in turn. weight : of the
     image; draws : of the caption, of which an image with more captions than draws (multiple captions, MC) counts
     each once.
     """
@@ -149,7 +149,7 @@ def add_replication(
     """Clusters with what a model copies of them: generations whose match lies in it, their mean similarity, and
     how many are above the threshold.
 
-    similarities : `study_similarities` of one descriptor.
+    similarities : `similarity_matches` of one descriptor.
     """
     of_match = similarities["match"].map(cluster_of)
     grouped = similarities.groupby(of_match)["similarity"]

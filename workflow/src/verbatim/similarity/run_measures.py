@@ -66,11 +66,11 @@ def similarity_rows(
     ids: np.ndarray,
     pixels: Pixels,
 ) -> pd.DataFrame:
-    """`study_similarities` of a run: for each descriptor, each generation's nearest training image.
+    """`similarity_matches` of a run: for each descriptor, each generation's nearest training image.
 
     Parameters
     ----------
-    generations : (n,) of a `study_generations` table.
+    generations : (n,) of a `mitigation_generations` table.
     made, training : descriptor -> of the n generations, and of the m training images.
     ids : (m,) image_id of the training images.
     pixels : of the generations, of what they were asked for, and of the training images.

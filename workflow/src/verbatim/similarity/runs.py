@@ -20,7 +20,7 @@ from verbatim.similarity.run_measures import Settings
 class Run:
     """A run and what it is compared with.
 
-    generations : `study_generations` (n,). images : uint8 (n, s, s, 3), of them. rows : `study_rows` of the model.
+    generations : `mitigation_generations` (n,). images : uint8 (n, s, s, 3), of them. rows : `sweep_rows` of the model.
     pool : features of all images. world : uint8 (all, s, s, 3), the world's images by image_id. held_out :
     image_ids that no point is trained on.
     """
@@ -39,7 +39,7 @@ def count_run(
     out: Measures,
     settings: Settings,
 ) -> pd.DataFrame:
-    """Add a run's similarity, copies, complexity and duplication to `out`; returns its `study_similarities`.
+    """Add a run's similarity, copies, complexity and duplication to `out`; returns its `similarity_matches`.
 
     made : descriptor -> of the run's images.
     """

@@ -37,7 +37,7 @@ def describes(
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """What a model was trained on: `study_rows` of the members (m,), their vectors (m, d), images (m, s, s, 3) uint8."""
+    """What a model was trained on: `sweep_rows` of the members (m,), their vectors (m, d), images (m, s, s, 3) uint8."""
 
     rows: pd.DataFrame
     vectors: np.ndarray
@@ -52,7 +52,7 @@ def match_users(
     embed: Callable[[list[str]], np.ndarray],
     describes_from: float,
 ) -> pd.DataFrame:
-    """`study_users` with the training image most like each generation, and whether its caption was asked for.
+    """`similarity_users` with the training image most like each generation, and whether its caption was asked for.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def add_users(
     Most images of a narrow world are near to some training image, whether they copy it or not: the share alone
     says nothing.
 
-    users : `study_users`. weight : image_id -> draws. held_out : similarity of each image that was never trained
+    users : `similarity_users`. weight : image_id -> draws. held_out : similarity of each image that was never trained
     on to the training image most like it.
     """
     similarity = users["similarity"].to_numpy(np.float64)

@@ -53,7 +53,7 @@ def select_pool(
 
     Returns
     -------
-    A `study_pool` table.
+    A `sweep_pool` table.
 
     Raises
     ------
@@ -95,14 +95,14 @@ def take_rows(
 
     Parameters
     ----------
-    pool : a `study_pool` table.
+    pool : a `sweep_pool` table.
     point : `sweep_points.Point.settings` of the point.
     most_captions : of one image, for `mc` and for duplication `image_only`.
     codes : image_id -> code points, as the `images` table has them.
 
     Returns
     -------
-    rows : a `study_rows` table. Of a shadow model it has the half that was left out too (member False).
+    rows : a `sweep_rows` table. Of a shadow model it has the half that was left out too (member False).
     texts : of the rows that are members, in order, the captions that their draws have; the first is the
         row's own.
     """

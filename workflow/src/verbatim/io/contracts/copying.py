@@ -47,7 +47,7 @@ BESIDE = {
     for end, text in zip(ENDS, level(what), strict=True)
 }
 COPYING = {
-    "study_pool": Table(
+    "sweep_pool": Table(
         "sweep/pool.parquet",
         "an image that points may be trained on",
         {
@@ -59,7 +59,7 @@ COPYING = {
             "held_out": "Whether no point is trained on the image.",
         },
     ),
-    "study_rows": Table(
+    "sweep_rows": Table(
         "sweep/points/{point}/{seed}/rows.parquet",
         "a training image of a point",
         {
@@ -71,7 +71,7 @@ COPYING = {
             "n_captions": "Number of captions that the image is trained with.",
         },
     ),
-    "study_state": Table(
+    "sweep_state": Table(
         "claims/states.parquet, sweep/points/{point}/{seed}/state.parquet",
         "a training",
         {
@@ -84,7 +84,7 @@ COPYING = {
             "loss": "Mean loss of the last 50 steps; NaN if there were none.",
         },
     ),
-    "study_generations": Table(
+    "mitigation_generations": Table(
         "mitigation/runs/{point}/{seed}/{defence}/generations.parquet",
         "a generation",
         {
@@ -99,7 +99,7 @@ COPYING = {
             "size": "Side of the generation, in pixels.",
         },
     ),
-    "study_scores": Table(
+    "membership_scores": Table(
         "membership/runs/{point}/{seed}/{defence}/scores.parquet",
         "a caption that was attacked, behind the defence",
         {
@@ -113,7 +113,7 @@ COPYING = {
             "clique_distance": "Mean tiled distance inside the clique, 0 to 1; NaN if there is none.",
         },
     ),
-    "study_similarities": Table(
+    "similarity_matches": Table(
         "similarity/runs/{point}/{seed}/{defence}/similarities.parquet",
         "a generation and copy detector",
         {
@@ -127,7 +127,7 @@ COPYING = {
             "own_rmse": "RMSE of the generation and the image whose caption was requested, 0 to 1; NaN if there is none.",
         },
     ),
-    "study_measures": Table(
+    "run_measures": Table(
         "claims/measures.parquet",
         "a number of the study",
         {
@@ -142,7 +142,7 @@ COPYING = {
             "note": "Remark on the value, such as why it is empty; empty if there is none.",
         },
     ),
-    "study_membership": Table(
+    "membership_lira": Table(
         "membership/lira/scores.parquet",
         "a shadow model as target and an image",
         {
@@ -153,7 +153,7 @@ COPYING = {
             "lira": "Log likelihood ratio by the other shadow models (LiRA); NaN if all or none of them saw the image.",
         },
     ),
-    "study_inpainting": Table(
+    "membership_inpainting": Table(
         "membership/inpainting/errors.parquet",
         "a shadow model and an image whose half is hidden",
         {
@@ -163,7 +163,7 @@ COPYING = {
             "error": "RMSE of the completed half to the true one, 0 to 1.",
         },
     ),
-    "study_relative": Table(
+    "membership_relative": Table(
         "membership/relative/distances.parquet",
         "a generation of a model without captions (Carlini et al. 2023, section 5.1)",
         {
@@ -174,7 +174,7 @@ COPYING = {
             "relative": "Distance to that image over membership.relative.alpha times the mean distance of the nearest ones; below 1 it is a copy.",
         },
     ),
-    "study_clusters": Table(
+    "similarity_clusters": Table(
         "similarity/dataset/{seed}/clusters.parquet",
         "a cluster of a point's training images by a copy detector (Somepalli 2023)",
         {
@@ -190,7 +190,7 @@ COPYING = {
             "copies": "Number of these generations above similarity.threshold.",
         },
     ),
-    "study_users": Table(
+    "similarity_users": Table(
         "similarity/users/generations.parquet",
         "a generation of a user's prompt",
         {
