@@ -60,11 +60,12 @@ def make_clip(folder: Path) -> Path:
     """The folder of a CLIP that was trained for two steps."""
     from verbatim.world.contrast import save_clip, train_clip
     from verbatim.world.tokenizers import build_clip_tokenizer
+    from verbatim.world.training import TrainingRun
 
     captions = list(CODES)
     tokenizer = build_clip_tokenizer(captions, folder, 12)
     settings = {"steps": 2, "batch": 8, "learning_rate": 1e-3, "width": 32, "embed_dim": 16}
-    model, config = train_clip(images(), captions, tokenizer, settings, seed=3)
+    model, config = train_clip(images(), captions, tokenizer, settings, TrainingRun(3))
     save_clip(folder, model, config, folder)
     return folder
 
@@ -72,6 +73,7 @@ def make_clip(folder: Path) -> Path:
 def make_vae(folder: Path) -> Path:
     """The folder of an autoencoder that was trained for two steps."""
     from verbatim.world.autoencoder import train_autoencoder
+    from verbatim.world.training import TrainingRun
 
     settings = {
         "steps": 2,
@@ -83,5 +85,5 @@ def make_vae(folder: Path) -> Path:
         "whole_steps": 0,
         "whole_learning_rate": 1e-3,
     }
-    train_autoencoder(images(), settings, seed=1).save_pretrained(folder)
+    train_autoencoder(images(), settings, TrainingRun(1)).save_pretrained(folder)
     return folder

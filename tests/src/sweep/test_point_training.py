@@ -11,13 +11,12 @@ from verbatim.sweep.point_training import (
     Diverged,
     PointSettings,
     TrainingRows,
-    Upkeep,
     draw_rows,
     save_point,
     train_point,
 )
 from verbatim.world.contrast import text_encoder
-from verbatim.world.training import step_generator
+from verbatim.world.training import TrainingRun, step_generator
 
 POINT, TRAINING = made_sweep.POINT, made_sweep.TRAINING
 TEXTS = [["red heart"], ["dog face", "cat face"], ["key"]]
@@ -28,7 +27,9 @@ def train(clip, texts=TEXTS, latents=LATENTS, weights=(1, 1, 1), training=TRAINI
     point = POINT | changes.pop("point", {})
     constants = made_sweep.used("mitigations", point["mitigation"])
     rows = TrainingRows(latents, texts, np.array(weights, float))
-    return train_point(rows, PointSettings(point, training, constants, clip), 5, Upkeep(**changes))
+    return train_point(
+        rows, PointSettings(point, training, constants, clip), TrainingRun(5, **changes)
+    )
 
 
 def weights_of(networks):

@@ -23,11 +23,12 @@ def tiny_clip(tmp_path_factory: pytest.TempPathFactory, made_images) -> SimpleNa
     """`folder` of a trained CLIP, and the `model`, `config` and `tokenizer` that it was saved from."""
     from verbatim.world.contrast import save_clip, train_clip
     from verbatim.world.tokenizers import build_clip_tokenizer
+    from verbatim.world.training import TrainingRun
 
     folder: Path = tmp_path_factory.mktemp("world") / "clip"
     tokenizer = build_clip_tokenizer(CAPTIONS, folder, 12)
     settings = {"steps": 2, "batch": 8, "learning_rate": 1e-3, "width": 32, "embed_dim": 16}
-    model, config = train_clip(made_images, CAPTIONS, tokenizer, settings, seed=3)
+    model, config = train_clip(made_images, CAPTIONS, tokenizer, settings, TrainingRun(3))
     save_clip(folder, model, config, folder)
     return SimpleNamespace(folder=folder, model=model, config=config, tokenizer=tokenizer)
 
@@ -36,9 +37,10 @@ def tiny_clip(tmp_path_factory: pytest.TempPathFactory, made_images) -> SimpleNa
 def tiny_vae(tmp_path_factory: pytest.TempPathFactory, made_images) -> Path:
     """The folder of an autoencoder that was trained for two steps."""
     from verbatim.world.autoencoder import train_autoencoder
+    from verbatim.world.training import TrainingRun
 
     folder: Path = tmp_path_factory.mktemp("world") / "vae"
-    train_autoencoder(made_images, VAE, seed=1).save_pretrained(folder)
+    train_autoencoder(made_images, VAE, TrainingRun(1)).save_pretrained(folder)
     return folder
 
 

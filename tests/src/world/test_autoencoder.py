@@ -12,6 +12,7 @@ from verbatim.world.autoencoder import (
     to_model,
     train_autoencoder,
 )
+from verbatim.world.training import TrainingRun
 
 SETTINGS = {
     "steps": 2,
@@ -60,8 +61,10 @@ def test_training_lowers_the_error_and_a_seed_decides_the_weights(made_images):
     smooth = (np.linspace(0, 255, 16)[None, :, None, None] * np.ones((10, 1, 16, 3))).astype(
         np.uint8
     )
-    before = reconstruction_rmse(train_autoencoder(smooth, SETTINGS, 1), smooth).mean()
-    trained = [train_autoencoder(smooth, SETTINGS | {"steps": 60}, seed) for seed in (1, 1, 2)]
+    before = reconstruction_rmse(train_autoencoder(smooth, SETTINGS, TrainingRun(1)), smooth).mean()
+    trained = [
+        train_autoencoder(smooth, SETTINGS | {"steps": 60}, TrainingRun(seed)) for seed in (1, 1, 2)
+    ]
     assert reconstruction_rmse(trained[0], smooth).mean() < before / 2
     first, same, other = (one.state_dict()["encoder.conv_in.weight"] for one in trained)
     assert torch.equal(first, same)
@@ -70,7 +73,9 @@ def test_training_lowers_the_error_and_a_seed_decides_the_weights(made_images):
 
 def test_steps_are_told_on_over_both_parts(made_images):
     told = []
-    train_autoencoder(made_images, SETTINGS, 1, tell=lambda step, *_: told.append(step))
+    train_autoencoder(
+        made_images, SETTINGS, TrainingRun(1, tell=lambda step, *_: told.append(step))
+    )
     assert told == [0, 1, 2, 3]
 
 
@@ -86,13 +91,15 @@ def test_a_training_that_was_killed_in_either_part_ends_in_the_same_weights(
             raise Killed
 
     checkpoint = tmp_path / "vae.safetensors"
-    whole = train_autoencoder(made_images, SETTINGS, 1)
+    whole = train_autoencoder(made_images, SETTINGS, TrainingRun(1))
     with pytest.raises(Killed):
-        train_autoencoder(made_images, SETTINGS, 1, "cpu", checkpoint, 1, kill)
+        train_autoencoder(made_images, SETTINGS, TrainingRun(1, "cpu", checkpoint, 1, kill))
     assert any(path.exists() for path in checkpoint_parts(checkpoint))
     told = []
     resumed = train_autoencoder(
-        made_images, SETTINGS, 1, "cpu", checkpoint, 1, lambda step, *_: told.append(step)
+        made_images,
+        SETTINGS,
+        TrainingRun(1, "cpu", checkpoint, 1, lambda step, *_: told.append(step)),
     )
     assert min(told, default=4) > 0
     for name, weight in whole.state_dict().items():
@@ -103,9 +110,9 @@ def test_crops_train_a_network_that_whole_images_are_given_back_by(made_images):
     ramp = np.linspace(0, 255, 16)[None, :, None, None] * np.ones((10, 1, 16, 3))
     crops = SETTINGS | {"steps": 80, "whole_steps": 0}
     before = reconstruction_rmse(
-        train_autoencoder(ramp.astype(np.uint8), SETTINGS, 1), ramp.astype(np.uint8)
+        train_autoencoder(ramp.astype(np.uint8), SETTINGS, TrainingRun(1)), ramp.astype(np.uint8)
     )
     after = reconstruction_rmse(
-        train_autoencoder(ramp.astype(np.uint8), crops, 1), ramp.astype(np.uint8)
+        train_autoencoder(ramp.astype(np.uint8), crops, TrainingRun(1)), ramp.astype(np.uint8)
     )
     assert after.mean() < before.mean() / 2

@@ -8,6 +8,7 @@ from tiny_models import CAPTIONS
 from verbatim.models.clip import ClipEmbedder, ClipError, clip_tokens
 from verbatim.world.contrast import text_encoder, train_clip
 from verbatim.world.latent_training import tokenize
+from verbatim.world.training import TrainingRun
 
 
 def test_the_saved_clip_embeds_as_the_trained_one_does(tiny_clip, made_images):
@@ -53,8 +54,8 @@ def test_training_pulls_a_images_caption_towards_it(tiny_clip, made_images):
     settings = {"steps": 40, "batch": 16, "learning_rate": 3e-3, "width": 32, "embed_dim": 16}
     losses = []
     train_clip(
-        made_images, CAPTIONS, tiny_clip.tokenizer, settings, seed=3,
-        tell=lambda step, loss, rate, seconds: losses.append(loss),
+        made_images, CAPTIONS, tiny_clip.tokenizer, settings,
+        TrainingRun(3, tell=lambda step, loss, rate, seconds: losses.append(loss)),
     )  # fmt: skip
     assert len(losses) == 40
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])

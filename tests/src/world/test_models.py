@@ -11,7 +11,7 @@ from verbatim.models.load_upscaler import load_upscaler
 from verbatim.models.sampling import generate
 from verbatim.models.upscaling import UpscalerSettings
 from verbatim.world import latent_training, pixel_training
-from verbatim.world.models import train_model, train_second_stage
+from verbatim.world.models import Origins, train_model, train_second_stage
 from verbatim.world.training import TrainingRun
 
 SD = {
@@ -32,10 +32,9 @@ def train(tmp_path, tiny_clip, tiny_vae, tiny_t5, made_images):
 
     def run(name, family="sd", settings=None, init=None, vae=tiny_vae, tell=lambda *_: None):
         train_model(
-            family=family, images=made_images, captions=list(CAPTIONS),
-            settings=settings or SD, seed=5, folder=tmp_path / name, clip=tiny_clip.folder,
-            vae=vae, init=init, device="cpu", checkpoint=tmp_path / f"{name}.safetensors", every=10, tell=tell,
-            text=tiny_t5,
+            family, (made_images, list(CAPTIONS)), settings or SD,
+            Origins(tiny_clip.folder, vae, init, tiny_t5), tmp_path / name,
+            TrainingRun(5, "cpu", tmp_path / f"{name}.safetensors", 10, tell),
         )  # fmt: skip
         return tmp_path / name
 

@@ -9,6 +9,7 @@ from torch import nn
 from verbatim.world.training import (
     Trainer,
     TrainingError,
+    TrainingRun,
     fingerprint,
     learning_rate,
     step_generator,
@@ -22,7 +23,10 @@ def make_trainer(checkpoint=None, ema=0.9, peak=0.05, data="a"):
     torch.manual_seed(5)
     layer = nn.Linear(3, 2)
     trainer = Trainer(
-        {"layer": layer}, STEPS, peak, 7, ema, checkpoint=checkpoint, every=EVERY, data=data
+        {"layer": layer},
+        {"steps": STEPS, "learning_rate": peak, "ema": ema},
+        TrainingRun(7, checkpoint=checkpoint, every=EVERY),
+        data,
     )
 
     def loss_of(step, generator):

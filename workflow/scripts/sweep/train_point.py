@@ -14,12 +14,12 @@ from verbatim.sweep.point_training import (
     Diverged,
     PointSettings,
     TrainingRows,
-    Upkeep,
     save_point,
     train_point,
 )
 from verbatim.sweep.pool import take_rows
 from verbatim.world.autoencoder import encode
+from verbatim.world.training import TrainingRun
 
 
 def main(smk: Any) -> None:
@@ -45,8 +45,7 @@ def main(smk: Any) -> None:
                 unet, text, tokenizer = train_point(
                     TrainingRows(latents, texts, members.weight.to_numpy()),
                     PointSettings(p.point, p.training, p.mitigations, clip),
-                    p.seed,
-                    Upkeep(device(), checkpoint, p.checkpoint_every, report),
+                    TrainingRun(p.seed, device(), checkpoint, p.checkpoint_every, report),
                 )
                 save_point(folder, unet, text, tokenizer, vae)
                 seal_folder(folder)

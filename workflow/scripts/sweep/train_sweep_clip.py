@@ -9,6 +9,7 @@ from verbatim.io.seals import read_array, seal_folder
 from verbatim.runtime import TrainingReport, device, script
 from verbatim.world.contrast import save_clip, train_clip
 from verbatim.world.tokenizers import build_clip_tokenizer
+from verbatim.world.training import TrainingRun
 
 
 def main(smk: Any) -> None:
@@ -20,8 +21,8 @@ def main(smk: Any) -> None:
         with new_folder(Path(smk.output.config).parent) as folder:
             tokenizer = build_clip_tokenizer(sorted(table.caption), folder, p.context)
             model, config = train_clip(
-                images, list(table.caption), tokenizer, p.settings, p.seed,
-                device(), Path(p.checkpoint), p.checkpoint_every, report,
+                images, list(table.caption), tokenizer, p.settings,
+                TrainingRun(p.seed, device(), Path(p.checkpoint), p.checkpoint_every, report),
             )  # fmt: skip
             save_clip(folder, model, config, folder)
             seal_folder(folder)

@@ -9,6 +9,7 @@ from verbatim.io.atomic import new_folder
 from verbatim.io.seals import read_array, seal_folder
 from verbatim.runtime import TrainingReport, device, script
 from verbatim.world.autoencoder import checkpoint_parts, reconstruction_rmse, train_autoencoder
+from verbatim.world.training import TrainingRun
 
 
 def main(smk: Any) -> None:
@@ -17,7 +18,9 @@ def main(smk: Any) -> None:
         images = read_array(smk.input.images)
         report = TrainingReport("study vae", p.settings["steps"] + p.settings["whole_steps"])
         vae = train_autoencoder(
-            images, p.settings, p.seed, device(), Path(p.checkpoint), p.checkpoint_every, report
+            images,
+            p.settings,
+            TrainingRun(p.seed, device(), Path(p.checkpoint), p.checkpoint_every, report),
         )
         rmse = reconstruction_rmse(vae, images[::8])
         log.info(

@@ -10,6 +10,7 @@ from verbatim.runtime import TrainingReport, device, script
 from verbatim.world.contrast import save_clip, train_clip
 from verbatim.world.plan import list_captions
 from verbatim.world.tokenizers import build_clip_tokenizer
+from verbatim.world.training import TrainingRun
 
 
 def main(smk: Any) -> None:
@@ -21,8 +22,8 @@ def main(smk: Any) -> None:
         with new_folder(Path(smk.output.config).parent) as folder:
             tokenizer = build_clip_tokenizer(sorted(set(truth["caption"])), folder, p.context)
             model, config = train_clip(
-                images, list_captions(truth), tokenizer, p.settings, p.seed,
-                device(), Path(p.checkpoint), p.checkpoint_every, report,
+                images, list_captions(truth), tokenizer, p.settings,
+                TrainingRun(p.seed, device(), Path(p.checkpoint), p.checkpoint_every, report),
             )  # fmt: skip
             save_clip(folder, model, config, folder)
             seal_folder(folder)

@@ -9,7 +9,8 @@ from verbatim.io.images import to_uint8
 from verbatim.io.records import read_table, write_table
 from verbatim.io.training_images import read_rows
 from verbatim.runtime import TrainingReport, device, script, write_digest
-from verbatim.world.models import train_model
+from verbatim.world.models import Origins, train_model
+from verbatim.world.training import TrainingRun
 
 
 def main(smk: Any) -> None:
@@ -22,22 +23,15 @@ def main(smk: Any) -> None:
         rows, images = read_rows(rows)
         log.info("%s: trains on %d rows", smk.wildcards.model, len(rows))
         report = TrainingReport(smk.wildcards.model, p.settings["steps"])
-        train_model(
-            family=p.family,
-            images=to_uint8(images),
-            captions=list(rows.caption),
-            settings=p.settings,
-            seed=p.seed,
-            folder=Path(smk.output.index).parent,
+        origins = Origins(
             clip=Path(smk.input.clip).parent,
             vae=Path(smk.input.vae).parent if smk.input.get("vae") else None,
             init=Path(smk.input.init).parent if smk.input.get("init") else None,
-            device=device(),
-            checkpoint=Path(p.checkpoint),
-            every=p.checkpoint_every,
-            tell=report,
             text=Path(smk.input.text).parents[1] if smk.input.get("text") else None,
         )
+        run = TrainingRun(p.seed, device(), Path(p.checkpoint), p.checkpoint_every, report)
+        data = (to_uint8(images), list(rows.caption))
+        train_model(p.family, data, p.settings, origins, Path(smk.output.index).parent, run)
         write_table(smk.output.rows, "kept_rows", rows[["row"]])
         write_digest(smk.output.weights, Path(smk.output.index).parent)
         report.write(smk.output.training_log, p.checkpoint)

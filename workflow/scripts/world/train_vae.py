@@ -10,6 +10,7 @@ from verbatim.io.records import read_table
 from verbatim.io.seals import read_array, seal_folder
 from verbatim.runtime import TrainingReport, device, script
 from verbatim.world.autoencoder import checkpoint_parts, reconstruction_rmse, train_autoencoder
+from verbatim.world.training import TrainingRun
 
 
 def main(smk: Any) -> None:
@@ -23,11 +24,7 @@ def main(smk: Any) -> None:
         vae = train_autoencoder(
             images[trained],
             p.settings,
-            p.seed,
-            device(),
-            Path(p.checkpoint),
-            p.checkpoint_every,
-            report,
+            TrainingRun(p.seed, device(), Path(p.checkpoint), p.checkpoint_every, report),
         )
         for name, some in (("trained", trained[::8]), ("held out", held_out)):
             rmse = reconstruction_rmse(vae, images[some])

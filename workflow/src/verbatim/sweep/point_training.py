@@ -23,8 +23,8 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from verbatim.models import conditioning
 from verbatim.world.contrast import text_encoder
-from verbatim.world.latent_training import Tell, make_scheduler, save_latent, tokenize
-from verbatim.world.training import Trainer, TrainingError
+from verbatim.world.latent_training import make_scheduler, save_latent, tokenize
+from verbatim.world.training import TrainingError, TrainingRun
 
 CHANGED = ("rc", "rt", "cwr")  # mitigations that write a caption anew at each draw
 
@@ -130,22 +130,8 @@ class PointSettings:
     clip: Path
 
 
-@dataclass(frozen=True)
-class Upkeep:
-    """What a training needs of its job, none of which changes a number.
-
-    checkpoint : file that the training continues from, None for none. every : steps between two checkpoints.
-    tell : called with the state of a step.
-    """
-
-    device: str = "cpu"
-    checkpoint: Path | None = None
-    every: int = 200
-    tell: Tell = lambda *_: None
-
-
 def train_point(
-    rows: TrainingRows, how: PointSettings, seed: int, upkeep: Upkeep
+    rows: TrainingRows, how: PointSettings, run: TrainingRun
 ) -> tuple[UNet2DConditionModel, CLIPTextModel, CLIPTokenizer]:
     """Train a point's model from random weights (its text encoder: from the world's CLIP).
 
@@ -156,10 +142,10 @@ def train_point(
     Diverged : at the first loss that is not finite.
     """
     latents, point, settings, constants = rows.latents, how.point, how.training, how.constants
-    device = upkeep.device
+    device = run.device
     tokenizer = CLIPTokenizer.from_pretrained(how.clip, local_files_only=True)
     text = text_encoder(how.clip)
-    torch.manual_seed(seed)
+    torch.manual_seed(run.seed)
     unet = make_unet(
         settings["channels"], latents.shape[1], latents.shape[2], text.config.hidden_size
     )
@@ -170,10 +156,11 @@ def train_point(
     trained = {"unet": unet} if frozen else {"unet": unet, "text": text}
     text.to(device)
     cumulated = torch.from_numpy(np.cumsum(rows.weights) / np.sum(rows.weights))
-    trainer = Trainer(
-        trained, point["steps"], settings["learning_rate"], seed, settings["ema"], device, upkeep.checkpoint,
-        upkeep.every, [settings, point, constants, latents, words.tokens, cumulated],
-    )  # fmt: skip
+    trainer = run.trainer(
+        trained,
+        settings | {"steps": point["steps"]},
+        [settings, point, constants, latents, words.tokens, cumulated],
+    )
     abar = make_scheduler().alphas_cumprod
     n, noisy_text = settings["batch"], point["mitigation"] == "gn"
 
@@ -199,7 +186,7 @@ def train_point(
 
     try:
         for state in trainer.run(loss_of):
-            upkeep.tell(*state)
+            run.tell(*state)
     except TrainingError as err:  # of a loss that is not finite
         raise Diverged(str(err)) from err
     trainer.finish()

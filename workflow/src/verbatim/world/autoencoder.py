@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
-from verbatim.world.training import Trainer
+from verbatim.world.training import TrainingRun
 
-Tell = Callable[[int, float, float, float], None]
+EMA = 0.99  # ASSUME: decay of the average of the weights
 
 
 def make_autoencoder(settings: dict[str, Any]) -> AutoencoderKL:
@@ -50,13 +50,7 @@ def to_model(images: np.ndarray) -> torch.Tensor:
 
 
 def train_autoencoder(
-    images: np.ndarray,
-    settings: dict[str, Any],
-    seed: int,
-    device: str = "cpu",
-    checkpoint: Path | None = None,
-    every: int = 200,
-    tell: Tell = lambda *_: None,
+    images: np.ndarray, settings: dict[str, Any], run: TrainingRun
 ) -> AutoencoderKL:
     """Train on images, each as often as any other: L1 + L2, and hardly any KL.
 
@@ -68,13 +62,13 @@ def train_autoencoder(
     images : uint8 (n, h, w, 3)
     settings : channels, latent_channels, batch; steps, crop (pixels of a side) and learning_rate of the crops;
         whole_steps, and whole_learning_rate, of the whole images
-    tell : called with (step, loss, learning rate, seconds) after each step, which counts on over both parts
+    run : its steps count on over both parts, its checkpoint is one file a part (`checkpoint_parts`)
 
     Returns
     -------
     The VAE, its `scaling_factor` set so that latents have unit variance.
     """
-    torch.manual_seed(seed)
+    torch.manual_seed(run.seed)
     vae = make_autoencoder(settings)
     size = images.shape[1]
     parts = [
@@ -84,19 +78,22 @@ def train_autoencoder(
     done = 0
     for part, (steps, crop, rate) in enumerate(parts):
         vae.train().to(memory_format=torch.channels_last)
-        file = None if checkpoint is None else checkpoint_parts(checkpoint)[part]
-        trainer = Trainer(
-            {"vae": vae}, steps, rate, seed + part, 0.99, device, file, every, [settings, images]
+        file = None if run.checkpoint is None else checkpoint_parts(run.checkpoint)[part]
+        own = replace(run, seed=run.seed + part, checkpoint=file)
+        trainer = own.trainer(
+            {"vae": vae},
+            {"steps": steps, "learning_rate": rate, "ema": EMA},
+            [settings, images],
         )
 
         def loss_of(step: int, generator: torch.Generator, crop: int = crop) -> torch.Tensor:
             index = torch.randint(len(images), (settings["batch"],), generator=generator)
             top, left = torch.randint(0, size - crop + 1, (2,), generator=generator).tolist()
             some = images[index.numpy(), top : top + crop, left : left + crop]
-            return _loss(vae, to_model(some), generator, device)
+            return _loss(vae, to_model(some), generator, run.device)
 
         for step, *state in trainer.run(loss_of):
-            tell(done + step, *state)
+            run.tell(done + step, *state)
         trainer.finish()
         done += steps
     with torch.no_grad():

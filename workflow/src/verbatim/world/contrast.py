@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,9 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from verbatim.models.clip import clip_tokens
-from verbatim.world.training import Trainer
+from verbatim.world.training import TrainingRun
 
+EMA = 0.99  # ASSUME: decay of the average of the weights
 MEAN, STD = [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]
 
 
@@ -45,11 +45,7 @@ def train_clip(
     captions: list[str],
     tokenizer: Any,
     settings: dict[str, Any],
-    seed: int,
-    device: str = "cpu",
-    checkpoint: Path | None = None,
-    every: int = 200,
-    tell: Callable[[int, float, float, float], None] = lambda *_: None,
+    run: TrainingRun,
 ) -> tuple[CLIP, dict[str, Any]]:
     """Contrastive training of images (n, h, w, 3) uint8 and their captions, and of image with image.
 
@@ -58,23 +54,13 @@ def train_clip(
     shifted by up to two pixels, a little brighter or darker, and a little noisy, as re-encoded, cropped and
     brightened copies are.
     """
-    torch.manual_seed(seed)
+    torch.manual_seed(run.seed)
     context = tokenizer.model_max_length
     config = make_config(settings, images.shape[1], len(tokenizer), context)
     model = CLIP(**config).train()
     ids = clip_tokens(tokenizer, captions, context)
     loss = ClipLoss()
-    trainer = Trainer(
-        {"clip": model},
-        settings["steps"],
-        settings["learning_rate"],
-        seed,
-        0.99,
-        device,
-        checkpoint,
-        every,
-        [settings, images, ids],
-    )
+    trainer = run.trainer({"clip": model}, settings | {"ema": EMA}, [settings, images, ids])
 
     def view(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         n, _, size, _ = x.shape
@@ -88,17 +74,17 @@ def train_clip(
         )
         light = 1 + 0.1 * (2 * torch.rand((n, 1, 1, 1), generator=generator) - 1)
         moved = (moved + 1) * light - 1
-        return (moved + 0.05 * torch.randn(x.shape, generator=generator)).to(device)
+        return (moved + 0.05 * torch.randn(x.shape, generator=generator)).to(run.device)
 
     def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
         index = torch.randint(len(images), (settings["batch"],), generator=generator).unique()
         x = torch.from_numpy(images[index.numpy()]).permute(0, 3, 1, 2).float() / 127.5 - 1
-        image, text, scale = model(view(x, generator), ids[index].to(device))
+        image, text, scale = model(view(x, generator), ids[index].to(run.device))
         other = model.encode_image(view(x, generator), normalize=True)
         return loss(image, text, scale) + loss(image, other, scale)
 
     for state in trainer.run(loss_of):
-        tell(*state)
+        run.tell(*state)
     trainer.finish()
     return model, config
 

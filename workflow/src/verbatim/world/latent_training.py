@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,7 @@ import torch
 from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from verbatim.world.training import Trainer, draw_noised
-
-Tell = Callable[[int, float, float, float], None]
+from verbatim.world.training import TrainingRun, draw_noised
 
 
 def make_scheduler() -> DDPMScheduler:
@@ -65,14 +62,9 @@ def train_latent(
     unet: UNet2DConditionModel,
     text: CLIPTextModel,
     tokenizer: CLIPTokenizer,
-    latents: torch.Tensor,
-    captions: list[str],
+    data: tuple[torch.Tensor, list[str]],
     settings: dict[str, Any],
-    seed: int,
-    device: str = "cpu",
-    checkpoint: Path | None = None,
-    every: int = 200,
-    tell: Tell = lambda *_: None,
+    run: TrainingRun,
 ) -> None:
     """Train `unet` and `text` in place on scaled latents, every row of the training set as often.
 
@@ -80,9 +72,10 @@ def train_latent(
 
     Parameters
     ----------
-    latents : (rows, c, h, w), scaled to unit variance; captions : of the same rows
+    data : latents (rows, c, h, w), scaled to unit variance, and the captions of the same rows
     settings : steps, batch, learning_rate, ema, p_empty
     """
+    latents, captions = data
     scheduler = make_scheduler()
     abar = scheduler.alphas_cumprod
     # An error of epsilon is sigma times as large in the image (14.6 at the end, where one-step images
@@ -92,10 +85,8 @@ def train_latent(
     tokens = tokenize(tokenizer, [*captions, ""])
     unet.train()
     text.train()
-    trainer = Trainer(
-        {"unet": unet, "text": text}, settings["steps"], settings["learning_rate"], seed,
-        settings["ema"], device, checkpoint, every, [settings, latents, tokens],
-    )  # fmt: skip
+    trainer = run.trainer({"unet": unet, "text": text}, settings, [settings, latents, tokens])
+    device = run.device
 
     def loss_of(step: int, generator: torch.Generator) -> torch.Tensor:
         drawn = draw_noised(latents, abar, settings, generator)
@@ -106,7 +97,7 @@ def train_latent(
         return (error * weight[drawn.t].to(device)).mean()
 
     for state in trainer.run(loss_of):
-        tell(*state)
+        run.tell(*state)
     trainer.finish()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,37 +20,47 @@ from verbatim.world.text_distillation import encode_captions
 from verbatim.world.training import TrainingRun
 
 
+@dataclass(frozen=True)
+class Origins:
+    """Trained folders that a model is made from.
+
+    clip : the world's CLIP; a latent model's text encoder starts as its text tower.
+    vae : of the latent models; a model of family "sd" needs it.
+    init : a trained model of the same family to go on from (fine-tuning).
+    text : the frozen text encoder and its tokenizer; a pixel model needs it.
+    """
+
+    clip: Path
+    vae: Path | None = None
+    init: Path | None = None
+    text: Path | None = None
+
+    def check(self) -> None:
+        """Raise DamagedError if a folder is not what was written."""
+        for folder in filter(None, (self.clip, self.vae, self.init, self.text)):
+            check_folder(folder)
+
+
 def train_model(
     family: str,
-    images: np.ndarray,
-    captions: list[str],
+    data: tuple[np.ndarray, list[str]],
     settings: dict[str, Any],
-    seed: int,
+    origins: Origins,
     folder: Path,
-    clip: Path,
-    vae: Path | None,
-    init: Path | None,
-    device: str,
-    checkpoint: Path,
-    every: int,
-    tell: Callable[[int, float, float, float], None],
-    text: Path | None = None,
+    run: TrainingRun,
 ) -> None:
-    """Train on (images, captions), row by row, and save a diffusers pipeline to `folder`.
+    """Train on images and their captions, row by row, and save a diffusers pipeline to `folder`.
 
     Parameters
     ----------
-    family : "sd" (latent, needs `vae`) or "if" (pixels)
-    images : uint8 (rows, h, w, 3); captions of the same rows
-    clip : the world's CLIP; a latent model's text encoder starts as its text tower
-    init : a trained model of the same family to go on from (fine-tuning)
-    text : the frozen text encoder and its tokenizer, that a pixel model needs
+    family : "sd" (latent) or "if" (pixels)
+    data : images, uint8 (rows, h, w, 3), and the captions of the same rows
     """
-    torch.manual_seed(seed)
-    for trained in filter(None, (clip, vae, init, text)):
-        check_folder(trained)
+    torch.manual_seed(run.seed)
+    origins.check()
+    images, captions = data
+    clip, vae, init, text = origins.clip, origins.vae, origins.init, origins.text
     with new_folder(folder) as part:
-        common = (captions, settings, seed, device, checkpoint, every, tell)
         if family == "sd":
             assert vae is not None
             autoencoder = AutoencoderKL.from_pretrained(vae, use_safetensors=True).eval()
@@ -64,7 +74,7 @@ def train_model(
             else:
                 tower = CLIPTextModel.from_pretrained(init / "text_encoder", use_safetensors=True)
                 unet = UNet2DConditionModel.from_pretrained(init / "unet", use_safetensors=True)
-            latent_training.train_latent(unet, tower, tokenizer, latents, *common)
+            latent_training.train_latent(unet, tower, tokenizer, (latents, captions), settings, run)
             latent_training.save_latent(part, unet, tower, tokenizer, autoencoder)
         elif family == "if":
             assert text is not None
@@ -72,7 +82,6 @@ def train_model(
             small = pixel_training.reduce_images(images, settings["reduction"])
             unet = pixel_training.make_unet(settings, small.shape[1], t5.config.d_model)
             states = encode_captions(t5, t5_tokenizer, [*captions, ""])
-            run = TrainingRun(seed, device, checkpoint, every, tell)
             pixel_training.train_pixel(unet, small, states, settings, run)
             pixel_training.save_pixel(part, unet, t5, t5_tokenizer)
         else:

@@ -122,11 +122,8 @@ class TrainingRun:
     def trainer(
         self, modules: dict[str, nn.Module], settings: dict[str, Any], data: Any
     ) -> Trainer:
-        """A `Trainer` of these modules; settings: steps, learning_rate, ema."""
-        return Trainer(
-            modules, settings["steps"], settings["learning_rate"], self.seed,
-            settings.get("ema", 0.0), self.device, self.checkpoint, self.every, data,
-        )  # fmt: skip
+        """A `Trainer` of these modules, see there."""
+        return Trainer(modules, settings, self, data)
 
 
 class Trainer:
@@ -135,12 +132,9 @@ class Trainer:
     Parameters
     ----------
     modules : name -> module; all their parameters that require gradients are trained, in float32
-    steps, peak : number of steps and highest learning rate
-    seed : decides batches and noise (through `step_generator`)
-    ema : decay of the average of the weights, 0 for none; `finish` puts the average into the modules
-    device : "cpu" or "cuda"; the modules are moved there, and back by `finish`
-    checkpoint : file to keep the state in, None for no checkpoints
-    every : steps between two checkpoints
+    settings : steps; learning_rate, the highest; ema, decay of the average of the weights, 0 or absent for
+        none: `finish` puts the average into the modules
+    run : seed (through `step_generator`), device, to which the modules are moved until `finish`, and checkpoints
     data : what the training is a function of beside the above; a checkpoint that was made of other
         data or settings is not resumed
     """
@@ -148,20 +142,16 @@ class Trainer:
     def __init__(
         self,
         modules: dict[str, nn.Module],
-        steps: int,
-        peak: float,
-        seed: int,
-        ema: float = 0.0,
-        device: str = "cpu",
-        checkpoint: Path | None = None,
-        every: int = 200,
+        settings: Mapping[str, Any],
+        run: TrainingRun,
         data: Any = None,
     ):
-        self.modules, self.steps, self.peak, self.seed = modules, steps, peak, seed
-        self.decay, self.checkpoint, self.every = ema, checkpoint, every
+        steps, peak, ema = settings["steps"], settings["learning_rate"], settings.get("ema", 0.0)
+        self.modules, self.steps, self.peak, self.seed = modules, steps, peak, run.seed
+        self.decay, self.checkpoint, self.every = ema, run.checkpoint, run.every
+        self.device = run.device
         for module in modules.values():
-            module.to(device)
-        self.device = device
+            module.to(run.device)
         self.params = {
             f"{name}.{key}": p
             for name, module in modules.items()
@@ -176,9 +166,9 @@ class Trainer:
         self.start = 0
         shapes = [(name, list(p.shape)) for name, p in self.params.items()]
         start = [p.detach() for p in values]
-        self.fingerprint = fingerprint(shapes, start, steps, peak, seed, ema, data)
-        if checkpoint is not None and checkpoint.exists():
-            self._resume(checkpoint)
+        self.fingerprint = fingerprint(shapes, start, steps, peak, run.seed, ema, data)
+        if run.checkpoint is not None and run.checkpoint.exists():
+            self._resume(run.checkpoint)
 
     def run(
         self, loss_of: Callable[[int, torch.Generator], torch.Tensor]
