@@ -1,4 +1,4 @@
-"""Score a shard's one-step images, and nothing else: ECS under every preset, a line a prompt."""
+"""Score the one-step generations of a shard: ECS under every preset, one line for each prompt."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Make the one-step images of a shard of the selected prompts, one a seed, in parts that survive a kill."""
+"""Make the one-step generations of a shard of the selected prompts, one for each seed, in parts that survive a kill."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Select the prompts that get one-step images: the top by DCS, and all extra ones."""
+"""Select the prompts that get one-step generations: the top by DCS, and all extra ones."""
 
 from typing import Any
 

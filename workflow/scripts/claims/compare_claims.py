@@ -1,4 +1,4 @@
-"""Hold the papers' claims, and Table 1 of the mitigations, against the study's numbers; the page of both."""
+"""Compare the papers' claims, and Table 1 of the mitigations, with the study's numbers; write the page of both."""
 
 from pathlib import Path
 from typing import Any

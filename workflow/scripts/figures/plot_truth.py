@@ -1,4 +1,4 @@
-"""Labels and scores against the truth, and what prompts that nobody picked draw."""
+"""Labels and scores against the truth, and generations of prompts that nobody picked."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Rule fetch_urls: wanted rows that no archive has -> their images by url, in the cache, and a status a row."""
+"""Rule fetch_urls: wanted rows that no archive has -> their images by url, in the cache, and a status for each row."""
 
 import os
 from typing import Any

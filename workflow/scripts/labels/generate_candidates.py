@@ -1,4 +1,4 @@
-"""Every candidate of a shard in full, once a seed, by all stages of the model; what the post-filter made is taken from it."""
+"""Generate every candidate of a shard once for each seed, by all stages of the model; what the post-filter made is taken from it."""
 
 import time
 from typing import Any

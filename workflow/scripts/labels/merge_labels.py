@@ -1,4 +1,4 @@
-"""Put the labels and masks of all shards of a model's candidates together."""
+"""Merge the labels and masks of all shards of a model's candidates."""
 
 from typing import Any
 

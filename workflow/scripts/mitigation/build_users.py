@@ -1,4 +1,4 @@
-"""Make a file of prompts in DiffusionDB's layout for the embedded world, which has no users."""
+"""Make a file of users' prompts in DiffusionDB's layout for the embedded world."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Draw the images of one run of the study: a trained model, behind one defence of its prompts."""
+"""Generate the images of one run of the study: a trained model behind one defence of its prompts."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Draw one image for each of a sample of users' prompts."""
+"""Generate one image for each of a sample of users' prompts."""
 
 from pathlib import Path
 from typing import Any

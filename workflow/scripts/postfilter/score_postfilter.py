@@ -1,4 +1,4 @@
-"""Put the shards of a model's clique scores together, and rank the prompts."""
+"""Merge the shards of a model's clique scores, and rank the prompts."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Score one shard of the prompts with one model: DCS and its kin, a line a prompt and seed."""
+"""Score one shard of the prompts with one model: DCS and the scores of the same network row, one line for each prompt and seed."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""Put the trained world's models into one folder, in half precision, with what made them written beside."""
+"""Copy the trained world's models into one folder in half precision, with a record of how they were made."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Plant the training set, write it as img2dataset would, and write down the truth."""
+"""Plant the training set, and write it in img2dataset's layout, with the truth."""
 
 from pathlib import Path
 from typing import Any

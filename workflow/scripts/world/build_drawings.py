@@ -1,4 +1,4 @@
-"""Render every OpenMoji drawing that has a name, one a family."""
+"""Render every OpenMoji drawing that has a name, one of each family."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Draw the images that the world's closed system is known by, with a manifest of prompts and seeds."""
+"""Generate the images that the world's closed system is known by, with a manifest of prompts and seeds."""
 
 from pathlib import Path
 from typing import Any
