@@ -90,7 +90,7 @@ def test_a_row_leads_to_scores_and_generations(row, run_script, tmp_path):
     write_table(tmp_path / "prompts.parquet", "prompts", prompts)
     shared = {"prompts_a_shard": 10, "prompts_a_part": 10, "last": True, "model": row, "batch": 4}
     run_script(
-        "whitebox/score_whitebox.py",
+        "whitebox/denoise_whitebox.py",
         input={"prompts": tmp_path / "prompts.parquet", **given},
         output={"scores": tmp_path / "s.parquet", "cost": tmp_path / "s.cost.parquet"},
         params={"guidance": 5.0, "seeds": [0], "kept": tmp_path / "kept"} | shared,
@@ -101,11 +101,26 @@ def test_a_row_leads_to_scores_and_generations(row, run_script, tmp_path):
     assert scores["dcs_reference"].nunique() == 4
     assert read_table(tmp_path / "s.cost.parquet", "costs")["unet_rows"].sum() == 5
 
-    scores = pd.DataFrame({"prompt_id": ids, "dcs": np.arange(4.0), "rank": range(4)})
+    run_script(
+        "whitebox/score_whitebox.py",
+        input={
+            "prompts": tmp_path / "prompts.parquet", "scores": [tmp_path / "s.parquet"],
+            "costs": [tmp_path / "s.cost.parquet"],
+        },
+        output={name: tmp_path / f"{name}.parquet" for name in ("seeds", "scores", "cost")},
+        params={"preset": "reference", "kept": tmp_path / "kept"},
+        wildcards={"model": "mine"},
+    )  # fmt: skip
     selection = prompts[["prompt_id", "caption", "row", "extra"]].assign(why="dcs")
     write_table(tmp_path / "selection.parquet", "selection", selection)
     table = tmp_path / "blackbox.parquet"
-    write_selection(run_script, tmp_path, prompts, scores, table)
+    run_script(
+        "blackbox/select_blackbox.py",
+        input={"prompts": tmp_path / "prompts.parquet", "scores": tmp_path / "scores.parquet"},
+        output={"selection": table},
+        params={"n_prompts": 4},
+        wildcards={"model": "mine"},
+    )
     run_script(
         "blackbox/generate_blackbox.py",
         input={"selection": table, **given},
@@ -116,7 +131,7 @@ def test_a_row_leads_to_scores_and_generations(row, run_script, tmp_path):
     assert read_table(tmp_path / "one.cost.parquet", "costs")["unet_rows"].sum() == 2 * 4 + 2
     run_script(
         "labels/generate_candidates.py",
-        input={"selection": tmp_path / "selection.parquet", **given},
+        input={"selection": tmp_path / "selection.parquet", "filtered": [], **given},
         output={"images": tmp_path / "full.parquet", "cost": tmp_path / "full.cost.parquet"},
         params={
             "seeds": [0], "sampler": "euler", "spacing": "karras", "steps": 2, "guidance": 5.0, "upscaler": {},
@@ -137,22 +152,6 @@ def test_a_row_leads_to_scores_and_generations(row, run_script, tmp_path):
     with ImageArchive(tmp_path / "full.zip") as archive:
         assert len(archive.names()) == 4
         assert archive.read(archive.names()[0]).shape == (64, 64, 3)
-
-
-def write_selection(run_script, folder, prompts, scores, table):
-    """What rule select_blackbox makes of the prompts and their scores."""
-    scores = scores.assign(
-        dcs_reference=0.0, dcs_paper=0.0, wen_first_step=0.0, guidance_cosine=0.0, n_seeds=1,
-        preset="paper",
-    )  # fmt: skip
-    write_table(folder / "dcs.parquet", "whitebox", scores)
-    run_script(
-        "blackbox/select_blackbox.py",
-        input={"prompts": folder / "prompts.parquet", "scores": folder / "dcs.parquet"},
-        output={"selection": table},
-        params={"n_prompts": 4},
-        wildcards={"model": "mine"},
-    )
 
 
 @pytest.mark.parametrize(
