@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from verbatim.models.single_file import SingleFile
 
 SUFFIX = ".safetensors"  # of a single file and of a LoRA
-CONVERTER = "workflow/tools/convert_pickle.py"
 
 
 @dataclass(frozen=True)
@@ -58,10 +57,10 @@ def check_weights_file(file: Path, column: str) -> None:
     column : of the models sheet that names it.
     """
     if model_files.is_pickle(file.name):
-        cure = f".venv/bin/python {CONVERTER} {file} {file.with_suffix(SUFFIX)}"
+        target = file.with_suffix(SUFFIX)
         raise ModelFolderError(
             f"{file}: the column {column} names a pickle, which can run code when opened; get the model's {SUFFIX} "
-            f"file, or convert it: {cure}"
+            f"file, or convert it: .venv/bin/python workflow/tools/convert_pickle.py {file} {target}"
         )
     if file.suffix != SUFFIX:
         raise ModelFolderError(f"{file}: the column {column} must name a {SUFFIX} file")
