@@ -78,7 +78,7 @@ class FlowDenoiser(AutoencoderDenoiser):
     def predict(
         self, x: torch.Tensor, sigma: float | torch.Tensor, cond: Condition
     ) -> torch.Tensor:
-        """The velocity v = (x - x0) / sigma, float32, as x; see the page. Parameters as for `Denoiser`."""
+        """The velocity v = (x - x0) / sigma, float32, in the shape of x. Parameters as for `Denoiser.predict`."""
         n = x.shape[0]
         if len(cond) not in (1, n) or tuple(x.shape[1:]) != self.shape:
             raise ValueError(
