@@ -17,7 +17,7 @@ from verbatim.io.images import generation_name, one_step_name
 from verbatim.io.records import prompt_id, read_table, write_table
 from verbatim.io.seals import DamagedError
 from verbatim.metrics.edges import EdgePreset
-from verbatim.models import load
+from verbatim.models import checkpoint
 from verbatim.models.denoiser import NetworkError
 
 IDS = [prompt_id(caption) for caption in CAPTIONS]
@@ -139,8 +139,10 @@ def test_images_and_scores_are_the_same_in_any_shards_parts_and_batches(
 def test_a_prompt_whose_images_overflow_is_last_and_two_of_five_are_a_broken_network(
     run_script, tmp_path, selection, tiny_sd, monkeypatch
 ):
-    real, bad = load.load_denoiser, [CAPTIONS[3]]
-    monkeypatch.setattr(load, "load_denoiser", lambda *a, **k: overflow_at(real(*a, **k), *bad))
+    real, bad = checkpoint.load_checkpoint, [CAPTIONS[3]]
+    monkeypatch.setattr(
+        checkpoint, "load_checkpoint", lambda *a, **k: overflow_at(real(*a, **k), *bad)
+    )
     table = merge(
         run_script, tmp_path / "a", selection,
         [generate(run_script, tmp_path / "a", selection, tiny_sd, part=100)],

@@ -17,7 +17,7 @@ from verbatim.io.images import (
     write_archive,
 )
 from verbatim.io.records import prompt_id, read_table, write_table
-from verbatim.models import load, stacks
+from verbatim.models import checkpoint, stacks
 from verbatim.models.denoiser import NetworkError
 from verbatim.models.load import load_denoiser
 from verbatim.models.sampling import generate
@@ -171,8 +171,8 @@ def test_one_generation_that_is_not_finite_is_recorded_with_its_reason_and_the_r
     tmp_path, model, run_script, monkeypatch
 ):
     run(tmp_path / "whole", model, run_script)
-    real = load.load_denoiser
-    monkeypatch.setattr(load, "load_denoiser", lambda *a, **k: lose(real(*a, **k), 1))
+    real = checkpoint.load_checkpoint
+    monkeypatch.setattr(checkpoint, "load_checkpoint", lambda *a, **k: lose(real(*a, **k), 1))
     run(tmp_path / "one", model, run_script)
     ids = [prompt_id(caption) for caption in CAPTIONS[:3]]
     lost = generation_name(ids[0], 5)
@@ -192,9 +192,9 @@ def test_one_generation_that_is_not_finite_is_recorded_with_its_reason_and_the_r
 def test_generations_that_are_not_finite_end_the_job_when_they_are_many(
     tmp_path, model, run_script, monkeypatch
 ):
-    real = load.load_denoiser
+    real = checkpoint.load_checkpoint
     monkeypatch.setattr(
-        load, "load_denoiser", lambda *a, **k: overflow_at(real(*a, **k), CAPTIONS[1])
+        checkpoint, "load_checkpoint", lambda *a, **k: overflow_at(real(*a, **k), CAPTIONS[1])
     )
     with pytest.raises(NetworkError, match="2 of 6 generations gave no finite number"):
         run(tmp_path, model, run_script)

@@ -5,7 +5,7 @@ import pytest
 
 from tiny_models import CAPTIONS, overflow_at
 from verbatim.io.records import prompt_id, read_table, write_table
-from verbatim.models import load
+from verbatim.models import checkpoint
 from verbatim.models.denoiser import NetworkError
 from verbatim.whitebox import dcs
 
@@ -113,13 +113,13 @@ def test_a_missing_shard_is_refused_by_a_prompt_of_it(run_script, tmp_path, prom
 @pytest.fixture
 def spent(monkeypatch):
     """Every denoiser that a script loads, to count what is really asked of a network."""
-    real, loaded = load.load_denoiser, []
+    real, loaded = checkpoint.load_checkpoint, []
 
     def loading(*args, **options):
         loaded.append(real(*args, **options))
         return loaded[-1]
 
-    monkeypatch.setattr(load, "load_denoiser", loading)
+    monkeypatch.setattr(checkpoint, "load_checkpoint", loading)
     return lambda: sum(denoiser.rows for denoiser in loaded)
 
 
@@ -171,9 +171,9 @@ def test_a_killed_job_loses_the_part_that_it_was_at(
 
 
 def overflow_when_loaded(monkeypatch, *captions):
-    real = load.load_denoiser
+    real = checkpoint.load_checkpoint
     monkeypatch.setattr(
-        load, "load_denoiser", lambda *a, **k: overflow_at(real(*a, **k), *captions)
+        checkpoint, "load_checkpoint", lambda *a, **k: overflow_at(real(*a, **k), *captions)
     )
 
 

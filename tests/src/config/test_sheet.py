@@ -30,7 +30,7 @@ def test_the_default_sheet_is_sound_and_a_job_is_told_what_it_loads_and_no_more(
 @pytest.mark.parametrize(
     ("cell", "words"),
     [
-        (("sd2", "family", "sdxl"), ["line 3", "family", "'sdxl'"]),
+        (("sd2", "family", "gan"), ["line 3", "family", "'gan'"]),
         (("if", "model", "IF 1"), ["line 4", "model", "'IF 1'"]),
         (("if", "candidates", "top sd1"), ["line 4", "candidates", "'top sd1'"]),
         (("if", "candidates", "top:sd9"), ["if refers to 'sd9'", "no row"]),
@@ -127,14 +127,14 @@ def test_a_number_sign_in_a_cell_is_part_of_the_cell(sheet, column, value):
 
 
 def test_a_wrong_cell_is_named_by_its_line_whatever_is_commented_out_before_it(sheet):
-    path = sheet(("sd2", "family", "sdxl"), ("if", "name", "IF\u200b"))
+    path = sheet(("sd2", "family", "gan"), ("if", "name", "IF\u200b"))
     lines = path.read_text().splitlines()
     path.write_text(
         "\n".join(["# first", lines[0], "#" + lines[1], "", lines[1], lines[2], "# x", *lines[3:]])
     )
     with pytest.raises(ConfigError) as err:
         read_models(path, ROOT)
-    assert "models.tsv, line 6: family is 'sdxl'" in str(err.value)
+    assert "models.tsv, line 6: family is 'gan'" in str(err.value)
     assert (
         "models.tsv, line 8: column name: 'IF\\u200b' holds a character that cannot be seen"
         in str(err.value)

@@ -114,9 +114,11 @@ def device() -> str:
 
 
 def model_source(smk: Any) -> str:
-    """Where the job's model lies: the folder of `input.model`, or the sheet's `source` (a hub id)."""
+    """Where the job's model lies: `input.model`, a single file or in its folder, or the sheet's `source` (a hub id)."""
     file = smk.input.get("model")
-    return str(Path(str(file)).parent) if file else str(smk.params.model["source"])
+    if not file:
+        return str(smk.params.model["source"])
+    return str(file) if str(file).endswith(".safetensors") else str(Path(str(file)).parent)
 
 
 def model_files(smk: Any) -> list[str]:
@@ -141,15 +143,14 @@ def _loaded(smk: Any) -> list[str]:
 
     A shard without prompts loads no model, so that a missing one is no reason to end it.
     """
+    from verbatim.models.checkpoint import files_of, find_checkpoint
     from verbatim.models.hub import ModelFolderError
-    from verbatim.models.load import find_model, list_files
 
-    row = smk.params.model
     try:
-        folder = find_model(model_source(smk), row["family"], row.get("revision") or None)
+        checkpoint = find_checkpoint(smk.params.model, model_source(smk))
     except ModelFolderError:
         return [model_source(smk)]
-    return [str(folder / name) for name in list_files(folder, row["family"])]
+    return [str(path) for path in files_of(checkpoint).values()]
 
 
 def split_upscaler(row: Any) -> tuple[str, str | None, dict[str, Any]]:
@@ -197,15 +198,14 @@ def load_model(smk: Any) -> Denoiser:
     With its second stage where `params.upscaler` says one: for full generations, not for scores.
     Raises ModelFolderError where its files are not those whose digests `weights` or `checked` has.
     """
-    from verbatim.models.load import check_digests, find_model, load_denoiser
+    from verbatim.models.checkpoint import check_digests, find_checkpoint, load_checkpoint
 
     row = smk.params.model
-    folder = find_model(model_source(smk), row["family"], row.get("revision") or None)
-    check_digests(folder, row["family"], _digests(smk))
-    denoiser = load_denoiser(
-        folder, row["family"], device(), row.get("dtype") or "float32",
-        memory=row.get("memory") or "full",
-    )  # fmt: skip
+    checkpoint = find_checkpoint(row, model_source(smk))
+    check_digests(checkpoint, _digests(smk))
+    denoiser = load_checkpoint(
+        checkpoint, device(), row.get("dtype") or "float32", row.get("memory") or "full"
+    )
     if smk.params.get("upscaler"):
         _load_upscaler(smk, denoiser)
     return denoiser

@@ -15,13 +15,15 @@ import pandas as pd
 
 from verbatim.config import sheet as sheets
 from verbatim.config.sources import find_manifest, images_state
-from verbatim.models import load, load_upscaler
+from verbatim.models import checkpoint, load_upscaler
 
 Paths = str | list[str]
 
 
 def _index(source: str) -> Paths:
-    """model_index.json of a local folder; nothing of a hub id, which lies in the cache."""
+    """model_index.json of a local folder, or a single file; nothing of a hub id, which lies in the cache."""
+    if checkpoint.is_weights_file(source):
+        return source
     index = Path(source) / "model_index.json"
     return str(index) if source and index.is_file() else []
 
@@ -149,7 +151,7 @@ class ModelFiles:
         return [model for model in here if self._cell(model, "training") == "deduplicated"]
 
     def folder(self, wildcards: Any) -> Paths:
-        """Input function: model_index.json of a trained or a local folder."""
+        """Input function: model_index.json of a trained or a local folder, or a single file."""
         if self._cell(wildcards.model, "source") == "train":
             return f"<results>/world/models/{wildcards.model}/model_index.json"
         return _index(self._cell(wildcards.model, "source"))
@@ -206,10 +208,7 @@ class ModelFiles:
 
     def state(self, wildcards: Any) -> Any:
         """Params function: which files would be loaded, so that weights that were exchanged are checked again."""
-        source, family, revision = (
-            self._cell(wildcards.model, column) for column in ("source", "family", "revision")
-        )
-        return load.model_state(source, family, revision or None)
+        return checkpoint.checkpoint_state(self.sheet.loc[wildcards.model].to_dict())
 
     def upscaler_state(self, wildcards: Any) -> Any:
         """Params function: as `state`, of the second stage."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from verbatim.config.checkpoints import OPTIONAL, checkpoint_problems
 from verbatim.config.settings import ConfigError, explain, load_schema
 from verbatim.io.user_tables import UserTableError, read_user_table
 
@@ -35,7 +36,7 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
         raise ConfigError(f"{err}. It is the models sheet (`models` in the config)") from err
     sheet = table.frame.fillna("").astype(str)
     # asked for only where a model is too large for its device, or has two stages
-    for column in ("memory", *UPSCALER):
+    for column in ("memory", *UPSCALER, *OPTIONAL):
         if column not in sheet.columns:
             sheet[column] = ""
     sheet["memory"] = sheet["memory"].replace("", "full")
@@ -72,7 +73,7 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
         ]
         if row["source"] == "train" and not row["training"]:
             problems.append(f"{path}: {row['model']} is trained here, so `training` must be given")
-        wrong = _closed_problems(row) + _upscaler_problems(row)
+        wrong = _closed_problems(row) + _upscaler_problems(row) + checkpoint_problems(row)
         problems += [f"{path}: {row['model']} {problem}" for problem in wrong]
     if problems:
         raise ConfigError("\n".join(problems))
@@ -161,7 +162,8 @@ def training_row(sheet: pd.DataFrame, model: str) -> dict[str, str]:
 
 def loading_row(sheet: pd.DataFrame, model: str) -> dict[str, str]:
     """What a job needs to load a model, and nothing else: another cell of the row must not rerun it."""
-    return {name: str(sheet.loc[model, name]) for name in LOADING}
+    cells = {name: str(sheet.loc[model, name]) for name in (*LOADING, *OPTIONAL)}
+    return {name: cell for name, cell in cells.items() if cell or name in LOADING}
 
 
 def upscaler_row(

@@ -9,11 +9,13 @@ from typing import Any
 
 import pandas as pd
 
+from verbatim.config.checkpoints import file_problems
 from verbatim.config.settings import ConfigError
 from verbatim.config.sheet import closed_models, needed_models
 from verbatim.io.authors import AuthorsError, check_labels
 from verbatim.io.user_tables import CAPTIONS, MANIFEST, UserTableError, check_columns
 from verbatim.models import hub
+from verbatim.models.checkpoint import is_weights_file
 from verbatim.models.files import CLIP_CONFIG, CLIP_WEIGHTS, TOKENIZER, file_state, listing_state
 from verbatim.models.hub import COMMIT, HUB_ID
 
@@ -37,17 +39,20 @@ def use_cache(config: dict[str, Any]) -> None:
 
 
 def check_revisions(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.DataFrame) -> None:
-    """Refuse a hub id without its commit: a name alone is another model tomorrow.
+    """Refuse a hub id without its commit (a name alone is another model tomorrow), and a file that is not there.
 
     Only for models that the selected ones need, and their upscalers. A folder here needs none.
     Raises ConfigError naming every row, and the command that says the commit.
     """
     problems = []
     needed = needed_models(sheet, selected)
+    problems += file_problems(needed, config["models"])
     for row in needed[needed["family"] != "images"].to_dict("records"):
         for column, where in (("source", "revision"), ("upscaler", "upscaler_revision")):
             source, revision = row[column], row[where]
             if not HUB_ID.fullmatch(source) or Path(source).is_dir() or COMMIT.fullmatch(revision):
+                continue
+            if is_weights_file(source):
                 continue
             found = f"has the {where} {revision!r}" if revision else f"has no {where}"
             problems.append(

@@ -5,6 +5,10 @@ unit variance, sigma = sqrt((1 - abar) / abar). The network sees x / sqrt(sigma^
 timestep whose log sigma is sigma's, linearly interpolated between the trained ones; at
 `sigma_max` that is exactly the last. What it predicts (epsilon, v or x0) is converted to eps,
 always in float32 whatever the weights' type: DCS subtracts nearly equal numbers near sigma_max^2.
+
+A rectified flow (`flow`, `FlowDenoiser`) mixes x = (1 - sigma) x0 + sigma n, and its network gives the velocity
+v = n - x0. Its `predict` gives v: as eps does above, it is (x - x0) / sigma, the slope dx/dsigma of the sampling ODE, so
+that every sampler and every score holds as it is written, with sigma_max = 1.
 """
 
 from __future__ import annotations
@@ -149,9 +153,18 @@ class Denoiser(ABC):
         # ASSUME: diffusers' floor for schedules with zero terminal SNR (EulerDiscreteScheduler),
         # whose sigma_max would be infinite
         abar = abar.clamp(min=2.0**-50) if abar[-1] > 0 else abar.clamp(min=2.0**-24)
-        self.sigmas = ((1.0 - abar) / abar).sqrt()
-        self._log_sigmas = self.sigmas.log()
         self.prediction_type = prediction_type
+        self._set_up(((1.0 - abar) / abar).sqrt(), shape, size, device, dtype)
+
+    def _set_up(
+        self,
+        sigmas: torch.Tensor,
+        shape: tuple[int, int, int],
+        size: int,
+        device: str,
+        dtype: torch.dtype,
+    ) -> None:
+        self.sigmas, self._log_sigmas = sigmas, sigmas.log()
         self.shape, self.size, self.rows = shape, size, 0
         self.device, self.dtype = torch.device(device), dtype
         self._networks: list[Any] = []
@@ -206,6 +219,10 @@ class Denoiser(ABC):
         Each is padded to one fixed length, so that a caption's code does not depend on the others.
         """
 
+    def blank(self) -> Condition:
+        """A caption of a denoiser without weights, on "meta": shapes alone, by way of the text encoders where they run so."""
+        return self.encode(["a caption"])
+
     @abstractmethod
     def network(self, x: torch.Tensor, t: torch.Tensor, cond: Condition) -> torch.Tensor:
         """The bare network: scaled x (n, *shape), timesteps (n,), n captions."""
@@ -221,6 +238,13 @@ class Denoiser(ABC):
     def threshold(self, x0: torch.Tensor) -> torch.Tensor:
         """The family's limit on a guided estimate of x0, (n, c, h, w), while sampling; none by default."""
         return x0
+
+    def own_levels(self, steps: int) -> torch.Tensor | None:
+        """Falling noise levels with a last 0, (steps + 1,) float64, of a family that has its own; None by default.
+
+        Where there are none, a sampler's spacing decides.
+        """
+        return None
 
     def sigma_to_t(self, sigma: torch.Tensor) -> torch.Tensor:
         """Timesteps (float64, interpolated in log sigma) of noise levels; clamped at both ends."""

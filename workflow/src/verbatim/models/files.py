@@ -17,8 +17,8 @@ from typing import Any
 from verbatim.models.hub import ModelFolderError, cure_of
 
 # the file that says what a component is; a network's is config.json
-CONFIGS = {
-    "tokenizer": "tokenizer_config.json",
+TOKENIZERS = ("tokenizer", "tokenizer_2", "tokenizer_3")
+CONFIGS = dict.fromkeys(TOKENIZERS, "tokenizer_config.json") | {
     "scheduler": "scheduler_config.json",
     "image_noising_scheduler": "scheduler_config.json",
 }
@@ -157,7 +157,7 @@ def part_files(folder: Path, part: str, stem: str | None) -> dict[str, str]:
     stem : of a network's weights; None for a tokenizer or a scheduler.
     """
     config = CONFIGS.get(part, "config.json")
-    if part == "tokenizer":
+    if part in TOKENIZERS:
         there = {name: name for name in TOKENIZER if os.path.lexists(folder / part / name)}
         for name in there:
             check_file(folder, f"{part}/{name}")

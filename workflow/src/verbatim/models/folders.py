@@ -33,23 +33,24 @@ def find_folder(
     return find_snapshot(name, revision, includes=includes)
 
 
-def check_pipeline(folder: Path, family: str, pipelines: Mapping[str, str]) -> None:
+NO_LAYOUT = "it is not a folder in diffusers' layout, or not a whole one"
+
+
+def check_pipeline(folder: Path, family: str, pipelines: Mapping[str, tuple[str, ...]]) -> None:
     """Refuse a folder whose model_index.json is another pipeline than the family's.
 
-    pipelines : family -> class name, of all families: the message names the one that fits.
+    pipelines : family -> class names, of all families: the message names the one that fits.
     """
-    wanted = pipelines[family]
-    index = read_json(
-        folder, "model_index.json", "it is not a folder in diffusers' layout, or not a whole one"
-    )
+    wanted = " or ".join(pipelines[family])
+    index = read_json(folder, "model_index.json", NO_LAYOUT)
     found = index.get("_class_name")
     if isinstance(found, list):
         raise ModelFolderError(
             f"{folder}: model_index.json asks for code of its own ({found}); such models are not "
             f"run: use one that is a plain {wanted}"
         )
-    if found != wanted:
-        fits = [name for name, pipeline in pipelines.items() if pipeline == found]
+    if found not in pipelines[family]:
+        fits = [name for name, known in pipelines.items() if found in known]
         cure = f"set family to {fits[0]!r} in the models sheet" if fits else "use another model"
         raise ModelFolderError(
             f"{folder}: model_index.json says {found}, family {family!r} is a {wanted}; {cure}"

@@ -10,7 +10,57 @@ import torch
 from verbatim.models.denoiser import Condition, Denoiser
 
 
-class LatentDenoiser(Denoiser):
+class AutoencoderDenoiser(Denoiser):
+    """A `Denoiser` in the latent of a diffusers AutoencoderKL: what its families share is how they decode.
+
+    Rombach et al. 2022. A latent z is decoded as z / scale + shift (scaling_factor and shift_factor of the VAE's
+    config), or as z * std / scale + mean where the config has latents_mean and latents_std.
+    """
+
+    vae: Any
+    scale: float
+    shift: torch.Tensor
+    spread: torch.Tensor | None
+
+    def set_vae(self, vae: Any, device: str) -> None:
+        config = vae.config
+        if device == "cpu":
+            # its convolutions take two thirds of the time in this layout; the UNet's do not
+            vae.to(memory_format=torch.channels_last)
+        self.vae, self.scale = vae, float(config.scaling_factor)
+        mean, std = (getattr(config, f"latents_{name}", None) for name in ("mean", "std"))
+        if mean is None or std is None:
+            mean, std = [getattr(config, "shift_factor", None) or 0.0], None
+        self.shift = torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1)
+        self.spread = (
+            None if std is None else torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1)
+        )
+
+    def decode(self, x0: torch.Tensor) -> torch.Tensor:
+        return self._decode(x0, self.dtype)
+
+    def decode_in_float32(self, x0: torch.Tensor) -> torch.Tensor:
+        if self.dtype == torch.float32:
+            return self.decode(x0)
+        # torch's own `to`: diffusers' warns at each call
+        torch.nn.Module.to(self.vae, torch.float32)
+        try:
+            return self._decode(x0, torch.float32)
+        finally:
+            # its weights are of this type: nothing is lost
+            torch.nn.Module.to(self.vae, self.dtype)
+
+    @torch.no_grad()
+    def _decode(self, x0: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        z = x0.to(self.device, torch.float32) / self.scale
+        if self.spread is not None:
+            z = z * self.spread.to(self.device)
+        z = (z + self.shift.to(self.device)).to(dtype)
+        image: torch.Tensor = self.here(self.vae).decode(z, return_dict=False)[0]
+        return (image.float() / 2 + 0.5).clamp(0.0, 1.0)
+
+
+class LatentDenoiser(AutoencoderDenoiser):
     """A `StableDiffusionPipeline`'s parts behind the `Denoiser` interface.
 
     Rombach et al. 2022. Any count of latent channels; the scheduler's clipping of x0 is not used
@@ -33,14 +83,8 @@ class LatentDenoiser(Denoiser):
         factor = 2 ** (len(vae.config.block_out_channels) - 1)
         shape = (int(unet.config.in_channels), int(height), int(width))
         super().__init__(betas, prediction_type, shape, int(height) * factor, device, dtype)
-        if (
-            device == "cpu"
-        ):  # its convolutions take two thirds of the time in this layout; the UNet's do not
-            vae.to(memory_format=torch.channels_last)
-        self.unet, self.vae, self.text_encoder = unet, vae, text_encoder
-        self.tokenizer = tokenizer
-        self.scale = float(vae.config.scaling_factor)
-        self.shift = float(getattr(vae.config, "shift_factor", None) or 0.0)
+        self.set_vae(vae, device)
+        self.unet, self.text_encoder, self.tokenizer = unet, text_encoder, tokenizer
         # a tokenizer without a stated length says 1e30
         self.tokens = min(
             int(tokenizer.model_max_length), int(text_encoder.config.max_position_embeddings)
@@ -68,24 +112,3 @@ class LatentDenoiser(Denoiser):
         unet = self.here(self.unet)
         out: torch.Tensor = unet(x, t, encoder_hidden_states=cond.states, return_dict=False)[0]
         return out
-
-    def decode(self, x0: torch.Tensor) -> torch.Tensor:
-        return self._decode(x0, self.dtype)
-
-    def decode_in_float32(self, x0: torch.Tensor) -> torch.Tensor:
-        if self.dtype == torch.float32:
-            return self.decode(x0)
-        # torch's own `to`: diffusers' warns at each call
-        torch.nn.Module.to(self.vae, torch.float32)
-        try:
-            return self._decode(x0, torch.float32)
-        finally:
-            torch.nn.Module.to(
-                self.vae, self.dtype
-            )  # its weights are of this type: nothing is lost
-
-    @torch.no_grad()
-    def _decode(self, x0: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        z = (x0.to(self.device, torch.float32) / self.scale + self.shift).to(dtype)
-        image: torch.Tensor = self.here(self.vae).decode(z, return_dict=False)[0]
-        return (image.float() / 2 + 0.5).clamp(0.0, 1.0)

@@ -172,13 +172,12 @@ def check_upscaler(folder: Path, first: Path, family: str, settings: UpscalerSet
 
     from verbatim.models.denoiser import Condition
 
-    one, (text, *_) = load.assemble(first, family, None, "meta")
+    one, _ = load.assemble(first, family, None, "meta")
     two = _assemble(folder, family, one, settings, None)
-    states = torch.empty(1, one.tokens, text.config.hidden_size, device="meta")
     try:
         with torch.no_grad():
             x = torch.empty(1, *two.shape, device="meta")
-            two.predict(x, 1.0, Condition(states, {"low": x}))
+            two.predict(x, 1.0, Condition(one.blank().states, {"low": x}))
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as err:
         line = (str(err).strip().splitlines() or [type(err).__name__])[0]
         raise ModelFolderError(

@@ -63,6 +63,11 @@ class PixelDenoiser(Denoiser):
             parts.append(states.to(self.dtype))
         return Condition(torch.cat(parts))
 
+    def blank(self) -> Condition:
+        # T5 looks at the values of a mask, which "meta" has not
+        width = int(self.text_encoder.config.hidden_size)
+        return Condition(torch.empty(1, self.tokens, width, device=self.device))
+
     def network(self, x: torch.Tensor, t: torch.Tensor, cond: Condition) -> torch.Tensor:
         unet = self.here(self.unet)
         out: torch.Tensor = unet(x, t, encoder_hidden_states=cond.states, return_dict=False)[0]

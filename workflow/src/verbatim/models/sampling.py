@@ -47,7 +47,8 @@ def noise_levels(
 
     karras: Karras et al. 2022, eq. 5. even: evenly spaced timesteps from the last trained one to 0, the levels that
     k-diffusion gives its LMS sampler (`get_sigmas`) and Webster's reference its full generations. ddim always has
-    these (Song et al. 2021).
+    these (Song et al. 2021). A family with levels of its own (`Denoiser.own_levels`: rectified flow) has them whatever the
+    spacing.
 
     Raises
     ------
@@ -56,6 +57,9 @@ def noise_levels(
     for what, value, known in (("sampler", sampler, SAMPLERS), ("spacing", spacing, SPACINGS)):
         if value not in known:
             raise ValueError(f"{what} {value!r} is unknown; known: {', '.join(known)}")
+    own = denoiser.own_levels(steps)
+    if own is not None:
+        return own
     start = denoiser.sigma_max if steps == 1 else min(denoiser.sigma_max, SIGMA_START)
     if steps == 1 or (sampler != "ddim" and spacing == "karras"):
         return karras_sigmas(steps, denoiser.sigma_min, start)

@@ -8,6 +8,7 @@ decides: a config that was written before diffusers had `prediction_type` means 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def read_betas(folder: Path, config: dict[str, Any], name: str = NAME) -> Any:
     if "FlowMatch" in str(config.get("_class_name", "")):
         raise ModelFolderError(
             f"{folder}: {name} is a flow-matching one, which has no betas; "
-            "use a model of Stable Diffusion 1 or 2, or DeepFloyd IF"
+            "use a model of Stable Diffusion 1, 2 or XL, or DeepFloyd IF"
         )
     given: dict[str, Any] = {
         "rescale_betas_zero_snr": config.get("rescale_betas_zero_snr") or False
@@ -116,6 +117,63 @@ def read_betas(folder: Path, config: dict[str, Any], name: str = NAME) -> Any:
             f"{folder}: {name} gives betas that are not all in (0, 1]: {betas.flatten()[:3].tolist()} ..."
         )
     return betas
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How a flow-matching scheduler moves its noise levels towards 1 (Esser et al. 2024, section 5.3.2).
+
+    shift : s in s t / (1 + (s - 1) t). dynamic : (tokens, mu) of two image sizes, between which mu is linear; then
+    s is exp(mu), and `shift` is not used. None: not dynamic. steps : trained timesteps.
+    """
+
+    shift: float
+    dynamic: tuple[tuple[int, float], tuple[int, float]] | None
+    steps: int
+
+
+FLOW = "FlowMatchEulerDiscreteScheduler"
+# keys of a flow-matching scheduler that ask for other noise levels than its shift gives
+OTHER_LEVELS = (
+    "invert_sigmas", "shift_terminal", "use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas",
+    "stochastic_sampling",
+)  # fmt: skip
+
+
+def read_shift(folder: Path, config: dict[str, Any]) -> Shift:
+    """The shift that a flow-matching scheduler's config states.
+
+    Raises
+    ------
+    ModelFolderError : another scheduler, a key that is not stated or out of range, or other noise levels.
+    """
+    if config.get("_class_name") != FLOW:
+        raise ModelFolderError(
+            f"{folder}: {NAME} is of a {config.get('_class_name')!r}; family 'flow' needs a {FLOW}: write its "
+            "config there"
+        )
+    asked = [key for key in OTHER_LEVELS if config.get(key)]
+    if asked or config.get("time_shift_type", "exponential") != "exponential":
+        key = asked[0] if asked else "time_shift_type"
+        raise ModelFolderError(
+            f"{folder}: {NAME} has {key} {config[key]!r}, noise levels that are not computed here; take the key out"
+        )
+    steps = _stated(folder, config, "num_train_timesteps")
+    if not isinstance(steps, int) or not 2 <= steps <= MAX_STEPS:
+        raise ModelFolderError(
+            f"{folder}: {NAME} has num_train_timesteps {steps!r}, not a whole number from 2 to {MAX_STEPS}"
+        )
+    if not config.get("use_dynamic_shifting"):
+        return Shift(_number(folder, config, "shift", 100.0), None, steps)
+    ends = [
+        (int(_number(folder, config, f"{end}_image_seq_len", 1e6)), _number(folder, config, f"{end}_shift", 10.0))
+        for end in ("base", "max")
+    ]  # fmt: skip
+    if ends[0][0] == ends[1][0]:
+        raise ModelFolderError(
+            f"{folder}: {NAME} has base_image_seq_len and max_image_seq_len {ends[0][0]}; they must differ"
+        )
+    return Shift(1.0, (ends[0], ends[1]), steps)
 
 
 def read_thresholding(folder: Path, config: dict[str, Any]) -> tuple[str, float, float]:

@@ -22,6 +22,7 @@ from verbatim.models.hub import ModelFolderError
 # the image tower of a whole CLIP; the decoder of a whole T5
 HARMLESS = {
     "CLIPTextModel": r"(.*\.)?position_ids|text_projection\..*|logit_scale|vision_model\..*|visual_projection\..*",
+    "CLIPTextModelWithProjection": r"(.*\.)?position_ids|logit_scale|vision_model\..*|visual_projection\..*",
     "T5EncoderModel": r"decoder\..*|lm_head\..*",
 }
 # keys by which a config asks for code or for another arithmetic than its own weights'
@@ -125,11 +126,24 @@ def check_network(folder: Path, part: str, full_name: str, files: Mapping[str, s
     ModelFolderError : a config that cannot be built, or weights that are missing, unknown, or of another
         shape, by name.
     """
+    config = read_json(folder, f"{part}/config.json", "the component has no config")
+    return build_on_meta(folder, part, full_name, config, read_headers(folder, part, files))
+
+
+def build_on_meta(
+    folder: Path,
+    part: str,
+    full_name: str,
+    config: dict[str, Any],
+    shapes: Mapping[str, tuple[tuple[int, ...], str]],
+) -> Any:
+    """`check_network` of weights that are known by name, shape and type.
+
+    folder : where the weights are, for messages; it may be a single file.
+    """
     import torch
 
     library, name = full_name.split(".")
-    config = read_json(folder, f"{part}/config.json", "the component has no config")
-    shapes = read_headers(folder, part, files)
     _check_config(folder, part, name, config, len(shapes))
     harmless = re.compile(HARMLESS.get(name, r"(?!)"))
     for key, (_, kind) in shapes.items():
@@ -250,6 +264,36 @@ def load_network(
                 f"({first.replace(str(linked), part)}); {cure_of(folder)}"
             ) from err
     _check_report(folder, part, name, {"mismatched_keys": (), **report})
+    return model.eval().requires_grad_(False)
+
+
+def fill_network(
+    full_name: str, config: dict[str, Any], weights: dict[str, Any], dtype: Any
+) -> Any:
+    """One network with these weights, which `build_on_meta` has found to be exactly what it needs.
+
+    weights : name -> tensor; emptied as they are used. dtype : torch.dtype of the network.
+    """
+    library, _ = full_name.split(".")
+    kind = load_class(full_name)
+    with _quiet():
+        if library == "transformers":
+            model = kind.from_pretrained(
+                None,
+                config=kind.config_class.from_dict(config),
+                state_dict=weights,
+                dtype=dtype,
+                local_files_only=True,
+            )
+        else:
+            from accelerate import init_empty_weights
+
+            with init_empty_weights(include_buffers=False):
+                model = kind.from_config(config)
+            model._fix_state_dict_keys_on_load(weights)
+            for name in list(weights):
+                weights[name] = weights[name].to(dtype)
+            model.load_state_dict(weights, strict=True, assign=True)
     return model.eval().requires_grad_(False)
 
 

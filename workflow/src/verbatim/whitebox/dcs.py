@@ -15,6 +15,9 @@ guidance_cosine cosine of eps_u and eps_c - eps_u over the whole latent; 0 if th
                 the anisotropy score of rohanasthana/memorization-anisotropy, which adds the cosine of each pixel at a low
                 noise level to the norm.
 
+For a rectified flow (family `flow`) eps stands for the velocity v and sigma is 1: DCS is mean((v_u + g (v_c - v_u))^2), and the
+Wen norm is ||v_c - v_u||_2 (`verbatim.models.flow`). Neither paper defines them.
+
 A caption whose prediction is not finite has NaN for all four with that seed. Sums are float64, because sums in
 half precision would tie. Scores agree between batches and shards to a relative 1e-4 (float32 networks; the
 rounding of a matrix product depends on its size).
