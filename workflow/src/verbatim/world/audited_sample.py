@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 TRAINED, OTHER = "Ash Studio", "Birch Studio"
+LEAST_OF_FAMILY = 4  # ASSUME: of two members alone the mask may be too small to be used
 STREAM = 7  # of the sample's own draws from the world's seed
 
 
@@ -39,7 +40,9 @@ def select_sample(truth: pd.DataFrame, counts: Mapping[str, int], seed: int) -> 
         )
         if kind == "template":  # some of each family, so that their masks can be made
             each = -(-count // max(1, of_kind["family"].nunique()))
-            of_kind = of_kind.groupby("family").head(max(2, each)).sort_values("family")
+            of_kind = (
+                of_kind.groupby("family").head(max(LEAST_OF_FAMILY, each)).sort_values("family")
+            )
             parts.append(of_kind.head(count))
             continue
         parts.append(of_kind.iloc[np.sort(rng.permutation(len(of_kind))[:count])])
