@@ -25,7 +25,7 @@ empty :=
 comma := ,
 SEED_LIST = [$(subst $(empty) $(empty),$(comma),$(strip $(SEEDS)))]
 
-.PHONY: help table1 unlock all smoke world world-check study study-quick test test-quick test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
+.PHONY: help audit table1 unlock all smoke world world-check study study-quick test test-quick test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
 
 help:            ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 20
@@ -35,6 +35,21 @@ setup:           ## make .venv from envs/requirements.lock (once)
 
 table1: setup    ## Table 1 of the embedded world, in results/table1.csv
 	$(SNAKEMAKE) $(SET) -- results/table1.csv
+
+# of `make audit`, all optional. IMAGES: a folder of images; without, a sample of the embedded world.
+# MODEL: a diffusers folder, a hub id or a key of the models sheet; without, the embedded world's sd1.
+# CAPTIONS: a table of captions, owners and controls. AUDIT: other keys, e.g. AUDIT='generations: 20, fail_above: 0'.
+IMAGES ?=
+MODEL ?=
+CAPTIONS ?=
+AUDIT ?=
+quoted = '$(subst ','',$(1))'
+AUDITED = $(strip $(if $(IMAGES),images: $(call quoted,$(IMAGES))$(comma)) $(if $(MODEL),model: $(call quoted,$(MODEL))$(comma)) \
+  $(if $(CAPTIONS),captions: $(call quoted,$(CAPTIONS))$(comma)) $(AUDIT))
+
+audit: setup     ## which images of a folder a model gives back; results/audit/report.html
+	$(SNAKEMAKE) $(if $(MODEL),--configfile config/config.yaml config/audit.yaml) \
+	  $(if $(CONFIG)$(AUDITED),--config $(CONFIG)) $(if $(AUDITED),audit="{$(AUDITED)}") -- audit
 
 unlock: setup    ## after a killed run: end its SLURM jobs (PROFILE=slurm), take its lock away; then run again
 	$(if $(filter slurm,$(PROFILE)),workflow/profiles/slurm/cancel_jobs.sh)

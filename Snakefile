@@ -33,6 +33,7 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/tables_truth.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/evidence.smk"
+include: "workflow/rules/audit.smk"
 include: "workflow/rules/sweep_images.smk"
 include: "workflow/rules/sweep.smk"
 include: "workflow/rules/mitigation.smk"
@@ -44,6 +45,7 @@ include: "workflow/rules/claims.smk"
 localrules:
     all,
     attacks,
+    audit,
     evaluation,
     labels,
     study,
@@ -72,6 +74,11 @@ rule all:
         run.tables,
         run.figures,
         run.evidence,
+
+
+rule audit:
+    input:
+        audited.targets,
 
 
 rule evaluation:

@@ -1,7 +1,7 @@
 """The names of every rule's inputs, outputs and params, read from the rule files.
 
 A directive of a rule is the inside of a Python call: names before `=` are read off, and what `**` and `unpack` bring
-is asked from the same `Run` that the rules ask, built from the default config.
+is asked from the same `Run` and `Audit` that the rules ask, built from the default config.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from verbatim.config.audits import Audit
 from verbatim.config.data_files import DataFiles, WorldSource
 from verbatim.config.run import Run
 from verbatim.config.sheet import read_models
@@ -52,11 +53,15 @@ def _value(node: ast.expr) -> Any:
     """What `run.data.rows` or `run.pick("dedup", "k batch")` is; other expressions are refused."""
     if isinstance(node, ast.Name) and node.id == "run":
         return _run()
+    if isinstance(node, ast.Name) and node.id == "audited":
+        return Audit(_run(), "sd1", 1)
     if isinstance(node, ast.Attribute):
         return getattr(_value(node.value), node.attr)
     if isinstance(node, ast.Call):
         return _value(node.func)(*map(ast.literal_eval, node.args))
-    raise ValueError(f"{ast.unparse(node)}: only `run`, its attributes and their calls are known")
+    raise ValueError(
+        f"{ast.unparse(node)}: only `run`, `audited`, their attributes and calls are known"
+    )
 
 
 def _unpacked(function: ast.expr) -> Iterator[str]:

@@ -24,6 +24,7 @@ STAGES = [
     "figures",
     "evidence",
     *STUDY,
+    "audit",
 ]
 SHARED = {
     "config", "io", "metrics", "models",
@@ -44,6 +45,41 @@ EXCEPTIONS = {
         "verbatim.inputs.fetching",
         "verbatim.inputs.url_cache",
     },
+    # the audit is the attack from the other end: what a match, its mask, its placement, its null and a caption's
+    # score are has one implementation
+    "src/verbatim/audit/comparison.py": {
+        "verbatim.evidence.matching",
+        "verbatim.evidence.null",
+        "verbatim.labels.masks",
+    },
+    "src/verbatim/audit/nearest.py": {
+        "verbatim.evidence.matching",
+        "verbatim.evidence.null",
+        "verbatim.evidence.pairing",
+        "verbatim.evidence.placements",
+    },
+    "src/verbatim/audit/related_images.py": {"verbatim.labels.masks"},
+    "src/verbatim/audit/given_back.py": {
+        "verbatim.evidence.matching",
+        "verbatim.evidence.placements",
+        "verbatim.evidence.rules",
+        "verbatim.labels.fetched_images",
+        "verbatim.labels.label",
+        "verbatim.labels.masks",
+    },
+    "src/verbatim/audit/audit_panels.py": {"verbatim.evidence.placements"},
+    "scripts/audit/compare_audit.py": {
+        "verbatim.evidence.matching",
+        "verbatim.evidence.placements",
+        "verbatim.labels.masks",
+    },
+    "scripts/audit/score_audit.py": {"verbatim.whitebox.dcs"},
+    # a bundle has one form, so that one program checks it
+    "scripts/audit/build_findings.py": {
+        "verbatim.evidence.bundle",
+        "verbatim.evidence.bundle_manifest",
+        "verbatim.evidence.rules",
+    },
 }
 # the copying study stands on the attacks: its stages may import these, and no stage imports one of the study's
 STUDY_IMPORTS = {"world", "whitebox", "blackbox", "postfilter", "labels", "tables", "figures"}
@@ -54,7 +90,7 @@ LIGHT = {
     "check_model",
     "check_upscaler",
 }  # networks without numbers, though their modules can load them too
-LOCAL = {"all", "attacks", "labels", "evaluation", "templates", "study"}
+LOCAL = {"all", "attacks", "audit", "labels", "evaluation", "templates", "study"}
 # rules of a stage may be spread over several files, a part of it each
 PARTS = {
     "labels_images": "labels", "tables_truth": "tables",

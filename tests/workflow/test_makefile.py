@@ -101,6 +101,23 @@ def test_the_study_is_asked_for_by_its_target_and_in_short_with_its_overlay():
     assert quick[-2:] == ["--", "study"]
 
 
+def test_an_audit_takes_a_folder_a_model_and_a_table_and_each_alone():
+    (plain,) = commands("audit")
+    assert settings(plain) == []
+    assert plain[-2:] == ["--", "audit"]
+    (own,) = commands("audit", "IMAGES=my images/o'hara", "CONFIG=privacy='{images: none}'")
+    assert "config/audit.yaml" not in own
+    assert settings(own)[0] == "privacy={images: none}"
+    assert yaml.safe_load(settings(own)[1].removeprefix("audit=")) == {"images": "my images/o'hara"}
+    (model,) = commands(
+        "audit", "IMAGES=i", "MODEL=org/m", "CAPTIONS=c.csv", "AUDIT=generations: 3"
+    )
+    assert model[model.index("--configfile") + 2] == "config/audit.yaml"
+    assert yaml.safe_load(settings(model)[0].removeprefix("audit=")) == {
+        "images": "i", "model": "org/m", "captions": "c.csv", "generations": 3,
+    }  # fmt: skip
+
+
 def test_where_the_home_may_not_be_written_snakemake_keeps_its_cache_in_the_checkout(tmp_path):
     """And models are looked for where they were."""
     more = tmp_path / "more.mk"

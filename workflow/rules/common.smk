@@ -9,12 +9,22 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "src"))
 
-from verbatim.config import code, decisions, settings, sheet, sources, sweep_plan
+from verbatim.audit import image_folders
+from verbatim.config import (
+    audits,
+    code,
+    decisions,
+    settings,
+    sheet,
+    sources,
+    sweep_plan,
+)
 from verbatim.config.data_files import DataFiles, WorldSource
 from verbatim.config.run import TRUTH_FIGURES, Run
 from verbatim.config.sweep_points import GridError
 from verbatim.inputs import layouts
 from verbatim.io import atomic, locks
+from verbatim.world.audited_sample import count_sample
 from verbatim.world.plan import count_rows
 
 RESULTS = config["results"]
@@ -24,11 +34,12 @@ OURS, TABLES = "3 What the paper could not show", "4 Tables"
 
 
 def read_run():
-    """The run that the config asks for, checked."""
+    """The run that the config asks for, and its audit, checked."""
     settings.read_numbers(config, workflow.basedir)
     settings.check_config(config, workflow.basedir)
     models = sheet.read_models(config["models"], workflow.basedir)
     selected = sheet.select_models(models, config["select_models"])
+    models, audited = audits.add_audited(models, config["audit"], workflow.basedir)
     sources.check_sources(config, models, selected)
     sources.check_revisions(config, models, selected)
     sources.check_lists(config, models)
@@ -46,16 +57,22 @@ def read_run():
         folder = inputs["images"] or layouts.archive_folder(inputs["source"])
     archives = layouts.list_archives(folder)
     data = DataFiles(config, source, folder, archives, clip)
-    return Run.of(config, models, selected, data)
+    found = Run.of(config, models, selected, data)
+    images = config["audit"]["images"]
+    sample = count_sample(config["audit"]["sample"])
+    count = sample if images == "world" else image_folders.count_planned(images)
+    return found, audits.Audit(found, audited, count)
 
 
 try:
-    run = read_run()
+    run, audited = read_run()
     SWEEP = sweep_plan.read_plan(config)
 except (
     settings.ConfigError,
     decisions.DecisionError,
     layouts.InputError,
+    image_folders.AuditInputError,
+    image_folders.UserTableError,
     GridError,
 ) as err:
     raise WorkflowError(str(err))

@@ -14,6 +14,8 @@
 #            findings.csv                     which of the paper's findings hold in this world
 #          of compare_seeds, a target of its own
 #            seeds.csv                        several worlds side by side
+#          of compare_audited
+#            audit.csv                        verdicts of the audit of the world's sample against truth
 
 
 rule count_recall:
@@ -173,3 +175,27 @@ rule compare_seeds:
         confidence=config["tables"]["confidence"],
     script:
         "../scripts/tables/compare_seeds.py"
+
+
+rule compare_audited:
+    input:
+        kinds="<results>/world/sample.parquet",
+        images="<results>/audit/images.parquet",
+        verdicts="<results>/audit/verdicts.parquet",
+        code=code_of("tables/compare_audited"),
+    output:
+        table="<results>/tables/audit.csv",
+    log:
+        "<results>/logs/tables/compare_audited.log",
+    benchmark:
+        "<results>/benchmarks/tables/compare_audited.tsv"
+    conda:
+        "../../envs/plots.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(10),
+    params:
+        confidence=config["tables"]["confidence"],
+    script:
+        "../scripts/tables/compare_audited.py"

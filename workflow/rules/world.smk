@@ -11,6 +11,8 @@
 #            truth.parquet                    what was planted; only trainings, tables, figures and checks may read it
 #            images.npy                       each unique image, by image_id
 #            single_rows.parquet              rows whose image is met once; extra_prompts.parquet: held-out captions
+#          of select_sample
+#            sample/                          some of the images as a user keeps them, for the audit; sample.parquet: what they are
 #          of embed_rows
 #            embeddings/                      CLIP embeddings of the training set as clip-retrieval lays them out
 #          of train_clip, train_vae, train_text_encoder, train_model, train_upscaler
@@ -71,6 +73,31 @@ rule build_dataset:
         finetune_images=config["world"]["finetune"]["images"],
     script:
         "../scripts/world/build_dataset.py"
+
+
+rule select_sample:
+    input:
+        truth=rules.build_dataset.output.truth,
+        images=rules.build_dataset.output.images,
+        code=code_of("world/select_sample"),
+    output:
+        folder=directory("<results>/world/sample"),
+        kinds="<results>/world/sample.parquet",
+    log:
+        "<results>/logs/world/select_sample.log",
+    benchmark:
+        "<results>/benchmarks/world/select_sample.tsv"
+    conda:
+        "../../envs/world.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(10),
+    params:
+        sample=config["audit"]["sample"],
+        seed=config["world"]["seed"],
+    script:
+        "../scripts/world/select_sample.py"
 
 
 rule train_clip:

@@ -20,6 +20,7 @@ SOURCES = {
     "tables": "Source: Webster 2023, Table 1",
     "figures": "Source: Webster 2023, Fig. 2 and 3",
     "evidence": "Source: Webster 2023, Fig. 5; Benjamini and Hochberg 1995",
+    "audit": "Source: Webster 2023, section 4; Dubiński et al. 2025 (CDI) for the test by owner",
     "privacy": "No paper describes it: training images may show people who were never asked",
     "sweep": "Source: Somepalli 2022 and 2023",
     "mitigation": "Source: Somepalli 2023, section 5; Wen 2024",
@@ -44,6 +45,7 @@ snakemake --cores all --configfile config/config.yaml config/smoke.yaml
 - `seeds.yaml`: two models in a reduced world, for several seeds (`make seeds`)
 - `train.yaml`: the embedded world's models trained instead of loaded (`make world`)
 - `study_quick.yaml`: a part of the copying study (`make study-quick`)
+- `audit.yaml`: the audit of a public checkpoint (`make audit`)
 - `paper.yaml`: the paper: LAION-2B and public checkpoints, on a cluster
 
 **A single key** is changed on the command line: `--config whitebox="{preset: paper}"`, or with make `CONFIG='whitebox="{preset: paper}"'`.

@@ -26,6 +26,7 @@ from verbatim.evidence.pixels import BundleImages
 from verbatim.evidence.replay import replay_finding
 from verbatim.evidence.rules import Rules
 from verbatim.evidence.statements import FOUND, LABEL, read_finding
+from verbatim.io.image_store import Images
 from verbatim.io.images import (
     ImageArchive,
     ImageError,
@@ -47,7 +48,7 @@ class BundleError(ValueError):
 class Archives:
     """A model's images, and captions and addresses of training rows."""
 
-    images: ImageArchive
+    images: ImageArchive | Images
     training: ImageArchive
     masks: ImageArchive
     captions: Mapping[int, str]

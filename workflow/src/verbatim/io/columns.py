@@ -15,6 +15,15 @@ MANIFEST: Names = {  # Hugging Face's imagefolder, download tools
     "seed": ("seed",),
     "steps": ("steps", "num_inference_steps"),
 }
+AUDIT: Names = {  # Hugging Face's imagefolder, kohya's .jsonl, img2dataset, people's own tables
+    "file": ("file_name", "filename", "file", "path", "image_path", "image", "key"),
+    "caption": ("text", "caption", "prompt"),
+    "owner": ("owner", "artist", "author"),
+    "control": ("control",),
+    "url": ("url", "source_url"),
+    "status": ("status",),
+    "error": ("error_message",),
+}
 
 
 def find_columns(

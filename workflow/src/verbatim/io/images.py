@@ -96,6 +96,13 @@ def encode_png(image: np.ndarray) -> bytes:
     return out.getvalue()
 
 
+def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
+    """One image (h, w, 3) in [0, 1] as JPEG bytes, for a page to look at and never to compare. quality : 1 to 95."""
+    out = io.BytesIO()
+    Image.fromarray(to_uint8(image)).save(out, "JPEG", quality=quality)
+    return out.getvalue()
+
+
 def resize(image: np.ndarray, height: int, width: int, how: str = "bicubic") -> np.ndarray:
     """Resample one image (h, w, 3) in [0, 1] in float, without rounding to bytes between.
 

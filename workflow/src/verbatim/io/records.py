@@ -117,6 +117,26 @@ SCHEMAS: dict[str, pa.Schema] = {
         n_null=I64, verified=B, doubt=S, status=S,
     ),
     "costs": _schema(stage=S, model=S, prompts=I64, unet_rows=I64, seconds=F64, preset=S),
+    # world and audit
+    "audit_sample": _schema(file=S, image_id=I32, kind=S, count=I32),
+    "audit_images": _schema(
+        image=I32, file=S, sha256=S, caption=S, prompt_id=I64, owner=S, control=B, url=S, width=I32, height=I32,
+        duplicate_of=I32, status=S, reason=S,
+    ),
+    "audit_pairs": _schema(
+        image=I32, prompt_id=I64, seed=I32, distance=F64, crop=S, doubt=S, masked=F64, masked_crop=S, partner=I32,
+        partner_crop=S, mask_area=F64, masked_doubt=S, residual=F64, relative=F64, placed_crop=S, flip=B, side=F64,
+        top=F64, left=F64, visible=F64, overlap=F64,
+    ),
+    "audit_tests": _schema(image=I32, relative=F64, n_unrelated=I32, n_null=I64, p=F64),
+    "audit_verdicts": _schema(
+        image=I32, verdict=S, how=S, reason=S, n=I32, n_back=I32, rate_low=F64, rate_high=F64, prompt_id=I64, seed=I32,
+        distance=F64, p=F64, q=F64,
+    ),
+    "audit_owners": _schema(
+        owner=S, images=I32, tested=I32, given_back=I32, in_part=I32, share=F64, low=F64, high=F64, controls=I32,
+        statistic=F64, p=F64, q=F64, note=S,
+    ),
     # study
     "sweep_pool": _schema(image_id=I32, caption=S, group=S, order=I32, planted=B, held_out=B),
     "sweep_rows": _schema(

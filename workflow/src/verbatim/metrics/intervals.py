@@ -57,6 +57,32 @@ def wilson(found: ArrayLike, n: ArrayLike, confidence: float) -> tuple[np.ndarra
     return np.where(m > 0, low, np.nan), np.where(m > 0, high, np.nan)
 
 
+def clopper_pearson(found: int, n: int, confidence: float) -> tuple[float, float]:
+    """Exact interval of a rate: Clopper and Pearson 1934, by statsmodels.
+
+    For found = 0, and for found = n, the whole error lies at the one end that is open: 0 of n at 95 % gives the upper
+    bound 1 - 0.05^(1/n).
+
+    Returns
+    -------
+    low, high : in [0, 1]; NaN for n = 0
+
+    Raises
+    ------
+    ValueError : found is below 0 or above n
+    """
+    from statsmodels.stats.proportion import proportion_confint
+
+    if not 0 <= found <= n:
+        raise ValueError(f"found is {found}; it must lie between 0 and n, {n}")
+    if n == 0:
+        return NAN, NAN
+    one_sided = found in (0, n)
+    alpha = (2 if one_sided else 1) * (1 - confidence)
+    low, high = proportion_confint(found, n, alpha, method="beta")
+    return (0.0 if found == 0 else float(low)), (1.0 if found == n else float(high))
+
+
 def newcombe(a: ArrayLike, b: ArrayLike, confidence: float) -> Interval:
     """Share of `a` minus share of `b`, both bool (n,) and (m,), of independent samples; NaN where one is empty.
 

@@ -5,6 +5,7 @@ edit of a sentence reruns no rule. `make docs` writes them into results/README.m
 """
 
 from verbatim.io.contracts.attack import TABLES as ATTACK
+from verbatim.io.contracts.audited import TABLES as AUDITED
 from verbatim.io.contracts.copying import TABLES as COPYING
 from verbatim.io.contracts.evidence import TABLES as EVIDENCE
 from verbatim.io.contracts.preparation import TABLES as PREPARATION
@@ -18,6 +19,7 @@ CONTRACTS: dict[str, dict[str, Table]] = {
     **ATTACK,
     **VERDICTS,
     **EVIDENCE,
+    **AUDITED,
     **REPORTS,
     **COPYING,
 }

@@ -1,0 +1,56 @@
+"""The audited model as a row of the sheet, before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from verbatim.config.audits import AUDITED, add_audited, planned_captions
+from verbatim.config.settings import ConfigError
+from verbatim.config.sheet import loading_row, read_models
+
+ROOT = Path(__file__).resolve().parents[3]
+
+AUDIT = {"model": "sd1", "revision": "", "family": "sd", "dtype": "float16"}
+
+
+@pytest.fixture(scope="module")
+def sheet():
+    return read_models(ROOT / "config" / "models.tsv", ROOT)
+
+
+def test_a_key_of_the_sheet_is_taken_as_it_is(sheet):
+    same, key = add_audited(sheet, AUDIT, ROOT)
+    assert key == "sd1"
+    assert same is sheet
+
+
+def test_any_other_model_becomes_a_row(sheet):
+    more, key = add_audited(sheet, AUDIT | {"model": "org/model", "revision": "0" * 40}, ROOT)
+    assert key == AUDITED
+    assert list(more.index) == [*sheet.index, AUDITED]
+    row = loading_row(more, key)
+    assert (row["source"], row["revision"], row["dtype"], row["family"]) == (
+        "org/model", "0" * 40, "float16", "sd",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model": "midjourney"}, "closed system"),
+        ({"model": "x", "family": "if"}, "two stages"),
+        ({"model": "x", "family": "gan"}, "audit.family.*'gan'"),
+        ({"model": "x", "dtype": "int8"}, "audit.dtype"),
+    ],
+)
+def test_what_cannot_be_audited_is_refused(sheet, changes, words):
+    with pytest.raises(ConfigError, match=words):
+        add_audited(sheet, AUDIT | changes, ROOT)
+
+
+def test_jobs_are_planned_for_every_caption_and_for_one_at_least():
+    assert planned_captions({"least_prompts": 60}, 10_000) == 10_000
+    assert planned_captions({"least_prompts": 60}, 3) == 60
+    assert planned_captions({"least_prompts": 0}, 0) == 1

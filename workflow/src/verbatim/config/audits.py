@@ -1,0 +1,205 @@
+"""What an audit is planned for: its model as a row of the sheet, and inputs and params of its rules; known before any work."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+
+from verbatim.config.prompt_plan import shard_names
+from verbatim.config.run import Run
+from verbatim.config.settings import ConfigError, load_schema
+from verbatim.config.sheet import TWO_STAGES
+
+AUDITED = "audited"  # key of a model that is no row of the sheet
+NEAREST = "nearest"  # audit.captions for those of the nearest training images
+WORLD = "world"  # audit.images for a sample of the embedded world
+
+
+def add_audited(
+    sheet: pd.DataFrame, audit: Mapping[str, Any], base: str | Path
+) -> tuple[pd.DataFrame, str]:
+    """The sheet with a row for the model of an audit, and its key.
+
+    Parameters
+    ----------
+    sheet : from `read_models`. audit : the config's block; `model` is a key of the sheet, or what its column `source` takes.
+    base : top folder of the repository.
+
+    Raises
+    ------
+    ConfigError
+        The model is a closed system, of which no network is known, has two stages, or cannot be a row of the sheet.
+    """
+    from jsonschema import Draft202012Validator
+
+    model = str(audit["model"])
+    if model in sheet.index:
+        if sheet.loc[model, "family"] == "images":
+            raise ConfigError(
+                f"config: audit.model is {model!r}, a closed system whose images alone are known, and an audit asks a model "
+                "for each caption; name a model that can be run"
+            )
+        return sheet, model
+    if AUDITED in sheet.index:
+        raise ConfigError(
+            f"{AUDITED!r} is a key of the models sheet, and the key that an audit gives a model that is none; rename it"
+        )
+    row = {name: "" for name in sheet.columns} | {
+        "model": AUDITED, "name": Path(model).name or model, "family": audit["family"], "source": model,
+        "revision": audit["revision"], "dtype": audit["dtype"], "deduplicated": "unknown", "candidates": "own",
+        "whitebox": "no", "memory": "full",
+    }  # fmt: skip
+    if row["family"] in TWO_STAGES:
+        raise ConfigError(
+            f"config: audit.family is {row['family']!r}, whose generations are made in two stages; write a row with its "
+            "upscaler into the models sheet, and name its key in audit.model"
+        )
+    problems = [
+        f"config: audit.{'.'.join(map(str, err.absolute_path))}: {err.message}"
+        for err in Draft202012Validator(load_schema("models.schema.json", base)).iter_errors(row)
+    ]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    more = pd.DataFrame([row], index=pd.Index([AUDITED], name=sheet.index.name))
+    return pd.concat([sheet, more[sheet.columns]]), AUDITED
+
+
+def planned_captions(audit: Mapping[str, Any], count: int) -> int:
+    """Most captions that an audit generates from: one an image, and reference captions up to `least_prompts`.
+
+    count : images of the folder, or of the sample.
+    """
+    return max(1, count, int(audit["least_prompts"]))
+
+
+def folder_state(folder: str | os.PathLike[str]) -> str:
+    """Digest of the names, sizes and times of the files of a folder: an exchanged image is looked at anew."""
+    digest = hashlib.sha256()
+    for base, folders, files in os.walk(os.fspath(folder)):
+        folders.sort()
+        for name in sorted(files):
+            stat = os.stat(os.path.join(base, name))
+            place = os.path.relpath(os.path.join(base, name), folder)
+            digest.update(
+                f"{place}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode("utf-8", "replace")
+            )
+    return digest.hexdigest()
+
+
+def rows_a_generation(sampler: str, steps: int, guidance: float) -> int:
+    """Network rows of one generation: Heun's method calls twice a step but for the last, guidance doubles it."""
+    calls = 2 * steps - 1 if sampler == "heun" else steps
+    return calls * (1 if guidance == 1 else 2)
+
+
+@dataclass(frozen=True, repr=False)  # Snakemake prints input functions with what they belong to
+class Audit:
+    """The audit of a run: what its rules ask for. Its rules have no wildcard `model`.
+
+    Attributes
+    ----------
+    run
+        The run, whose sheet has the audited model.
+    model
+        Key of that model.
+    count
+        Images of the folder, at most.
+    """
+
+    run: Run
+    model: str
+    count: int
+
+    @property
+    def _block(self) -> Mapping[str, Any]:
+        return self.run.config["audit"]
+
+    @property
+    def _audited(self) -> SimpleNamespace:
+        return SimpleNamespace(model=self.model)
+
+    @property
+    def _of_world(self) -> bool:
+        return self._block["images"] == WORLD
+
+    @property
+    def sample(self) -> str | list[str]:
+        """The sample of the embedded world, or nothing where a folder is named."""
+        return "<results>/world/sample" if self._of_world else []
+
+    @property
+    def captions(self) -> str | list[str]:
+        """The table of captions, the user's or of the nearest training images; or nothing."""
+        if self._block["captions"] == NEAREST:
+            return "<results>/audit/captions.jsonl"
+        return self._block["captions"] or []
+
+    @property
+    def state(self) -> str:
+        """Which files the folder has, so that an exchanged image is looked at anew."""
+        return "" if self._of_world else folder_state(self._block["images"])
+
+    @property
+    def targets(self) -> list[str]:
+        """What an audit ends with; verdicts against truth where that is known."""
+        files = ["report.html", "passed.txt", "bundle.head"]
+        truth = ["<results>/tables/audit.csv"] if self._of_world else []
+        return [*(f"<results>/audit/{file}" for file in files), *truth]
+
+    @property
+    def shards(self) -> list[str]:
+        """Names of the shards of its captions, one at least; the last takes what is beyond the plan."""
+        return shard_names(
+            planned_captions(self._block, self.count), self._block["prompts_a_shard"]
+        )
+
+    def of_shards(self, suffix: str) -> list[str]:
+        """The file with this suffix of every shard."""
+        return [f"<results>/audit/shards/{shard}{suffix}" for shard in self.shards]
+
+    def is_last(self, wildcards: Any) -> bool:
+        """Params function: whether `wildcards.shard` is the last that was planned."""
+        return wildcards.shard == self.shards[-1]
+
+    @property
+    def kept(self) -> str:
+        """The folder of finished work; see `verbatim.io.result_cache`."""
+        return f"{self.run.config['results']}/audit/kept"
+
+    @property
+    def rows_a_generation(self) -> int:
+        """Network rows of one generation of the model's first stage."""
+        return rows_a_generation(**self.run.pick("sampling", "sampler steps guidance"))
+
+    def loaded(self, wildcards: Any) -> dict[str, Any]:
+        """Input function for `unpack`: as `ModelFiles.loaded`."""
+        return self.run.models.loaded(self._audited)
+
+    def loaded_stages(self, wildcards: Any) -> dict[str, Any]:
+        """Input function for `unpack`: as `ModelFiles.loaded_stages`."""
+        return self.run.models.loaded_stages(self._audited)
+
+    @property
+    def loading(self) -> dict[str, str]:
+        """The cells of the sheet that decide how the model is loaded."""
+        return self.run.models.loading(self._audited)
+
+    @property
+    def upscaler(self) -> dict[str, str | int | float]:
+        """Source and settings of the model's second stage; empty for a model of one stage."""
+        return self.run.models.upscaler(self._audited)
+
+    @property
+    def bundle_settings(self) -> dict[str, Any]:
+        """`Run.bundle_settings` of the model, with the seeds and the false discovery rate of an audit."""
+        settings = self.run.bundle_settings(self._audited)
+        labels = settings["labels"] | {"seeds": list(range(self._block["generations"]))}
+        test = settings["test"] | {"alpha": self._block["alpha"]}
+        return settings | {"labels": labels, "test": test}
