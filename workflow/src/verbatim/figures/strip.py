@@ -67,5 +67,7 @@ def plot_strip(drawn: list[Drawn], titles: list[str], name: str) -> Figure:
         axes[0, j].set_title(titles[j], loc="center", fontsize=7, pad=3)
     for i, row in enumerate(rows):
         axes[i, 0].text(-0.08, 0.5, row, transform=axes[i, 0].transAxes, ha="right", va="center")
-    figure.text(0, 1, f"{name}: how often a prompt's image was trained on", va="top", fontsize=8.5)
+    figure.text(
+        0.005, 0.985, f"{name}: how often a prompt's image was trained on", va="top", fontsize=8.5
+    )
     return figure
