@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 # one thread, as rules give their jobs: sums are in the same order, and workers don't fight for cores
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -19,6 +20,11 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "src"))
 sys.path.insert(0, str(ROOT / "tests"))
+
+# the same examples in every run; `pytest --hypothesis-profile=explore` looks at others, and at more of them
+settings.register_profile("fixed", derandomize=True, deadline=None, max_examples=50)
+settings.register_profile("explore", deadline=None, max_examples=1000)
+settings.load_profile("fixed")
 
 from rule_names import differences  # noqa: E402
 from script_files import Files  # noqa: E402
