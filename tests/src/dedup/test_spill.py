@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verbatim.dedup.spill import (
@@ -32,6 +32,7 @@ def test_equal_keys_share_a_bucket_and_neighbours_are_spread():
     assert (abs(np.bincount(bucket, minlength=7) - 10_000) < 500).all()
 
 
+@settings(max_examples=25)
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.text(max_size=3)), max_size=40),
     st.integers(1, 41),
