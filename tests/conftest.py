@@ -30,8 +30,17 @@ from rule_names import differences  # noqa: E402
 from script_files import Files  # noqa: E402
 
 
+# files whose fixture runs the whole workflow, the longest first: they start first, so that workers end together
+WHOLE_RUNS = ("test_smoke", "test_paper", "test_study_smoke", "test_first_hour")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test by its folder: `workflow` starts snakemake, `slow` takes minutes, the rest is `unit`."""
+    """Mark every test by its folder, and put the files first that take longest.
+
+    `workflow` starts snakemake, `slow` takes minutes, the rest is `unit`.
+    """
+    order = {name: place for place, name in enumerate(WHOLE_RUNS)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
     for item in items:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
         if folder in ("slurm", "conda", "benchmarks"):
