@@ -29,7 +29,6 @@ settings.load_profile("fixed")
 from rule_names import differences  # noqa: E402
 from script_files import Files  # noqa: E402
 
-
 # files whose fixture runs the whole workflow, the longest first: they start first, so that workers end together
 WHOLE_RUNS = ("test_smoke", "test_paper", "test_study_smoke", "test_first_hour")
 
