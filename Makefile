@@ -25,6 +25,9 @@ empty :=
 comma := ,
 SEED_LIST = [$(subst $(empty) $(empty),$(comma),$(strip $(SEEDS)))]
 
+# a file is one worker's, and files start in the order of tests/conftest.py: the longest first
+PYTEST = .venv/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+
 .PHONY: help audit table1 unlock all smoke world world-check study study-quick test test-quick test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
 
 help:            ## what there is to do
@@ -81,10 +84,10 @@ smoke: setup     ## the whole chain on a small world, in results/smoke
 	$(SNAKEMAKE) --configfile config/config.yaml config/smoke.yaml --config $(CONFIG) results=results/smoke -- all
 
 test: setup      ## every test: units, the workflow on the smoke world
-	.venv/bin/python -m pytest -q -n 2 --dist loadfile tests
+	$(PYTEST) tests
 
-test-quick: setup ## the fast unit tests
-	.venv/bin/python -m pytest -q -n 2 --dist loadfile -m "unit and not slow" tests/src tests/scripts
+test-quick: setup ## units alone: no snakemake, no whole run, no rule file or document
+	$(PYTEST) -m "unit and not slow" tests/src tests/scripts
 
 # SLURM_FOLDER: where both keep their runs, so that the second goes on from the first's; empty: a temporary one
 SLURM_FOLDER ?=

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 # one thread, as rules give their jobs: sums are in the same order, and workers don't fight for cores
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -20,12 +21,25 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "src"))
 sys.path.insert(0, str(ROOT / "tests"))
 
+# the same examples in every run; `pytest --hypothesis-profile=explore` looks at others, and at more of them
+settings.register_profile("fixed", derandomize=True, deadline=None, max_examples=50)
+settings.register_profile("explore", deadline=None, max_examples=1000)
+settings.load_profile("fixed")
+
 from rule_names import differences  # noqa: E402
 from script_files import Files  # noqa: E402
 
+# files whose fixture runs the whole workflow, the longest first: they start first, so that workers end together
+WHOLE_RUNS = ("test_smoke", "test_paper", "test_study_smoke", "test_first_hour")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test by its folder: `workflow` starts snakemake, `slow` takes minutes, the rest is `unit`."""
+    """Mark every test by its folder, and put the files first that take longest.
+
+    `workflow` starts snakemake, `slow` takes minutes, the rest is `unit`.
+    """
+    order = {name: place for place, name in enumerate(WHOLE_RUNS)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
     for item in items:
         folder = item.path.relative_to(ROOT / "tests").parts[0]
         if folder in ("slurm", "conda", "benchmarks"):

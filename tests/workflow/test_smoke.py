@@ -253,8 +253,8 @@ def test_scores_do_not_depend_on_shards_or_batches(tree, made, again):
         *[f"results/batches/{stage}/sd1/scores.parquet" for stage in ("whitebox", "blackbox", "postfilter")],
         "--forcerun", "denoise_whitebox", "generate_blackbox", "filter_prompts",
         "--rerun-triggers", "mtime", results="results/batches", select_models="[sd1]",
-        whitebox="{prompts_a_shard: 97, batch: 13}", blackbox="{batch: 7, prompts_a_part: 11, prompts_a_shard: 16}",
-        postfilter="{prompts_a_part: 4, prompts_a_shard: 5}", sampling="{batch: 5}",
+        whitebox="{prompts_a_shard: 50, batch: 13}", blackbox="{batch: 7, prompts_a_part: 11, prompts_a_shard: 30}",
+        postfilter="{prompts_a_part: 4, prompts_a_shard: 20}", sampling="{batch: 5}",
     )  # fmt: skip
     assert done.code == 0, done.text[-3000:]
     assert done.models == {"sd1"}

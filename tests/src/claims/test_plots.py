@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from figure_texts import whole_text
-from made_claims import made_grid, made_measures
+from made_claims import made_grid, made_measures, row
 
 from verbatim.claims import curves, plots
 from verbatim.claims.designs import Series
@@ -58,9 +58,22 @@ def test_several_captions_are_drawn_under_both_kinds_of_duplication():
     assert drawn[1] == drawn[2]
 
 
-def test_attacks_behind_mitigations_are_drawn_or_said_to_be_missing():
+def test_attacks_behind_mitigations_are_drawn_beside_guessing_or_said_to_be_missing():
     lines = pd.DataFrame(table_runs(made_grid()), columns=LINES)
-    assert "guess" not in whole_text(plots.plot_attacks(made_measures(), lines, 0.95))
+    areas = {"dcs": 0.9, "ecs": 0.7, "clique": 0.6}
+    rows = [
+        row(point, seed, "none", f"auc_copied:{attack}", area)
+        for attack, area in areas.items()
+        for point in ("none", "full10", "mc_full10")
+        for seed in (0, 1)
+    ]
+    others = made_measures()[lambda table: ~table["measure"].str.startswith("auc_copied")]
+    measures = pd.concat([others, pd.DataFrame(rows)], ignore_index=True)
+    panels = plots.plot_attacks(measures, lines, 0.95).axes
+    for panel, area in zip(panels, areas.values(), strict=True):
+        drawn = np.concatenate([bar.lines[0].get_ydata() for bar in panel.containers])
+        assert set(drawn[np.isfinite(drawn)]) == {area}
+        assert [0.5, 0.5] in [list(line.get_ydata()) for line in panel.lines]
     assert "no mitigated points" in whole_text(
         plots.plot_attacks(made_measures().iloc[:0], lines, 0.95)
     )

@@ -1,8 +1,11 @@
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -34,24 +37,42 @@ def naive_components(pairs: list[tuple[int, int]], n_rows: int) -> list[int]:
     return lowest
 
 
-@pytest.mark.parametrize("n_pairs", [0, 20, 60, 300])
-@pytest.mark.parametrize("chunk", [3, 1000])
-@pytest.mark.parametrize("block", [100, 99, 23, 10, 1])
+@st.composite
+def graphs(draw) -> tuple[int, list[tuple[int, int]]]:
+    """A number of rows, and pairs of them: loops and repeated pairs too."""
+    n_rows = draw(st.integers(1, 25))
+    row = st.integers(0, n_rows - 1)
+    return n_rows, draw(st.lists(st.tuples(row, row), max_size=40))
+
+
+def cut(pairs: list[tuple[int, int]], chunk: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    table = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return [tuple(table[i : i + chunk].T) for i in range(0, max(1, len(table)), chunk)]
+
+
+@given(graphs(), st.integers(1, 41), st.integers(1, 26), st.integers(1, 41))
 def test_components_are_those_of_a_naive_search_however_pairs_and_rows_are_cut(
-    tmp_path: Path, n_pairs, chunk, block
+    graph, size, block, chunk
 ):
-    for seed in range(2):
-        pairs = np.random.default_rng(seed).integers(0, 100, (n_pairs, 2))
-        chunks = [
-            (pairs[i : i + chunk, 0], pairs[i : i + chunk, 1])
-            for i in range(0, max(1, n_pairs), chunk)
-        ]
-        want = naive_components([(a, b) for a, b in pairs], 100)
-        assert clusters_of(chunks, 100, tmp_path, Plan(block, max(1, chunk // 2))) == want
-    assert not list(tmp_path.iterdir())
+    n_rows, pairs = graph
+    with tempfile.TemporaryDirectory() as name:
+        found = clusters_of(cut(pairs, size), n_rows, Path(name), Plan(block, chunk))
+        assert not list(Path(name).iterdir())
+    assert found == naive_components(pairs, n_rows)
 
 
-@pytest.mark.parametrize("n_pairs", [1_000, 5_000, 30_000])
+@settings(max_examples=25)
+@given(graphs(), st.data())
+def test_the_order_and_the_direction_of_pairs_and_repeating_one_change_no_cluster(graph, data):
+    n_rows, pairs = graph
+    turned = [(b, a) for a, b in data.draw(st.permutations([*pairs, *pairs[:3]]))]
+    plan = Plan(data.draw(st.integers(1, 9)), 3)
+    with tempfile.TemporaryDirectory() as name:
+        one, two = (clusters_of(cut(p, 4), n_rows, Path(name), plan) for p in (pairs, turned))
+    assert one == two
+
+
+@pytest.mark.parametrize("n_pairs", [5_000, 30_000])
 @pytest.mark.parametrize("block", [10_000, 1_700])
 def test_components_are_those_of_scipy_in_one_go(tmp_path: Path, n_pairs, block):
     a, b = np.random.default_rng(1).integers(0, 10_000, (2, n_pairs))

@@ -7,6 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from made_authors import LABELS, ROWS, write_labels
 
 from verbatim.io.authors import (
@@ -115,31 +117,44 @@ def naive_row(caption: str, url: str, data: pd.DataFrame) -> tuple[int, int]:
     return best[1], count
 
 
-def test_rows_are_found_as_by_a_loop_whatever_the_shards(tmp_path):
-    rng = np.random.default_rng(0)
-    n = 300
-    data = pd.DataFrame(
-        {
-            "row": np.arange(n),
-            "caption": [f"caption {i}" for i in rng.integers(0, 60, n)],
-            "url": [f"u{i}" if i else "" for i in rng.integers(0, 40, n)],
-        }
-    )
-    wanted = pd.DataFrame(
-        {
-            "caption": [f"caption {i}" for i in range(0, 120, 2)],
-            "url": [f"u{i}" if i else "" for i in rng.integers(0, 60, 60)],
-        }
-    )
-    expected = [
+CAPTION, URL = st.sampled_from("abcde"), st.sampled_from(["", "u", "v", "w"])
+
+
+@st.composite
+def lists_and_data(draw) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A list of prompts, and rows that share few captions and addresses with each other and with it."""
+    listed = draw(st.lists(st.tuples(CAPTION, URL), unique_by=lambda one: one[0]))
+    some = draw(st.lists(st.tuples(CAPTION, URL), max_size=30))
+    rows = draw(st.permutations(range(len(some))))
+    data = pd.DataFrame(some, columns=["caption", "url"]).assign(row=rows)
+    return pd.DataFrame(listed, columns=["caption", "url"]), data.astype({"row": "int64"})
+
+
+@given(lists_and_data(), st.integers(1, 30), st.randoms(use_true_random=False))
+def test_rows_are_found_as_by_a_loop_whatever_the_shards_and_their_order(tables, size, random):
+    wanted, data = tables
+    shards = [data.iloc[i : i + size] for i in range(0, len(data), size)]
+    random.shuffle(shards)
+    found = find_rows(wanted, shards)
+    assert list(zip(found["row"], found["caption_count"], strict=True)) == [
         naive_row(c, u, data) for c, u in zip(wanted["caption"], wanted["url"], strict=True)
     ]
-    for size in (300, 70, 7):
-        shards = [data.iloc[i : i + size] for i in range(0, n, size)]
-        for order in (shards, shards[::-1]):
-            found = find_rows(wanted, order)
-            assert list(zip(found["row"], found["caption_count"], strict=True)) == expected
-    assert set(found["how"]) == {"caption and url", "caption", "url", ""}
+
+
+@given(lists_and_data())
+def test_a_row_that_is_found_has_what_the_answer_says_it_shares(tables):
+    wanted, data = tables
+    of_row = data.set_index("row")
+    for one, asked in zip(find_rows(wanted, [data]).itertuples(), wanted.itertuples(), strict=True):
+        if one.how == "":
+            assert one.row == -1
+            continue
+        theirs = of_row.loc[one.row]
+        same = {
+            "caption": theirs.caption == asked.caption,
+            "url": bool(asked.url) and theirs.url == asked.url,
+        }
+        assert one.how == " and ".join(name for name, equal in same.items() if equal)
 
 
 def test_nothing_is_found_in_no_data_and_each_caption_is_listed_once(tmp_path):

@@ -1,10 +1,15 @@
 """Pixel conventions: what is read, what is refused, and archives that give back what was put in."""
 
 import io
+import tempfile
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from verbatim.io import images
@@ -36,12 +41,80 @@ def made_image(h=6, w=5) -> np.ndarray:
     return values.astype(np.float32) / 255
 
 
-def test_a_image_survives_png_to_the_bit():
-    image = made_image()
-    got = decode_image(encode_png(image))
-    assert got.dtype == np.float32
-    np.testing.assert_array_equal(got, image)
-    np.testing.assert_array_equal(decode_image(encode_png(to_uint8(image))), image)
+SIDES = st.integers(1, 9)
+PIXELS = st.tuples(SIDES, SIDES).flatmap(lambda size: arrays(np.uint8, (*size, 3)))
+
+
+@given(PIXELS)
+def test_an_image_survives_png_to_the_bit(pixels):
+    image = pixels.astype(np.float32) / 255
+    for data in (encode_png(pixels), encode_png(image)):
+        got = decode_image(data)
+        assert got.dtype == np.float32
+        np.testing.assert_array_equal(got, image)
+
+
+@given(st.binary(max_size=60))
+def test_bytes_of_any_kind_are_an_image_error_and_nothing_else(data):
+    for start in (b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBPVP8 "):
+        with pytest.raises(ImageError):
+            decode_image(start + data)
+
+
+@given(PIXELS, st.data())
+def test_a_png_with_changed_bytes_is_an_image_or_an_image_error(pixels, data):
+    changed = bytearray(encode_png(pixels))
+    for _ in range(data.draw(st.integers(1, 4))):
+        changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        got = decode_image(bytes(changed))
+    except ImageError:
+        return
+    assert got.ndim == 3
+    assert got.shape[2] == 3
+    assert 0 <= got.min() <= got.max() <= 1
+
+
+@given(st.lists(PIXELS, max_size=4), st.integers(1, 4), st.text(min_size=1, max_size=9))
+def test_archives_give_back_what_was_put_in_also_when_merged(images, size, reason):
+    members = [(row_name(i), image) for i, image in enumerate(images)]
+    members.append((row_name(len(images)), reason))
+    with tempfile.TemporaryDirectory() as name:
+        parts = []
+        for i in range(0, len(members), size):
+            parts.append(Path(name) / f"{i}.zip")
+            write_archive(parts[-1], members[i : i + size])
+        merge_archives(Path(name) / "all.zip", parts)
+        with ImageArchive(Path(name) / "all.zip") as archive:
+            assert [n for n, _ in archive] == [n for n, _ in members[:-1]]
+            for n, image in members[:-1]:
+                np.testing.assert_array_equal(to_uint8(archive.read(n)), image)
+            with pytest.raises(MissingImageError) as err:
+                archive.read(members[-1][0])
+    assert str(err.value) == reason
+
+
+@given(PIXELS, SIDES, SIDES, st.sampled_from(["bicubic", "lanczos"]))
+def test_resampling_gives_the_size_asked_for_in_range_and_keeps_a_flat_image_flat(
+    pixels, height, width, how
+):
+    image = pixels.astype(np.float32) / 255
+    got = resize(image, height, width, how)
+    assert got.shape == (height, width, 3)
+    assert 0 <= got.min() <= got.max() <= 1
+    flat = np.broadcast_to(image[:1, :1], image.shape).copy()
+    np.testing.assert_allclose(
+        resize(flat, height, width, how), flat[:1, :1] + np.zeros_like(got), atol=1e-6
+    )
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**63 - 1), st.integers(0, 10**6)), unique=True))
+def test_the_seeds_of_prompts_are_read_off_the_names_that_generations_get(keys):
+    names = [generation_name(key, seed) for key, seed in keys]
+    found = seeds_of_prompts([*names, *map(row_name, range(3))])
+    assert [(key, seed) for key in found for seed in found[key]] == sorted(
+        keys, key=lambda one: (list(found).index(one[0]), one[1])
+    )
 
 
 def test_a_mask_is_black_and_white():

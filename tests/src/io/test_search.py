@@ -1,37 +1,60 @@
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import faiss
 import numpy as np
 import pytest
-from made_embeddings import embeddings, index_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from made_embeddings import embeddings, index_in_parts, index_of
 from made_inputs import random_units, unit
 
 from verbatim.dedup.index import write_index
 from verbatim.io.search import MappedArrays, SearchError, open_index, search_rows
 
+# small whole numbers: products are exact, and many are equal
+SMALL = st.integers(-2, 2).map(float)
+VECTORS = st.integers(1, 20).flatmap(lambda n: arrays(np.float32, (n, 4), elements=SMALL))
 
-def test_the_nearest_rows_are_those_of_brute_force(tmp_path: Path):
+
+@settings(max_examples=30)
+@given(VECTORS, VECTORS, st.integers(1, 25), st.integers(1, 21), st.data())
+def test_the_nearest_rows_are_those_of_brute_force_whatever_the_parts_and_batches(
+    raw, queries, k, batch, data
+):
+    """Each row is in one part or in none; of rows as near as the last one that has room, any may be found."""
+    part = data.draw(st.lists(st.integers(0, 3), min_size=len(raw), max_size=len(raw)))
+    parts = [rows for n in range(3) if len(rows := np.flatnonzero(np.array(part) == n))]
+    if not parts:
+        parts = [np.arange(len(raw))]
+    with tempfile.TemporaryDirectory() as name:
+        index = index_in_parts(Path(name), embeddings(Path(name), raw, []), parts)
+        similarity, row = search_rows(index, queries, k, batch)
+    rows = np.sort(np.concatenate(parts))
+    for q in range(len(queries)):
+        want = np.sort(raw[rows] @ queries[q])[::-1][:k]
+        found = row[q][: len(want)]
+        np.testing.assert_array_equal(similarity[q][: len(want)], want)
+        np.testing.assert_array_equal(raw[found] @ queries[q], want)
+        assert len(set(found)) == len(found)
+        assert set(found) <= set(rows)
+        assert list(zip(-want, found, strict=True)) == sorted(zip(-want, found, strict=True))
+        assert (row[q][len(want) :] == -1).all()
+        assert np.isneginf(similarity[q][len(want) :]).all()
+
+
+def test_the_nearest_of_normal_vectors_are_those_of_brute_force(tmp_path: Path):
     vectors = embeddings(tmp_path, random_units(200), [50, 51, 120])
     rows = np.array([r for r in range(200) if r % 7])  # ids are global rows, not positions
     raw = vectors.take(np.arange(200)).astype(np.float32)
     similarity, row = search_rows(index_of(vectors, rows), raw, 5)
-    for q in range(200):
-        dots = sorted((-float(raw[q] @ raw[r]), r) for r in rows)[:5]
-        assert row[q].tolist() == [r for _, r in dots]
-        np.testing.assert_allclose(similarity[q], [-d for d, _ in dots], rtol=1e-4)
-
-
-def test_the_batch_changes_nothing(tmp_path: Path):
-    vectors = embeddings(tmp_path, random_units(90), [])
-    index = index_of(vectors, np.arange(90))
-    queries = random_units(50, seed=1)
-    want = search_rows(index, queries, 7)
-    for batch in (1, 19, 21):
-        got = search_rows(index, queries, 7, batch=batch)
-        np.testing.assert_allclose(got[0], want[0], rtol=1e-4)
-        np.testing.assert_array_equal(got[1], want[1])
+    dots = raw @ raw[rows].T
+    order = np.argsort(-dots, axis=1)[:, :5]
+    np.testing.assert_array_equal(row, rows[order])
+    np.testing.assert_allclose(similarity, np.take_along_axis(dots, order, axis=1), rtol=1e-4)
 
 
 def test_equal_similarities_come_in_order_of_rows(tmp_path: Path):
@@ -83,14 +106,20 @@ def test_queries_of_another_model_are_refused(tmp_path: Path):
         search_rows(index, random_units(2, 16), 0)
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32])
-def test_rows_are_taken_from_any_shards_in_any_order(tmp_path: Path, dtype):
-    raw = random_units(60).astype(dtype)
-    vectors = embeddings(tmp_path, raw, [1, 20, 20, 59], dtype)  # one shard is empty
-    rows = np.random.default_rng(0).integers(0, 60, 500)
-    np.testing.assert_array_equal(vectors.take(rows), raw[rows])
-    assert vectors.take(np.array([], dtype=int)).shape == (0, 16)
-    assert (vectors.n_rows, vectors.dim) == (60, 16)
+@given(
+    st.integers(1, 20),
+    st.lists(st.integers(0, 20), max_size=5).map(sorted),
+    st.lists(st.integers(0, 19)),
+    st.sampled_from([np.float16, np.float32]),
+)
+def test_rows_are_taken_from_any_shards_in_any_order(n, cuts, rows, dtype):
+    """Cuts at one place make a shard that is empty."""
+    raw = random_units(n).astype(dtype)
+    rows = np.array([r % n for r in rows], dtype=np.int64)
+    with tempfile.TemporaryDirectory() as name:
+        vectors = embeddings(Path(name), raw, [min(c, n) for c in cuts], dtype)
+        np.testing.assert_array_equal(vectors.take(rows), raw[rows])
+        assert (vectors.n_rows, vectors.dim) == (n, 16)
 
 
 FEW_FILES = """

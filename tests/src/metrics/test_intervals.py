@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, bootstrap, norm, spearmanr
 
@@ -18,14 +18,41 @@ from verbatim.metrics.intervals import (
 )
 from verbatim.metrics.roc import auc_interval
 
+COUNTS = st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+CONFIDENCE = st.floats(0.5, 0.99)
+HITS = st.lists(st.booleans(), min_size=1, max_size=30)
 
-def test_wilson_is_that_of_scipy_for_every_count():
-    found = np.array([0, 1, 5, 10, 37, 40])
-    n = np.array([10, 10, 10, 10, 40, 40])
-    low, high = wilson(found, n, 0.9)
-    for i in range(len(n)):
-        theirs = binomtest(int(found[i]), int(n[i])).proportion_ci(0.9, method="wilson")
-        assert (low[i], high[i]) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+
+@given(COUNTS, CONFIDENCE)
+def test_wilson_is_that_of_scipy_for_every_count(counts, confidence):
+    low, high = wilson(*counts, confidence)
+    theirs = binomtest(*counts).proportion_ci(confidence, method="wilson")
+    assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+
+
+@given(HITS, HITS, CONFIDENCE)
+def test_a_difference_of_shares_turned_round_has_the_interval_turned_round(a, b, confidence):
+    one, other = newcombe(a, b, confidence), newcombe(b, a, confidence)
+    assert one == pytest.approx((-other.value, -other.high, -other.low), abs=1e-12)
+    assert -1 <= one.low <= one.value <= one.high <= 1
+
+
+@given(
+    st.lists(st.integers(-50, 50), min_size=2, max_size=20),
+    st.integers(-9, 9),
+    st.integers(1, 9),
+    CONFIDENCE,
+)
+def test_t_interval_moves_and_stretches_with_its_values_and_has_the_mean_in_its_middle(
+    values, shift, scale, confidence
+):
+    x = np.array(values, float)
+    low, high = t_interval(x, confidence)
+    assert (low + high) / 2 == pytest.approx(x.mean(), abs=1e-9)
+    assert t_interval(scale * x + shift, confidence) == pytest.approx(
+        (scale * low + shift, scale * high + shift), abs=1e-6
+    )
+    assert np.ptp(x) == 0 or low < high
 
 
 def test_a_share_of_nothing_has_no_interval():
@@ -99,7 +126,6 @@ def test_units_are_counted_draw_by_draw():
     assert count_units(np.array([[0, 0, 2], [1, 1, 1]]), 3).tolist() == [[2, 0, 1], [0, 3, 0]]
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.booleans(), min_size=2, max_size=30), st.integers(1, 6))
 def test_a_share_lies_in_its_interval_whatever_the_groups(hits, size):
     share, low, high = share_interval(hits, np.arange(len(hits)) // size, 60, 0.95, 0)

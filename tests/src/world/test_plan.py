@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from verbatim.io.records import to_table
 from verbatim.world.plan import (
@@ -32,8 +34,7 @@ PLANTED = {
 ROWS = 16 + 8 + 7 + 12 + 6 + 4 + 50
 
 
-@pytest.fixture
-def drawings() -> pd.DataFrame:
+def made_drawings() -> pd.DataFrame:
     n = 60
     captions = [" ".join(f"thing{i}{letter}" for letter in "abc"[: 1 + i % 3]) for i in range(n)]
     return pd.DataFrame(
@@ -45,10 +46,84 @@ def drawings() -> pd.DataFrame:
     )  # fmt: skip
 
 
+COVER = (np.arange(60) % 3 == 0).astype(float)  # a third of the drawings is wide
+
+
+@pytest.fixture
+def drawings() -> pd.DataFrame:
+    return made_drawings()
+
+
 @pytest.fixture
 def cover() -> np.ndarray:
-    """A third of the drawings is wide."""
-    return (np.arange(60) % 3 == 0).astype(float)
+    return COVER
+
+
+@st.composite
+def worlds(draw) -> dict:
+    """A `world.planted` block that 60 drawings suffice for."""
+
+    def times(most: int) -> dict:
+        counts = draw(st.lists(st.integers(1, most), max_size=2))
+        return {"times": counts, "each": draw(st.integers(1, 2))}
+
+    block = {kind: times(8) for kind in ("full", "image_only", "near", "template", "repeated")}
+    block |= {"placeholder": times(4), "single": draw(st.integers(1, 60))}
+    kinds = [kind for kind in block if kind in HELD and block[kind]["times"]]
+    return block | {"held_out": {kind: draw(st.integers(0, 4)) for kind in kinds}}
+
+
+HELD = tuple(PLANTED["held_out"])
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@settings(max_examples=20)
+@given(worlds(), SEEDS)
+def test_every_world_has_the_rows_and_held_out_prompts_that_are_counted(planted, seed):
+    truth = plant(made_drawings(), COVER, planted, seed)
+    rows, held = truth[truth.row >= 0], truth[truth.row < 0]
+    assert list(rows.row) == list(range(count_rows(planted)))
+    assert len(held) == count_held_out(planted)
+    assert set(held.kind) <= {"held_out"}  # no name of these drawings is like another
+    assert not set(held.drawing) & set(rows.drawing)
+    assert sorted(truth.image_id.unique()) == list(range(truth.image_id.nunique()))
+
+
+@settings(max_examples=20)
+@given(worlds(), SEEDS)
+def test_in_every_world_a_drawing_has_one_use_and_an_image_is_met_as_often_as_asked(planted, seed):
+    truth = plant(made_drawings(), COVER, planted, seed)
+    used = truth[(truth.drawing >= 0)].groupby("drawing").kind.nunique()
+    assert (used == 1).all()
+    for kind in ("full", "image_only", "near", "placeholder"):
+        met = of_kind(truth, kind).groupby("image_id").size()
+        block = planted[kind]
+        assert sorted(met) == sorted(block["times"] * block["each"]), kind
+    families = of_kind(truth, "template").groupby("family").image_id.nunique()
+    template = planted["template"]
+    assert sorted(families) == sorted(template["times"] * template["each"])
+
+
+@settings(max_examples=20)
+@given(worlds(), SEEDS)
+def test_captions_of_duplicates_are_one_and_those_of_an_image_alone_differ(planted, seed):
+    truth = plant(made_drawings(), COVER, planted, seed)
+    for kind, image in truth[truth.row >= 0].groupby(["kind", "image_id"]):
+        different = 1 if kind[0] in ("full", "near") else len(image)
+        assert image.caption.nunique() == different, kind
+
+
+WORDS = st.lists(st.sampled_from(["red", "square", "pig", "nose", "skin", "tone"]), max_size=4)
+
+
+@given(WORDS, WORDS, st.randoms(use_true_random=False))
+def test_being_a_paraphrase_is_mutual_and_no_matter_of_the_order_of_words(a, b, random):
+    one, other = " ".join(a), " ".join(b)
+    said = is_paraphrase(one, [other])
+    assert is_paraphrase(other, [one]) == said
+    random.shuffle(a)
+    assert is_paraphrase(" ".join(a), [other]) == said
+    assert is_paraphrase(one, [one]) == bool(set(a) - {"skin", "tone"})
 
 
 @pytest.fixture
