@@ -1,7 +1,7 @@
 """Images of a closed system, which cannot be run: a folder of images and a manifest.
 
 Webster 2023, section 4: Midjourney's images were made on its site and labelled like all others. A
-manifest is a table with one row for each image: file, prompt and, if known, seed and steps. People write such lists
+manifest is a table with one row for each image: file, prompt and, if known, seed, steps and why it is missing. People write such lists
 by hand, so a fault of a row is recorded as the state of that row. Nothing is guessed, and nothing is left out without
 a record. A name can only lead to a file inside the folder.
 """
@@ -31,7 +31,7 @@ class GenerationsError(ValueError):
 
 
 def read_manifest(path: str | os.PathLike) -> pd.DataFrame:
-    """Rows of a manifest as written: file, prompt, seed, steps, all text, "" where there is nothing.
+    """Rows of a manifest as written: file, prompt, seed, steps, reason, all text, "" where there is nothing.
 
     Raises GenerationsError for a file that cannot be read, lacks a column or has no rows.
     """
@@ -120,7 +120,8 @@ def read_image(folder: Path, name: str) -> np.ndarray:
 def plan_images(manifest: pd.DataFrame) -> pd.DataFrame:
     """A `generations` table of a manifest, before any image is read: status "" where one is to be.
 
-    A row without a prompt is refused; one that repeats prompt and file is a duplicate. `seed` is the
+    A row without a prompt is refused; one that repeats prompt and file is a duplicate; one with a reason has no image, and
+    is missing. `seed` is the
     manifest's where all images of the prompt have one of their own that fits; else they are
     numbered 0, 1, ... in order (a grid of four images has one seed), and `given_seed` keeps what
     was said.
@@ -132,8 +133,9 @@ def plan_images(manifest: pd.DataFrame) -> pd.DataFrame:
     table["prompt_id"] = [-1 if b else prompt_id(c) for c, b in zip(table.caption, blank)]  # noqa: B905
     for column, name in (("given_seed", "seed"), ("steps", "steps")):
         table[column] = [-1 if (n := whole_number(text)) is None else n for text in manifest[name]]
-    table["status"], table["reason"] = "", ""
+    table["status"], table["reason"] = "", manifest["reason"]
     again = ~blank & table.duplicated(["prompt_id", "file"])
+    table.loc[table["reason"].ne(""), "status"] = "missing"
     table.loc[blank, ["status", "reason"]] = ["refused", "no prompt"]
     table.loc[again, ["status", "reason"]] = ["duplicate", "the same file and prompt again"]
     table["seed"] = -1
