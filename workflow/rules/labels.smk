@@ -177,6 +177,7 @@ rule build_generations:
     params:
         most_missing=config["inputs"]["most_missing"],
         beside=run.models.images_state,
+        may_be_empty=run.models.is_asked,
     script:
         "../scripts/labels/build_generations.py"
 

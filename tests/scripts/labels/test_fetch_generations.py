@@ -69,7 +69,7 @@ def fetch(run_script, folder: Path, captions: list[str], described: dict) -> pd.
         "labels/build_generations.py",
         {"manifest": manifest, "code": []},
         {name: folder / name for name in ("images", "cost", "generations")},
-        {"most_missing": 0.5, "beside": ""},
+        {"most_missing": 0.5, "may_be_empty": True},
         {"model": "web"},
     )
     return read_table(folder / "generations", "generations")
@@ -116,6 +116,14 @@ def test_most_images_missing_end_the_job_and_nothing_is_paid_twice(run_script, s
         with pytest.raises(MissingError, match="4 of 6 generations of web are missing"):
             fetch(run_script, tmp_path, ["a cat", "a dog", "a bird"], described)
     assert len(server.bodies) == 6
+
+
+def test_no_candidates_are_no_images_and_no_request(run_script, server, tmp_path):
+    table = fetch(run_script, tmp_path, [], endpoint(server.url + "/sdapi/v1/txt2img"))
+    assert table.empty
+    with ImageArchive(tmp_path / "images") as archive:
+        assert archive.names() == []
+    assert not server.bodies
 
 
 def test_a_budget_of_nothing_asks_for_nothing(run_script, server, tmp_path):

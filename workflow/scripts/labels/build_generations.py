@@ -25,7 +25,7 @@ def main(smk: Any) -> None:
     with script(smk) as log:
         start = time.monotonic()
         folder = Path(smk.input.manifest).parent
-        planned = plan_images(read_manifest(smk.input.manifest))
+        planned = plan_images(read_manifest(smk.input.manifest, smk.params.may_be_empty))
         todo = planned[planned["status"].eq("")]
         states: dict[int, tuple[str, str]] = {}
 

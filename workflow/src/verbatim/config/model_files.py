@@ -257,6 +257,10 @@ class ModelFiles:
             return ""
         return images_state(input.manifest)
 
+    def is_asked(self, wildcards: Any) -> bool:
+        """Params function: whether the model is a closed system that is asked over HTTP."""
+        return wildcards.model in self.asked
+
     def endpoint(self, wildcards: Any) -> dict[str, Any]:
         """Params function: the description of an endpoint, without its key."""
         return read_endpoint(self._cell(wildcards.model, "source"))
