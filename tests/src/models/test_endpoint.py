@@ -23,6 +23,10 @@ GOOD = {
         ({"url": "http://127.0.0.1.host.example/make", "allow_http": True}, "unencrypted"),
         ({"url": "http://127.0.0.1:7860/make"}, "with allow_http: true"),
         ({"url": "https://me:secret@host.example/make"}, "holds a user name or password"),
+        (
+            {"url": "https://host.example/make?api_key=secret@1"},
+            "may hold a secret behind its question mark",
+        ),
         ({"body": {"text": "x"}}, "no {prompt}"),
         ({"body": {"text": "{prompt} {mood}"}}, "body has {mood}"),
         ({"answer": {}}, "answer has no image"),

@@ -20,7 +20,7 @@ from urllib3.util import Url, parse_url
 
 PLACEHOLDERS = ("prompt", "seed", "steps", "guidance", "width", "height", "model")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-SECRET_HEADERS = re.compile(r"authorization|key|token|secret|cookie", re.IGNORECASE)
+SECRET_NAMES = re.compile(r"authorization|key|token|secret|cookie", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 # fields of the two fixed shapes that this program sets
 _FIXED = {
@@ -113,6 +113,10 @@ def address(endpoint: Endpoint) -> Url:
             "url holds a user name or password; take it away, put it into an environment variable and name "
             "that in key_variable"
         )
+    if url.query and SECRET_NAMES.search(url.query):
+        raise EndpointError(
+            "url may hold a secret behind its question mark; send it in a header of kind template with {key}"
+        )
     host = str(url.host or "").strip("[]")
     if url.scheme not in ("http", "https") or not host:
         raise EndpointError(
@@ -175,7 +179,7 @@ def _template_problems(endpoint: Endpoint) -> list[str]:
         )
     for name, value in endpoint.headers.items():
         if (
-            SECRET_HEADERS.search(name)
+            SECRET_NAMES.search(name)
             and "{key}" not in value
             and name.lower() != endpoint.idempotency_header.lower()
         ):

@@ -107,6 +107,7 @@ class Client:
         self, connection: HTTPConnection, clock: Clock, body: Mapping[str, Any], identifier: str
     ) -> Reply:
         endpoint = self._endpoint
+        assert connection.sock is not None
         clock.watch(connection.sock)
         data, kind = _encode(body, endpoint.form)
         headers = {
