@@ -124,8 +124,7 @@ def read_image(folder: Path, name: str) -> np.ndarray:
 def plan_images(manifest: pd.DataFrame) -> pd.DataFrame:
     """A `generations` table of a manifest, before any image is read: status "" where one is to be.
 
-    A row without a prompt is refused; one that repeats prompt and file is a duplicate; one with a reason has no image, and
-    is missing. `seed` is the
+    A row without a prompt is refused; one that repeats prompt and file is a duplicate. `seed` is the
     manifest's where all images of the prompt have one of their own that fits; else they are
     numbered 0, 1, ... in order (a grid of four images has one seed), and `given_seed` keeps what
     was said.
@@ -139,9 +138,8 @@ def plan_images(manifest: pd.DataFrame) -> pd.DataFrame:
     for column, name in (("given_seed", "seed"), ("steps", "steps")):
         numbers = [-1 if (n := whole_number(text)) is None else n for text in manifest[name]]
         table[column] = pd.Series(numbers, table.index, dtype=None if numbers else "int64")
-    table["status"], table["reason"] = "", manifest["reason"]
+    table["status"], table["reason"] = "", ""
     again = ~blank & table.duplicated(["prompt_id", "file"])
-    table.loc[table["reason"].ne(""), "status"] = "missing"
     table.loc[blank, ["status", "reason"]] = ["refused", "no prompt"]
     table.loc[again, ["status", "reason"]] = ["duplicate", "the same file and prompt again"]
     table["seed"] = -1
