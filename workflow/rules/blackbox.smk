@@ -1,10 +1,11 @@
 # blackbox: the top prompts and a model -> one-step images, Edge Consistency Score. Webster 2023, eq. 3.
 #
-# INPUTS   <results>/dedup/prompts.parquet, <results>/whitebox/{model}/scores.parquet, the model's folder
+# INPUTS   <results>/dedup/prompts.parquet, <results>/whitebox/{model}/scores.parquet, the model's folder; of a closed
+#          system behind HTTP that takes seed and steps no scores, and the description of its endpoint
 # OUTPUTS  in <results>/blackbox/{model}/
 #          of select_blackbox
-#            selection.parquet                the top prompts by DCS, and all extra ones
-#          of generate_blackbox
+#            selection.parquet                the top prompts by DCS (without scores: the most duplicated), and all extra ones
+#          of generate_blackbox, and of fetch_blackbox for a closed system behind HTTP
 #            shards/{shard}.images.parquet    which archive holds a prompt's one-step images; .cost.parquet
 #            kept/                            these images, in parts that are found again by prompt
 #          of compare_edges
@@ -16,7 +17,7 @@
 rule select_blackbox:
     input:
         prompts="<results>/dedup/prompts.parquet",
-        scores="<results>/whitebox/{model}/scores.parquet",
+        scores=run.models.dcs,
         code=code_of("blackbox/select_blackbox"),
     output:
         selection="<results>/blackbox/{model}/selection.parquet",
@@ -48,6 +49,8 @@ rule generate_blackbox:
         "<results>/logs/blackbox/generate_blackbox/{model}-{shard}.log",
     benchmark:
         "<results>/benchmarks/blackbox/generate_blackbox/{model}-{shard}.tsv"
+    wildcard_constraints:
+        model=run.models.run_here,
     conda:
         "../../envs/gpu.yaml"
     threads: 1
@@ -63,6 +66,44 @@ rule generate_blackbox:
         kept=run.kept("blackbox"),
     script:
         "../scripts/blackbox/generate_blackbox.py"
+
+
+if config["inputs"]["download"]["local"]:
+
+    localrules:
+        fetch_blackbox,
+
+
+rule fetch_blackbox:
+    input:
+        selection="<results>/blackbox/{model}/selection.parquet",
+        code=code_of("blackbox/fetch_blackbox"),
+    output:
+        images="<results>/blackbox/{model}/shards/{shard}.images.parquet",
+        cost="<results>/blackbox/{model}/shards/{shard}.cost.parquet",
+    log:
+        "<results>/logs/blackbox/fetch_blackbox/{model}-{shard}.log",
+    benchmark:
+        "<results>/benchmarks/blackbox/fetch_blackbox/{model}-{shard}.tsv"
+    wildcard_constraints:
+        model=run.models.asked_for,
+    conda:
+        "../../envs/fetch.yaml"
+    threads: 1
+    resources:
+        downloads=1,
+        mem_mb=grow(2500),
+        runtime=grow(2880),
+    params:
+        **run.pick("blackbox", "seeds prompts_a_shard prompts_a_part"),
+        guidances=run.guidances,
+        last=run.last_shard("blackbox"),
+        kept=run.kept("blackbox"),
+        endpoint=run.models.endpoint,
+        answers=run.models.answers,
+        most_missing=config["inputs"]["most_missing"],
+    script:
+        "../scripts/blackbox/fetch_blackbox.py"
 
 
 rule compare_edges:

@@ -14,6 +14,7 @@ from verbatim.config import (
     audits,
     code,
     decisions,
+    endpoints,
     settings,
     sheet,
     sources,
@@ -108,10 +109,11 @@ def code_of(*scripts):
 
 
 def hold_results():
-    """Keep every other run out of the results folder for as long as this one lasts."""
+    """Keep every other run out of the results folder for as long as this one lasts; look for keys before any work."""
     try:
+        endpoints.check_keys(run.models.sheet, run.models.selected, RESULTS)
         locks.lock_results(RESULTS, workflow.basedir)
-    except (locks.LockedError, OSError) as err:
+    except (locks.LockedError, settings.ConfigError, OSError) as err:
         raise WorkflowError(str(err))
 
 

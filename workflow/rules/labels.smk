@@ -7,13 +7,17 @@
 #            found:m,n   labels of models m and n
 #            authors     the authors' labels of the model (labels.authors), and inputs/rows to find their rows in
 #            manifest    inputs/rows, to find the rows of a closed system's prompts in
-#          of a closed system (family `images`) a folder of images with manifest.csv or manifest.parquet
+#          of a closed system (family `images`) a folder of images with manifest.csv or manifest.parquet, or
+#          (family `api`) the description of its endpoint
 # OUTPUTS  in <results>/labels/{model}/
-#          of select_candidates, and of select_generations for a closed system
+#          of select_candidates, and of select_generations for a closed system whose manifest lists prompts
 #            selection.parquet                the candidates, and why they are
 #          of generate_candidates
 #            shards/{shard}.images.parquet    which archive holds a prompt's generations; .cost.parquet
 #            kept/                            these generations, in parts that are found again by prompt
+#          of fetch_generations, for a closed system behind HTTP
+#            asked/                           its images as they were sent, with manifest.jsonl
+#            answers/                         every answer that was paid for, and the ledger of all requests
 #          of merge_candidates, and of build_generations for a closed system
 #            images.zip                       the generations, {prompt_id}_{seed}.png; cost.parquet
 #            generations.parquet              closed systems: what became of each line of the manifest
@@ -37,7 +41,7 @@ rule select_candidates:
     benchmark:
         "<results>/benchmarks/labels/select_candidates/{model}.tsv"
     wildcard_constraints:
-        model=run.models.run_here,
+        model=run.models.prompted,
     conda:
         "../../envs/core.yaml"
     threads: 1
@@ -112,6 +116,41 @@ rule merge_candidates:
         "../scripts/labels/merge_candidates.py"
 
 
+# A closed system behind HTTP is asked, one image at a time; `--resources downloads=1` keeps other downloads away
+if config["inputs"]["download"]["local"]:
+
+    localrules:
+        fetch_generations,
+
+
+rule fetch_generations:
+    input:
+        selection="<results>/labels/{model}/selection.parquet",
+        code=code_of("labels/fetch_generations"),
+    output:
+        manifest="<results>/labels/{model}/asked/manifest.jsonl",
+    log:
+        "<results>/logs/labels/fetch_generations/{model}.log",
+    benchmark:
+        "<results>/benchmarks/labels/fetch_generations/{model}.tsv"
+    wildcard_constraints:
+        model=run.models.asked_for,
+    conda:
+        "../../envs/fetch.yaml"
+    threads: 1
+    resources:
+        downloads=1,
+        mem_mb=grow(2500),
+        runtime=grow(2880),
+    params:
+        seeds=config["labels"]["seeds"],
+        endpoint=run.models.endpoint,
+        answers=run.models.answers,
+        most_missing=config["inputs"]["most_missing"],
+    script:
+        "../scripts/labels/fetch_generations.py"
+
+
 # A closed system cannot be run here: its images are read, at once, so that what is wrong with the
 # manifest is said before anything long starts; the files are those that are generated for any other model.
 rule build_generations:
@@ -138,6 +177,7 @@ rule build_generations:
     params:
         most_missing=config["inputs"]["most_missing"],
         beside=run.models.images_state,
+        may_be_empty=run.models.is_asked,
     script:
         "../scripts/labels/build_generations.py"
 
@@ -155,7 +195,7 @@ rule select_generations:
     benchmark:
         "<results>/benchmarks/labels/select_generations/{model}.tsv"
     wildcard_constraints:
-        model=run.models.images_only,
+        model=run.models.listed,
     conda:
         "../../envs/core.yaml"
     threads: 1

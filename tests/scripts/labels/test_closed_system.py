@@ -60,7 +60,7 @@ def build(folder, run_script, tmp_path, most_missing=0.6):
         "labels/build_generations.py", input={"manifest": folder / "manifest.csv"},
         output={k: tmp_path / f"{k}.parquet" for k in ("cost", "generations")}
         | {"images": tmp_path / "images.zip"},
-        params={"most_missing": most_missing},
+        params={"most_missing": most_missing, "may_be_empty": False},
         wildcards={"model": "midjourney"},
     )  # fmt: skip
     return read_table(tmp_path / "generations.parquet", "generations")

@@ -25,7 +25,8 @@ def main(smk: Any) -> None:
     with script(smk) as log:
         start = time.monotonic()
         folder = Path(smk.input.manifest).parent
-        planned = plan_images(read_manifest(smk.input.manifest))
+        manifest = read_manifest(smk.input.manifest, smk.params.may_be_empty)
+        planned, stated = plan_images(manifest), manifest["reason"]
         todo = planned[planned["status"].eq("")]
         states: dict[int, tuple[str, str]] = {}
 
@@ -35,7 +36,7 @@ def main(smk: Any) -> None:
                 try:
                     image = read_image(folder, file)
                 except FileNotFoundError as err:
-                    states[index] = ("missing", str(err))
+                    states[index] = ("missing", stated[index] or str(err))
                 except GenerationsError as err:
                     states[index] = ("refused", str(err))
                 except (ImageError, OSError) as err:

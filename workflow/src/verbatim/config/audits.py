@@ -15,7 +15,7 @@ import pandas as pd
 from verbatim.config.prompt_plan import shard_names
 from verbatim.config.run import Run
 from verbatim.config.settings import ConfigError, load_schema
-from verbatim.config.sheet import TWO_STAGES
+from verbatim.config.sheet import CLOSED_FAMILIES, TWO_STAGES
 
 AUDITED = "audited"  # key of a model that is no row of the sheet
 NEAREST = "nearest"  # audit.captions for those of the nearest training images
@@ -41,9 +41,9 @@ def add_audited(
 
     model = str(audit["model"])
     if model in sheet.index:
-        if sheet.loc[model, "family"] == "images":
+        if sheet.loc[model, "family"] in CLOSED_FAMILIES:
             raise ConfigError(
-                f"config: audit.model is {model!r}, a closed system whose images alone are known, and an audit asks a model "
+                f"config: audit.model is {model!r}, a closed system, and an audit runs a model here "
                 "for each caption; name a model that can be run"
             )
         return sheet, model

@@ -49,7 +49,7 @@ def file_problems(needed: pd.DataFrame, where: str) -> list[str]:
     from verbatim.models.hub import ModelFolderError
 
     problems = []
-    for row in needed[needed["family"] != "images"].to_dict("records"):
+    for row in needed[~needed["family"].isin(["images", "api"])].to_dict("records"):
         for column in ("source", "lora"):
             if row[column] and (column == "lora" or is_weights_file(row[column])):
                 try:

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from verbatim.config import sheet as sheets
+from verbatim.config.endpoints import read_endpoint
 from verbatim.config.sources import find_manifest, images_state
 from verbatim.models import checkpoint, load_upscaler
 
@@ -92,14 +93,38 @@ class ModelFiles:
         return sheets.closed_models(self.sheet)
 
     @property
+    def asked(self) -> list[str]:
+        """Models of the sheet that are asked for images over HTTP."""
+        return sheets.asked_models(self.sheet)
+
+    def _pattern(self, models: Sequence[str]) -> str:
+        """Pattern of the wildcard `model` that these models fit alone."""
+        return "|".join(models) or "(?!)"
+
+    @property
     def run_here(self) -> str:
         """Pattern of the wildcard `model`: models that generate here."""
-        return "|".join(model for model in self.known if model not in self.closed) or "(?!)"
+        return self._pattern([model for model in self.known if model not in self.closed])
 
     @property
     def images_only(self) -> str:
         """Pattern of the wildcard `model`: closed systems."""
-        return "|".join(self.closed) or "(?!)"
+        return self._pattern(self.closed)
+
+    @property
+    def asked_for(self) -> str:
+        """Pattern of the wildcard `model`: closed systems that are asked over HTTP."""
+        return self._pattern(self.asked)
+
+    @property
+    def listed(self) -> str:
+        """Pattern of the wildcard `model`: closed systems whose prompts a manifest lists."""
+        return self._pattern([model for model in self.closed if model not in self.asked])
+
+    @property
+    def prompted(self) -> str:
+        """Pattern of the wildcard `model`: models that generate what prompts are selected for, here or over HTTP."""
+        return self._pattern([model for model in self.known if model not in self.listed.split("|")])
 
     def names(self, models: Sequence[str]) -> dict[str, str]:
         """Model -> its name in Table 1."""
@@ -220,11 +245,35 @@ class ModelFiles:
 
     def manifest(self, wildcards: Any) -> str:
         """Input function: the manifest of a closed system's images."""
+        if wildcards.model in self.asked:
+            return f"<results>/labels/{wildcards.model}/asked/manifest.jsonl"
         return str(find_manifest(self._cell(wildcards.model, "source")))
 
     def images_state(self, wildcards: Any, input: Any) -> str:
-        """Params function: names, sizes and times of the images beside the manifest."""
+        """Params function: names, sizes and times of the images beside the manifest; those that were asked for it names
+        with their digests.
+        """
+        if wildcards.model in self.asked:
+            return ""
         return images_state(input.manifest)
+
+    def is_asked(self, wildcards: Any) -> bool:
+        """Params function: whether the model is a closed system that is asked over HTTP."""
+        return wildcards.model in self.asked
+
+    def endpoint(self, wildcards: Any) -> dict[str, Any]:
+        """Params function: the description of an endpoint, without its key."""
+        return read_endpoint(self._cell(wildcards.model, "source"))
+
+    def answers(self, wildcards: Any) -> str:
+        """Params function: the folder of everything that an endpoint has answered; see `verbatim.io.paid_answers`."""
+        return f"{self.config['results']}/labels/{wildcards.model}/answers"
+
+    def dcs(self, wildcards: Any) -> Paths:
+        """Input function: the white-box scores of a model; none of a closed system."""
+        if wildcards.model in self.closed:
+            return []
+        return f"<results>/whitebox/{wildcards.model}/scores.parquet"
 
     def seeds(self, wildcards: Any) -> list[int]:
         """Params function: seeds of a model's generations; none of a closed system, whose manifest has them."""

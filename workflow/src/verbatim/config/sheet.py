@@ -14,6 +14,7 @@ from verbatim.io.user_tables import UserTableError, read_user_table
 # columns that decide what is loaded, and how
 LOADING = ("model", "family", "source", "revision", "dtype", "memory")
 UPSCALER = ("upscaler", "upscaler_revision")  # columns that name a second stage
+CLOSED_FAMILIES = ("images", "api")  # systems whose network nobody here has
 TWO_STAGES = {"if": "DeepFloyd/IF-II-L-v1.0"}  # families that have one, and a hub id of it
 # models that a world trains and that are no rows of a sheet; see `training_row`
 BASE, CLOSED = "base", "closed"
@@ -81,19 +82,23 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
 
 
 def _closed_problems(row: dict[Any, str]) -> list[str]:
-    """What a row of a closed system (family `images`) asks for that only a model can give."""
-    if row["family"] != "images":
+    """What a row of a closed system (family `images` or `api`) asks for that only a model can give."""
+    if row["family"] not in CLOSED_FAMILIES:
         asks = row["candidates"] == "manifest"
         return ["has the candidates 'manifest', which only family 'images' has"] if asks else []
+    asked = row["family"] == "api"
+    where = "the description of its endpoint" if asked else "the folder of its images"
+    words = "top:MODEL or found:MODELS" if asked else "manifest, top:MODEL or found:MODELS"
+    refused = ("own", "manifest", "authors") if asked else ("own",)
     cures = {
-        "source": (row["source"] == "train", "give the folder of its images"),
+        "source": (row["source"] == "train", f"give {where}"),
         "whitebox": (row["whitebox"] == "yes", "set it to no"),
-        "candidates": (row["candidates"] == "own", "set it to manifest, top:MODEL or found:MODELS"),
+        "candidates": (row["candidates"] in refused, f"set it to {words}"),
         "init": (row["init"] != "", "leave it empty"),
         "training": (row["training"] != "", "leave it empty"),
     }
     return [
-        f"has the family 'images', of which no network is known, so {column} cannot be "
+        f"has the family {row['family']!r}, of which no network is known, so {column} cannot be "
         f"{row[column]!r}; {cure}"
         for column, (wrong, cure) in cures.items()
         if wrong
@@ -131,7 +136,12 @@ def _upscaler_problems(row: dict[Any, str]) -> list[str]:
 
 def closed_models(sheet: pd.DataFrame) -> list[str]:
     """Models of which only images are known: they are labelled, and nothing is loaded for them."""
-    return list(sheet.index[sheet["family"] == "images"])
+    return list(sheet.index[sheet["family"].isin(CLOSED_FAMILIES)])
+
+
+def asked_models(sheet: pd.DataFrame) -> list[str]:
+    """Closed systems that are asked for their images over HTTP."""
+    return list(sheet.index[sheet["family"] == "api"])
 
 
 def candidate_models(candidates: str) -> list[str]:

@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from verbatim.config.checkpoints import file_problems
+from verbatim.config.endpoints import check_endpoints
 from verbatim.config.settings import ConfigError
-from verbatim.config.sheet import closed_models, needed_models
+from verbatim.config.sheet import CLOSED_FAMILIES, needed_models
 from verbatim.io.authors import AuthorsError, check_labels
 from verbatim.io.user_tables import CAPTIONS, MANIFEST, UserTableError, check_columns
 from verbatim.models import hub
@@ -47,7 +48,7 @@ def check_revisions(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.Da
     problems = []
     needed = needed_models(sheet, selected)
     problems += file_problems(needed, config["models"])
-    for row in needed[needed["family"] != "images"].to_dict("records"):
+    for row in needed[~needed["family"].isin(CLOSED_FAMILIES)].to_dict("records"):
         for column, where in (("source", "revision"), ("upscaler", "upscaler_revision")):
             source, revision = row[column], row[where]
             if not HUB_ID.fullmatch(source) or Path(source).is_dir() or COMMIT.fullmatch(revision):
@@ -151,7 +152,7 @@ def is_released(path: str) -> bool:
 
 def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.DataFrame) -> None:
     """Refuse what only the world can give (its CLIP, captions, trainings) beside a user's own data,
-    and a closed system without its manifest.
+    a closed system without its manifest, and one whose endpoint is not described as it must be.
 
     Parameters
     ----------
@@ -164,14 +165,16 @@ def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.Data
         Naming every key and row, and the cure.
     """
     source, needed = config["inputs"]["source"], needed_models(sheet, selected)
-    lacking = [m for m in closed_models(needed) if not find_manifest(needed.source[m]).is_file()]
+    check_endpoints(config, needed)
+    folders = list(needed.index[needed["family"] == "images"])
+    lacking = [m for m in folders if not find_manifest(needed.source[m]).is_file()]
     if lacking:
         raise ConfigError(
             f"{config['models']}: {lacking[0]} has the family 'images', but its source "
             f"{needed.source[lacking[0]]!r} is no folder with a manifest.csv, .tsv, .jsonl or .parquet "
             "(columns file, prompt; seed and steps if known): correct source, or write one"
         )
-    for model in closed_models(needed):
+    for model in folders:
         try:
             check_columns(find_manifest(needed.source[model]), MANIFEST, ["file", "prompt"])
         except UserTableError as err:

@@ -21,8 +21,9 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Url, parse_url
 
 from verbatim.inputs.addresses import RefusedAddressError, Resolver
-from verbatim.inputs.connections import Clock, Connector
+from verbatim.inputs.connections import Connector
 from verbatim.inputs.contents import ContentError, check_image, unpack
+from verbatim.io.clock import Clock
 
 AGENT = "verbatim/0.1 (memorisation research; fetches images of a public data set once)"
 CHUNK = 65536

@@ -14,6 +14,7 @@ MANIFEST: Names = {  # Hugging Face's imagefolder, download tools
     "prompt": ("prompt", "caption", "text"),
     "seed": ("seed",),
     "steps": ("steps", "num_inference_steps"),
+    "reason": ("reason",),  # why an image that is not there is missing
 }
 AUDIT: Names = {  # Hugging Face's imagefolder, kohya's .jsonl, img2dataset, people's own tables
     "file": ("file_name", "filename", "file", "path", "image_path", "image", "key"),

@@ -1,7 +1,7 @@
 """Images of a closed system, which cannot be run: a folder of images and a manifest.
 
 Webster 2023, section 4: Midjourney's images were made on its site and labelled like all others. A
-manifest is a table with one row for each image: file, prompt and, if known, seed and steps. People write such lists
+manifest is a table with one row for each image: file, prompt and, if known, seed, steps and why it is missing. People write such lists
 by hand, so a fault of a row is recorded as the state of that row. Nothing is guessed, and nothing is left out without
 a record. A name can only lead to a file inside the folder.
 """
@@ -30,11 +30,15 @@ class GenerationsError(ValueError):
     """A manifest cannot be used; the message names the file, the column or the row, and the cure."""
 
 
-def read_manifest(path: str | os.PathLike) -> pd.DataFrame:
-    """Rows of a manifest as written: file, prompt, seed, steps, all text, "" where there is nothing.
+def read_manifest(path: str | os.PathLike, may_be_empty: bool = False) -> pd.DataFrame:
+    """Rows of a manifest as written: file, prompt, seed, steps, reason, all text, "" where there is nothing.
+
+    may_be_empty : whether a file of no bytes is a manifest without rows, as an endpoint leaves it that was asked for nothing.
 
     Raises GenerationsError for a file that cannot be read, lacks a column or has no rows.
     """
+    if may_be_empty and Path(path).stat().st_size == 0:
+        return pd.DataFrame(columns=list(MANIFEST), dtype=str)
     try:
         table = read_user_table(path, MANIFEST, NEEDED)
     except UserTableError as err:
@@ -129,9 +133,11 @@ def plan_images(manifest: pd.DataFrame) -> pd.DataFrame:
     """
     table = pd.DataFrame({"caption": manifest["prompt"], "file": manifest["file"]})
     blank = table["caption"].str.strip().eq("")
-    table["prompt_id"] = [-1 if b else prompt_id(c) for c, b in zip(table.caption, blank)]  # noqa: B905
+    ids = [-1 if b else prompt_id(c) for c, b in zip(table.caption, blank)]  # noqa: B905
+    table["prompt_id"] = np.array(ids, np.int64)
     for column, name in (("given_seed", "seed"), ("steps", "steps")):
-        table[column] = [-1 if (n := whole_number(text)) is None else n for text in manifest[name]]
+        numbers = [-1 if (n := whole_number(text)) is None else n for text in manifest[name]]
+        table[column] = pd.Series(numbers, table.index, dtype=None if numbers else "int64")
     table["status"], table["reason"] = "", ""
     again = ~blank & table.duplicated(["prompt_id", "file"])
     table.loc[blank, ["status", "reason"]] = ["refused", "no prompt"]
@@ -191,7 +197,7 @@ def finish(planned: pd.DataFrame, read: Mapping[int, tuple[str, str]]) -> pd.Dat
     table = planned.copy()
     for index, (status, reason) in read.items():
         table.loc[index, ["status", "reason"]] = [status, reason]
-    if not table["status"].eq("ok").any():
+    if len(table) and not table["status"].eq("ok").any():
         counts = table["status"].value_counts().to_dict()
         said = table["reason"].iloc[0]
         raise GenerationsError(f"no image can be used: {counts}; the first row: {said}")
