@@ -26,9 +26,12 @@ def test_numbers_are_merged_with_what_the_attacks_find_and_with_failures(run_scr
         tmp_path / "full.generations.parquet", "mitigation_generations", generations_of(ids)
     )
     write_table(tmp_path / "full.similarities.parquet", "similarity_matches", alike)
-    for name in ("scores", "generations", "similarities"):
-        empty = SCHEMAS[f"study_{name}"].empty_table().to_pandas()
-        write_table(tmp_path / f"broken.{name}.parquet", f"study_{name}", empty)
+    for name, kind in (
+        ("scores", "membership_scores"), ("generations", "mitigation_generations"),
+        ("similarities", "similarity_matches"),
+    ):  # fmt: skip
+        empty = SCHEMAS[kind].empty_table().to_pandas()
+        write_table(tmp_path / f"broken.{name}.parquet", kind, empty)
     nothing = SCHEMAS["run_measures"].empty_table().to_pandas()
     write_table(tmp_path / "broken.measures.parquet", "run_measures", nothing)
     write_table(tmp_path / "full.measures.parquet", "run_measures", made_measures().iloc[:3])

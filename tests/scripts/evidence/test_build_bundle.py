@@ -37,7 +37,7 @@ def test_a_bundle_holds_every_copy_with_what_it_rests_on(bundle):
     assert run["weights"] == {"unet/model.safetensors": "a" * 64}
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     assert run["code"]["git_commit"] == commit.stdout.strip()
-    assert set(run["code"]["modules"]) == {"labels/label.py", "verbatim/metrics/rmse.py"}
+    assert set(run["code"]["modules"]) == {"labels/label.py", "metrics/rmse.py"}
     assert run["settings"]["labels"]["thresholds"] == {"mv": 0.12, "rv": 0.12, "tv": 0.12}
     finding = findings[IDS[0]]
     assert finding["prompt"] == EVIL

@@ -81,7 +81,7 @@ class Measuring:
         )
 
     def count(self):
-        names = ("similarities", "measures")
+        names = {"similarities": "similarity_matches", "measures": "run_measures"}
         self.run_script(
             "similarity/count_similarity.py",
             input=self.inputs,
@@ -89,7 +89,7 @@ class Measuring:
             params=MEASURING,
             wildcards=RUN,
         )
-        return [read_table(self.folder / f"{name}.parquet", f"study_{name}") for name in names]
+        return [read_table(self.folder / f"{name}.parquet", kind) for name, kind in names.items()]
 
     def dataset(self):
         folder = self.folder
@@ -112,14 +112,14 @@ class Measuring:
 
     def add_further(self):
         """Further images (kind `more`) of caption 0, all of them copies of image 5."""
-        for kind, changes in (
-            ("generations", {"kind": "more", "image_id": 0}),
-            ("similarities", {"match": 5, "similarity": 1.0}),
+        for name, kind, changes in (
+            ("generations", "mitigation_generations", {"kind": "more", "image_id": 0}),
+            ("similarities", "similarity_matches", {"match": 5, "similarity": 1.0}),
         ):
-            path = self.folder / f"{kind}.parquet"
-            table = read_table(path, f"study_{kind}")
+            path = self.folder / f"{name}.parquet"
+            table = read_table(path, kind)
             more = table.assign(generation=table["generation"] + 6, **changes)
-            write_table(path, f"study_{kind}", pd.concat([table, more]))
+            write_table(path, kind, pd.concat([table, more]))
 
 
 @pytest.fixture
