@@ -8,24 +8,12 @@ import faiss
 import numpy as np
 import pandas as pd
 import pytest
+from colour_embedder import ColourEmbedder
 from PIL import Image
 
 import verbatim.models.clip
 from verbatim.audit.image_folders import read_folder
 from verbatim.io.records import write_table
-
-
-class ColourEmbedder:
-    """Mean colour as a unit vector."""
-
-    size, dim = 4, 3
-
-    def __init__(self, folder, device):
-        assert (folder / "open_clip_config.json").exists()
-
-    def embed_images(self, images, batch):
-        mean = images.mean(axis=(1, 2)) + 1e-3
-        return (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
 
 
 @pytest.fixture

@@ -8,25 +8,11 @@ import faiss
 import numpy as np
 import pandas as pd
 import pytest
+from colour_embedder import ColourEmbedder
 
 import verbatim.models.clip
 from verbatim.io.images import ImageArchive, generation_name, write_archive
 from verbatim.io.records import read_table, write_table
-
-
-class ColourEmbedder:
-    """Mean colour as a unit vector."""
-
-    size, dim = 4, 3
-
-    def __init__(self, folder, device):
-        assert (folder / "open_clip_config.json").exists()
-
-    def embed_images(self, images, batch):
-        assert images.shape[1:] == (4, 4, 3)
-        assert len(images) <= batch
-        mean = images.mean(axis=(1, 2)) + 1e-3
-        return (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
 
 
 @pytest.fixture
