@@ -11,6 +11,8 @@
 #            truth.parquet                    what was planted; only trainings, tables, figures and checks may read it
 #            images.npy                       each unique image, by image_id
 #            single_rows.parquet              rows whose image is met once; extra_prompts.parquet: held-out captions
+#          of select_distinct
+#            distinct_rows.parquet            rows that are left once equal images stand once
 #          of select_sample
 #            sample/                          some of the images as a user keeps them, for the audit; sample.parquet: what they are
 #          of embed_rows
@@ -73,6 +75,27 @@ rule build_dataset:
         finetune_images=config["world"]["finetune"]["images"],
     script:
         "../scripts/world/build_dataset.py"
+
+
+# what `deduplicated` (rules/dedup.smk) would drop too, but for near-duplicates
+rule select_distinct:
+    input:
+        rows=run.training.rows,
+        code=code_of("world/select_distinct"),
+    output:
+        kept="<results>/world/distinct_rows.parquet",
+    log:
+        "<results>/logs/world/select_distinct.log",
+    benchmark:
+        "<results>/benchmarks/world/select_distinct.tsv"
+    conda:
+        "../../envs/world.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1500),
+        runtime=grow(10),
+    script:
+        "../scripts/world/select_distinct.py"
 
 
 rule select_sample:

@@ -30,6 +30,7 @@ def of(model):
     [
         ("all", {"rows": ROWS}),
         ("deduplicated", {"rows": ROWS, "kept_rows": "<results>/dedup/kept_rows.parquet"}),
+        ("distinct", {"rows": ROWS, "kept_rows": "<results>/world/distinct_rows.parquet"}),
         ("style:photo", {"rows": ["<results>/world/styles/photo/rows.parquet"]}),
     ],
 )
@@ -59,6 +60,8 @@ def test_a_model_that_continues_another_is_trained_as_finetune_says(make, config
     assert training.settings(of("openjourney"))["steps"] == 7
     assert "images" not in training.settings(of("openjourney"))
     assert training.settings(of(BASE)) == config["world"]["sd"] | config["world"]["base"]
+    own = {"steps": config["world"]["closed"]["steps"]}
+    assert training.settings(of(CLOSED)) == config["world"]["sd"] | own
     assert training.settings(of("if")) == config["world"]["if"]
 
 

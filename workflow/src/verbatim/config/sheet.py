@@ -20,7 +20,7 @@ TWO_STAGES = {"if": "DeepFloyd/IF-II-L-v1.0"}  # families that have one, and a h
 BASE, CLOSED = "base", "closed"
 WORLD_MODELS = {
     BASE: {"family": "sd", "init": "", "training": "single"},
-    CLOSED: {"family": "sd", "init": BASE, "training": "deduplicated"},
+    CLOSED: {"family": "sd", "init": BASE, "training": "distinct"},
 }
 
 
