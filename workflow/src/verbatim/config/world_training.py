@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from verbatim.config.sheet import BASE, CLOSED, WORLD_MODELS, training_row
+from verbatim.config.sheet import BASE, WORLD_MODELS, training_row
 
 Paths = str | list[str]
 
@@ -155,14 +155,12 @@ class WorldTraining:
         return inputs
 
     def settings(self, wildcards: Any) -> dict[str, Any]:
-        """Params function: the config block of a training: the family's, with what `base`, `closed` or `finetune` changes."""
+        """Params function: the config block of a training: the family's, with what `base` or `finetune` changes."""
         world = self.config["world"]
         row = training_row(self.sheet, wildcards.model)
         found = dict(world[row["family"]])
         if wildcards.model == BASE:
             found |= world["base"]
-        elif wildcards.model == CLOSED:
-            found["steps"] = world["closed"]["steps"]
         elif row["init"] not in ("", BASE):
             found |= {k: v for k, v in world["finetune"].items() if k != "images"}
         return found
