@@ -15,12 +15,16 @@ import numpy as np
 
 from verbatim.evidence.placements import (
     SearchSettings,
+    area_sums,
     background,
+    border,
     canvas,
     covered,
     list_placements,
     place,
+    row_windows,
     soften,
+    sum_between,
     windows,
 )
 from verbatim.io.images import resize
@@ -231,23 +235,22 @@ class Search:
         planes = generations.coarse.reshape(len(energy), 3, -1)
         whole = ((planes - fill[:, None]) ** 2).sum(axis=(1, 2))
         shown = energy >= s.visible * whole[:, None]
+        sizes = {side: resize(small, side, side) for side in dict.fromkeys(places.side.tolist())}
+        fills = np.repeat(fill, s.coarse**2)
         scores, banks = [], []
         for flip in self._flips:
-            parts, enough, whole_inside = [], [], []
-            for side in dict.fromkeys(places.side.tolist()):
+            parts, totals = [], []
+            for side, sized in sizes.items():
                 of_side = places.side == side
-                drawn = canvas(small, side, flip, s.coarse, fill)
+                drawn = border(sized, flip, s.coarse, fill)
                 seen = windows(drawn, s.coarse, places.top[of_side], places.left[of_side])
                 parts.append(seen.reshape(len(seen), -1))
-                energies, total = (parts[-1] ** 2).sum(axis=1), (drawn**2).sum()
-                enough.append(energies >= s.visible * total)
-                whole_inside.append(energies >= WHOLE * total)
-            bank = np.concatenate(parts)
-            own = (bank**2).sum(axis=1)
-            shift = bank.reshape(len(bank), 3, -1).sum(axis=2) @ fill
+                totals.append(np.full(len(seen), np.vdot(drawn, drawn)))
+            bank, total = np.concatenate(parts), np.concatenate(totals)
+            own = np.einsum("ki,ki->k", bank, bank)
             both = energy + own
-            cross = generations.coarse @ bank.T - shift
-            fits = (shown | np.concatenate(whole_inside)) & np.concatenate(enough) & (both > 0)
+            cross = generations.coarse @ bank.T - bank @ fills
+            fits = (shown | (own >= WHOLE * total)) & (own >= s.visible * total) & (both > 0)
             scores.append(np.where(fits, 1 - 2 * cross / np.where(both > 0, both, 1), np.inf))
             banks.append(bank)
         score = np.concatenate(scores, axis=1)
@@ -276,18 +279,28 @@ class Search:
         left = found.left[near][:, None] + right - more // 2
         top, left = (np.clip(corner, -side, s.size) for corner in (top, left))
         made = fine[near] - fill[:, None, None]
-        energy = (made**2).sum(axis=1)
+        rows = np.ascontiguousarray(made.transpose(0, 2, 3, 1)).reshape(len(near), s.size, -1)
+        energy = area_sums(np.einsum("ncyx,ncyx->nyx", made, made))
         score = np.full(side.shape, np.inf)
         drawings = {
             int(one): canvas(image, int(one), flip, s.size, fill) for one in np.unique(side)
         }
         for one, drawn in drawings.items():
-            pair, at = np.nonzero(side == one)
-            seen = windows(drawn, s.size, top[pair, at], left[pair, at])
-            masks = covered(s.size, side[pair, at], top[pair, at], left[pair, at])
-            both = (energy[pair] * masks).sum(axis=(1, 2)) + np.einsum("kcyx,kcyx->k", seen, seen)
-            cross = np.einsum("kcyx,kcyx->k", made[pair], seen)
-            score[pair, at] = np.where(both > 0, 1 - 2 * cross / np.where(both > 0, both, 1), 2)
+            frames = row_windows(drawn, s.size)
+            inner = drawn[s.size : s.size + one, s.size : s.size + one]
+            own = area_sums(np.einsum("yxc,yxc->yx", inner, inner)[None])[0]
+            for pair in np.flatnonzero((side == one).any(axis=1)):
+                at = np.flatnonzero(side[pair] == one)
+                down, right = top[pair, at], left[pair, at]
+                first, last = s.size - down.max(), s.size - down.min() + 1
+                begin, end = s.size - right.max(), s.size - right.min() + 1
+                # a view of neighbouring frames: no copy of each is made
+                cross = np.einsum("abij,ij->ab", frames[first:last, begin:end], rows[pair])
+                here = cross[s.size - down - first, s.size - right - begin]
+                inside = sum_between(energy[pair], down, right, one, s.size)
+                seen = sum_between(own, -down, -right, s.size, one)
+                both = inside + seen
+                score[pair, at] = np.where(both > 0, 1 - 2 * here / np.where(both > 0, both, 1), 2)
         chosen = np.argmin(score, axis=1)
         here = np.arange(len(near))
         side, top, left = side[here, chosen], top[here, chosen], left[here, chosen]

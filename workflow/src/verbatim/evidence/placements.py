@@ -116,11 +116,14 @@ def canvas(image: np.ndarray, side: int, flip: bool, frame: int, fill: np.ndarra
 
     Returns (side + 2 frame, side + 2 frame, 3) float32, zero in the border.
     """
-    small = resize(image, side, side)
-    if flip:
-        small = small[:, ::-1]
+    return border(resize(image, side, side), flip, frame, fill)
+
+
+def border(image: np.ndarray, flip: bool, frame: int, fill: np.ndarray) -> np.ndarray:
+    """A `canvas` of an image (side, side, 3) that has its size already."""
+    side = len(image)
     out = np.zeros((side + 2 * frame, side + 2 * frame, 3), dtype=np.float32)
-    out[frame : frame + side, frame : frame + side] = small - fill
+    out[frame : frame + side, frame : frame + side] = (image[:, ::-1] if flip else image) - fill
     return out
 
 
@@ -128,6 +131,33 @@ def windows(drawn: np.ndarray, frame: int, top: np.ndarray, left: np.ndarray) ->
     """What frames see of a `canvas` whose image's corners lie at (top, left); (k, 3, frame, frame)."""
     views = np.lib.stride_tricks.sliding_window_view(drawn, (frame, frame), axis=(0, 1))
     return views[frame - top, frame - left]
+
+
+def row_windows(drawn: np.ndarray, frame: int) -> np.ndarray:
+    """What frames see of a `canvas`, as a view: (rows, columns, frame, 3 frame), colours beside each other.
+
+    A frame whose image's corner lies at (top, left) is at [frame - top, frame - left], as in `windows`.
+    """
+    flat = drawn.reshape(len(drawn), -1)
+    return np.lib.stride_tricks.sliding_window_view(flat, (frame, 3 * frame))[:, ::3]
+
+
+def area_sums(planes: np.ndarray) -> np.ndarray:
+    """Sums over all rows above and columns before each pixel, (n, h, w) gives (n, h + 1, w + 1) float64."""
+    sums = planes.astype(np.float64).cumsum(axis=1).cumsum(axis=2)
+    return np.pad(sums, [(0, 0), (1, 0), (1, 0)])
+
+
+def sum_between(
+    sums: np.ndarray, top: np.ndarray, left: np.ndarray, side: int, most: int
+) -> np.ndarray:
+    """Sums of a plane over squares of `side` pixels at (top, left), each cut to the plane; (k,).
+
+    sums : (most + 1, most + 1), one plane of `area_sums`.
+    """
+    a, b = np.clip(top, 0, most), np.clip(top + side, 0, most)
+    c, d = np.clip(left, 0, most), np.clip(left + side, 0, most)
+    return sums[b, d] - sums[a, d] - sums[b, c] + sums[a, c]
 
 
 def place(
