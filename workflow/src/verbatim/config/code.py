@@ -24,6 +24,7 @@ CHANGES_NO_NUMBER = frozenset(
         "io/missing",
         "io/parquet",
         "io/seals",
+        "io/stand_ins",
         "io/result_cache",
         "io/image_store",
         "io/records",

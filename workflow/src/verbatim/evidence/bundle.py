@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from verbatim.evidence.bundle_null import Null, null_residuals
 from verbatim.evidence.bundle_manifest import canonical, read_canonical, sha256
+from verbatim.evidence.bundle_null import Null, null_residuals
 from verbatim.evidence.finding import (
     KINDS,
     comparisons_of,

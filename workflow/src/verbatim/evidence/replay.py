@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from verbatim.evidence.bundle_null import NULL, Null, read_null, replay_null
 from verbatim.evidence.bundle_manifest import NAME, check_chain, read_canonical, sha256
+from verbatim.evidence.bundle_null import NULL, Null, read_null, replay_null
 from verbatim.evidence.finding import Outcome
 from verbatim.evidence.folder import FileFault
 from verbatim.evidence.pixels import UNREADABLE, BundleImages, replay_images
