@@ -20,6 +20,7 @@ CHANGES_NO_NUMBER = frozenset(
         "config/code",
         "config/settings",
         "io/atomic",
+        "io/file_times",
         "io/locks",
         "io/missing",
         "io/parquet",

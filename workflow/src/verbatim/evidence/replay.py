@@ -92,7 +92,9 @@ def check_bundle(files: Mapping[str, bytes], head: str | None) -> Replayed:
         rules = read_rules(read_canonical(_line(files[RUN])))
     except BROKEN as err:
         faults.append(f"{RUN}: {_told(err)}")
-    if rules is not None and NULL in files:
+    if NULL not in files:
+        faults.append(f"{NULL}: is missing from the bundle")
+    elif rules is not None:
         try:
             null = read_null(files[NULL], rules)
         except BROKEN as err:
