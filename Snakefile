@@ -62,6 +62,7 @@ onsuccess:
 
 
 onerror:
+    unfinished.mark_unfinished(workflow.dag, workflow.persistence)
     atomic.remove_stale(RESULTS)
 
 

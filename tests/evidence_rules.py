@@ -48,7 +48,13 @@ def check_copies(root, model="sd1", **changes):
         "seeds": SEEDS, "guards": GUARDS, "size": SIZE, "search": SEARCH, "test": TEST,
         "placeholder": {"captions": 20, "overlap": 0.1},
     }  # fmt: skip
-    run_rule("check_copies", root, inputs, {"verification": path}, params | changes)
+    run_rule(
+        "check_copies",
+        root,
+        inputs,
+        {"verification": path, "null": path.with_name("null.parquet")},
+        params | changes,
+    )
     return path
 
 
@@ -93,6 +99,7 @@ def build_bundle(root, finding="all", images="full", only=(), name=None, known=N
     inputs = files_of(root) | {
         "known_prompts": known or [root / "labels/sd1/labels.parquet"],
         "verification": root / "evidence/sd1/verification.parquet",
+        "null": root / "evidence/sd1/null.parquet",
         "rows": [root / "inputs/rows/00000.parquet"],
         "weights": root / "weights.sha256",
         "computed": [ROOT / "workflow/src/verbatim/labels/label.py"],

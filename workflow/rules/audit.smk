@@ -162,6 +162,7 @@ rule compare_audit:
     output:
         pairs="<results>/audit/pairs.parquet",
         tests="<results>/audit/tests.parquet",
+        null="<results>/audit/null.parquet",
     log:
         "<results>/logs/audit/compare_audit.log",
     benchmark:
@@ -269,6 +270,7 @@ rule build_findings:
         generations=audited.of_shards(".images.parquet"),
         pairs="<results>/audit/pairs.parquet",
         tests="<results>/audit/tests.parquet",
+        null="<results>/audit/null.parquet",
         verdicts="<results>/audit/verdicts.parquet",
         computed=code_of("audit/generate_audit", "audit/compare_audit"),
         code=code_of("audit/build_findings"),

@@ -19,12 +19,13 @@ from verbatim.config import (
     sheet,
     sources,
     sweep_plan,
+    unfinished,
 )
 from verbatim.config.data_files import DataFiles, WorldSource
 from verbatim.config.run import TRUTH_FIGURES, Run
 from verbatim.config.sweep_points import GridError
 from verbatim.inputs import layouts
-from verbatim.io import atomic, locks
+from verbatim.io import atomic, file_times, locks
 from verbatim.world.audited_sample import count_sample
 from verbatim.world.plan import count_rows
 
@@ -77,6 +78,13 @@ except (
     GridError,
 ) as err:
     raise WorkflowError(str(err))
+
+
+if workflow.is_main_process:
+    try:
+        file_times.check_times(RESULTS)
+    except file_times.FutureError as err:
+        raise WorkflowError(str(err))
 
 
 world_seed = run.training.seed

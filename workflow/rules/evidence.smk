@@ -5,6 +5,7 @@
 # OUTPUTS  in <results>/evidence/
 #          of check_copies
 #            {model}/verification.parquet     copies that the labels may miss, with p- and q-values
+#            {model}/null.parquet             residuals of unrelated pairs that these are counted in
 #          of count_verified
 #            verified.csv                     how many, by model and label
 #          of build_sheet
@@ -36,6 +37,7 @@ rule check_copies:
         code=code_of("evidence/check_copies"),
     output:
         verification="<results>/evidence/{model}/verification.parquet",
+        null="<results>/evidence/{model}/null.parquet",
     log:
         "<results>/logs/evidence/check_copies/{model}.log",
     benchmark:
@@ -176,6 +178,7 @@ rule build_bundle:
         unpack(run.models.loaded_stages),
         labels="<results>/labels/{model}/labels.parquet",
         verification="<results>/evidence/{model}/verification.parquet",
+        null="<results>/evidence/{model}/null.parquet",
         fetched="<results>/labels/{model}/fetched.parquet",
         images="<results>/labels/{model}/images.zip",
         training="<results>/labels/{model}/training.zip",

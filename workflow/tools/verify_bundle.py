@@ -145,10 +145,10 @@ def report(
         say(
             f"labels by preset {result.rules.preset!r}: {limits}, asked in the order {', '.join(result.rules.order)}"
         )
-    if result.recorded:
+    if result.tested and result.null is not None:
         say(
-            f"p and q of {result.recorded} findings are recorded, not replayed: they rest on every pair of the run; and so is "
-            "that no nearer pair was found"
+            f"p and q of {result.tested} findings follow from {len(result.null.values)} residuals of unrelated pairs and "
+            f"the p-values of {len(result.null.p)} prompts, which are recorded, not replayed; and so is that no nearer pair was found"
         )
     done = len(result.outcomes) - len(result.left)
     say(

@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 from bundles import findings_of, read_files
 from evidence_rules import ROOT, build_bundle, check_copies
-from made_evidence import EVIL, IDS, KINDS, PARTNER, close_system, make_labels, write_labels
+from made_evidence import EVIL, IDS, KINDS, PARTNER, TEST, close_system, make_labels, write_labels
 
 from verbatim.evidence.bundle import BundleError
+from verbatim.evidence.null import empirical_p, relative_null
 from verbatim.evidence.replay import check_bundle
 from verbatim.evidence.statements import FOUND, LABEL
 from verbatim.io.images import ImageArchive, decode_image, generation_name, row_name, write_archive
 from verbatim.io.records import SCHEMAS, read_table, write_table
+from verbatim.metrics.fdr import benjamini_hochberg
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +122,16 @@ def test_a_pair_that_was_not_looked_at_closely_is_no_distance_to_replay(verified
     root = shutil.copytree(verified, tmp_path / "run")
     path = root / "evidence/sd1/verification.parquet"
     found = read_table(path, "verification")
-    found.loc[found["prompt_id"] == IDS[0], "residual"] = 0.9  # measured at the coarse size
+    groups = read_table(path.with_name("null.parquet"), "null").groupby("image")["residual"]
+    null = {image: residuals.to_numpy() for image, residuals in groups}
+    first = found.loc[0]
+    scale = first["residual"] / first["relative"]
+    found.loc[0, ["residual", "relative"]] = [0.9, 0.9 / scale]  # measured at the coarse size
+    of_all = np.concatenate([relative_null(one, TEST["quantile"]) for one in null.values()])
+    found.loc[0, "p_pair"] = empirical_p(np.array([0.9 / scale]), of_all)[0]
+    found.loc[0, "p"] = min(1.0, found.loc[0, "p_pair"] * first["n_pairs"])
+    found["q"] = benjamini_hochberg(found["p"])
+    found["verified"] = found["q"].le(TEST["alpha"]) & found["doubt"].eq("")
     write_table(path, "verification", found)
     files = read_files(build_bundle(root, name="coarse"))
     assert check_bundle(files, None).faults == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -67,7 +68,7 @@ def test_a_bundle_as_it_was_made_is_sound_to_whoever_was_given_its_head(bundle, 
     assert (
         "labels by preset 'paper': MV 0.12, RV 0.12, TV 0.12, asked in the order TV, MV, RV" in text
     )
-    assert "p and q of 4 findings are recorded, not replayed" in text
+    assert re.search(r"p and q of 4 findings follow from \d{3,} residuals .* of 24 prompts", text)
     quiet = verify(bundle, "--head", head, "--quiet")[1]
     assert len(quiet.splitlines()) < len(text.splitlines())
 
@@ -124,6 +125,50 @@ def test_what_cannot_be_replayed_is_counted_and_is_never_sound(verified, images)
 # ---- a bundle that was changed and sealed again, given with its new head
 
 
+def scale_p(path, by, also_q=False):
+    """A finding's p, and p of its pair, times `by`; its q too."""
+
+    def change(files):
+        finding = json.loads(files[path])
+        for name in ("p_pair", "p", *(["q"] if also_q else [])):
+            finding["verification"][name] *= by
+        return files | {path: line(finding)}
+
+    return change
+
+
+def move_p(path, by):
+    """The finding's p-value in the list of all prompts times `by`; `path` has been changed."""
+
+    def change(files):
+        p = json.loads(files[path])["verification"]["p"]
+
+        def move(lines):
+            lines[0]["p"].remove(p / by)
+            lines[0]["p"] = sorted([*lines[0]["p"], p])
+
+        return change_null(move)(files)
+
+    return change
+
+
+def change_null(change):
+    """Change the lines of null.jsonl in place."""
+
+    def changed(files):
+        lines = [json.loads(one) for one in files["null.jsonl"].splitlines()]
+        change(lines)
+        return files | {"null.jsonl": b"".join(line(one) for one in lines)}
+
+    return changed
+
+
+def give_null(files, path, null):
+    finding = json.loads(files[path])
+    assert finding["null"] != null
+    return files | {path: line(finding | {"null": null})}
+
+
 FORGED = {
     "label N becomes MV": change_finding(N, label__label="MV"),
     "label N becomes MV everywhere": change_finding(N, label__label="MV", verification__label="MV"),
@@ -156,6 +201,28 @@ FORGED = {
     "verified": change_finding(MV, verification__verified=False),
     "q": change_finding(MV, verification__q=0.5),
     "p": change_finding(MV, verification__p=0.9),
+    "p of the pair and p": scale_p(MV, 0.5),
+    "p, its pairs and its q": scale_p(MV, 0.5, also_q=True),
+    "p everywhere, and in the null": also(scale_p(MV, 0.5, also_q=True), move_p(MV, 0.5)),
+    "p of a pair that is none": change_finding(N, verification__p_pair=0.001, verification__p=0.004),
+    "fewer pairs": change_finding(N, verification__n_pairs=1),
+    "relative": change_finding(MV, verification__relative=0.001),
+    "size of the null": change_finding(MV, verification__n_null=100_000),
+    "its own null": lambda files: give_null(files, MV, [0.5] * 22),
+    "another image's null": lambda files: give_null(files, MV, findings_of(files)[IDS[1]]["null"]),
+    "no null": lambda files: give_null(files, MV, []),
+    "no null, as its status says": change_finding(
+        MV, verification__status="no null", verification__p=None, verification__q=None, verification__verified=False
+    ),
+    "a residual of the null": change_null(lambda lines: lines[1].__setitem__(0, 0.0)),
+    "an image less in the null": change_null(lambda lines: lines.pop()),
+    "an image more in the null": change_null(lambda lines: lines.append([0.9] * 22)),
+    "fewer prompts": change_null(lambda lines: lines[0]["p"].pop()),
+    "more prompts": change_null(lambda lines: lines[0]["p"].append(1.0)),
+    "a null out of order": change_null(lambda lines: lines[1].reverse()),
+    "no p-values": change_null(lambda lines: lines.pop(0)),
+    "a null of text": put("null.jsonl", b"mine\n"),
+    "no null.jsonl": drop("null.jsonl"),
     "doubt": change_finding(MV, verification__doubt="generation: white", verification__verified=False),
     "placement": change_finding(N, verification__top=0.25, comparisons__2__top=8),
     "flip": change_finding(N, verification__flip=True, comparisons__2__flip=True),

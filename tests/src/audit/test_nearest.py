@@ -12,6 +12,7 @@ from verbatim.audit.nearest import Blocks, NearSettings, compare_placed, compare
 from verbatim.audit.related_images import relate_images
 from verbatim.audit.screening import small_square
 from verbatim.evidence.matching import Search
+from verbatim.evidence.null import relative_null, relative_residuals
 from verbatim.evidence.placements import SearchSettings
 from verbatim.labels.masks import MaskSettings
 from verbatim.metrics.degenerate_images import GuardSettings
@@ -86,34 +87,40 @@ def blocks():
 
 def test_a_mirrored_copy_among_the_generations_of_its_caption_stands_out(blocks):
     related = np.arange(20) == 0
-    rows, relative, null = compare_placed(
+    rows, relative, null, residuals = compare_placed(
         blocks, {"whole": scene(5000)}, np.array([0]), related, SETTINGS
     )
     best = min(rows, key=lambda row: row["relative"])
     assert (best["place"], best["flip"]) == (1, True)
     assert best["overlap"] < 0.02
     assert best["visible"] == pytest.approx(1)
-    assert len(null) == 12
+    assert len(null) == len(residuals) == 12
+    np.testing.assert_array_equal(null, relative_null(residuals, SETTINGS.quantile))
+    assert relative == relative_residuals(
+        residuals, SETTINGS.quantile, np.array([best["residual"]])
+    )
     assert relative < null.min()
 
 
 def test_an_image_that_no_generation_shows_is_as_near_as_the_unrelated_ones(blocks):
     related = np.arange(20) == 3
-    rows, relative, null = compare_placed(
+    rows, relative, null, residuals = compare_placed(
         blocks, {"whole": scene(555)}, np.array([3]), related, SETTINGS
     )
     assert len(rows) == 3
+    assert len(residuals) == 12
     assert relative >= np.quantile(null, 0.02)
 
 
 def test_with_too_few_unrelated_captions_nothing_is_said(blocks):
     related = np.ones(20, dtype=bool)
     related[:4] = False
-    rows, relative, null = compare_placed(
+    rows, relative, null, residuals = compare_placed(
         blocks, {"whole": scene(5000)}, np.array([5]), related, SETTINGS
     )
     assert np.isinf(relative)
     assert len(null) == 0
+    assert len(residuals) == 4
     assert len(rows) == 3
 
 
@@ -123,6 +130,6 @@ def test_a_generation_that_cannot_be_read_is_compared_with_nothing():
     readable[0, 1] = readable[4] = False
     some = Blocks(SEARCH, fine, readable)
     related = np.arange(20) == 0
-    rows, _, null = compare_placed(some, {"whole": scene(1)}, np.array([0]), related, SETTINGS)
+    rows, _, null, _ = compare_placed(some, {"whole": scene(1)}, np.array([0]), related, SETTINGS)
     assert [row["place"] for row in rows] == [0]
     assert np.isfinite(null).all()

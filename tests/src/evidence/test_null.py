@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
 from verbatim.evidence.null import (
+    adjust_for_prompts,
     adjust_for_tries,
     empirical_p,
     relative_null,
@@ -66,3 +69,9 @@ def test_q_values_are_those_of_benjamini_and_hochberg_and_skip_what_was_not_test
 
 def test_the_least_of_many_p_values_is_paid_for():
     assert adjust_for_tries(np.array([0.01, 0.5]), np.array([4, 4])).tolist() == [0.04, 1.0]
+
+
+@given(st.lists(st.floats(1e-9, 1.0), max_size=40))
+def test_q_values_by_numpy_alone_are_those_of_scipy(p):
+    rising = np.sort(np.array(p))
+    np.testing.assert_allclose(adjust_for_prompts(rising), benjamini_hochberg(rising), rtol=1e-12)

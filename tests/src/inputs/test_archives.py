@@ -1,6 +1,9 @@
+import decimal
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from made_inputs import png, write_tar
 
@@ -60,6 +63,29 @@ def test_keys_without_leading_zeros_are_compared_as_numbers(tmp_path: Path, stat
     assert find(["10", "100", "11"], ranges) == [
         ("00000.tar", "10"), ("00001.tar", "100"), ("", ""),
     ]  # fmt: skip
+
+
+KEYS = {
+    "large_string": lambda keys: pa.array(keys, pa.large_string()),
+    "string_view": lambda keys: pa.array(keys).cast(pa.string_view()),
+    "dictionary": lambda keys: pa.array(keys).dictionary_encode(),
+    "binary": lambda keys: pa.array([key.encode() for key in keys]),
+    "fixed binary": lambda keys: pa.array([key.encode() for key in keys], pa.binary(9)),
+    "int64": lambda keys: pa.array([int(key) for key in keys]),
+    "uint32": lambda keys: pa.array([int(key) for key in keys], pa.uint32()),
+    "double": lambda keys: pa.array([float(key) for key in keys]),
+    "decimal": lambda keys: pa.array([decimal.Decimal(key) for key in keys]),
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_keys_lead_to_their_archive_whatever_type_their_column_has(tmp_path: Path, kind):
+    keys = ["000000009", "000000010", "000000099"]
+    path = write_tar(tmp_path / "00000.tar", {f"{key}.png": png() for key in keys})
+    pq.write_table(pa.table({"key": KEYS[kind](keys)}), path.with_suffix(".parquet"))
+    ranges = key_ranges([str(path)])
+    assert (ranges["first_key"].item(), ranges["last_key"].item()) == (9, 99)
+    assert find(["000000010"], ranges) == [("00000.tar", "000000010")]
 
 
 def test_a_table_whose_keys_are_no_numbers_is_refused_by_name(tmp_path: Path):

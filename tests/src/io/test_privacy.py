@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from verbatim.io.privacy import Privacy, PrivacyError, blur, read_privacy
+from verbatim.io.seals import DamagedError
 
 IMAGE = np.random.default_rng(0).random((32, 24, 3), dtype=np.float32)
 
@@ -52,6 +55,17 @@ def test_a_known_id_is_taken_and_a_mistyped_one_is_refused_by_name(prompts):
     assert read_privacy("blurred", [1, 3], prompts) == Privacy("blurred", frozenset([1, 3]))
     with pytest.raises(PrivacyError, match=r"privacy.only has \[30\]"):
         read_privacy("blurred", [3, 30], prompts)
+
+
+def test_a_bit_that_flipped_in_a_table_makes_no_mistyped_id_known(tmp_path):
+    path = tmp_path / "labels.parquet"
+    ids = pa.table({"prompt_id": [0x1234_5678_9ABC]})
+    pq.write_table(ids, path, use_dictionary=False, compression="none", write_page_checksum=True)
+    data = path.read_bytes()
+    at = data.index((0x1234_5678_9ABC).to_bytes(8, "little"))
+    path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    with pytest.raises(DamagedError, match=r"labels\.parquet"):
+        read_privacy("blurred", [0x1234_5678_9ABD], [path])
 
 
 def test_without_named_prompts_no_table_is_needed():

@@ -5,8 +5,9 @@ from importlib.metadata import version
 from typing import Any
 
 from verbatim.audit.given_back import choose_findings, describe_findings, read_settings
-from verbatim.evidence.bundle import Archives, finding_files
+from verbatim.evidence.bundle import Archives, finding_files, residuals_of
 from verbatim.evidence.bundle_manifest import NAME, canonical, chain_files
+from verbatim.evidence.bundle_null import NULL, null_file, read_null
 from verbatim.evidence.rules import FORMAT, read_rules
 from verbatim.io.atomic import new_folder
 from verbatim.io.image_store import Images
@@ -36,7 +37,9 @@ def main(smk: Any) -> None:
         by_image = images.set_index("image")
         captions: Any = by_image["caption"].to_dict()
         urls: Any = by_image["url"].to_dict()
-        files = [("run.json", (canonical(run) + "\n").encode())]
+        residuals = residuals_of(read_table(smk.input.null, "audit_null"))
+        null = null_file(tests["p"], residuals.values())
+        files = [("run.json", (canonical(run) + "\n").encode()), (NULL, null)]
         with (
             ImageArchive(smk.input.archive) as archive,
             Images(*smk.input.generations) as generations,
@@ -49,7 +52,9 @@ def main(smk: Any) -> None:
             masks = [(label["mask_file"], mask) for label, _, mask in described if mask is not None]
             write_archive(folder / "masks.zip", masks)
             with ImageArchive(folder / "masks.zip") as drawn:
-                archives = Archives(generations, archive, drawn, captions, urls)
+                archives = Archives(
+                    generations, archive, drawn, captions, urls, residuals, read_null(null, rules)
+                )
                 for label, found, _ in described:
                     level = privacy.level_of(by_image.loc[label["row"], "prompt_id"])
                     files += finding_files(label, found, archives, rules, level)

@@ -33,10 +33,11 @@ def main(smk: Any) -> None:
         ):
             comparison = Comparison(images, prompts, archive, generations, setup, folder)
             log.info("%d different images", len(comparison.images))
-            pairs, tests = comparison.run(progress)
+            pairs, tests, null = comparison.run(progress)
         pairs = pd.DataFrame(pairs, columns=SCHEMAS["audit_pairs"].names)
         write_table(smk.output.pairs, "audit_pairs", pairs)
         write_table(smk.output.tests, "audit_tests", tests)
+        write_table(smk.output.null, "audit_null", null)
         log.info("%d pairs; a null of %d", len(pairs), tests["n_null"].max() if len(tests) else 0)
 
 

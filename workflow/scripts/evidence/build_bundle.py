@@ -6,8 +6,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from verbatim.evidence.bundle import Archives, choose_findings, finding_files, rows_shown
+from verbatim.evidence.bundle import (
+    Archives,
+    choose_findings,
+    finding_files,
+    residuals_of,
+    rows_shown,
+)
 from verbatim.evidence.bundle_manifest import NAME, canonical, chain_files
+from verbatim.evidence.bundle_null import NULL, null_file, read_null
 from verbatim.evidence.rules import FORMAT, read_rules
 from verbatim.io.atomic import new_folder
 from verbatim.io.images import ImageArchive
@@ -33,11 +40,6 @@ def main(smk: Any) -> None:
         chosen = choose_findings(labels, verification, smk.wildcards.finding)
         shown = verification[verification["prompt_id"].isin(chosen["prompt_id"])]
         rows = rows_shown(chosen, shown)
-        archives = Archives(
-            ImageArchive(smk.input.images), ImageArchive(smk.input.training), ImageArchive(smk.input.masks),
-            dict(zip(fetched["row"].tolist(), fetched["caption"].tolist(), strict=True)),
-            find_urls(smk.input.rows, rows),
-        )  # fmt: skip
         run = {
             "format": FORMAT, "model": dict(p.model), "weights": weights_digest(smk),
             "settings": p.settings, "code": code_state([*smk.input.computed, *smk.input.code], p.home),
@@ -45,10 +47,18 @@ def main(smk: Any) -> None:
             | {"python": platform.python_version()},
         }  # fmt: skip
         rules = read_rules(run)
+        residuals = residuals_of(read_table(smk.input.null, "null"))
+        null = null_file(verification["p"], residuals.values())
+        archives = Archives(
+            ImageArchive(smk.input.images), ImageArchive(smk.input.training), ImageArchive(smk.input.masks),
+            dict(zip(fetched["row"].tolist(), fetched["caption"].tolist(), strict=True)),
+            find_urls(smk.input.rows, rows), residuals, read_null(null, rules),
+        )  # fmt: skip
         of_prompt = {one["prompt_id"]: one for one in verification.to_dict("records")}
 
         def files() -> Iterator[tuple[str, bytes]]:
             yield "run.json", (canonical(run) + "\n").encode()
+            yield NULL, null
             for label in progress(chosen.to_dict("records"), "findings", len(chosen)):
                 key = label["prompt_id"]
                 level = privacy.level_of(key)

@@ -46,7 +46,7 @@ def main(smk: Any) -> None:
                 pairing.tested.sum(),
                 len(squares),
             )
-            pairs, values = compare_pairs(
+            pairs, values, residuals = compare_pairs(
                 search, squares.get, search.prepare(images), readable, pairing, null,
                 lambda items: progress(items, "training images"),
             )  # fmt: skip
@@ -64,6 +64,7 @@ def main(smk: Any) -> None:
                 len(values), null,
             )  # fmt: skip
         write_table(smk.output.verification, "verification", table)
+        write_table(smk.output.null, "null", residuals)
         log.info(
             "%d pairs, null of %d; %d placeholders", len(pairs), len(values), len(placeholders)
         )

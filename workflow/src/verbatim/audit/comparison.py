@@ -117,8 +117,8 @@ class Comparison:
                     rows[i, caption, place] = row
         return rows, Blocks(setup.search, fine, readable)
 
-    def run(self, watch: Watch) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Tables `audit_pairs` and `audit_tests`."""
+    def run(self, watch: Watch) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        """Tables `audit_pairs`, `audit_tests` and `audit_null`."""
         relations = self.relate(watch)
         whole, blocks = self.whole(relations, watch)
         family_of: list[set[int]] = [set() for _ in self.captions]
@@ -126,6 +126,7 @@ class Comparison:
             for caption in captions:
                 family_of[caption].add(int(relations.family[i]))
         pairs, tests, nulls = [], [], []
+        residuals: list[tuple[int, float]] = []
         for i in watch(range(len(self.images)), "images"):
             family = int(relations.family[i])
             related = np.array([family in families for families in family_of], dtype=bool)
@@ -133,7 +134,9 @@ class Comparison:
             own = np.array(self.own[i], dtype=int)
             if not blocks.readable[own].any():
                 continue
-            rows, relative, null = compare_placed(blocks, squares, own, related, self.setup.near)
+            rows, relative, null, of_null = compare_placed(
+                blocks, squares, own, related, self.setup.near
+            )
             for row in rows:
                 caption, place = row.pop("caption"), row.pop("place")
                 key = {"prompt_id": self.captions[caption], "seed": self.setup.seeds[place]}
@@ -142,7 +145,9 @@ class Comparison:
                 )
             tests.append({"image": self.images[i], "relative": relative, "n_unrelated": len(null)})
             nulls.append(null)
-        return pd.DataFrame(pairs), _with_p(tests, nulls)
+            residuals += [(self.images[i], one) for one in of_null.tolist()]
+        table = pd.DataFrame(residuals, columns=["image", "residual"])
+        return pd.DataFrame(pairs), _with_p(tests, nulls), table
 
 
 def _finite(row: Mapping[str, Any]) -> dict[str, Any]:

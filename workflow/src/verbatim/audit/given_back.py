@@ -53,7 +53,9 @@ def choose_findings(
     """
     table = images.merge(verdicts, on="image", suffixes=("", "_of"))
     table = table[table["verdict"].isin(FOUND) & table["duplicate_of"].lt(0)]
-    table = table.drop_duplicates("prompt_id_of").merge(tests[["image", "n_null"]], on="image")
+    table = table.drop_duplicates("prompt_id_of").merge(
+        tests[["image", "n_null", "relative"]], on="image"
+    )
     captions = dict(zip(prompts["prompt_id"], prompts["caption"], strict=True))
     return table.assign(prompt=table["prompt_id_of"].map(captions))
 
@@ -95,7 +97,7 @@ def describe_finding(
 
     Parameters
     ----------
-    row : of `choose_findings`, with n_null of its `audit_tests`. pairs : the image's of this prompt, an `audit_pairs` table.
+    row : of `choose_findings`, with n_null and relative of its `audit_tests`. pairs : the image's of this prompt, an `audit_pairs` table.
     made : seed -> generation (h, w, 3) of the prompt. read : an image of the folder by its key. captions : of every image.
     """
     image, prompt_id = int(row["image"]), int(row["prompt_id_of"])
@@ -137,21 +139,27 @@ def _squares(
 def _verification(
     row: Mapping[Any, Any], pairs: pd.DataFrame, label: str, prompt_id: int
 ) -> dict[str, Any]:
-    """A row of `verification`: the best placement, and the p-value, which is of all generations together (one try)."""
+    """A row of `verification`: the best placement, and the p-value, which is of all generations together (one try).
+
+    An image with several captions has the p-value of the caption that gives it back most nearly; a finding of another one
+    has none.
+    """
     known = pairs.dropna(subset=["residual"])
     best = None if known.empty else known.sort_values("residual").to_dict("records")[0]
     out: dict[str, Any] = {
-        "prompt_id": prompt_id, "extra": False, "label": label, "seed": -1, "source_row": -1, "crop": "", "flip": False,
+        "prompt_id": prompt_id, "extra": False, "label": label, "seed": -1, "source_row": -1, "image": -1, "crop": "", "flip": False,
         "side": NAN, "top": NAN, "left": NAN, "area": NAN, "residual": NAN, "relative": NAN, "p_pair": NAN, "n_pairs": 0,
         "p": NAN, "q": NAN, "n_null": 0, "verified": False, "doubt": "", "status": "missing",
     }  # fmt: skip
     if best is None:
         return out
-    tested = bool(np.isfinite(row["p"]))
+    of_this = best["relative"] == row["relative"] or np.isnan(row["relative"])
+    tested = bool(np.isfinite(row["p"]) and of_this)
+    p, q = (float(row[name]) if tested else NAN for name in ("p", "q"))
     out |= {name: float(best[name]) for name in ("side", "top", "left", "residual", "relative")}
     return out | {
-        "seed": int(best["seed"]), "source_row": int(row["image"]), "crop": best["placed_crop"],
-        "flip": bool(best["flip"]), "p_pair": row["p"], "n_pairs": 1, "p": row["p"], "q": row["q"],
+        "seed": int(best["seed"]), "source_row": int(row["image"]), "image": int(row["image"]) if tested else -1,
+        "crop": best["placed_crop"], "flip": bool(best["flip"]), "p_pair": p, "n_pairs": 1, "p": p, "q": q,
         "n_null": int(row["n_null"]) if tested else 0, "status": "ok" if tested else "no null",
     }  # fmt: skip
 

@@ -130,7 +130,7 @@ def compare_placed(
     own: np.ndarray,
     related: np.ndarray,
     settings: NearSettings,
-) -> tuple[list[dict[str, Any]], float, np.ndarray]:
+) -> tuple[list[dict[str, Any]], float, np.ndarray, np.ndarray]:
     """Best placement of an image in each generation of its captions, and what unrelated captions reach.
 
     Parameters
@@ -144,6 +144,7 @@ def compare_placed(
         side, top, left (in sides of the generation), visible (share of the image inside the frame), overlap (RMSE there).
     relative : the least of them; inf where nothing can be said.
     null : (captions,) the same of each unrelated caption; empty where there are fewer than `least`.
+    residuals : (captions,) least residual of each unrelated caption, from which both are computed.
     """
     n, size = blocks.readable.shape[1], blocks.search.settings.size
     crops, bases = list(squares), list(squares.values())
@@ -168,7 +169,7 @@ def compare_placed(
             | _placed(found, i, crops, bases, made, size)
         )  # fmt: skip
     null = relative_null(of_null, settings.quantile) if enough else np.zeros(0)
-    return rows, float(relative.min(initial=np.inf)), null
+    return rows, float(relative.min(initial=np.inf)), null, of_null
 
 
 def _placed(

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from verbatim.evidence.bundle_manifest import canonical, read_canonical, sha256
+from verbatim.evidence.bundle_null import Null, null_residuals
 from verbatim.evidence.finding import (
     KINDS,
     comparisons_of,
@@ -25,7 +26,7 @@ from verbatim.evidence.panels import residual
 from verbatim.evidence.pixels import BundleImages
 from verbatim.evidence.replay import replay_finding
 from verbatim.evidence.rules import Rules
-from verbatim.evidence.statements import FOUND, LABEL, read_finding
+from verbatim.evidence.statements import FOUND, LABEL, Residuals, read_finding
 from verbatim.io.image_store import Images
 from verbatim.io.images import (
     ImageArchive,
@@ -46,13 +47,24 @@ class BundleError(ValueError):
 
 @dataclass(frozen=True)
 class Archives:
-    """A model's images, and captions and addresses of training rows."""
+    """A model's images, captions and addresses of training rows, and what its p-values are counted in.
+
+    residuals : number of a training image -> residuals of its unrelated generations. null : of all of them.
+    """
 
     images: ImageArchive | Images
     training: ImageArchive
     masks: ImageArchive
     captions: Mapping[int, str]
     urls: Mapping[int, str]
+    residuals: Mapping[int, Residuals]
+    null: Null
+
+
+def residuals_of(table: pd.DataFrame) -> dict[int, Residuals]:
+    """Number of a training image -> residuals of its unrelated generations, of a `null` table."""
+    groups = table.groupby("image")["residual"]
+    return {int(image): null_residuals(values.tolist()) for image, values in groups}
 
 
 def choose_findings(labels: pd.DataFrame, verification: pd.DataFrame, asked: str) -> pd.DataFrame:
@@ -110,10 +122,11 @@ def finding_files(
             for row in rows_of(pairs)
         },
         "original_sha256": {name: sha256(data) for name, data in originals.items()},
+        "null": list(archives.residuals.get(found["image"], ())),
     }  # fmt: skip
     data = (canonical(finding) + "\n").encode()
     shown = {f"{folder}/{name}": one for name, one in originals.items()}
-    _check_replay(f"{folder}/finding.json", data, shown, rules)
+    _check_replay(f"{folder}/finding.json", data, BundleImages(shown), rules, archives.null)
     if level != "full":
         hidden = {row: one | {"url": ""} for row, one in finding["sources"].items()}
         finding |= {"images": level, "sources": hidden, "original_sha256": {}}
@@ -152,10 +165,10 @@ def _read_originals(
     return dict(sorted(data.items()))
 
 
-def _check_replay(path: str, data: bytes, images: Mapping[str, bytes], rules: Rules) -> None:
+def _check_replay(path: str, data: bytes, images: BundleImages, rules: Rules, null: Null) -> None:
     """Raises BundleError unless the finding can be replayed from its files."""
     finding = read_finding(path, read_canonical(data[:-1]), rules)
-    for one in replay_finding(finding, rules, BundleImages(images)):
+    for one in replay_finding(finding, rules, null, images):
         if one.fault:
             raise BundleError(_disagree(one.prompt_id, one.fault))
 

@@ -51,6 +51,20 @@ def empirical_p(tested: np.ndarray, null: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(tested), p, 1.0)
 
 
+def has_null(count: int, least: int) -> bool:
+    """Whether `count` unrelated generations are enough for a training image to be tested; `least` as of `NullSettings`."""
+    return count >= max(2, least)
+
+
+def adjust_for_prompts(p: np.ndarray) -> np.ndarray:
+    """q-values of p-values that rise, as `benjamini_hochberg` gives them, by NumPy alone: who replays a bundle has no scipy.
+
+    p : (m,) in (0, 1], rising. Returns (m,): the least of p m / rank from each rank on, at most 1.
+    """
+    ratio = p * len(p) / np.arange(1, len(p) + 1)
+    return np.minimum(1.0, np.minimum.accumulate(ratio[::-1])[::-1])
+
+
 def adjust_for_tries(p: np.ndarray, tries: np.ndarray) -> np.ndarray:
     """Bonferroni: p-value of the least p of `tries` pairs, at most 1. It holds for any dependence of the pairs.
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from verbatim.evidence.bundle_manifest import NAME, check_chain, read_canonical, sha256
+from verbatim.evidence.bundle_null import NULL, Null, read_null, replay_null
 from verbatim.evidence.finding import Outcome
 from verbatim.evidence.folder import FileFault
 from verbatim.evidence.pixels import UNREADABLE, BundleImages, replay_images
@@ -51,14 +52,15 @@ class Replayed(NamedTuple):
 
     faults : what disagrees, a sentence each. outcomes : everything that was to be replayed, in order of the findings.
     head : hash that the manifest ends in, None where it is damaged. rules : what decided the findings, None likewise.
-    recorded : findings whose p- and q-value the verifier took from the whole run, which no bundle has.
+    tested : findings with a p- and a q-value. null : what these were counted in, None where it is damaged.
     """
 
     faults: list[str]
     outcomes: list[Outcome]
     head: str | None
     rules: Rules | None
-    recorded: int
+    tested: int
+    null: Null | None
 
     @property
     def left(self) -> list[Outcome]:
@@ -75,47 +77,58 @@ def check_bundle(files: Mapping[str, bytes], head: str | None) -> Replayed:
     head : see `check_chain`.
     """
     if NAME not in files:
-        return Replayed([f"{NAME}: is not there; this is no bundle"], [], None, None, 0)
+        return Replayed([f"{NAME}: is not there; this is no bundle"], [], None, None, 0, None)
     try:
         manifest = files[NAME]
     except FileFault as err:
-        return Replayed([f"{NAME}: {err}"], [], None, None, 0)
+        return Replayed([f"{NAME}: {err}"], [], None, None, 0, None)
     others = _Without(files, NAME)
     faults, listed, last = check_chain(manifest, others, head)
     rules: Rules | None = None
     outcomes: list[Outcome] = []
-    expected, recorded = {RUN}, 0
+    expected, tested = {RUN, NULL}, 0
+    null: Null | None = None
     try:
         rules = read_rules(read_canonical(_line(files[RUN])))
     except BROKEN as err:
         faults.append(f"{RUN}: {_told(err)}")
+    if NULL not in files:
+        faults.append(f"{NULL}: is missing from the bundle")
+    elif rules is not None:
+        try:
+            null = read_null(files[NULL], rules)
+        except BROKEN as err:
+            faults.append(f"{NULL}: {_told(err)}")
     images = BundleImages(files)
     for path in sorted(listed | set(others)):
         if not FINDING.fullmatch(path):
             continue
         expected.add(path)
-        if rules is None or path not in files:
+        if rules is None or null is None or path not in files:
             continue
         try:
             finding = read_finding(path, read_canonical(_line(files[path])), rules)
             expected |= set(finding.files)
-            outcomes += replay_finding(finding, rules, images)
-            recorded += finding.found["status"] == "ok"
+            outcomes += replay_finding(finding, rules, null, images)
+            tested += finding.found["status"] == "ok"
         except BROKEN as err:
             faults.append(f"{path}: {_told(err)}")
     surplus = sorted(listed - expected)  # what is not listed has been told
-    if rules is not None:  # else nothing is known of what belongs to it
+    if rules is not None and null is not None:  # else nothing is known of what belongs to it
         faults += [f"{path}: belongs to no finding" for path in surplus]
         faults += [f"{path}: is missing from the bundle" for path in sorted(expected - listed)]
         if not outcomes and not faults:
             faults.append("there is no finding in it")
     faults += [f"prompt {one.prompt_id}: {one.fault}" for one in outcomes if one.fault]
-    return Replayed(faults, outcomes, last, rules, recorded)
+    return Replayed(faults, outcomes, last, rules, tested, null)
 
 
-def replay_finding(finding: Finding, rules: Rules, images: BundleImages) -> Iterator[Outcome]:
+def replay_finding(
+    finding: Finding, rules: Rules, null: Null, images: BundleImages
+) -> Iterator[Outcome]:
     """Everything that one finding says: of its text, and of its images where they are in full."""
     yield from replay_statements(finding, rules)
+    yield from replay_null(finding, null, rules)
     yield from _originals(finding, images)
     if finding.level == "full":
         yield from replay_images(finding, rules, images)

@@ -13,7 +13,7 @@ from verbatim.evidence.finding import KINDS
 from verbatim.evidence.placements import SearchSettings
 from verbatim.metrics.degenerate_images import GuardSettings
 
-FORMAT = 2  # of run.json and finding.json
+FORMAT = 3  # of run.json and finding.json
 MOST_SIDE = 2048  # pixels of the squares that are compared
 RUN_KEYS = {"format", "model", "weights", "settings", "code", "versions"}
 # what decides a mask: the type and bounds of each number
@@ -35,6 +35,7 @@ class Rules:
 
     order : which label is asked first. thresholds : RMSE in [0, 1] up to which a pair is MV, RV, TV. mask : settings of
     `template_mask`, with `low`, `high` (RMSE of a partner) and `min_area`. alpha : q-value up to which a copy is verified.
+    quantile, least : of a training image's null, as of `NullSettings`.
     """
 
     preset: str
@@ -45,6 +46,8 @@ class Rules:
     guards: GuardSettings
     search: SearchSettings
     alpha: float
+    quantile: float
+    least: int
 
 
 def _number(block: Mapping[str, Any], key: str, kind: type, low: float, high: float) -> Any:
@@ -70,6 +73,7 @@ def read_rules(run: Any) -> Rules:
     if set(run) != RUN_KEYS:
         raise ValueError(f"its keys differ from a bundle's by {sorted(set(run) ^ RUN_KEYS)}")
     labels, search = run["settings"]["labels"], run["settings"]["evidence"]
+    test = run["settings"]["test"]
     order, preset = labels["order"], labels["preset"]
     if sorted(order) != sorted(KINDS):
         raise ValueError(f"labels.order is {order!r}, not MV, RV and TV in some order")
@@ -88,5 +92,7 @@ def read_rules(run: Any) -> Rules:
         {name: _number(labels["mask"], name, *bounds) for name, bounds in MASK.items()},
         GuardSettings(**guards),
         SearchSettings(**numbers, scales=(1.0,), flip=bool(search["flip"])),
-        _number(run["settings"]["test"], "alpha", float, 0, 1),
+        _number(test, "alpha", float, 0, 1),
+        _number(test, "quantile", float, 0, 1),
+        _number(test, "least", int, 0, 1_000_000),
     )

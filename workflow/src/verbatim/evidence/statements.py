@@ -19,8 +19,10 @@ from verbatim.evidence.finding import (
 from verbatim.evidence.rules import MOST_SIDE, Rules
 from verbatim.io.keys import prompt_id
 
+Residuals = tuple[float | None, ...]  # rising; None for one that says nothing
 KEYS = {
     "prompt_id", "prompt", "images", "label", "verification", "comparisons", "sources", "original_sha256",
+    "null",
 }  # fmt: skip
 # type of every column of a finding's rows of `labels` and `verification` (`records.SCHEMAS`)
 LABEL: dict[str, type] = {
@@ -31,7 +33,7 @@ LABEL: dict[str, type] = {
     "preset": str,
 }  # fmt: skip
 FOUND: dict[str, type] = {
-    "prompt_id": int, "extra": bool, "label": str, "seed": int, "source_row": int, "crop": str, "flip": bool, "side": float, "top": float,
+    "prompt_id": int, "extra": bool, "label": str, "seed": int, "source_row": int, "image": int, "crop": str, "flip": bool, "side": float, "top": float,
     "left": float, "area": float, "residual": float, "relative": float, "p_pair": float, "n_pairs": int, "p": float, "q": float, "n_null": int,
     "verified": bool, "doubt": str, "status": str,
 }  # fmt: skip
@@ -43,7 +45,8 @@ class Finding:
 
     level : full, blurred or none. label, found : its rows of `labels` and `verification`. stated : the comparisons that it
     lists; pairs : those that follow from its rows. sources : training row -> caption and url. originals : name of an
-    image -> SHA-256 of it in the run's archives. files : path in the bundle -> name, of its images.
+    image -> SHA-256 of it in the run's archives. files : path in the bundle -> name, of its images. null : residuals of unrelated generations with
+    the training image that the verifier found.
     """
 
     folder: str
@@ -57,6 +60,7 @@ class Finding:
     sources: Mapping[str, Mapping[str, str]]
     originals: Mapping[str, str]
     files: Mapping[str, str]
+    null: Residuals
 
 
 def read_finding(path: str, data: Any, rules: Rules) -> Finding:
@@ -88,10 +92,13 @@ def read_finding(path: str, data: Any, rules: Rules) -> Finding:
         raise ValueError("sources are not the training rows that were compared")
     for row, source in sources.items():
         _check_types(f"sources.{row}", source, {"caption": str, "url": str})
+    null = data["null"]
+    if not isinstance(null, list) or not all(one is None or type(one) is float for one in null):
+        raise ValueError("null is no list of numbers")
     folder = path.rpartition("/")[0]
     return Finding(
         folder, data["prompt_id"], data["prompt"], data["images"], label, found, data["comparisons"], pairs, sources,
-        originals, {f"{folder}/{name}": name for name in names},
+        originals, {f"{folder}/{name}": name for name in names}, tuple(null),
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from verbatim.evidence.matching import Found, Generations, Search
 from verbatim.evidence.null import (
     adjust_for_tries,
     empirical_p,
+    has_null,
     relative_null,
     relative_residuals,
 )
@@ -50,8 +51,8 @@ def compare_pairs(
     pairing: Pairing,
     settings: NullSettings,
     watch: Callable[[Iterable[int]], Iterable[int]] = iter,
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Every tested pair with its statistic and p-value, and the null's statistics.
+) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame]:
+    """Every tested pair with its statistic and p-value, the null's statistics, and its residuals: a `null` table.
 
     Parameters
     ----------
@@ -64,6 +65,7 @@ def compare_pairs(
     there = readable.ravel()
     pairs: list[pd.DataFrame] = []
     null: list[np.ndarray] = []
+    residuals: list[pd.DataFrame] = []
     for image in watch(np.flatnonzero(pairing.tested.any(axis=(0, 1))).tolist()):
         tested = np.flatnonzero(pairing.tested[:, :, image])
         tested = tested[there[tested]]
@@ -76,7 +78,8 @@ def compare_pairs(
         found = search.compare(squares(image), generations.take(both))
         of_null = found.residual[len(tested) :]
         relative = np.full(len(tested), np.inf)
-        if len(unrelated) >= max(2, settings.least):
+        residuals.append(pd.DataFrame({"image": image, "residual": of_null}))
+        if has_null(len(unrelated), settings.least):
             relative = relative_residuals(of_null, settings.quantile, found.residual[: len(tested)])
             null.append(relative_null(of_null, settings.quantile))
         columns = Found(*(values[: len(tested)] for values in found))._asdict()
@@ -91,7 +94,8 @@ def compare_pairs(
     table = pd.concat(pairs, ignore_index=True) if pairs else pd.DataFrame(columns=names)
     values = np.concatenate(null) if null else np.zeros(0)
     table["p_pair"] = empirical_p(table["relative"].to_numpy(float), values)
-    return table, values
+    empty = pd.DataFrame({"image": np.zeros(0, int), "residual": np.zeros(0)})
+    return table, values, pd.concat([empty, *residuals], ignore_index=True)
 
 
 def best_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -138,6 +142,7 @@ def verification_table(
             record |= {
                 "seed": seeds_of(seeds, label["prompt_id"])[int(one["seed"])],
                 "source_row": int(pairing.row[i, image]),
+                "image": image,
                 "crop": crops(image, int(one["base"])),
                 "flip": bool(one["flip"]),
                 "p": one["p"] if n_null else NAN,
@@ -158,7 +163,7 @@ def verification_table(
 
 def _nothing(status: str) -> dict[str, Any]:
     return {
-        "seed": -1, "source_row": -1, "crop": "", "flip": False, "side": NAN, "top": NAN, "left": NAN,
+        "seed": -1, "source_row": -1, "image": -1, "crop": "", "flip": False, "side": NAN, "top": NAN, "left": NAN,
         "area": NAN, "residual": NAN, "relative": NAN, "p_pair": NAN, "n_pairs": 0, "p": NAN,
         "n_null": 0, "status": status,
     }  # fmt: skip

@@ -28,6 +28,7 @@ from verbatim.io.formats import IMAGES
 from verbatim.io.missing import check_missing
 from verbatim.io.parquet_text import UserTableError, read_texts
 from verbatim.io.seals import checked
+from verbatim.io.stand_ins import stand_in_at
 from verbatim.io.training_images import TrainingImages
 
 COLUMNS = ["archive", "first_key", "last_key"]
@@ -45,7 +46,8 @@ def first_images(archive: str | os.PathLike, count: int = LOOKED_AT) -> list[str
             names = (info.name for info in tar if info.isreg() and is_image(info.name))
             found = list(itertools.islice(names, count))
     except (tarfile.TarError, OSError, ValueError) as err:
-        raise InputError(f"{archive}: cannot be read as a tar ({err}); fetch it again") from err
+        why = stand_in_at(archive) or err
+        raise InputError(f"{archive}: cannot be read as a tar ({why}); fetch it again") from err
     if not found:
         raise InputError(
             f"{archive}: holds no image ({', '.join(IMAGES)}); fetch it again or take it away"
@@ -64,9 +66,11 @@ def _keys_of_table(path: Path) -> list[str]:
         stats = [g.column(column).statistics for g in groups if g.num_rows]
         if all(s is not None and s.has_min_max for s in stats):
             ends = [end for s in stats for end in (s.min, s.max)]
-            # text is in the order of its numbers only where it is of one width
-            if all(isinstance(end, int) for end in ends) or len({len(str(e)) for e in ends}) == 1:
+            # text is in the order of its numbers only where it is of one width; bytes and others are read as text
+            if all(isinstance(end, int) for end in ends):
                 return [str(end) for end in ends]
+            if all(isinstance(end, str) for end in ends) and len({len(end) for end in ends}) == 1:
+                return ends
         keys = read_texts(path, ["key"])["key"]
         return [str(key) for key in keys if key is not None]
     except (pa.ArrowInvalid, OSError, UserTableError) as err:

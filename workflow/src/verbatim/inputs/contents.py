@@ -6,10 +6,10 @@ import io
 import threading
 import zlib
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from verbatim.io.formats import CURE, READ, name_format
-from verbatim.io.images import MAX_PIXELS, ImageError, decode_image
+from verbatim.io.images import MAX_PIXELS, UNIDENTIFIED, ImageError, decode_image
 
 SMALL = 4_000_000  # pixels: 50 MB as floats
 # how many are decoded at a time; the largest takes a gigabyte
@@ -64,6 +64,8 @@ def check_image(data: bytes, content_type: str = "") -> None:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as err:
         # the warning is an error only while another thread decodes
         raise ContentError("too_large", str(err)) from err
+    except UnidentifiedImageError as err:
+        raise ContentError("broken", UNIDENTIFIED) from err
     except Exception as err:  # Pillow raises many kinds for broken files
         raise ContentError("broken", f"broken image: {err}") from err
     if width * height > MAX_PIXELS:

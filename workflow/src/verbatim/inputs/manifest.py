@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from verbatim.inputs.layouts import JOIN, MOST_NAMED, InputError, Source
 from verbatim.io.records import MANIFEST
 from verbatim.io.seals import Seal
+from verbatim.io.stand_ins import stand_in_at
 
 KINDS = ("float16", "float32")
 BLOCK = 65536  # bytes of a sampled block
@@ -50,7 +51,7 @@ def read_header(path: str | os.PathLike) -> tuple[int, int, str]:
     except InputError:
         raise
     except (ValueError, OSError) as err:
-        raise InputError(f"{path}: not a .npy file ({err}); {cure}") from err
+        raise InputError(f"{path}: not a .npy file ({stand_in_at(path) or err}); {cure}") from err
     if len(shape) != 2 or dtype.name not in KINDS or fortran or not dtype.isnative:
         raise InputError(
             f"{path}: an array {shape} of {dtype}{' in Fortran order' if fortran else ''}; "
@@ -76,7 +77,9 @@ def read_footer(path: str | os.PathLike) -> tuple[int, str]:
     except FileNotFoundError as err:
         raise InputError(f"{path}: no such file") from err
     except (pa.ArrowInvalid, OSError) as err:
-        raise InputError(f"{path}: not a Parquet file ({err}); fetch it again") from err
+        raise InputError(
+            f"{path}: not a Parquet file ({stand_in_at(path) or err}); fetch it again"
+        ) from err
     with open(path, "rb") as file:
         file.seek(-8, os.SEEK_END)
         length = int.from_bytes(file.read(4), "little")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import ExifTags, Image
 
+from verbatim.io.stand_ins import POINTER, name_stand_in
+
 READ = ("PNG", "JPEG", "WEBP")
 # suffixes of images
 IMAGES = (
@@ -72,6 +74,8 @@ def name_format(data: bytes) -> str:
         if b"avif" in brands or b"avis" in brands:
             return "AVIF"
         return "HEIC" if any(brand in brands for brand in _HEIF_BRANDS) else "a video"
+    if name_stand_in(data).startswith(POINTER):
+        return POINTER
     for start, offset, name in _STARTS:
         if data.startswith(start, offset):
             return name

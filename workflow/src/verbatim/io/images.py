@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from verbatim.io import formats
 from verbatim.io.atomic import new_file
@@ -24,6 +24,8 @@ from verbatim.io.seals import ZIP_DAMAGE, DamagedError, check_zip, seal_zip
 MAX_PIXELS = 64_000_000  # ASSUME: four times a 16-megapixel photograph; above it an image is refused as a bomb
 MAX_BYTES = 100_000_000
 MOST_ASPECT = 20  # ASSUME: long side over short one; no image is a longer strip, and a square around it is a bomb
+# Pillow's own message names an address in memory, and a table's reason must be the same in every run
+UNIDENTIFIED = "broken image: no PNG, JPEG or WebP that can be read"
 
 MISSING = ".missing.txt"  # end of a member's name that says why an image is missing
 
@@ -75,6 +77,8 @@ def decode_image(data: bytes) -> np.ndarray:
                 orientation = formats.orientation_of(img)  # a PNG may have it behind its pixels
     except ImageError:
         raise
+    except UnidentifiedImageError as err:
+        raise ImageError(UNIDENTIFIED) from err
     except Exception as err:  # Pillow raises many kinds for broken files
         raise ImageError(f"broken image: {err}") from err
     return values if orientation == 1 else formats.make_upright(values, orientation)

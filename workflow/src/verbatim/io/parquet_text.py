@@ -20,6 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from verbatim.io.stand_ins import stand_in_at
+
 MOST_ROWS = (
     50_000_000  # ASSUME: of one reading; DiffusionDB has 14 million, a file of LAION 18 million
 )
@@ -64,6 +66,8 @@ def open_parquet(path: str | os.PathLike, columns: Sequence[str] | None = None) 
     except FileNotFoundError as err:
         raise UserTableError(f"{path}: no such file") from err
     except (pa.ArrowException, OSError, ValueError) as err:
+        if stand_in := stand_in_at(path):
+            raise UserTableError(f"{path}: this is {stand_in}") from err
         raise UserTableError(
             f"{path}: cannot be read as Parquet ({_first_line(err)}); write or fetch it again"
         ) from err

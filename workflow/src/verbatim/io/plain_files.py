@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from verbatim.io.parquet_text import LONGEST_CELL, UserTableError
+from verbatim.io.stand_ins import name_stand_in
 
 MOST_FILE_BYTES = (
     2**30
@@ -73,6 +74,8 @@ class LineSource:
             raise UserTableError(
                 f"{path}: {size} bytes, more than {MOST_FILE_BYTES} for a text file; bring a Parquet file"
             )
+        if stand_in := name_stand_in(start):
+            raise UserTableError(f"{path}: this is {stand_in}")
         for mark, kind in OTHER_KINDS.items():
             if start.startswith(mark):
                 raise UserTableError(f"{path}: this is {kind}")

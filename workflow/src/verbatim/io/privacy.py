@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-import pyarrow.parquet as pq
 from PIL import Image, ImageFilter
 
 from verbatim.io.images import to_uint8
+from verbatim.io.parquet import read_parquet
 
 LEVELS = ("full", "blurred", "none")
 BLUR = 6  # ASSUME: a radius of a sixth of the longer side leaves patches of colour, and no face
@@ -79,6 +79,8 @@ def read_privacy(level: str, only: Iterable[int], tables: Iterable[str | os.Path
 
     Raises
     ------
+    DamagedError
+        A table is not as it was written: a flipped bit could turn a prompt's id into the mistyped one.
     PrivacyError
         An id of `only` is no prompt of the run: a mistyped one would leave its images in full.
     """
@@ -86,7 +88,7 @@ def read_privacy(level: str, only: Iterable[int], tables: Iterable[str | os.Path
     if asked:
         known: set[int] = set()
         for path in tables:
-            known |= set(pq.read_table(path, columns=["prompt_id"])["prompt_id"].to_pylist())
+            known |= set(read_parquet(path, ["prompt_id"])["prompt_id"].to_pylist())
         if unknown := sorted(asked - known):
             raise PrivacyError(
                 f"config: privacy.only has {unknown}, no prompts of this run: their images would be shown in full; "

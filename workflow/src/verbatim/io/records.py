@@ -112,10 +112,11 @@ SCHEMAS: dict[str, pa.Schema] = {
     "spent": _schema(prompt_id=I64, stage=S, unet_rows=F64, seconds=F64),
     # evidence
     "verification": _schema(
-        prompt_id=I64, extra=B, label=S, seed=I32, source_row=I64, crop=S, flip=B, side=F64, top=F64,
+        prompt_id=I64, extra=B, label=S, seed=I32, source_row=I64, image=I32, crop=S, flip=B, side=F64, top=F64,
         left=F64, area=F64, residual=F64, relative=F64, p_pair=F64, n_pairs=I64, p=F64, q=F64,
         n_null=I64, verified=B, doubt=S, status=S,
     ),
+    "null": _schema(image=I32, residual=F64),
     "costs": _schema(stage=S, model=S, prompts=I64, unet_rows=I64, seconds=F64, preset=S),
     # world and audit
     "audit_sample": _schema(file=S, image_id=I32, kind=S, count=I32),
@@ -128,6 +129,7 @@ SCHEMAS: dict[str, pa.Schema] = {
         partner_crop=S, mask_area=F64, masked_doubt=S, residual=F64, relative=F64, placed_crop=S, flip=B, side=F64,
         top=F64, left=F64, visible=F64, overlap=F64,
     ),
+    "audit_null": _schema(image=I32, residual=F64),
     "audit_tests": _schema(image=I32, relative=F64, n_unrelated=I32, n_null=I64, p=F64),
     "audit_verdicts": _schema(
         image=I32, verdict=S, how=S, reason=S, n=I32, n_back=I32, rate_low=F64, rate_high=F64, prompt_id=I64, seed=I32,

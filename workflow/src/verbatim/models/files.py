@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from verbatim.io.stand_ins import stand_in_at
 from verbatim.models.hub import ModelFolderError, cure_of
 
 # the file that says what a component is; a network's is config.json
@@ -69,6 +70,8 @@ def check_file(folder: Path, name: str, without: str = "") -> None:
     """Raises ModelFolderError unless this is a plain file, or a link to one; `without` as in `read_json`."""
     path = folder / name
     if path.is_file():
+        if stand_in := stand_in_at(path):
+            raise ModelFolderError(f"{folder}: {name} is {stand_in}")
         return
     so = f", so {without}" if without else ""
     if path.is_symlink():

@@ -71,6 +71,14 @@ AUDIT = {
             "overlap": "RMSE where the placed image lies, 0 to 1; NaN if it lies nowhere.",
         },
     ),
+    "audit_null": Table(
+        "audit/null.parquet",
+        "an image and a caption that has nothing to do with it",
+        {
+            "image": IMAGE,
+            "residual": "Least residual of the caption's generations at their best placements, 0 to 2; infinite if none can be read.",
+        },
+    ),
     "audit_tests": Table(
         "audit/tests.parquet",
         "an image that was compared",

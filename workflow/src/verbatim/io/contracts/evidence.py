@@ -13,6 +13,7 @@ EVIDENCE = {
             "label": "Label of the candidate in labels.parquet, which the verifier never changes.",
             "seed": "Seed of the generation of the pair with the least `relative`; -1 if nothing was compared.",
             "source_row": "Training row of that pair; -1 if nothing was compared.",
+            "image": "Number of that training image in null.parquet; rows with equal bytes are one image; -1 if nothing was compared.",
             "crop": "How that training image was made square: whole, squash, center or pad; empty if nothing was compared.",
             "flip": "Whether that training image was mirrored.",
             "side": "Side of the training image in sides of the generation: above 1 the generation shows a crop of it, below 1 it is padded.",
@@ -29,6 +30,14 @@ EVIDENCE = {
             "verified": "Whether q is at most evidence.test.alpha and there is no doubt.",
             "doubt": "Why a match may mean nothing: white, flat, low contrast, texture or placeholder; empty if there is no doubt.",
             "status": "One of: ok, missing (nothing to compare), or no null (too few unrelated generations).",
+        },
+    ),
+    "null": Table(
+        "evidence/{model}/null.parquet",
+        "a training image that was compared and a generation that has nothing to do with it",
+        {
+            "image": "Number of the training image, as in verification.parquet.",
+            "residual": "Residual of the pair at its best placement, 0 to 2; infinite if no pixel tells anything.",
         },
     ),
     "evidence/verified.csv": Table(
