@@ -133,4 +133,5 @@ def review_page(
         "data": script_json(data),
         "script": parts.script,
     }
-    return render_template(parts.html, **{name: Markup(text) for name, text in values.items()})
+    marked: dict[str, Any] = {name: Markup(text) for name, text in values.items()}
+    return render_template(parts.html, **marked)
