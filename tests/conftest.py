@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,8 +24,8 @@ settings.register_profile("fixed", derandomize=True, deadline=None, max_examples
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("fixed")
 
-from rule_names import differences  # noqa: E402
-from script_files import Files  # noqa: E402
+from rule_names import check_names  # noqa: E402
+from script_files import Files, run_job  # noqa: E402
 
 # files whose fixture runs the whole workflow, the longest first: they start first, so that workers end together
 WHOLE_RUNS = ("test_smoke", "test_paper", "test_study_smoke", "test_first_hour")
@@ -73,29 +71,12 @@ def run_script(tmp_path: Path) -> Callable[..., None]:
         wildcards: dict[str, str] | None = None,
         threads: int = 1,
     ) -> None:
-        class Wildcards(dict):
-            __getattr__ = dict.__getitem__
-
-        rule, named = Path(path).stem, {"input": input, "output": output, "params": params}
-        problems = differences(rule, **{kind: set(some or {}) for kind, some in named.items()})
-        assert not problems, "\n".join(problems)
-        for file in Files(output or {}):
+        files = (input or {}, output or {})
+        check_names(path, *files, params or {})
+        for file in Files(files[1]):
             Path(file).parent.mkdir(parents=True, exist_ok=True)
-        smk = SimpleNamespace(
-            input=Files(input or {}),
-            output=Files(output or {}),
-            params=SimpleNamespace(**(params or {}), get=(params or {}).get),
-            wildcards=Wildcards(wildcards or {}),
-            threads=threads,
-            rule=rule,
-            log=[str(tmp_path / "job.log")],
-            resources=SimpleNamespace(),
-        )
-        runpy.run_path(
-            str(ROOT / "workflow" / "scripts" / path),
-            init_globals={"snakemake": smk},
-            run_name="__main__",
-        )
+        log = tmp_path / "job.log"
+        run_job(path, log, files, params or {}, wildcards=wildcards, threads=threads)
 
     return run
 

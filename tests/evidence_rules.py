@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 from made_evidence import GUARDS, MASK, ORDER, SEARCH, SEEDS, SIZE, TEST, files_of
-from script_files import Files, Params
+from rule_names import check_names
+from script_files import run_job
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = [ROOT / f"workflow/report/review/page.{kind}" for kind in ("html", "css", "js")]
@@ -22,20 +21,11 @@ SETTINGS = {
 }  # fmt: skip
 
 
-class Wildcards(dict):
-    __getattr__ = dict.__getitem__
-
-
 def run_rule(rule, root, inputs, outputs, params, wildcards=None):
-    smk = SimpleNamespace(
-        input=Files(inputs), output=Files(outputs), params=Params(**params),
-        wildcards=Wildcards(wildcards or {}), threads=1, rule=rule, log=[str(root / "logs" / f"{rule}.log")],
-    )  # fmt: skip
-    runpy.run_path(
-        str(ROOT / f"workflow/scripts/evidence/{rule}.py"),
-        init_globals={"snakemake": smk},
-        run_name="__main__",
-    )
+    path = f"evidence/{rule}.py"
+    check_names(path, inputs, outputs, params)
+    log = root / "logs" / f"{rule}.log"
+    run_job(path, log, (inputs, outputs), params, wildcards=wildcards)
 
 
 def check_copies(root, model="sd1", **changes):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from verbatim.io.images import generation_name, resize, row_name, to_uint8, write_archive
 from verbatim.io.records import SCHEMAS, prompt_id, read_table, write_table
-from verbatim.labels.fetched_images import FetchedImages
+from verbatim.labels.fetched_images import ComparedRows, FetchedImages
 from verbatim.labels.label import LabelSettings, Verdict, label_prompts
 from verbatim.labels.masks import MaskSettings
 from verbatim.metrics.degenerate_images import GuardSettings
@@ -114,10 +114,9 @@ def make_verdicts() -> list[Verdict]:
     settings = LabelSettings(
         "paper", {"MV": 0.12, "RV": 0.12, "TV": 0.12}, ORDER, MaskSettings(**MASK), GuardSettings(**GUARDS)
     )  # fmt: skip
-    return list(label_prompts(
-        selection, SEEDS, made.__getitem__, FetchedImages(training.__getitem__, make_fetched(), SIZE),
-        make_neighbours(), make_relatives(), SIZE, settings,
-    ))  # fmt: skip
+    images = FetchedImages(training.__getitem__, make_fetched(), SIZE)
+    compared = ComparedRows(make_neighbours(), make_relatives(), images)
+    return list(label_prompts(selection, SEEDS, made.__getitem__, images, compared, settings))
 
 
 def write_labels(root: Path, model: str = "sd1") -> Path:

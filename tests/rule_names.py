@@ -25,11 +25,7 @@ from verbatim.config.sheet import read_models
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("input", "output", "params")
 # names that no script reads: params that only say when a rule runs again, and pages that go beside an image
-UNREAD = {"params": {"loaded", "beside"}, "output": {"pdf"}}
-
-
-# rule files of the copying study, whose scripts are tested without this check
-LEFT_OUT = ("points", "study", "sweep", "mitigation", "similarity", "membership", "claims")
+UNREAD = {"params": {"loaded", "beside", "detectors_state"}, "output": {"pdf"}}
 
 
 @dataclass(frozen=True)
@@ -98,11 +94,9 @@ def _directive(text: str, word: str) -> str:
 
 @functools.cache
 def names_of_rules() -> dict[str, RuleNames]:
-    """Rule -> its names, of all rule files but those of the copying study."""
+    """Rule -> its names."""
     found = {}
     for file in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
-        if file.stem.startswith(LEFT_OUT):
-            continue
         parts = re.split(r"^(?:rule|checkpoint) (\w+):\n", file.read_text("utf-8"), flags=re.M)
         for rule, text in zip(parts[1::2], parts[2::2], strict=True):
             found[rule] = RuleNames(
@@ -119,7 +113,7 @@ def differences(rule: str, **given: set[str]) -> list[str]:
     Parameters
     ----------
     rule
-        Name of a rule; nothing is said of one that is left out.
+        Name of a rule.
     given
         `input`, `output` and `params`: the names that the test gives.
     """
@@ -135,3 +129,12 @@ def differences(rule: str, **given: set[str]) -> list[str]:
         if lacking:
             problems.append(f"{rule}: the test lacks the {kind} {sorted(lacking)}")
     return problems
+
+
+def check_names(
+    script: str, inputs: dict[str, Any], outputs: dict[str, Any], params: dict[str, Any]
+) -> None:
+    """Fail with the `differences` between a script's test and its rule."""
+    given = zip(KINDS, (inputs, outputs, params), strict=True)
+    problems = differences(Path(script).stem, **{kind: set(names) for kind, names in given})
+    assert not problems, "\n".join(problems)

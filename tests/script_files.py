@@ -1,9 +1,13 @@
-"""Stands for the `input`, `output` and `params` objects that Snakemake hands a script."""
+"""A stand-in for the `snakemake` object that Snakemake hands a script, and a way to run a script with it."""
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 
 
 class Files(list):
@@ -29,3 +33,36 @@ class Params(SimpleNamespace):
 
     def get(self, name: str, default: Any = None) -> Any:
         return getattr(self, name, default)
+
+
+class Wildcards(dict):
+    """What Snakemake hands a script as `wildcards`."""
+
+    __getattr__ = dict.__getitem__
+
+
+def run_job(
+    path: str, log: Path, files: tuple[Any, Any], params: dict[str, Any], **more: Any
+) -> None:
+    """Run `workflow/scripts/<path>` as a job does.
+
+    Parameters
+    ----------
+    log
+        File that the job logs to.
+    files
+        The inputs and the outputs, each by name.
+    more
+        `wildcards` and `threads`.
+    """
+    smk = SimpleNamespace(
+        input=Files(files[0]),
+        output=Files(files[1]),
+        params=Params(**params),
+        wildcards=Wildcards(more.get("wildcards") or {}),
+        threads=more.get("threads", 1),
+        rule=Path(path).stem,
+        log=[str(log)],
+        resources=SimpleNamespace(),
+    )
+    runpy.run_path(str(SCRIPTS / path), init_globals={"snakemake": smk}, run_name="__main__")

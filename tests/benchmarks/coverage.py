@@ -16,6 +16,7 @@ from scipy.stats import norm
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow/src"))
 from verbatim.claims.contrasts import Values, estimate
 from verbatim.metrics.intervals import (
+    Draws,
     newcombe,
     percentile_interval,
     rank_correlation,
@@ -54,7 +55,7 @@ def of_auc(
 ) -> tuple[float, Ends]:
     x = np.append(rng.normal(gap, 1, positives), rng.normal(0, 1, negatives))
     n = positives + negatives
-    found = auc_interval(x, np.arange(n) < positives, np.arange(n), RESAMPLES, NOMINAL, 0)
+    found = auc_interval(x, np.arange(n) < positives, np.arange(n), Draws(RESAMPLES, NOMINAL, 0))
     return float(norm.cdf(gap / np.sqrt(2))), found[1:]
 
 

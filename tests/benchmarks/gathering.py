@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import argparse
 import resource
-import runpy
 import sys
 import tempfile
 import time
 from multiprocessing import get_context
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,7 +25,7 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "workflow" / "src"), str(ROOT / "tests")]
 
-from script_files import Files, Params  # noqa: E402
+from script_files import run_job  # noqa: E402
 
 from verbatim.io.records import write_table  # noqa: E402
 from verbatim.io.result_cache import Kept, fingerprint  # noqa: E402
@@ -64,17 +62,8 @@ def scores_of(ids: np.ndarray) -> pd.DataFrame:
 
 def job(path: str, folder: Path, **given: Any) -> None:
     """Run a script as Snakemake does."""
-
-    class Wildcards(dict):
-        __getattr__ = dict.__getitem__
-
-    params = given["params"]
-    smk = SimpleNamespace(
-        input=Files(given["input"]), output=Files(given["output"]),
-        params=Params(**params), wildcards=Wildcards(given["wildcards"]), threads=1,
-        rule=Path(path).stem, log=[str(folder / "job.log")],
-    )  # fmt: skip
-    runpy.run_path(str(ROOT / "workflow/scripts" / path), {"snakemake": smk}, "__main__")
+    files = (given["input"], given["output"])
+    run_job(path, folder / "job.log", files, given["params"], wildcards=given["wildcards"])
 
 
 def measured(path: str, folder: Path, given: dict[str, Any]) -> tuple[float, float]:

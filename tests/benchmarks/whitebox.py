@@ -116,10 +116,12 @@ def score_one_at_a_time(pipeline: StableDiffusionPipeline, captions: list[str]) 
 
 
 def make_denoiser(pipeline: StableDiffusionPipeline) -> LatentDenoiser:
+    parts = {name: getattr(pipeline, name) for name in ("unet", "vae", "text_encoder", "tokenizer")}
+    betas = pipeline.scheduler.betas
     return LatentDenoiser(
-        pipeline.unet, pipeline.vae, pipeline.text_encoder, pipeline.tokenizer,
-        pipeline.scheduler.betas, "epsilon", "cpu", torch.float32,
-    )  # fmt: skip
+        parts,
+        {"betas": betas, "prediction_type": "epsilon", "device": "cpu", "dtype": torch.float32},
+    )
 
 
 def clock() -> tuple[float, float]:

@@ -34,7 +34,7 @@ from verbatim.labels.masks import MaskSettings
 from verbatim.metrics.degenerate_images import GuardSettings
 from verbatim.metrics.edges import EdgePreset
 from verbatim.models.load import load_denoiser
-from verbatim.models.sampling import generate, generate_one_step
+from verbatim.models.sampling import Sampling, generate, generate_one_step
 from verbatim.postfilter import filtering
 from verbatim.whitebox.dcs import score_captions
 from verbatim.whitebox.merge import PRESETS as DCS_PRESETS
@@ -127,7 +127,9 @@ def naive_one_step(d, caption, seed, guidance):
         with torch.no_grad():
             x0 = d.vae.decode(x0[None] / d.vae.config.scaling_factor).sample[0]
     else:  # Saharia et al. 2022: dynamic thresholding
-        s = np.clip(np.quantile(np.abs(x0.numpy()), d.ratio), 1.0, d.max_value)
+        s = np.clip(
+            np.quantile(np.abs(x0.numpy()), d.thresholding.ratio), 1.0, d.thresholding.bound
+        )
         x0 = x0.clamp(-s, s) / s
     return (x0.permute(1, 2, 0).double().numpy() / 2 + 0.5).clip(0, 1)
 
@@ -208,7 +210,7 @@ def test_the_edge_consistency_score(model, preset):
 @pytest.fixture(scope="module")
 def generations(model):
     """Six full generations of a prompt by each family, as an archive holds them: (6, h, w, 3) uint8."""
-    made = generate(model, PROMPTS[:1], range(6), steps=2, guidance=3.0, batch=4)
+    made = generate(model, PROMPTS[:1], range(6), Sampling(2, 3.0), 4)
     return np.stack([to_uint8(image) for _, _, image in made])
 
 

@@ -134,6 +134,9 @@ rule compare_claims:
         pool=rules.select_pool.output.pool,
         paper=config["claims"]["paper_values"],
         figures=rules.plot_claims.output.png,
+        template=[
+            workflow.source_path(f"../report/{name}") for name in ("claims/page.html", "tables.css")
+        ],
         code=code_of("claims/compare_claims"),
     output:
         claims="<results>/claims/claims.csv",

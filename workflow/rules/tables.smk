@@ -169,6 +169,9 @@ rule merge_tables:
         evaluation=run.detector_table("evaluation"),
         kinds=run.detector_table("kinds"),
         depths=run.detector_table("depths"),
+        template=[
+            workflow.source_path(f"../report/{name}") for name in ("tables/page.html", "tables.css")
+        ],
         code=code_of("tables/merge_tables"),
     output:
         page=shown(

@@ -97,15 +97,17 @@ class Generator:
     def answer(self, data: bytes) -> dict[str, Any]:
         """The body of an answer. Raises RequestError."""
         from verbatim.io.images import encode_png
+        from verbatim.models.sampling import Sampling
         from verbatim.models.stacks import generate_stack
 
         asked = read_request(data, self._denoiser.full_size)
         with self._lock:
-            images, _ = generate_stack(
-                self._denoiser, [plain_prompt(asked["prompt"])], [asked["seed"]],
-                steps=asked["steps"], guidance=float(asked["cfg_scale"]), batch=1,
-                sampler=SAMPLERS[asked["sampler_name"]], spacing=SPACINGS[asked["scheduler"]],
+            how = Sampling(
+                asked["steps"], float(asked["cfg_scale"]), SAMPLERS[asked["sampler_name"]],
+                SPACINGS[asked["scheduler"]],
             )  # fmt: skip
+            prompt = plain_prompt(asked["prompt"])
+            images, _ = generate_stack(self._denoiser, [prompt], [asked["seed"]], how, 1)
         image = images[0][0]
         if image is None:
             raise RequestError(HTTPStatus.INTERNAL_SERVER_ERROR, "the image is not finite")

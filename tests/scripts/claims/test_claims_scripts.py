@@ -8,6 +8,7 @@ from made_claims import BASE, LEVELS, generations_of, made_measures, made_states
 from verbatim.io.records import SCHEMAS, read_table, write_table
 
 ROOT = Path(__file__).resolve().parents[3]
+REPORT = ROOT / "workflow/report"
 
 
 def test_numbers_are_merged_with_what_the_attacks_find_and_with_failures(run_script, tmp_path):
@@ -77,7 +78,8 @@ def test_the_claims_and_the_page_come_of_the_merged_numbers(run_script, tmp_path
     run_script(
         "claims/compare_claims.py",
         input={name: tmp_path / f"{name}.parquet" for name in ("measures", "states", "pool")}
-        | {"paper": ROOT / "config" / "claims_paper_values.tsv", "figures": [tmp_path / "data.png"]},
+        | {"paper": ROOT / "config" / "claims_paper_values.tsv", "figures": [tmp_path / "data.png"],
+           "template": [REPORT / "claims/page.html", REPORT / "tables.css"]},
         output={name: tmp_path / file for name, file in outputs.items()},
         params={
             "points": points, "base": BASE, "defended": ["none", "full10"], "defences": ["gni", "rt"],

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -91,9 +92,15 @@ def tables(run_script, finished):
 def test_the_tables_stand_on_one_page(run_script, tables, tmp_path):
     root = tables / "tables"
     names = ("recall", "confusion", "evaluation", "kinds", "depths")
+    report = Path(__file__).resolve().parents[3] / "workflow/report"
+    template = [report / "tables/page.html", report / "tables.css"]
     run_script(
         "tables/merge_tables.py",
-        input={"paper": root / "table1_vs_paper.csv", "costs": root / "recall.csv"}
+        input={
+            "paper": root / "table1_vs_paper.csv",
+            "costs": root / "recall.csv",
+            "template": template,
+        }
         | {name: root / f"{name}.csv" for name in names},
         output={"page": tmp_path / "tables.html"},
     )
@@ -102,7 +109,12 @@ def test_the_tables_stand_on_one_page(run_script, tables, tmp_path):
     assert "Midjourney v4" in page
     run_script(
         "tables/merge_tables.py",  # without a truth
-        input={"paper": root / "table1_vs_paper.csv", "costs": root / "recall.csv", "recall": []},
+        input={
+            "paper": root / "table1_vs_paper.csv",
+            "costs": root / "recall.csv",
+            "recall": [],
+            "template": template,
+        },
         output={"page": tmp_path / "short.html"},
     )
     assert (tmp_path / "short.html").read_text().count("<table") == 2

@@ -161,15 +161,14 @@ def served(tool, tiny_sd):
 
 def test_images_over_http_are_those_of_direct_calls(run_script, served, tiny_sd, tmp_path):
     from verbatim.models.load import load_denoiser
+    from verbatim.models.sampling import Sampling
     from verbatim.models.stacks import generate_stack
 
     captions = [*CAPTIONS[:2], "sun (behind) a [cloud] AND <heart:1>"]
     table = fetch(run_script, tmp_path, captions, endpoint(served, 32, sampler="Euler"))
     assert table["status"].eq("ok").all()
     denoiser = load_denoiser(tiny_sd, "sd", "cpu")
-    direct, _ = generate_stack(
-        denoiser, captions, SEEDS, steps=4, guidance=3.0, batch=1, sampler="euler"
-    )
+    direct, _ = generate_stack(denoiser, captions, SEEDS, Sampling(4, 3.0, "euler"), 1)
     with ImageArchive(tmp_path / "images") as archive:
         for caption, of_prompt in zip(captions, direct, strict=True):
             for seed, image in zip(SEEDS, of_prompt, strict=True):

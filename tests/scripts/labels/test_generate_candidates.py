@@ -20,7 +20,7 @@ from verbatim.io.records import prompt_id, read_table, write_table
 from verbatim.models import checkpoint, stacks
 from verbatim.models.denoiser import NetworkError
 from verbatim.models.load import load_denoiser
-from verbatim.models.sampling import generate
+from verbatim.models.sampling import Sampling, generate
 
 HOW = {"sampler": "ddim", "steps": 2, "guidance": 4.0, "noise_level": 250}
 
@@ -73,7 +73,7 @@ def test_every_prompt_and_seed_has_its_image_and_the_rows_are_counted(tmp_path, 
     denoiser = load_denoiser(model, "sd", "cpu")
     with ImageArchive(tmp_path / "images.zip") as archive:
         assert len(archive.names()) == 6
-        for index, seed, image in generate(denoiser, CAPTIONS[:3], [0, 5], 2, 3.0, 6):
+        for index, seed, image in generate(denoiser, CAPTIONS[:3], [0, 5], Sampling(2, 3.0), 6):
             stored = archive.read(generation_name(prompt_id(CAPTIONS[index]), seed))
             assert np.abs(stored - to_uint8(image) / 255).max() < 1.5 / 255
     assert cost["unet_rows"] == 6 * 3 * 2 == denoiser.rows  # heun of two steps: three guided calls

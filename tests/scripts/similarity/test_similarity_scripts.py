@@ -13,10 +13,8 @@ from verbatim.io.pool_features import PoolFeatures
 from verbatim.io.records import read_table, write_table
 
 DESCRIPTORS = {"clip": {"kind": "open_clip", "source": "", "preset": "own"}}
-MEASURING = {
-    "descriptors": DESCRIPTORS, "first": "clip", "inception": {"source": "", "sha256": ""}, "threshold": 0.5,
-    "resamples": 20, "confidence": 0.95, "copy_rmse": 0.12, "describes": 0.5, "study_seed": 0,
-}  # fmt: skip
+FEATURES = {"descriptors": DESCRIPTORS, "inception": {"source": "", "sha256": ""}}
+MATCHING = {"first": "clip", "threshold": 0.5, "confidence": 0.95}
 RUN = {"point": "one", "seed": "0", "defence": "none"}
 MEMBERS, HELD_OUT = list(range(8)), [12, 13, 14, 15]
 
@@ -54,6 +52,10 @@ class Measuring:
         write_archive(folder / "images.zip", [(f"{i}.png", one) for i, one in enumerate(made)])
         self.generations(6)
 
+    def take(self, names):
+        """Some of the inputs, by their names."""
+        return {name: self.inputs[name] for name in names.split()}
+
     def state(self, status):
         state = {
             "point": "one", "seed": 0, "status": status, "reason": "loss nan", "steps": 3, "seconds": 1.0,
@@ -75,9 +77,9 @@ class Measuring:
     def embed(self):
         self.run_script(
             "similarity/embed_pool.py",
-            input={**self.inputs, "images": self.folder / "images.npy"},
+            input=self.take("pool clip") | {"images": self.folder / "images.npy"},
             output={"features": self.folder / "features.npz"},
-            params=MEASURING,
+            params=FEATURES,
         )
 
     def count(self):
@@ -86,7 +88,7 @@ class Measuring:
             "similarity/count_similarity.py",
             input=self.inputs,
             output={name: self.folder / f"{name}.parquet" for name in names},
-            params=MEASURING,
+            params=FEATURES | MATCHING | {"resamples": 20, "copy_rmse": 0.12},
             wildcards=RUN,
         )
         return [read_table(self.folder / f"{name}.parquet", kind) for name, kind in names.items()]
@@ -96,7 +98,7 @@ class Measuring:
         self.run_script(
             "similarity/count_dataset.py",
             input={
-                **self.inputs, "table": folder / "images.parquet",
+                **self.take("pool clip features"), "table": folder / "images.parquet",
                 "states": [folder / "state.parquet"], "similarities": [folder / "similarities.parquet"],
                 "generations": [folder / "generations.parquet"],
             },
@@ -151,7 +153,7 @@ def test_clusters_and_users_are_counted_on_what_was_measured(measuring):
     assert "caption_similarity" in measures["measure"].tolist()
     measuring.run_script(
         "mitigation/build_users.py",
-        input=measuring.inputs,
+        input=measuring.take("pool rows"),
         output={"prompts": folder / "metadata.parquet"},
         params={"n": 6, "seed": 0},
     )
@@ -165,9 +167,10 @@ def test_clusters_and_users_are_counted_on_what_was_measured(measuring):
     write_table(folder / "prompts.parquet", "similarity_users", users)
     measuring.run_script(
         "similarity/count_users.py",
-        input={**measuring.inputs, "generations": folder / "prompts.parquet"},
+        input=measuring.take("pool rows training clip features images")
+        | {"generations": folder / "prompts.parquet"},
         output={"users": folder / "users.parquet", "measures": folder / "u.parquet"},
-        params=MEASURING,
+        params={"descriptors": DESCRIPTORS, "describes": 0.5, "study_seed": 0, **MATCHING},
     )
     users = read_table(folder / "users.parquet", "similarity_users")
     assert users["match"].tolist()[:2] == [0, 3]

@@ -6,12 +6,13 @@ import math
 import numpy as np
 import pytest
 
-from verbatim.blackbox.consistency import C1, C2, seed_ssim, window
+from verbatim.blackbox.consistency import C1, C2, DEVIATION, RADIUS, seed_ssim
 
 
 def naive_ssim(a, b):
     """Mean of Wang 2004, eq. 13, over every whole window and channel, a window at a time."""
-    weights = np.outer(window(), window())
+    one_axis = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / DEVIATION) ** 2)
+    weights = np.outer(one_axis, one_axis) / one_axis.sum() ** 2
     side = len(weights)
     found = []
     for y, x, c in itertools.product(
@@ -34,6 +35,28 @@ def test_it_is_the_mean_of_a_loop_over_pairs_windows_and_channels():
     images[1] = (0.7 * images[0] + 0.3 * images[1]).astype(np.float32)
     loop = np.mean([naive_ssim(a, b) for a, b in itertools.combinations(images, 2)])
     assert seed_ssim(images) == pytest.approx(loop, abs=1e-12)
+
+
+def torchmetrics_ssim(images):
+    """By torchmetrics, of whole windows: it also averages windows over a reflected edge, which are cut off."""
+    import torch
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    stack = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+    first, second = np.triu_indices(len(images), 1)
+    _, full = structural_similarity_index_measure(
+        stack[first], stack[second], sigma=DEVIATION, data_range=1.0, return_full_image=True
+    )
+    return float(full[..., RADIUS:-RADIUS, RADIUS:-RADIUS].mean())
+
+
+@pytest.mark.parametrize(("n", "shape"), [(2, (11, 11, 3)), (4, (16, 40, 3)), (3, (64, 64, 3))])
+def test_it_is_that_of_torchmetrics(n, shape):
+    noise = drawn(n, shape)
+    alike = [(0.6 * noise[0] + 0.4 * one).astype(np.float32) for one in noise]
+    smooth = [np.cumsum(one, axis=1) / np.float32(shape[1]) for one in noise]
+    for images in (noise, alike, smooth):
+        assert seed_ssim(images) == pytest.approx(torchmetrics_ssim(images), abs=1e-4)
 
 
 def test_the_same_image_from_every_seed_is_1_and_its_negative_is_below_0():

@@ -10,11 +10,15 @@ import pytest
 from made_claims import made_grid, made_measures, made_states, row
 
 from verbatim.claims.claims import compare_claims, compare_measures
-from verbatim.claims.claims_page import CAPTIONS, PageTables, render_page, usual_table
+from verbatim.claims.claims_page import CAPTIONS, PageTables, Template, render_page, usual_table
 from verbatim.claims.mitigation_table import mitigation_table
 from verbatim.claims.papers import CLAIMS
 
 ROOT = Path(__file__).resolve().parents[3]
+REPORT = ROOT / "workflow/report"
+TEMPLATE = Template(
+    (REPORT / "claims/page.html").read_text("utf-8"), (REPORT / "tables.css").read_text("utf-8")
+)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +57,7 @@ def read(page):
 
 def test_the_page_has_every_claim_every_mitigation_and_what_failed(tables):
     claims, _, mitigations, _, usual = tables
-    page = read(render_page(PageTables(*tables), {"data": b"png"}, 2, 0.95))
+    page = read(render_page(TEMPLATE, PageTables(*tables), {"data": b"png"}, 2, 0.95))
     text = " ".join(page.words)
     assert all(words in text for words in claims["words"])
     assert page.tags.count("tr") == len(claims) + len(mitigations) + 3 + len(usual) + 1
@@ -65,7 +69,7 @@ def test_the_page_has_every_claim_every_mitigation_and_what_failed(tables):
 
 
 def test_the_page_reaches_for_nothing_outside_itself(tables):
-    page = read(render_page(PageTables(*tables), {"data": b"png"}, 2, 0.95))
+    page = read(render_page(TEMPLATE, PageTables(*tables), {"data": b"png"}, 2, 0.95))
     assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
     assert not {"script", "link", "iframe"} & set(page.tags)
 
@@ -75,7 +79,9 @@ def test_text_of_a_table_is_escaped(tables):
     states.loc[states["status"].eq("failed"), "reason"] = "<script>alert(1)</script>"
     claims.loc[0, "note"] = '<img src="x">'
     page = read(
-        render_page(PageTables(claims, robustness, mitigations, states, usual), {}, 1, 0.95)
+        render_page(
+            TEMPLATE, PageTables(claims, robustness, mitigations, states, usual), {}, 1, 0.95
+        )
     )
     assert "script" not in page.tags
     assert "img" not in page.tags

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +8,12 @@ from made_embeddings import copies_of, embeddings, index_in_parts, index_of
 from made_inputs import random_units, unit
 
 from verbatim.dedup.components import find_clusters
-from verbatim.dedup.pairs import Neighbourhood, find_pairs, rows_a_pass
+from verbatim.dedup.pairs import Neighbourhood, PairSettings, find_pairs, rows_a_pass
 from verbatim.io.search import Embeddings
 
-SETTINGS = {
-    "k": 16, "most_neighbours": 64, "threshold": 0.95, "relatives_threshold": 0.8, "margin": 1e-3,
-    "batch": 64,
-}  # fmt: skip
+SETTINGS = PairSettings(
+    k=16, most_neighbours=64, threshold=0.95, relatives_threshold=0.8, margin=1e-3, batch=64
+)
 
 
 def near(center: np.ndarray, n: int, noise: float, seed: int) -> np.ndarray:
@@ -39,6 +39,7 @@ def search(
     cuts: list[int],
     factory: str = "Flat",
     parts: list[int] | None = None,
+    memory: int = 1 << 30,
     **more,
 ) -> tuple[Embeddings, list[Neighbourhood]]:
     """All shards' pairs; the index lies in parts that begin before the rows `parts`, if given."""
@@ -52,8 +53,8 @@ def search(
     else:
         pieces = np.split(rows, np.searchsorted(rows, parts))
         index = index_in_parts(folder, stored, pieces, factory)
-    settings = {**SETTINGS, **more}
-    return stored, [find_pairs(index, stored, rows, copies, **settings) for rows in shards]
+    settings = replace(SETTINGS, **more)
+    return stored, [find_pairs(index, stored, rows, copies, settings, memory) for rows in shards]
 
 
 def clusters_of(
@@ -184,7 +185,7 @@ def test_rows_without_an_embedding_have_no_pairs(tmp_path: Path):
     stored = embeddings(tmp_path, vectors, [])
     rows = np.array([0, 1, 3])
     copies = copies_of(stored, [rows], tmp_path)
-    found = find_pairs(index_of(stored, np.array([0])), stored, rows, copies, **SETTINGS)
+    found = find_pairs(index_of(stored, np.array([0])), stored, rows, copies, SETTINGS)
     assert found.pairs[["row_a", "row_b"]].to_numpy().tolist() == [[0, 1], [0, 3]]
     none = find_pairs(index_of(stored, np.array([0])), stored, rows[:0], copies, **SETTINGS)
     assert none.pairs.empty

@@ -27,7 +27,8 @@ TABLES = {
 
 def paired(nearest: int, **tables: pd.DataFrame):
     prompts = {"prompt_id": [10, 20, 30], "caption": ["a", "b", "x"], "row": [1, 2, -1]}
-    return pair_images(pd.DataFrame(prompts), [0, 4], TABLES | tables, IMAGE_OF, nearest)
+    readable = np.ones((3, 2), dtype=bool)
+    return pair_images(pd.DataFrame(prompts), [0, 4], readable, TABLES | tables, IMAGE_OF, nearest)
 
 
 @pytest.fixture

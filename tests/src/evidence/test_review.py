@@ -14,7 +14,7 @@ from made_evidence import EVIL, image, template_mask
 
 from verbatim.config.decisions import COLUMNS
 from verbatim.evidence.panels import label_panels, placed_panels, residual
-from verbatim.evidence.review import review_page, script_json
+from verbatim.evidence.review import PageParts, review_page, script_json
 
 FOLDER = Path(__file__).resolve().parents[3] / "workflow/report/review"
 PARTS = [(FOLDER / f"page.{kind}").read_text("utf-8") for kind in ("html", "css", "js")]
@@ -27,18 +27,20 @@ def page(captions):
     ]
     row = ["sd1", 2**62, "accept", "</script><b>", "me", "2026-01-31", 2]
     decisions = pd.DataFrame([row], columns=[*COLUMNS, "line"])
-    return review_page(*PARTS, candidates, {"sd1": "</script>"}, decisions, 32)
+    return review_page(PageParts(*PARTS), candidates, {"sd1": "</script>"}, decisions, 32)
 
 
 def test_no_caption_can_leave_its_element():
-    html = page([EVIL, "</script><script>alert(1)</script>", "<!--<script>", "@SCRIPT@ @DATA@"])
+    html = page(
+        [EVIL, "</script><script>alert(1)</script>", "<!--<script>", "{{ script }} {% raw %}"]
+    )
     assert html.count("<script") == html.count("</script>") == 2
     assert "<img" not in html
     assert "<!--" not in html
 
 
 def test_what_the_page_says_of_a_candidate_survives_the_way():
-    captions = [EVIL, "@DATA@", "tab\tand \\ and 日本語"]
+    captions = [EVIL, "{{ data }}", "tab\tand \\ and 日本語"]
     text = re.search(
         r'<script type="application/json" id="data">(.*?)</script>', page(captions), re.S
     )

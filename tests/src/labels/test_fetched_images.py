@@ -8,7 +8,7 @@ import pytest
 
 from verbatim.io.images import ImageArchive, ImageError, write_archive
 from verbatim.io.seals import DamagedError
-from verbatim.labels.fetched_images import FetchedImages, related_rows, rows_of_prompt
+from verbatim.labels.fetched_images import ComparedRows, FetchedImages
 
 
 def fetched(*rows: tuple) -> pd.DataFrame:
@@ -84,7 +84,15 @@ def test_rows_of_a_prompt_are_its_own_its_neighbours_and_their_fetched_relatives
     )
     table = fetched(*[(i, "x", f"{i}.png", "ok", "") for i in (5, 6, 7, 9)])  # 8 was not fetched
     images = FetchedImages(Reader({}), table, 4)
-    related = related_rows(relatives)
-    assert related == {5: [8, 9], 7: [6]}
-    assert rows_of_prompt(5, [7, 7, 3], related, images) == [5, 7, 3, 9, 6]
-    assert rows_of_prompt(-1, [7], related, images) == [7, 6]
+    neighbours = pd.DataFrame(
+        {
+            "prompt_id": [1, 1, 1, 2],
+            "seed": [0, 1, 0, 0],
+            "order": [0, 0, 1, 0],
+            "row": [7, 7, 3, 7],
+        }
+    )
+    compared = ComparedRows(neighbours, relatives, images)
+    assert compared.of_prompt(1, 5) == [5, 7, 3, 9, 6]
+    assert compared.of_prompt(2, -1) == [7, 6]
+    assert compared.of_prompt(3, 7) == [7, 6]

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from verbatim.io.images import ImageError, generation_name
-from verbatim.labels.fetched_images import FetchedImages, Squares
+from verbatim.labels.fetched_images import ComparedRows, FetchedImages, Squares
 from verbatim.labels.label import (
     LabelSettings,
     best_template,
@@ -243,7 +243,8 @@ def run(selection, generations, training, neighbours=(), relatives=(), seeds=(0,
     near_ = pd.DataFrame(neighbours, columns=["prompt_id", "seed", "order", "row", "similarity"])
     like = pd.DataFrame(relatives, columns=["row", "relative", "similarity", "order"])
     made = read(generations)
-    return list(label_prompts(selection, seeds, made, images, near_, like, SIZE, SETTINGS))
+    rows = ComparedRows(near_, like, images)
+    return list(label_prompts(selection, seeds, made, images, rows, SETTINGS))
 
 
 def test_every_prompt_is_held_against_its_own_rows_only():

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, bootstrap, norm, spearmanr
 
 from verbatim.metrics.intervals import (
+    Draws,
     bootstrap_interval,
     count_units,
     newcombe,
@@ -158,7 +159,7 @@ def test_intervals_of_an_area_hold_the_truth_as_often_as_they_say():
     for seed in range(200):
         rng = np.random.default_rng(seed)
         x = np.concatenate([rng.normal(1, 1, 40), rng.normal(0, 1, 60)])
-        _, low, high = auc_interval(x, np.arange(100) < 40, np.arange(100), 200, 0.9, 0)
+        _, low, high = auc_interval(x, np.arange(100) < 40, np.arange(100), Draws(200, 0.9, 0))
         covered += low <= truth <= high
     assert covered / 200 == pytest.approx(0.9, abs=0.064)
 

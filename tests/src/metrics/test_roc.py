@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from verbatim.metrics.intervals import Draws
 from verbatim.metrics.roc import (
     Attack,
     auc_interval,
@@ -43,10 +44,10 @@ def test_auc_is_the_share_of_ordered_pairs(seed):
     positive = rng.random(40) < 0.4
     strata = rng.integers(0, 3, 40)
     groups = rng.integers(0, 15, 40)
-    assert auc_interval(scores, positive, groups, 10, 0.95, 0)[0] == pytest.approx(
+    assert auc_interval(scores, positive, groups, Draws(10, 0.95, 0))[0] == pytest.approx(
         naive_auc(scores, positive)
     )
-    assert auc_interval(scores, positive, groups, 10, 0.95, 0, strata)[0] == pytest.approx(
+    assert auc_interval(scores, positive, groups, Draws(10, 0.95, 0), strata)[0] == pytest.approx(
         naive_auc(scores, positive, strata)
     )
 
@@ -122,23 +123,25 @@ def test_copied_captions_widen_the_interval_instead_of_narrowing_it():
     rng = np.random.default_rng(1)
     scores = np.concatenate([rng.normal(1, 1, 15), rng.normal(0, 1, 15)])
     positive, groups = np.arange(30) < 15, np.arange(30)
-    _, low, high = auc_interval(scores, positive, groups, 400, 0.95, 0)
+    _, low, high = auc_interval(scores, positive, groups, Draws(400, 0.95, 0))
     again = [np.repeat(x, 10) for x in (scores, positive, groups)]
-    _, low10, high10 = auc_interval(*again, 400, 0.95, 0)
+    _, low10, high10 = auc_interval(*again, Draws(400, 0.95, 0))
     assert high10 - low10 == pytest.approx(high - low, rel=0.15)
 
 
 def test_a_score_that_is_not_a_number_is_refused():
     with pytest.raises(ValueError, match="1 of 2 scores are not finite"):
-        auc_interval([np.nan, 1.0], [True, False], [0, 1], 10, 0.95, 0)
+        auc_interval([np.nan, 1.0], [True, False], [0, 1], Draws(10, 0.95, 0))
 
 
 def test_without_negatives_there_is_no_auc():
-    assert np.isnan(auc_interval([1.0, 2.0], [True, True], [0, 1], 10, 0.95, 0)).all()
+    assert np.isnan(auc_interval([1.0, 2.0], [True, True], [0, 1], Draws(10, 0.95, 0))).all()
 
 
 def test_one_group_a_side_has_an_auc_but_no_interval():
-    auc, low, high = auc_interval([3.0, 2.0, 1.0], [True, True, False], [0, 0, 1], 10, 0.95, 0)
+    auc, low, high = auc_interval(
+        [3.0, 2.0, 1.0], [True, True, False], [0, 0, 1], Draws(10, 0.95, 0)
+    )
     assert auc == 1
     assert np.isnan(low)
     assert np.isnan(high)
@@ -195,7 +198,7 @@ def test_an_attacks_area_and_interval_are_those_of_its_pairs():
     found = Attack(scores, member, np.arange(80)).measure(None, 200, 0.95, 0)
     assert found.value == pytest.approx(roc_auc_score(member, scores), abs=1e-12)
     assert (found.low, found.high) == pytest.approx(
-        auc_interval(scores, member, np.arange(80), 200, 0.95, 0)[1:]
+        auc_interval(scores, member, np.arange(80), Draws(200, 0.95, 0))[1:]
     )
     assert found.n == (~member).sum()
 

@@ -7,10 +7,10 @@ import pytest
 
 from verbatim.io.images import ImageArchive, MissingImageError, write_archive
 from verbatim.mitigation.defences import Defended
-from verbatim.mitigation.generation import Sampling, draw_images, name_images, plan_images
+from verbatim.mitigation.generation import draw_images, name_images, plan_images
 from verbatim.models.denoiser import NetworkError
 from verbatim.models.load import load_denoiser
-from verbatim.models.sampling import generate
+from verbatim.models.sampling import Sampling, generate
 
 ROWS = pd.DataFrame(
     {
@@ -65,18 +65,18 @@ def test_images_are_those_of_the_models_sampler(tiny_sd, guidance):
     denoiser = load_denoiser(tiny_sd, "sd", "cpu")
     prompts, seeds = ["red heart", "open book", "red heart"], [3, 4, 5]
     defended = Defended(denoiser, "none", made_sweep.INFERENCE, 0)
-    found = list(draw_images(defended, prompts, seeds, Sampling(2, guidance, 2, "heun")))
+    found = list(draw_images(defended, prompts, seeds, Sampling(2, guidance), 2))
     for prompt, seed, image in zip(prompts, seeds, found, strict=True):
-        _, _, expected = next(generate(denoiser, [prompt], [seed], 2, guidance, 1))
+        _, _, expected = next(generate(denoiser, [prompt], [seed], Sampling(2, guidance), 1))
         assert np.abs(image - expected).max() < 1e-3
 
 
 def test_no_caption_is_drawn_without_guidance_and_costs_half(tiny_sd):
     denoiser = load_denoiser(tiny_sd, "sd", "cpu")
     defended = Defended(denoiser, "none", made_sweep.INFERENCE, 0)
-    found = list(draw_images(defended, ["", ""], [1, 2], Sampling(2, 3.0, 2, "heun")))
+    found = list(draw_images(defended, ["", ""], [1, 2], Sampling(2, 3.0), 2))
     assert denoiser.rows == 2 * 3
-    _, _, expected = next(generate(denoiser, [""], [1], 2, 1.0, 1))
+    _, _, expected = next(generate(denoiser, [""], [1], Sampling(2, 1.0), 1))
     assert np.abs(found[0] - expected).max() < 1e-3
 
 

@@ -18,7 +18,7 @@ from verbatim.metrics.edges import EdgePreset
 from verbatim.models import load
 from verbatim.models.denoiser import Condition
 from verbatim.models.latent import LatentDenoiser
-from verbatim.models.sampling import generate, generate_one_step
+from verbatim.models.sampling import Sampling, generate, generate_one_step
 from verbatim.whitebox.dcs import score_captions
 
 SEEDS = [0, 3]
@@ -99,7 +99,7 @@ def pixart_folder(tmp_path_factory):
 def build_pixart(folder, parts, settings, config):
     parts = dict(parts)
     parts["text_encoder"].config.max_position_embeddings = 120  # PixArt's length; T5 has none
-    return PixArtDenoiser(unet=parts.pop("transformer"), **parts, **settings)
+    return PixArtDenoiser(parts | {"unet": parts["transformer"]}, settings)
 
 
 PIXART = load.Family(
@@ -139,10 +139,11 @@ def sdxl(tiny_sd):
         projection_class_embeddings_input_dim=12 + 6 * 4,
     )  # fmt: skip
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
+    parts = {"unet": _randomize(unet, 8), "vae": base.vae, "text_encoder": base.text_encoder}
     d = SdxlDenoiser(
-        _randomize(unet, 8), base.vae, base.text_encoder, base.tokenizer, betas, "epsilon", "cpu",
-        torch.float32,
-    )  # fmt: skip
+        parts | {"tokenizer": base.tokenizer},
+        {"betas": betas, "prediction_type": "epsilon", "device": "cpu", "dtype": torch.float32},
+    )
     d.text_encoder_2 = second
     return d
 
@@ -177,8 +178,8 @@ def test_ecs_and_full_generations_run_unchanged(adapter):
     preset = EdgePreset(size=32, sobel="nd", threshold=1.0, agreement=0.5)
     made = [p for _, _, p in generate_one_step(adapter, CAPTIONS[:1], SEEDS, 7.5, batch=2)]
     assert 0 <= ecs.score_images(made, {"reference": preset}, "reference")["ecs"] <= 1
-    together = list(generate(adapter, CAPTIONS[:3], SEEDS, steps=2, guidance=3.0, batch=4))
-    (alone,) = generate(adapter, CAPTIONS[2:3], SEEDS[1:], steps=2, guidance=3.0, batch=1)
+    together = list(generate(adapter, CAPTIONS[:3], SEEDS, Sampling(2, 3.0), 4))
+    (alone,) = generate(adapter, CAPTIONS[2:3], SEEDS[1:], Sampling(2, 3.0), 1)
     assert abs(together[-1][2] - alone[2]).max() < 1e-3, "what a caption brings stays with it"
 
 

@@ -13,7 +13,7 @@ from verbatim.models.flux import pack, unpack
 from verbatim.models.hub import ModelFolderError
 from verbatim.models.load import check_folder, load_denoiser
 from verbatim.models.noise import unit_noise
-from verbatim.models.sampling import first_eps, generate, generate_one_step, noise_levels
+from verbatim.models.sampling import Sampling, first_eps, generate, generate_one_step, noise_levels
 from verbatim.whitebox.dcs import score_captions
 
 MAKERS = {
@@ -67,7 +67,7 @@ def test_a_full_generation_is_the_pipelines_whatever_the_spacing(made, denoiser,
         ours = noise_levels(denoiser, steps, "euler", spacing).numpy()
         assert ours == pytest.approx(levels, abs=1e-6)
         ((_, _, image),) = generate(
-            denoiser, [CAPTIONS[1]], [1], steps, 3.0, 1, sampler="euler", spacing=spacing
+            denoiser, [CAPTIONS[1]], [1], Sampling(steps, 3.0, "euler", spacing), 1
         )
         assert abs(image - theirs).max() < 1e-4
 

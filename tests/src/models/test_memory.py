@@ -5,7 +5,7 @@ import torch
 
 from tiny_models import CAPTIONS
 from verbatim.models.load import ModelFolderError, load_denoiser
-from verbatim.models.sampling import generate, generate_one_step
+from verbatim.models.sampling import Sampling, generate, generate_one_step
 from verbatim.whitebox.dcs import score_captions
 
 
@@ -18,7 +18,8 @@ def test_scores_and_images_are_those_of_the_whole_model(family, memory, tiny_sd,
     for name, values in expected.scores.items():
         assert found.scores[name] == pytest.approx(values, rel=1e-4, abs=1e-4)
     images = [
-        [image for _, _, image in generate(d, CAPTIONS[:2], [0], 2, 3.0, 2)] for d in (short, full)
+        [image for _, _, image in generate(d, CAPTIONS[:2], [0], Sampling(2, 3.0), 2)]
+        for d in (short, full)
     ]
     for ours, theirs in zip(*images, strict=True):
         assert abs(ours - theirs).max() < 1e-3

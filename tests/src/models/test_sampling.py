@@ -12,6 +12,7 @@ from verbatim.models.denoiser import NetworkError
 from verbatim.models.load import load_denoiser
 from verbatim.models.noise import noise_of_seeds, unit_noise
 from verbatim.models.sampling import (
+    Sampling,
     decode_images,
     denoise,
     first_eps,
@@ -50,7 +51,7 @@ def naive_x0(d, caption, x, sigma, guidance):
     x0 = results[0] + guidance * (results[1] - results[0])
     if not hasattr(d, "thresholding"):
         return x0
-    s = np.clip(np.quantile(np.abs(x0.numpy()), d.ratio), 1.0, d.max_value)
+    s = np.clip(np.quantile(np.abs(x0.numpy()), d.thresholding.ratio), 1.0, d.thresholding.bound)
     return x0.clamp(-s, s) / s
 
 
@@ -87,12 +88,12 @@ def test_generation_equals_a_loop_over_single_images_in_any_batch_and_order(
     assert abs(expected[0, 0] - expected[1, 0]).max() > 0.01
     assert abs(expected[0, 0] - expected[0, 5]).max() > 0.01
     for batch in (4, 100):
-        found = {(i, s): p for i, s, p in generate(d, CAPTIONS, SEEDS, 3, 3.0, batch)}
+        found = {(i, s): p for i, s, p in generate(d, CAPTIONS, SEEDS, Sampling(3, 3.0), batch)}
         assert list(found) == list(expected)
         for key, image in found.items():
             assert image.shape == (d.size, d.size, 3)
             np.testing.assert_allclose(image, expected[key], atol=IMAGES)
-    other = {(i, s): p for i, s, p in generate(d, CAPTIONS[::-1], [5], 3, 3.0, 2)}
+    other = {(i, s): p for i, s, p in generate(d, CAPTIONS[::-1], [5], Sampling(3, 3.0), 2)}
     np.testing.assert_allclose(other[2, 5], expected[0, 5], atol=IMAGES)
 
 
@@ -101,7 +102,7 @@ def test_rows_are_counted_with_both_halves_of_guidance(sampler, rows, tiny_sd):
     d = load_denoiser(tiny_sd, "sd", "cpu")
     for guidance, halves in ((3.0, 2), (1.0, 1)):
         before = d.rows
-        list(generate(d, CAPTIONS, SEEDS, 3, guidance, 4, sampler))
+        list(generate(d, CAPTIONS, SEEDS, Sampling(3, guidance, sampler), 4))
         assert d.rows - before == 6 * rows * halves
 
 
@@ -143,7 +144,9 @@ def test_spacing_reaches_the_generations_and_costs_no_row(tiny_sd):
     found, rows = {}, {}
     for spacing in ("karras", "even"):
         before = d.rows
-        ((_, _, found[spacing]),) = generate(d, CAPTIONS[:1], [0], 3, 3.0, 4, spacing=spacing)
+        ((_, _, found[spacing]),) = generate(
+            d, CAPTIONS[:1], [0], Sampling(3, 3.0, spacing=spacing), 4
+        )
         rows[spacing] = d.rows - before
     assert rows["karras"] == rows["even"]
     assert not np.allclose(found["karras"], found["even"], atol=1e-3)
@@ -164,13 +167,13 @@ def test_samplers_find_the_known_end_of_a_gaussians_path(prediction_type):
     cond = d.encode(["a"])
     # dx/dsigma = x sigma / (s^2 + sigma^2): x goes as sqrt(s^2 + sigma^2)
     end = noise * d.sigma_max * 0.5 / math.sqrt(0.25 + d.sigma_max**2)
-    found = {n: sample(d, cond, None, noise, n, 1.0, "heun") for n in (10, 20, 40)}
+    found = {n: sample(d, cond, None, noise, Sampling(n, 1.0, "heun")) for n in (10, 20, 40)}
     errors = {n: float((x - end).abs().max()) for n, x in found.items()}
     assert errors[40] < 2e-3
     assert errors[20] < errors[10] / 2.5
     assert errors[40] < errors[20] / 2.5
     for sampler in ("euler", "ddim"):
-        x = sample(d, cond, None, noise, 200, 1.0, sampler)
+        x = sample(d, cond, None, noise, Sampling(200, 1.0, sampler))
         assert float((x - end).abs().max()) < 0.02
 
 
@@ -194,7 +197,7 @@ def test_one_step_images_share_the_seeds_unconditional_row(family, tiny_sd, tiny
     d = load_denoiser({"sd": tiny_sd, "if": tiny_if}[family], family, "cpu")
     found = {(i, s): p for i, s, p in generate_one_step(d, CAPTIONS, SEEDS, 7.5, batch=2)}
     assert d.rows == len(CAPTIONS) * len(SEEDS) + len(SEEDS)
-    slow = {(i, s): p for i, s, p in generate(d, CAPTIONS, SEEDS, 1, 7.5, 1)}
+    slow = {(i, s): p for i, s, p in generate(d, CAPTIONS, SEEDS, Sampling(1, 7.5), 1)}
     assert found.keys() == slow.keys()
     for key in found:
         if family == "if":
@@ -266,13 +269,13 @@ def test_a_full_generation_that_overflows_is_left_out_and_the_others_stay_what_t
 ):
     captions = CAPTIONS[:3]
     d = load_denoiser(tiny_sd, "sd", "cpu")
-    whole = {(i, s): p for i, s, p in generate(d, captions, [0, 1], 2, 3.0, 6)}
+    whole = {(i, s): p for i, s, p in generate(d, captions, [0, 1], Sampling(2, 3.0), 6)}
     overflow_at(d, captions[1])
-    found = {(i, s): p for i, s, p in generate(d, captions, [0, 1], 2, 3.0, batch)}
+    found = {(i, s): p for i, s, p in generate(d, captions, [0, 1], Sampling(2, 3.0), batch)}
     assert sorted(found) == [(0, 0), (0, 1), (2, 0), (2, 1)]
     for key, image in found.items():
         np.testing.assert_allclose(image, whole[key], atol=1e-3)
-    stack, _ = generate_stack(d, captions, [0, 1], 2, 3.0, batch, "heun")
+    stack, _ = generate_stack(d, captions, [0, 1], Sampling(2, 3.0), batch)
     assert [[image is None for image in of_one] for of_one in stack] == [
         [False] * 2, [True] * 2, [False] * 2,
     ]  # fmt: skip
@@ -294,7 +297,7 @@ def test_a_one_step_image_that_overflows_is_left_out_and_spoils_no_neighbour(tin
 
 def test_a_batch_of_nothing_is_refused():
     for make in (
-        lambda d: generate(d, ["a"], [0], 2, 1.0, 0),
+        lambda d: generate(d, ["a"], [0], Sampling(2, 1.0), 0),
         lambda d: generate_one_step(d, ["a"], [0], 1.0, 0),
     ):
         with pytest.raises(ValueError, match="batch of 0"):

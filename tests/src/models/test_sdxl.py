@@ -11,7 +11,7 @@ from tiny_models import CAPTIONS
 from verbatim.models.hub import ModelFolderError
 from verbatim.models.load import check_folder, load_denoiser
 from verbatim.models.noise import unit_noise
-from verbatim.models.sampling import generate, generate_one_step
+from verbatim.models.sampling import Sampling, generate, generate_one_step
 from verbatim.whitebox.dcs import score_captions
 
 STEPS = 4  # linspace(0, 999, 4) are whole timesteps, where both schedules agree
@@ -56,7 +56,7 @@ def test_a_one_step_generation_is_the_pipelines_with_trailing_timesteps(made, de
 def test_a_full_generation_is_the_pipelines(made, denoiser):
     theirs = pipeline_image(made[1], CAPTIONS[1], 1, STEPS, "linspace", 5.0)
     ((_, _, ours),) = generate(
-        denoiser, [CAPTIONS[1]], [1], STEPS, 5.0, 1, sampler="euler", spacing="even"
+        denoiser, [CAPTIONS[1]], [1], Sampling(STEPS, 5.0, "euler", "even"), 1
     )
     assert abs(ours - theirs).max() < 1e-4
 

@@ -24,7 +24,7 @@ from verbatim.models.checkpoint import (
 from verbatim.models.files import digest
 from verbatim.models.hub import ModelFolderError
 from verbatim.models.load import load_denoiser
-from verbatim.models.sampling import generate, generate_one_step
+from verbatim.models.sampling import Sampling, generate, generate_one_step
 from verbatim.models.single_file import RESOURCES, open_single_file
 from verbatim.models.single_file_kinds import FIRST
 from verbatim.models.vocabulary import clip_tokenizer
@@ -90,7 +90,7 @@ def test_the_networks_are_bit_for_bit_those_of_the_folder_and_of_diffusers_own_r
         assert (values == two[0].scores[name]).all(), name
     images = [
         [i for _, _, i in generate_one_step(d, CAPTIONS[:1], [0], 5.0, 1)]
-        + [i for _, _, i in generate(d, CAPTIONS[:1], [0], 2, 5.0, 1)]
+        + [i for _, _, i in generate(d, CAPTIONS[:1], [0], Sampling(2, 5.0), 1)]
         for d in (single, whole)
     ]
     assert all((a == b).all() for a, b in zip(*images, strict=True))

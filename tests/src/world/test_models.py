@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from tiny_models import CAPTIONS
 from verbatim.models.load import load_denoiser
 from verbatim.models.load_upscaler import load_upscaler
-from verbatim.models.sampling import generate
+from verbatim.models.sampling import Sampling, generate
 from verbatim.models.upscaling import UpscalerSettings
 from verbatim.world import latent_training, pixel_training
 from verbatim.world.models import Origins, train_model, train_second_stage
@@ -55,7 +55,7 @@ def test_a_trained_model_loads_as_a_public_checkpoint_and_draws(train, family, s
     denoiser = load_denoiser(str(folder), family, "cpu")
     size = SIZES[family]
     assert denoiser.size == size
-    ((_, _, image),) = generate(denoiser, CAPTIONS[:1], [0], 2, 3.0, 4, "heun")
+    ((_, _, image),) = generate(denoiser, CAPTIONS[:1], [0], Sampling(2, 3.0), 4)
     assert image.shape == (size, size, 3)
     assert np.isfinite(image).all()
     assert 0 <= image.min() <= image.max() <= 1
@@ -91,7 +91,7 @@ def test_both_stages_draw_together_at_the_size_of_the_training_images(
     assert not (tmp_path / "second.part").exists()
     denoiser = load_denoiser(first, "if", "cpu")
     load_upscaler(denoiser, second, UpscalerSettings(steps=2))
-    ((_, _, image),) = generate(denoiser, CAPTIONS[:1], [0], 2, 3.0, 4, "heun")
+    ((_, _, image),) = generate(denoiser, CAPTIONS[:1], [0], Sampling(2, 3.0), 4)
     assert image.shape == made_images.shape[1:]
     assert np.isfinite(image).all()
 

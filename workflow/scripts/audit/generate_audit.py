@@ -7,6 +7,7 @@ from verbatim.io.images import generation_name
 from verbatim.io.records import read_table, write_table
 from verbatim.io.result_cache import Kept, fingerprint, take_shard
 from verbatim.models.denoiser import NOT_FINITE, check_broken
+from verbatim.models.sampling import Sampling
 from verbatim.models.stacks import Meter, generate_stack
 from verbatim.runtime import load_model, model_files, progress, script
 
@@ -35,7 +36,7 @@ def main(smk: Any) -> None:
         for lot in progress(lots, "parts"):
             meter = Meter(denoiser)
             stack, _ = generate_stack(
-                denoiser, lot["caption"].tolist(), seeds, batch=p.batch, **sampling
+                denoiser, lot["caption"].tolist(), seeds, Sampling(**sampling), p.batch
             )
             broken += sum(image is None for of_prompt in stack for image in of_prompt)
             check_broken(broken, len(prompts) * len(seeds), denoiser.dtype, "generations")

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from verbatim.claims.claims import compare_claims, compare_measures
-from verbatim.claims.claims_page import PageTables, render_page, usual_table
+from verbatim.claims.claims_page import PageTables, Template, render_page, usual_table
 from verbatim.claims.designs import make_grid
 from verbatim.claims.mitigation_table import PAPER, mitigation_table
 from verbatim.claims.papers import CLAIMS
@@ -30,7 +30,8 @@ def main(smk: Any) -> None:
         write_text(smk.output.table, csv_text(table))
         figures = {Path(path).stem: Path(path).read_bytes() for path in smk.input.figures}
         tables = PageTables(claims, robustness, table, states, usual_table(measures, grid))
-        page = render_page(tables, figures, p.seeds, p.confidence)
+        template = Template(*(Path(path).read_text("utf-8") for path in smk.input.template))
+        page = render_page(template, tables, figures, p.seeds, p.confidence)
         write_text(smk.output.page, page)
         for verdict, n in claims["verdict"].value_counts().items():
             log.info("%s: %d", verdict, n)

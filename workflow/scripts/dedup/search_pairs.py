@@ -3,7 +3,7 @@
 from typing import Any
 
 from verbatim.dedup.equal_vectors import indexed_rows
-from verbatim.dedup.pairs import find_pairs
+from verbatim.dedup.pairs import PairSettings, find_pairs
 from verbatim.io.records import read_manifest, read_table, rows_between, write_table
 from verbatim.io.search import Embeddings, gpu_state, open_index, use_threads
 from verbatim.runtime import script
@@ -16,18 +16,16 @@ def main(smk: Any) -> None:
         rows = indexed_rows(read_table(smk.input.rows, "rows", ["row", "status"]))
         gpu = bool(p.gpu) and not gpu_state()
         log.info("%d rows, on the %s %s", len(rows), "GPU" if gpu else "CPU", gpu_state())
+        settings = PairSettings(
+            p.k, p.most_neighbours, p.threshold, p.relatives_threshold, p.margin, p.batch
+        )
         found = find_pairs(
             open_index(smk.input.index, gpu),
             Embeddings.from_manifest(read_manifest(smk.input.manifest)),
             rows,
             rows_between(smk.input.copies, "copies", rows),
-            k=p.k,
-            most_neighbours=p.most_neighbours,
-            threshold=p.threshold,
-            relatives_threshold=p.relatives_threshold,
-            margin=p.margin,
-            batch=p.batch,
-            memory=p.memory_mb << 20,
+            settings,
+            p.memory_mb << 20,
         )
         near = int((found.pairs["similarity"] >= p.threshold).sum())
         log.info("%d pairs, %d of them near-duplicates", len(found.pairs), near)

@@ -5,7 +5,7 @@ from typing import Any
 
 from verbatim.config.decisions import read_decisions
 from verbatim.evidence.gathering import PanelSettings, model_panels
-from verbatim.evidence.review import candidate_records, review_page
+from verbatim.evidence.review import PageParts, Shown, candidate_records, review_page
 from verbatim.io.atomic import new_folder
 from verbatim.io.images import ImageArchive, encode_png
 from verbatim.io.privacy import read_privacy
@@ -46,17 +46,15 @@ def main(smk: Any) -> None:
                     path = f"{folder.name}/{model}/{prompt_id}.png"
                     written[prompt_id] = (path, len(image) // p.size)
                 urls = find_urls(smk.input.rows, labels["source_row"])
-                scores = read_scores(smk, model)
-                shown = {
+                told = {
                     key: privacy.url(key, urls.get(row, ""))
                     for key, row in zip(labels["prompt_id"], labels["source_row"], strict=True)
                 }
-                candidates += candidate_records(
-                    model, name, labels, verification, shown, scores, written
-                )
+                shown = Shown(told, read_scores(smk, model), written)
+                candidates += candidate_records(model, name, labels, verification, shown)
             decisions = read_decisions(smk.input.get("decisions"), p.known)
-            html, css, js = (Path(path).read_text("utf-8") for path in smk.input.parts)
-            page = review_page(html, css, js, candidates, p.names, decisions, p.size)
+            parts = PageParts(*(Path(path).read_text("utf-8") for path in smk.input.parts))
+            page = review_page(parts, candidates, p.names, decisions, p.size)
         write_text(smk.output.page, page)
         log.info(
             "%d candidates, %d decisions, %.1f MB", len(candidates), len(decisions), len(page) / 1e6

@@ -11,9 +11,11 @@ from verbatim.evidence.placements import SearchSettings
 from verbatim.evidence.shown_images import Squares, read_generations
 from verbatim.evidence.verification import (
     NullSettings,
+    PairNames,
     best_pairs,
     compare_pairs,
-    verification_table,
+    describe_pairs,
+    verify_pairs,
 )
 from verbatim.io.images import ImageArchive, seeds_of_prompts
 from verbatim.io.records import find_rows, read_table, write_table
@@ -37,7 +39,9 @@ def main(smk: Any) -> None:
             seeds = p.seeds or seeds_of_prompts(made.names())  # whatever a closed system gave
             images, readable = read_generations(made, labels["prompt_id"], seeds, p.size)
             squares = Squares(training, fetched, p.size)
-            pairing = pair_images(labels, seeds, tables, squares.image_of, null.neighbours)
+            pairing = pair_images(
+                labels, seeds, readable, tables, squares.image_of, null.neighbours
+            )
             placeholders = find_placeholders(
                 fetched, tables["clusters"], stats, squares.image_of, **p.placeholder
             )
@@ -47,7 +51,7 @@ def main(smk: Any) -> None:
                 len(squares),
             )
             pairs, values, residuals = compare_pairs(
-                search, squares.get, search.prepare(images), readable, pairing, null,
+                search, squares.get, search.prepare(images), pairing, null,
                 lambda items: progress(items, "training images"),
             )  # fmt: skip
 
@@ -59,10 +63,10 @@ def main(smk: Any) -> None:
                     generation, base, best, search.settings, guards, image in placeholders
                 )
 
-            table = verification_table(
-                labels, best_pairs(pairs), pairing, seeds, squares.crop, reasons, p.size,
-                len(values), null,
-            )  # fmt: skip
+            best = best_pairs(pairs)
+            names = PairNames(seeds, pairing.row, squares.crop, p.size)
+            described = describe_pairs(labels, best, names, len(values))
+            table = verify_pairs(described, best, reasons, null.alpha)
         write_table(smk.output.verification, "verification", table)
         write_table(smk.output.null, "null", residuals)
         log.info(

@@ -44,6 +44,7 @@ def main(smk: Any) -> None:
         )  # fmt: skip
         if lots:
             from verbatim.models.denoiser import NOT_FINITE, check_broken
+            from verbatim.models.sampling import Sampling
             from verbatim.models.stacks import Meter, generate_stack
 
             denoiser = load_model(smk)
@@ -51,7 +52,7 @@ def main(smk: Any) -> None:
         for lot in progress(lots, "parts"):
             meter = Meter(denoiser)
             stack, _ = generate_stack(
-                denoiser, lot["caption"].tolist(), p.seeds, batch=p.batch, **sampling
+                denoiser, lot["caption"].tolist(), p.seeds, Sampling(**sampling), p.batch
             )
             broken += sum(image is None for of_prompt in stack for image in of_prompt)
             check_broken(broken, len(prompts) * len(p.seeds), denoiser.dtype, "generations")

@@ -7,7 +7,7 @@ import pandas as pd
 from verbatim.io.images import ImageArchive, seeds_of_prompts, write_archive
 from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.io.result_cache import take_shard
-from verbatim.labels.fetched_images import FetchedImages
+from verbatim.labels.fetched_images import ComparedRows, FetchedImages
 from verbatim.labels.label import LabelSettings, label_prompts
 from verbatim.labels.masks import MaskSettings
 from verbatim.metrics.degenerate_images import GuardSettings
@@ -29,9 +29,8 @@ def main(smk: Any) -> None:
         with ImageArchive(smk.input.images) as made, ImageArchive(smk.input.training) as training:
             seeds = p.seeds or seeds_of_prompts(made.names())  # whatever a closed system gave
             images = FetchedImages(training.read, fetched, p.size)
-            verdicts = label_prompts(
-                selection, seeds, made.read, images, neighbours, relatives, p.size, settings
-            )
+            compared = ComparedRows(neighbours, relatives, images)
+            verdicts = label_prompts(selection, seeds, made.read, images, compared, settings)
             for verdict in progress(verdicts, "prompts", len(selection)):
                 records.append(verdict.record)
                 if verdict.mask is not None:

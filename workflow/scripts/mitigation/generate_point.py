@@ -6,7 +6,7 @@ from typing import Any
 from verbatim.io.images import write_archive
 from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.mitigation.defences import Defended, change_prompt
-from verbatim.mitigation.generation import Sampling, draw_images, name_images, plan_images
+from verbatim.mitigation.generation import draw_images, name_images, plan_images
 from verbatim.runtime import device, progress, script
 
 
@@ -21,6 +21,7 @@ def main(smk: Any) -> None:
             write_table(smk.output.generations, "mitigation_generations", empty)
             return
         from verbatim.models.load import load_denoiser
+        from verbatim.models.sampling import Sampling
 
         denoiser = load_denoiser(Path(smk.input.model), "sd", device())
         defended = Defended(denoiser, defence, p.inference, seed)
@@ -30,8 +31,8 @@ def main(smk: Any) -> None:
             change_prompt(caption, defence, p.inference, of_noise)
             for caption, of_noise in zip(plan.caption, plan.gen_seed.tolist(), strict=True)
         ]
-        how = Sampling(p.steps, p.guidance, p.batch, p.sampler, p.spacing)
-        images = draw_images(defended, prompts, plan.gen_seed.tolist(), how)
+        how = Sampling(p.steps, p.guidance, p.sampler, p.spacing)
+        images = draw_images(defended, prompts, plan.gen_seed.tolist(), how, p.batch)
         missing: list[int] = []
         images = progress(images, "images", len(plan))
         named = name_images(images, len(plan), denoiser.dtype, missing)

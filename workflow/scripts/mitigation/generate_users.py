@@ -7,7 +7,7 @@ from verbatim.io.images import write_archive
 from verbatim.io.records import SCHEMAS, read_table, write_table
 from verbatim.io.user_prompts import NOT_MEASURED, read_prompts
 from verbatim.mitigation.defences import Defended
-from verbatim.mitigation.generation import Sampling, draw_images, name_images
+from verbatim.mitigation.generation import draw_images, name_images
 from verbatim.runtime import device, progress, script
 
 
@@ -22,11 +22,13 @@ def main(smk: Any) -> None:
             write_table(smk.output.generations, "similarity_users", empty)
             return
         from verbatim.models.load import load_denoiser
+        from verbatim.models.sampling import Sampling
 
         prompts = read_prompts(smk.input.prompts, p.n, p.seed)
         denoiser = Defended(load_denoiser(Path(smk.input.model), "sd", device()), "none", {}, 0)
-        how = Sampling(p.steps, p.guidance, p.batch, p.sampler, p.spacing)
-        images = draw_images(denoiser, prompts["prompt"].tolist(), prompts["seed"].tolist(), how)
+        how = Sampling(p.steps, p.guidance, p.sampler, p.spacing)
+        asked, seeds = prompts["prompt"].tolist(), prompts["seed"].tolist()
+        images = draw_images(denoiser, asked, seeds, how, p.batch)
         missing: list[int] = []
         images = progress(images, "images", len(prompts))
         named = name_images(images, len(prompts), denoiser.denoiser.dtype, missing)

@@ -33,10 +33,11 @@ def main(smk: Any) -> None:
         log.info("%d prompts; %d to do, %d parts", len(prompts), sum(map(len, lots)), len(lots))
         if lots:
             from verbatim.models.denoiser import NOT_FINITE, check_broken
+            from verbatim.models.sampling import Sampling
             from verbatim.models.stacks import Meter, generate_stack
 
             denoiser = load_model(smk)
-            generate = partial(generate_stack, denoiser, batch=p.batch, **sampling)
+            generate = partial(generate_stack, denoiser, how=Sampling(**sampling), batch=p.batch)
         broken = len(kept.missing_images())
         for lot in progress(lots, "parts"):
             meter = Meter(denoiser)

@@ -1,5 +1,6 @@
 """The tables of a run on one page to read."""
 
+from pathlib import Path
 from typing import Any
 
 from verbatim.io.spreadsheets import read_csv
@@ -14,7 +15,8 @@ def main(smk: Any) -> None:
             for name in SECTIONS
             if smk.input.get(name)
         }
-        write_text(smk.output.page, render_page(tables))
+        template, style = (Path(path).read_text("utf-8") for path in smk.input.template)
+        write_text(smk.output.page, render_page(template, style, tables))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from typing import Any
 
 from verbatim.io.records import read_table
 from verbatim.models.load import load_denoiser
+from verbatim.models.sampling import Sampling
 from verbatim.models.stacks import generate_stack
 from verbatim.runtime import device, script
 from verbatim.world.closed import choose_prompts, write_images
@@ -18,13 +19,7 @@ def main(smk: Any) -> None:
         log.info("%s", prompts["kind"].value_counts().to_dict())
         denoiser = load_denoiser(str(Path(smk.input.index).parent), "sd", device())
         images, _ = generate_stack(
-            denoiser,
-            captions,
-            p.seeds,
-            steps=p.steps,
-            guidance=p.guidance,
-            batch=p.batch,
-            sampler=p.sampler,
+            denoiser, captions, p.seeds, Sampling(p.steps, p.guidance, p.sampler), p.batch
         )
         write_images(Path(smk.output.manifest).parent, captions, list(p.seeds), images, p.steps)
 

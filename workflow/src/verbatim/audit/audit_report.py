@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from verbatim.io.images import encode_jpeg, encode_png, resize
+from verbatim.io.pages import render_template
 from verbatim.io.privacy import Privacy
 from verbatim.metrics.intervals import clopper_pearson
 
@@ -181,12 +182,9 @@ def cards(
 
 
 def render_page(template: str, **values: Any) -> str:
-    """The page of a jinja2 template; every value is escaped, and one that is missing is an error."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters |= {"percent": percent, "small": small}
-    return environment.from_string(template).render(**values, WORDS=WORDS, HOW=HOW)
+    """The page of a jinja2 template, `io.pages.render_template`, with the words of the verdicts."""
+    filters = {"percent": percent, "small": small}
+    return render_template(template, filters, **values, WORDS=WORDS, HOW=HOW)
 
 
 def rates(summary: Mapping[str, Any]) -> list[str]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import base64
-import html
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from verbatim.claims import comparisons
 from verbatim.claims.designs import NONE, Grid
 from verbatim.claims.papers import INFERENCE, TRAINING
-from verbatim.tables.page import STYLE, format_value
+from verbatim.io.pages import format_interval, format_value, render_template
 
 COLOURS = {
     "held": "#009E73", "yes": "#009E73", "not held": "#D55E00", "no": "#D55E00", "undecided": "#777",
@@ -20,41 +21,6 @@ COLOURS = {
 SIGNS = {
     "held": "✓", "yes": "✓", "not held": "✗", "no": "✗", "undecided": "?", "failed": "!", "not run": "–",
 }  # fmt: skip
-MORE_STYLE = """
-body { max-width: 84rem; } td { vertical-align: top; } td.words { white-space: normal; min-width: 24rem; max-width: 40rem; }
-small { display: block; color: #666; white-space: normal; } td.v { font-weight: 600; } figure { margin: 1rem 0; } figure img { max-width: 100%; }
-figcaption { color: #444; max-width: 46rem; } dt { font-weight: 600; margin-top: .4rem; } dd { margin: 0 0 0 1rem; }
-"""
-INTRO = """A diffusion model draws an image from noise, guided by a caption. Sometimes what it draws is an image that it was
-trained on. Four papers say when that happens and what stops it. Here their claims are put to the test on small models
-that were all trained for this purpose: drawings of emoji, {seeds} a setting, some of the drawings shown to the model more
-often than others. As it is known which drawings were trained on and how often, it can be counted what comes out again."""
-TERMS = {
-    "Similarity": "Each generated image is compared with all training images by a network that describes images by numbers; "
-    "the similarity to the nearest one counts. The score of a model is the value that 5 % of its images exceed (Somepalli 2023: "
-    "dataset similarity score). Here the network is the small CLIP of this world, in the paper it is SSCD: levels cannot be "
-    "compared, differences can.",
-    "Recall": "Of the images shown more often, the share that comes out as a copy, pixel by pixel.",
-    "Fréchet distance, CLIP score": "How unlike the training images the generated ones are as a whole (lower is better), and how "
-    "well an image fits its caption (higher is better). A mitigation that ruins images is no mitigation. The distance is of "
-    "this world's own features unless an Inception file was given; then it is FID.",
-    "Membership": "Whether a given image was in the training set. Shadow models, trained on random halves, say what loss to expect "
-    "of a model that has seen the image and of one that has not (LiRA). True positive rates at low false positive rates are what counts.",
-    "DCS, ECS, cliques": "Attacks that find copied captions without looking at the training set (Webster 2023, Carlini 2023). Area "
-    "under the curve: 0.5 is guessing, 1 is perfect.",
-    "Copies": "“10 times as often” with the caption (image and caption), or the image with another caption each time (image only).",
-}  # fmt: skip
-RULE = """A claim <b>held</b> if the whole interval ({confidence:.0%}) of the difference that it speaks of is on its side; it did
-<b>not hold</b> if the interval is on the other side, or so near to nothing that no difference worth the name is left; else it is
-<b>undecided</b>. Intervals are over trainings: how much a training scatters is estimated from all points together, since each
-was trained {seeds} only, and never less than the sampling within a run allows. With one training a point nothing is decided. Each interval
-is of its own claim: of {n} lines a few may be misjudged by chance. Nothing was tuned to make a claim hold. Claims about similarity are judged by the
-score that the papers use, and by other measures beside it, by the same rule: where these disagree, the claim hangs on how
-similarity is measured."""
-USUAL = "What is usual: background, split products, sources"
-USUAL_TEXT = """A score says something only beside what images score that copy nothing: training images among themselves, and images that
-nobody trained on. Where these are as high, similarity alone tells no copy. A split product is of pieces of an image's vector, so that a
-copied part counts; of c pieces that all agree each gives about 1 / c. Means over trainings, 50th / 95th percentiles; shares of all generations."""
 CAPTIONS = {
     "duplication": "Similarity and recall against how often the duplicated images were shown.",
     "conditioning": "What a model is told of each image: its own caption, its class, random words, one caption for all, nothing.",
@@ -105,17 +71,6 @@ def usual_table(measures: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     return table.dropna(how="all").dropna(how="all", axis=1)
 
 
-def _verdict(verdict: str) -> str:
-    colour, sign = COLOURS.get(verdict, "#000"), SIGNS.get(verdict, "")
-    return f'<td class="v" style="color:{colour}">{sign} {html.escape(verdict)}</td>'
-
-
-def _interval(value: float, low: float, high: float) -> str:
-    shown = format_value(value)
-    ends = f" [{format_value(low)}, {format_value(high)}]" if pd.notna(low) else ""
-    return html.escape(shown + ends if shown else "")
-
-
 def _measure_name(measure: str) -> str:
     """similarity:p95@pixels as a reader would say it."""
     if measure == "copies_any":
@@ -126,40 +81,30 @@ def _measure_name(measure: str) -> str:
     return f"{detector}, {name}" if detector else name
 
 
-def _others(rows: pd.DataFrame) -> str:
-    """A claim by the other measures: a line each, its verdict and estimate."""
-    lines = []
-    for line in rows.to_dict("records"):
-        verdict = str(line["verdict"])
-        colour, sign = COLOURS.get(verdict, "#000"), SIGNS.get(verdict, "")
-        text = f"{_measure_name(str(line['measure']))} {format_value(line['estimate'])}"
-        lines.append(
-            f'<div title="{html.escape(verdict)}"><b style="color:{colour}">{sign}</b> {html.escape(text)}</div>'
-        )
-    return "".join(lines)
+def _others(rows: pd.DataFrame) -> list[dict[str, str]]:
+    """A claim by the other measures: verdict and text of each."""
+    return [
+        {
+            "verdict": str(line["verdict"]),
+            "text": f"{_measure_name(str(line['measure']))} {format_value(line['estimate'])}",
+        }
+        for line in rows.to_dict("records")
+    ]
 
 
-def _claims(claims: pd.DataFrame, robustness: pd.DataFrame) -> str:
-    """One row for each claim; the column of other measures only where a claim has any."""
+def _claims(claims: pd.DataFrame, robustness: pd.DataFrame) -> list[dict[str, Any]]:
+    """What the page shows of each claim."""
     others = {str(claim): _others(rows) for claim, rows in robustness.groupby("claim")}
-    several = any(str(name) in others for name in claims["claim"])
-    names = ["verdict", "claim", "measured [interval]", "right if", "levels", "trainings a point"]
-    names += ["by other measures"] if several else []
-    head = "".join(f"<th>{name}</th>" for name in names)
-    rows = []
-    for line in claims.to_dict("records"):
-        levels = " / ".join(filter(None, (format_value(line["more"]), format_value(line["less"]))))
-        details = [f"{line['source']}. Measure: {line['measure']}", line["compared"], line["note"]]
-        small = "".join(f"<small>{html.escape(str(x))}</small>" for x in details if x)
-        rows.append(
-            f'<tr>{_verdict(str(line["verdict"]))}<td class="words">{html.escape(str(line["words"]))}{small}</td>'
-            f"<td>{_interval(line['estimate'], line['low'], line['high'])}</td>"
-            f"<td>{html.escape(str(line['expected']))}</td><td>{html.escape(levels)}</td>"
-            f"<td>{line['seeds']}</td>"
-            + (f"<td>{others.get(str(line['claim']), '')}</td>" if several else "")
-            + "</tr>"
-        )
-    return f'<div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
+    return [
+        {
+            "verdict": str(line["verdict"]), "words": line["words"],
+            "details": [x for x in (f"{line['source']}. Measure: {line['measure']}", line["compared"], line["note"]) if x],
+            "measured": format_interval(line["estimate"], line["low"], line["high"]), "expected": line["expected"],
+            "levels": " / ".join(filter(None, (format_value(line["more"]), format_value(line["less"])))),
+            "seeds": line["seeds"], "others": others.get(str(line["claim"]), []),
+        }
+        for line in claims.to_dict("records")
+    ]  # fmt: skip
 
 
 def _count(claims: pd.DataFrame) -> str:
@@ -168,55 +113,47 @@ def _count(claims: pd.DataFrame) -> str:
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in SIGNS if verdict in counts.index)
 
 
-def _mitigations(table: pd.DataFrame) -> str:
-    head = "<tr><th>when</th><th>mitigation</th><th>duplication</th><th>similarity, theirs (SSCD)</th><th>similarity, ours</th><th>change, theirs</th><th>change, ours</th><th>recall</th><th>Fréchet distance</th><th>CLIP score</th><th>seeds</th><th>status</th></tr>"
-    rows = []
+def _mitigations(table: pd.DataFrame) -> list[list[str]]:
+    """The cells of each line of mitigations.csv."""
+    lines = []
     for line in table.to_dict("records"):
         name = {**TRAINING, **INFERENCE}.get(str(line["mitigation"]), "none")
         name = TRAINING.get(str(line["mitigation"]), name) if line["stage"] == "train" else name
-        cells = [
-            str(line["stage"]), f"{str(line['mitigation']).upper()}: {name}" if name != "none" else "none",
-            str(line["copies"]), format_value(line["theirs"]),
-        ]  # fmt: skip
-        rows.append(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
-            + f"<td>{_interval(line['ours'], line['low'], line['high'])}</td>"
-            + f"<td>{html.escape(format_value(line['theirs_change']))}</td>"
-            + f"<td>{_interval(line['change'], line['change_low'], line['change_high'])}</td>"
-            + "".join(
-                f"<td>{_interval(line[k], line[f'{k}_low'], line[f'{k}_high'])}</td>"
-                for k in ("recall", "frechet", "clip_score")
-            )
-            + f"<td>{line['seeds']}</td><td>{html.escape(str(line['status']))}</td></tr>"
-        )  # fmt: skip
-    return f'<div class="wide"><table>{head}{"".join(rows)}</table></div>'
+        lines.append(
+            [
+                str(line["stage"]),
+                f"{str(line['mitigation']).upper()}: {name}" if name != "none" else "none",
+                str(line["copies"]),
+                format_value(line["theirs"]),
+                format_interval(line["ours"], line["low"], line["high"]),
+                format_value(line["theirs_change"]),
+                format_interval(line["change"], line["change_low"], line["change_high"]),
+                *(
+                    format_interval(line[k], line[f"{k}_low"], line[f"{k}_high"])
+                    for k in ("recall", "frechet", "clip_score")
+                ),
+                str(line["seeds"]),
+                str(line["status"]),
+            ]
+        )
+    return lines
 
 
-def _usual(table: pd.DataFrame) -> str:
-    """A row for each line of words, its percentiles in one cell; one column for each point."""
-    if table.empty:
-        return ""
-    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in ("", "measure", *table.columns))
-    rows = []
+def _usual(table: pd.DataFrame) -> dict[str, list[Any]]:
+    """Points, and a line for each of the words: its percentiles in one cell a point."""
+    lines = []
     for words, of in table.groupby(level="words", sort=False):
         names = of.index.get_level_values("measure")
         cells = [" / ".join(filter(None, map(format_value, of[point]))) for point in table.columns]
-        rows.append(
-            "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in (words, " / ".join(names), *cells))
-            + "</tr>"
-        )  # fmt: skip
-    return f'<h2>{USUAL}</h2><p>{USUAL_TEXT}</p><div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
+        lines.append([words, " / ".join(names), *cells])
+    return {"points": list(table.columns), "lines": lines}
 
 
-def _figures(figures: dict[str, bytes]) -> str:
-    shown = []
-    for name, png in figures.items():
-        data = base64.b64encode(png).decode("ascii")
-        text = html.escape(CAPTIONS.get(name, name))
-        shown.append(
-            f'<figure><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'
-        )
-    return "\n".join(shown)
+def _figures(figures: dict[str, bytes]) -> list[dict[str, str]]:
+    return [
+        {"caption": CAPTIONS.get(name, name), "data": base64.b64encode(png).decode("ascii")}
+        for name, png in figures.items()
+    ]
 
 
 @dataclass(frozen=True)
@@ -230,39 +167,30 @@ class PageTables:
     usual: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class Template:
+    """Text of the page's jinja2 template, and of the style of all pages of tables."""
+
+    page: str
+    style: str
+
+
 def render_page(
-    tables: PageTables, figures: dict[str, bytes], seeds: int, confidence: float
+    template: Template, tables: PageTables, figures: dict[str, bytes], seeds: int, confidence: float
 ) -> str:
     """The page; everything in it, figures too. No text of a table reaches it unescaped.
 
     figures : name (of CAPTIONS) -> PNG. seeds : trainings a point.
     """
-    times = {1: "once", 2: "twice"}.get(seeds, f"{seeds} times")
-    trained = f"{seeds} training{'s' if seeds != 1 else ''}"
-    claims, robustness, states = tables.claims, tables.robustness, tables.states
-    is_claim = claims["kind"].eq("claim")
-    summary = f"claims: {_count(claims[is_claim])}; questions: {_count(claims[~is_claim])}"
-    failed = states[states["status"].eq("failed")]
-    broken = "".join(
-        f"<li>{html.escape(f'{s.point}, seed {s.seed}: {s.reason}')}</li>"
-        for s in failed.itertuples()
-    )
-    terms = "".join(
-        f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in TERMS.items()
-    )
-    parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Why models copy, and what stops it</title>"
-        f"<style>{STYLE}{MORE_STYLE}</style><h1>Why models copy, and what stops it</h1>",
-        f"<p>{html.escape(INTRO.format(seeds=trained))}</p><p><b>In short:</b> {html.escape(summary)}.</p>",
-        f"<h2>How it is judged</h2><p>{RULE.format(confidence=confidence, seeds=times, n=len(claims))}</p>",
-        f"<details open><summary>What the words mean</summary><dl>{terms}</dl></details>",
-        f"<h2>Trainings that failed</h2><ul>{broken}</ul>" if broken else "",
-        f"<h2>The papers' claims</h2>{_claims(claims[is_claim], robustness)}",
-        f"<h2>Figures</h2>{_figures(figures)}",
-        _usual(tables.usual),
-        "<h2>Mitigations: theirs beside ours</h2><p>Somepalli 2023, Table 1, and what its Tables 3 and 4 ask. Levels are of another "
-        "detector and other data; compare the changes.</p>" + _mitigations(tables.mitigations),
-        "<h2>Questions: what a mitigation costs, and what attacks still find behind it</h2>"
-        + _claims(claims[~is_claim], robustness),
-    ]  # fmt: skip
-    return "\n".join(part for part in parts if part) + "\n</html>\n"
+    is_claim = tables.claims["kind"].eq("claim")
+    claims, questions = tables.claims[is_claim], tables.claims[~is_claim]
+    failed = tables.states[tables.states["status"].eq("failed")]
+    return render_template(
+        template.page,
+        {"colour": lambda name: COLOURS.get(name, "#000"), "sign": lambda name: SIGNS.get(name, "")},
+        style=Markup(template.style), seeds=seeds, confidence=confidence,
+        counts={"claims": _count(claims), "questions": _count(questions)},
+        claims=_claims(claims, tables.robustness), questions=_claims(questions, tables.robustness),
+        failed=failed.to_dict("records"), figures=_figures(figures), usual=_usual(tables.usual),
+        mitigations=_mitigations(tables.mitigations),
+    )  # fmt: skip

@@ -8,6 +8,7 @@ another colour), which the labels need.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,43 @@ class Neighbourhood(NamedTuple):
     pairs: pd.DataFrame
     full: int
     cut: int
+
+
+@dataclass(frozen=True)
+class PairSettings:
+    """How neighbours become pairs.
+
+    Parameters
+    ----------
+    k
+        Neighbours of a row.
+    most_neighbours
+        A row whose k neighbours are all at or above `threshold` may have more: it is searched again
+        with so many. Of these only the lowest row (which ties the group together) and k from below
+        the threshold are stored, so that a group of n rows never costs n * n pairs.
+    threshold
+        Cosine of near-duplicates, which makes clusters.
+    relatives_threshold
+        Cosine from which on pairs are stored.
+    margin
+        Candidates are read from disk if their estimate is at least `relatives_threshold - margin`, less what the
+        row's estimate of itself is below 1: a compressed vector is shorter than the vector (cf. the adaptive
+        threshold of arXiv 2303.12733).
+    batch
+        Rows searched together; see `search_rows` for what depends on it.
+    """
+
+    k: int
+    most_neighbours: int
+    threshold: float
+    relatives_threshold: float
+    margin: float
+    batch: int
+
+    @property
+    def at_least(self) -> float:
+        """Lowest cosine of a pair that is used."""
+        return min(self.threshold, self.relatives_threshold)
 
 
 def unique_pairs(a: np.ndarray, b: np.ndarray, similarity: np.ndarray) -> pd.DataFrame:
@@ -53,21 +91,19 @@ def _judge(
     index: Any,
     embeddings: Embeddings,
     rows: np.ndarray,
-    k: int,
-    at_least: float,
-    margin: float,
-    batch: int,
+    settings: PairSettings,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Raw cosine and row (n, k) of the other rows among each row's neighbours, the highest first.
+    """Raw cosine and row (n, settings.k) of the other rows among each row's neighbours, the highest first.
 
     -inf and -1 where there is none, or where the index holds it to be too far to be read.
     """
+    k = settings.k
     # one more than asked for: a row finds itself
-    estimate, found = search_rows(index, embeddings.take(rows), k + 1, batch)
+    estimate, found = search_rows(index, embeddings.take(rows), k + 1, settings.batch)
     own = found == rows[:, None]
     # a row that doesn't find itself has k nearer to it, or so it seems: then all of these are read
     lost = np.where(own.any(axis=1), np.where(own, 1 - estimate, 0).sum(axis=1), np.inf)
-    enough = at_least - np.maximum(0, lost) - margin
+    enough = settings.at_least - np.maximum(0, lost) - settings.margin
     found = np.where((estimate >= enough[:, None]) & ~own, found, -1)
     cosine = np.full(found.shape, -np.inf, dtype=np.float32)
     at, column = np.nonzero(found >= 0)
@@ -81,15 +117,10 @@ def find_pairs(
     embeddings: Embeddings,
     rows: np.ndarray,
     copies: pd.DataFrame,
-    k: int,
-    most_neighbours: int,
-    threshold: float,
-    relatives_threshold: float,
-    margin: float,
-    batch: int,
+    settings: PairSettings,
     memory: int = 1 << 30,
 ) -> Neighbourhood:
-    """Pairs of rows whose raw vectors have a cosine of at least `relatives_threshold`.
+    """Pairs of rows whose raw vectors have a cosine of at least `settings.relatives_threshold`.
 
     Parameters
     ----------
@@ -102,26 +133,12 @@ def find_pairs(
     copies
         `copies` table of these rows at least: a copy is paired with its first row alone, and with all
         else through it.
-    k
-        Neighbours of a row.
-    most_neighbours
-        A row whose k neighbours are all at or above `threshold` may have more: it is searched again
-        with so many. Of these only the lowest row (which ties the group together) and k from below
-        the threshold are stored, so that a group of n rows never costs n * n pairs.
-    threshold
-        Cosine of near-duplicates, which makes clusters.
-    relatives_threshold
-        Cosine from which on pairs are stored.
-    margin
-        Candidates are read from disk if their estimate is at least `relatives_threshold - margin`, less what the
-        row's estimate of itself is below 1: a compressed vector is shorter than the vector (cf. the adaptive
-        threshold of arXiv 2303.12733).
-    batch
-        Rows searched together; see `search_rows` for what depends on it.
+    settings
+        How they are found and which of them are stored.
     memory
         Bytes of the candidates of one pass over the index; the pairs that are kept come on top.
     """
-    at_least = min(threshold, relatives_threshold)
+    k, batch, at_least = settings.k, settings.batch, settings.at_least
     mine = copies[copies["row"].isin(rows)]
     lone = rows[~np.isin(rows, mine["row"].to_numpy())]
     a, b = [mine["row"].to_numpy()], [mine["first"].to_numpy()]
@@ -137,17 +154,19 @@ def find_pairs(
     step = rows_a_pass(embeddings.dim, k, batch, memory)
     for start in range(0, len(lone), step):
         some = lone[start : start + step]
-        cosine, found = _judge(index, embeddings, some, k, at_least, margin, batch)
+        cosine, found = _judge(index, embeddings, some, settings)
         keep(some, cosine, found, cosine >= at_least)
-        full_rows.append(some[(cosine >= threshold).all(axis=1)])
+        full_rows.append(some[(cosine >= settings.threshold).all(axis=1)])
     full = np.concatenate([np.empty(0, np.int64), *full_rows])
     cut = 0
-    fewer = max(1, batch * k // max(k, most_neighbours))  # the same memory for more neighbours
-    step = rows_a_pass(embeddings.dim, most_neighbours, fewer, memory)
-    for start in range(0, len(full) if most_neighbours > k else 0, step):
+    most = settings.most_neighbours
+    # the same memory for more neighbours
+    wider = replace(settings, k=most, batch=max(1, batch * k // max(k, most)))
+    step = rows_a_pass(embeddings.dim, most, wider.batch, memory)
+    for start in range(0, len(full) if most > k else 0, step):
         some = full[start : start + step]
-        cosine, found = _judge(index, embeddings, some, most_neighbours, at_least, margin, fewer)
-        near = cosine >= threshold
+        cosine, found = _judge(index, embeddings, some, wider)
+        near = cosine >= settings.threshold
         lowest = np.where(near, found, np.iinfo(np.int64).max).argmin(axis=1)
         wanted = (cosine >= at_least) & ~near
         wanted &= wanted.cumsum(axis=1) <= k
@@ -155,7 +174,7 @@ def find_pairs(
         wanted[np.arange(len(some)), lowest] |= near.any(axis=1)
         keep(some, cosine, found, wanted)
         cut += int(near.all(axis=1).sum())
-    if most_neighbours <= k:
+    if most <= k:
         cut = len(full)
     pairs = unique_pairs(np.concatenate(a), np.concatenate(b), np.concatenate(cosines))
     return Neighbourhood(pairs, len(full), cut)

@@ -23,16 +23,19 @@ class Pairing(NamedTuple):
     tested : (n, seeds, m) bool, the image of the prompt's own row or of one of the nearest neighbours of
     this very generation. related : (n, m) bool, an image of the prompt's own row or of any neighbour, of a
     relative or a cluster-mate of these, or of a row of the prompt's caption; no pair of the null is related. row : (n, m) int64, the row that a tested image stands for; -1.
+    readable : (n, seeds) bool, generations that exist.
     """
 
     tested: np.ndarray
     related: np.ndarray
     row: np.ndarray
+    readable: np.ndarray
 
 
 def pair_images(
     prompts: pd.DataFrame,
     seeds: Seeds,
+    readable: np.ndarray,
     tables: Mapping[str, pd.DataFrame],
     image_of: Mapping[int, int],
     nearest: int,
@@ -42,7 +45,7 @@ def pair_images(
     Parameters
     ----------
     prompts : prompt_id, caption, row. seeds : of every prompt, or prompt_id -> its own; a prompt's are
-    counted from 0 in `Pairing`. tables : neighbours, relatives, fetched, clusters, by these names.
+    counted from 0 in `Pairing`. readable : as there. tables : neighbours, relatives, fetched, clusters, by these names.
     image_of : row -> index of its image, of the rows whose image can be read. nearest : neighbours of a
     generation that are tested; further ones are related to it all the same.
     """
@@ -84,7 +87,7 @@ def pair_images(
             if row in image_of:
                 alike.add(image_of[row])
         related[i, list(alike)] = True
-    return Pairing(tested, related | tested.any(axis=1), standing)
+    return Pairing(tested, related | tested.any(axis=1), standing, readable)
 
 
 def thumbnails(images: np.ndarray) -> np.ndarray:

@@ -11,9 +11,13 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import pandas as pd
+from markupsafe import Markup
+
+from verbatim.io.pages import render_template
 
 NUMBERS = ("distance", "distance_mv", "distance_rv", "distance_tv", "mask_area")
 FOUND = ("residual", "relative", "q")
@@ -24,43 +28,51 @@ def _number(value: Any) -> float | None:
     return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What the page shows of a model's candidates beside its tables.
+
+    urls : prompt_id -> address of its source, "" where it may not be told. scores : `dcs`, `ecs` -> prompt_id ->
+    score, of attacked models. images : prompt_id -> path from the page, and how many rows of panels it has.
+    """
+
+    urls: Mapping[int, str]
+    scores: Mapping[str, Mapping[int, float]]
+    images: Mapping[int, tuple[str, int]]
+
+
 def candidate_records(
     model: str,
     name: str,
     labels: pd.DataFrame,
     verification: pd.DataFrame,
-    urls: Mapping[int, str],
-    scores: Mapping[str, Mapping[int, float]],
-    images: Mapping[int, tuple[str, int]],
+    shown: Shown,
 ) -> list[dict[str, Any]]:
     """What the page knows of each candidate of a model, in the order of `labels`.
 
     Parameters
     ----------
-    verification : a `verification` table of the same prompts. urls : prompt_id -> address of its source, "" where
-    it may not be told. scores : `dcs`,
-    `ecs` -> prompt_id -> score, of attacked models. images : prompt_id -> path from the page, and how
-    many rows of panels it has.
+    verification : a `verification` table of the same prompts. shown : what the tables do not have.
     """
     of_prompt = verification.set_index("prompt_id").to_dict("index")
     records = []
     for label in labels.to_dict("records"):
         prompt_id = int(label["prompt_id"])
         found: dict[Any, Any] = of_prompt[prompt_id]
-        image, lines = images.get(prompt_id, ("", 0))
+        image, lines = shown.images.get(prompt_id, ("", 0))
         records.append(
             {
                 "model": model, "name": name, "prompt_id": str(prompt_id), "caption": label["caption"],
                 "label": label["label"], "extra": bool(label["extra"]), "why": label["why"],
                 "seed": int(label["seed"]), "source_row": int(label["source_row"]),
-                "url": urls.get(prompt_id, ""), "review": bool(label["review"]),
+                "url": shown.urls.get(prompt_id, ""), "review": bool(label["review"]),
                 "review_reason": label["review_reason"], "image": image, "lines": lines,
                 "verified": bool(found["verified"]), "doubt": found["doubt"],
                 "found_seed": int(found["seed"]), "found_row": int(found["source_row"]),
             }
             | {key: _number(label[key]) for key in NUMBERS}
             | {key: _number(found[key]) for key in FOUND}
-            | {key: _number(of.get(prompt_id)) for key, of in scores.items()}
+            | {key: _number(of.get(prompt_id)) for key, of in shown.scores.items()}
         )  # fmt: skip
     return records
 
@@ -77,10 +89,16 @@ def _source(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
+class PageParts(NamedTuple):
+    """Text of the page's jinja2 template, of its CSS and of its JavaScript."""
+
+    html: str
+    style: str
+    script: str
+
+
 def review_page(
-    template: str,
-    style: str,
-    code: str,
+    parts: PageParts,
     candidates: Sequence[dict[str, Any]],
     models: Mapping[str, str],
     decisions: pd.DataFrame,
@@ -90,7 +108,6 @@ def review_page(
 
     Parameters
     ----------
-    template : HTML with @POLICY@, @STYLE@, @DATA@ and @SCRIPT@. style, code : CSS and JavaScript.
     candidates : from `candidate_records`. models : key -> name. decisions : from `read_decisions`.
     size : side of a panel, pixels.
     """
@@ -107,12 +124,14 @@ def review_page(
     # a browser keeps the decisions of one run apart from another's
     data["run"] = hashlib.sha256(script_json(data["candidates"]).encode()).hexdigest()[:16]
     policy = (
-        f"default-src 'none'; img-src 'self' file:; style-src {_source(style)}; "
-        f"script-src {_source(code)}; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src 'self' file:; style-src {_source(parts.style)}; "
+        f"script-src {_source(parts.script)}; base-uri 'none'; form-action 'none'"
     )
-    parts = {"POLICY": policy, "STYLE": style, "DATA": script_json(data), "SCRIPT": code}
-    page = template
-    for name in ("POLICY", "STYLE", "SCRIPT", "DATA"):  # the data last: nothing in them is a place
-        before, after = page.split(f"@{name}@")
-        page = before + parts[name] + after
-    return page
+    values = {
+        "policy": policy,
+        "style": parts.style,
+        "data": script_json(data),
+        "script": parts.script,
+    }
+    marked: dict[str, Any] = {name: Markup(text) for name, text in values.items()}
+    return render_template(parts.html, **marked)

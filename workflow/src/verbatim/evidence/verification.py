@@ -47,7 +47,6 @@ def compare_pairs(
     search: Search,
     squares: Callable[[int], list[np.ndarray]],
     generations: Generations,
-    readable: np.ndarray,
     pairing: Pairing,
     settings: NullSettings,
     watch: Callable[[Iterable[int]], Iterable[int]] = iter,
@@ -56,9 +55,10 @@ def compare_pairs(
 
     Parameters
     ----------
-    squares : an image's squares by its index. readable : (n, seeds) bool, generations that exist.
-    generations : prompt * seeds + seed, blank where there is none. watch : wraps the loop, for progress.
+    squares : an image's squares by its index. generations : prompt * seeds + seed, blank where there is none.
+    watch : wraps the loop, for progress.
     """
+    readable = pairing.readable
     seeds = readable.shape[1]
     fine = generations.fine.transpose(0, 2, 3, 1)
     afar = thumbnails(fine).reshape(*readable.shape, 3 * THUMBNAIL**2)
@@ -107,23 +107,26 @@ def best_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     return best
 
 
-def verification_table(
-    labels: pd.DataFrame,
-    best: pd.DataFrame,
-    pairing: Pairing,
-    seeds: Seeds,
-    crops: Callable[[int, int], str],
-    reasons: Callable[[int, dict[str, Any]], list[str]],
-    size: int,
-    n_null: int,
-    settings: NullSettings,
-) -> pd.DataFrame:
-    """A `verification` table: one row for each prompt of `labels`, in its order.
+@dataclass(frozen=True)
+class PairNames:
+    """How a pair is named in a table.
 
-    Parameters
-    ----------
-    best : from `best_pairs`. seeds : of every prompt, or prompt_id -> its own. crops : name of an image's square by image and base.
-    reasons : doubts of a prompt and its row of `best`, asked for where the q-value is at most alpha.
+    seeds : of every prompt, or prompt_id -> its own. row : (prompts, images) int64, the training row that an image
+    stands for. crops : name of an image's square by image and base. size : side of the squares, pixels.
+    """
+
+    seeds: Seeds
+    row: np.ndarray
+    crops: Callable[[int, int], str]
+    size: int
+
+
+def describe_pairs(
+    labels: pd.DataFrame, best: pd.DataFrame, names: PairNames, n_null: int
+) -> pd.DataFrame:
+    """The pair of each prompt of `labels`, in its order, with its p- and q-value: a `verification` table but for the verdict.
+
+    best : from `best_pairs`. n_null : statistics of the null; without any there is no p-value.
     """
     records: list[dict[str, Any]] = []
     found: dict[Any, dict[str, Any]] = best.to_dict("index")  # type: ignore[assignment]  # str columns
@@ -134,16 +137,16 @@ def verification_table(
             one = found[i]
             image = int(one["image"])
             record |= {name: one[name] for name in ("area", "p_pair", "n_pairs")}
-            record |= {name: one[name] / size for name in ("side", "top", "left")}
+            record |= {name: one[name] / names.size for name in ("side", "top", "left")}
             record |= {
                 name: one[name] if np.isfinite(one[name]) else NAN
                 for name in ("residual", "relative")
             }
             record |= {
-                "seed": seeds_of(seeds, label["prompt_id"])[int(one["seed"])],
-                "source_row": int(pairing.row[i, image]),
+                "seed": seeds_of(names.seeds, label["prompt_id"])[int(one["seed"])],
+                "source_row": int(names.row[i, image]),
                 "image": image,
-                "crop": crops(image, int(one["base"])),
+                "crop": names.crops(image, int(one["base"])),
                 "flip": bool(one["flip"]),
                 "p": one["p"] if n_null else NAN,
                 "n_null": n_null,
@@ -151,14 +154,29 @@ def verification_table(
             }
         records.append(record)
     table = pd.DataFrame(records, columns=["prompt_id", "extra", "label", *_nothing("")])
-    table["q"] = benjamini_hochberg(table["p"].to_numpy(float))
-    significant = table["q"].to_numpy(float) <= settings.alpha
+    return table.assign(q=benjamini_hochberg(table["p"].to_numpy(float)))
+
+
+def verify_pairs(
+    described: pd.DataFrame,
+    best: pd.DataFrame,
+    reasons: Callable[[int, dict[str, Any]], list[str]],
+    alpha: float,
+) -> pd.DataFrame:
+    """The `verification` table: the pairs of `describe_pairs`, each verified if it is significant and there is no doubt.
+
+    Parameters
+    ----------
+    best : from `best_pairs`. reasons : doubts of a prompt and its row of `best`, asked for where the q-value is at most
+    alpha.
+    """
+    found: dict[Any, dict[str, Any]] = best.to_dict("index")  # type: ignore[assignment]  # str columns
+    significant = described["q"].to_numpy(float) <= alpha
     told = [
         "; ".join(reasons(i, found[i])) if hit else "" for i, hit in enumerate(significant.tolist())
     ]
-    table["doubt"] = told
-    table["verified"] = significant & np.array([not reason for reason in told], dtype=bool)
-    return table
+    certain = significant & np.array([not reason for reason in told], dtype=bool)
+    return described.assign(doubt=told, verified=certain)
 
 
 def _nothing(status: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -39,7 +39,7 @@ class FetchedImages:
 
     Attributes
     ----------
-    unreadable : row -> reason, of the rows that were asked for and could not be used.
+    size : as given. unreadable : row -> reason, of the rows that were asked for and could not be used.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class FetchedImages:
         fetched: pd.DataFrame,
         size: int,
     ):
-        self._read, self._size = read, size
+        self._read, self.size = read, size
         keep = max(64, KEPT_BYTES // (size * size * 3 * 4 * 3))  # three crops of float32
         self._fetched = {int(record["row"]): record for record in fetched.to_dict("records")}
         self.unreadable: dict[int, str] = {}
@@ -63,7 +63,7 @@ class FetchedImages:
             self.unreadable[row] = "not fetched" if record is None else str(record["reason"])
             return {}
         try:
-            return fit_square(self._read(record["member"]), self._size)
+            return fit_square(self._read(record["member"]), self.size)
         except KeyError as err:
             raise DamagedError(
                 record["member"],
@@ -85,7 +85,7 @@ class FetchedImages:
                 crops.append(crop)
                 images.append(image)
         own = [row == own_row or self._fetched[row]["caption"] == caption for row in found]
-        empty = np.zeros((0, self._size, self._size, 3), dtype=np.float32)
+        empty = np.zeros((0, self.size, self.size, 3), dtype=np.float32)
         return Squares(
             np.array(found, dtype=np.int64),
             crops,
@@ -94,23 +94,30 @@ class FetchedImages:
         )
 
 
-def related_rows(relatives: pd.DataFrame) -> dict[int, list[int]]:
-    """Row -> rows of a `relatives` table that may show its template or another version of it."""
-    ordered = relatives.sort_values(["row", "order"])
-    return dict(ordered.groupby("row")["relative"].agg(list).items())  # type: ignore[arg-type]  # int keys
+class ComparedRows:
+    """Training rows that each prompt's generations are compared with.
 
-
-def rows_of_prompt(
-    own_row: int,
-    neighbours: Iterable[int],
-    related: Mapping[int, list[int]],
-    fetched: FetchedImages,
-) -> list[int]:
-    """Rows that a prompt's generations are compared with: its own, its neighbours, and the relatives of both.
-
-    Relatives are included only if they were fetched. The own row and the neighbours are always included, so that
-    they count as unreadable if they were not fetched. -1 is no row.
+    neighbours, relatives : tables of these names. fetched : the images that can be read.
     """
-    asked = [row for row in dict.fromkeys([own_row, *neighbours]) if row >= 0]
-    more = [row for base in asked for row in related.get(base, ()) if row in fetched]
-    return list(dict.fromkeys([*asked, *more]))
+
+    def __init__(
+        self, neighbours: pd.DataFrame, relatives: pd.DataFrame, fetched: FetchedImages
+    ) -> None:
+        near = neighbours.sort_values(["order", "seed"])
+        self._near = near.groupby("prompt_id")["row"].agg(list).to_dict()
+        related = relatives.sort_values(["row", "order"])
+        self._related = related.groupby("row")["relative"].agg(list).to_dict()
+        self._fetched = fetched
+
+    def of_prompt(self, prompt_id: int, own_row: int) -> list[int]:
+        """Its own row, its neighbours, and the rows that may show a template or another version of these.
+
+        Relatives are included only if they were fetched. The own row and the neighbours are always included, so that
+        they count as unreadable if they were not fetched. -1 is no row.
+        """
+        near = self._near.get(prompt_id, ())
+        asked = [row for row in dict.fromkeys([own_row, *near]) if row >= 0]
+        more = [
+            row for base in asked for row in self._related.get(base, ()) if row in self._fetched
+        ]
+        return list(dict.fromkeys([*asked, *more]))

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from verbatim.io.images import ImageError, Seeds, generation_name, resize, seeds_of
-from verbatim.labels.fetched_images import FetchedImages, Squares, related_rows, rows_of_prompt
+from verbatim.labels.fetched_images import ComparedRows, FetchedImages, Squares
 from verbatim.labels.masks import MaskSettings, choose_partners
 from verbatim.metrics.degenerate_images import GuardSettings, match_doubts
 from verbatim.metrics.rmse import masked_rmse, rmse
@@ -200,9 +200,7 @@ def label_prompts(
     seeds: Seeds,
     read_generation: Callable[[str], np.ndarray],
     training: FetchedImages,
-    neighbours: pd.DataFrame,
-    relatives: pd.DataFrame,
-    size: int,
+    compared: ComparedRows,
     settings: LabelSettings,
 ) -> Iterator[Verdict]:
     """`label_generations` of every prompt of a `selection`, whole records of the `labels` table.
@@ -214,11 +212,9 @@ def label_prompts(
     ----------
     seeds : of every prompt, or prompt_id -> its own.
     read_generation : image of a member name; raises KeyError or ImageError.
-    neighbours, relatives : tables of these names.
-    size : side of the squares that are compared, pixels.
+    training : images that they are compared with, as squares of `training.size` pixels.
     """
-    related = related_rows(relatives)
-    near = neighbours.sort_values(["order", "seed"]).groupby("prompt_id")["row"].agg(list).to_dict()
+    size = training.size
     for prompt in selection.to_dict("records"):
         prompt_id, row = int(prompt["prompt_id"]), int(prompt["row"])
         images, read, broken = [], [], []
@@ -230,7 +226,7 @@ def label_prompts(
                 continue
             images.append(resize(image, size, size))
             read.append(seed)
-        rows = rows_of_prompt(row, near.get(prompt_id, ()), related, training)
+        rows = compared.of_prompt(prompt_id, row)
         squares = training.squares(rows, prompt["caption"], row)
         generations = np.stack(images) if images else np.zeros((0, size, size, 3))
         record, mask = label_generations(generations, read, squares, settings)

@@ -30,6 +30,14 @@ class Interval(NamedTuple):
 NOTHING = Interval(NAN, NAN, NAN)
 
 
+class Draws(NamedTuple):
+    """How a bootstrap draws: `resamples` times, for an interval of `confidence` in (0, 1), from `seed`."""
+
+    resamples: int
+    confidence: float
+    seed: int
+
+
 def wilson(found: ArrayLike, n: ArrayLike, confidence: float) -> tuple[np.ndarray, np.ndarray]:
     """Interval of a share: Wilson's score without continuity correction (Wilson 1927), by statsmodels.
 

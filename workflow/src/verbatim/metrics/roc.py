@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from verbatim.metrics.intervals import (
     NAN,
+    Draws,
     Interval,
     Statistic,
     bootstrap_interval,
@@ -95,9 +96,7 @@ def auc_interval(
     scores: ArrayLike,
     is_positive: ArrayLike,
     groups: ArrayLike,
-    resamples: int,
-    confidence: float,
-    seed: int,
+    draws: Draws,
     strata: ArrayLike | None = None,
 ) -> Interval:
     """Area under the ROC curve and its bootstrap interval over groups.
@@ -110,7 +109,7 @@ def auc_interval(
     scores : (n,) finite
     is_positive : bool (n,)
     groups : (n,) prompts that depend on each other
-    resamples, confidence, seed : as for `bootstrap_interval`
+    draws : of the bootstrap
     strata : (n,) compare only pairs of one stratum. For out-of-fold predictions: scores of two
         folds come from two fits and have no common zero.
 
@@ -136,7 +135,7 @@ def auc_interval(
 
     if min(len(set(of_group[side])) for side in (positive, ~positive)) < 2:
         return Interval(float(statistic(np.arange(n)[None])[0]), NAN, NAN)
-    return bootstrap_interval(statistic, n, resamples, confidence, seed)
+    return bootstrap_interval(statistic, n, *draws)
 
 
 def pass_threshold(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from verbatim.io.images import to_uint8
 from verbatim.mitigation.defences import Defended
 from verbatim.models.denoiser import NOT_FINITE, check_broken
 from verbatim.models.noise import noise_of_seeds
-from verbatim.models.sampling import sample, to_images
+from verbatim.models.sampling import Sampling, sample, to_images
 
 SEEDS_A_RUN = 1_000_000  # between the noises of two study seeds
 
@@ -68,35 +68,22 @@ def plan_images(
     )
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """How images are drawn: network steps, guidance scale, images that run together, and the config's sampler and
-    spacing (`sampling` in the config)."""
-
-    steps: int
-    guidance: float
-    batch: int
-    sampler: str
-    spacing: str = "karras"
-
-
 def draw_images(
-    denoiser: Defended, prompts: Sequence[str], seeds: Sequence[int], how: Sampling
+    denoiser: Defended, prompts: Sequence[str], seeds: Sequence[int], how: Sampling, batch: int
 ) -> Iterator[np.ndarray]:
-    """One image (h, w, 3) in [0, 1] of each prompt with its seed, `how.batch` at a time; NaN where it is not finite.
+    """One image (h, w, 3) in [0, 1] of each prompt with its seed, `batch` at a time; NaN where it is not finite.
 
     prompts : with their words changed already; the code of each is defended here. "" is drawn without guidance.
     """
-    for start in range(0, len(prompts), how.batch):
-        stop = start + how.batch
+    for start in range(0, len(prompts), batch):
+        stop = start + batch
         part, chosen = prompts[start:stop], seeds[start:stop]
         cond = denoiser.encode_prompts(part, chosen)
         bare = not any(part)
         noise = noise_of_seeds(chosen, denoiser.shape)
-        x0 = sample(
-            denoiser.denoiser, cond, None if bare else denoiser.encode_empty(chosen), noise, how.steps,
-            1.0 if bare else how.guidance, how.sampler, spacing=how.spacing,
-        )  # fmt: skip
+        empty = None if bare else denoiser.encode_empty(chosen)
+        told = replace(how, guidance=1.0) if bare else how
+        x0 = sample(denoiser.denoiser, cond, empty, noise, told)
         yield from to_images(denoiser.denoiser, x0)
 
 

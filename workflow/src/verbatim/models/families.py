@@ -135,7 +135,7 @@ def _build_sd(
     channels = parts["vae"].config.latent_channels
     _check_fit(folder, parts, channels, "vae/config.json latent_channels", (channels,))
     schedule.check_scale(folder, read_json(folder, "vae/config.json", ""))
-    return LatentDenoiser(**parts, **settings)
+    return LatentDenoiser(parts, settings)
 
 
 def _build_sdxl(
@@ -176,8 +176,7 @@ def _build_if(
     from verbatim.models.pixel import PixelDenoiser
 
     _check_fit(folder, parts, 3, "the channels of an image,", (3, 6))
-    how, ratio, bound = schedule.read_thresholding(folder, config)
-    return PixelDenoiser(**parts, **settings, thresholding=how, ratio=ratio, max_value=bound)
+    return PixelDenoiser(parts, settings, schedule.read_thresholding(folder, config))
 
 
 FAMILIES: dict[str, Family] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -65,29 +65,22 @@ class LatentDenoiser(AutoencoderDenoiser):
 
     Rombach et al. 2022. Any count of latent channels; the scheduler's clipping of x0 is not used
     (a latent has no bounds), as in k-diffusion.
+
+    parts : unet, vae, text_encoder, tokenizer. settings : betas (steps,), prediction_type, device, dtype.
     """
 
-    def __init__(
-        self,
-        unet: Any,
-        vae: Any,
-        text_encoder: Any,
-        tokenizer: Any,
-        betas: torch.Tensor,
-        prediction_type: str,
-        device: str,
-        dtype: torch.dtype,
-    ):
+    def __init__(self, parts: Mapping[str, Any], settings: Mapping[str, Any]):
+        unet, vae, encoder = parts["unet"], parts["vae"], parts["text_encoder"]
         side = unet.config.sample_size
         height, width = (side, side) if isinstance(side, int) else tuple(side)
         factor = 2 ** (len(vae.config.block_out_channels) - 1)
         shape = (int(unet.config.in_channels), int(height), int(width))
-        super().__init__(betas, prediction_type, shape, int(height) * factor, device, dtype)
-        self.set_vae(vae, device)
-        self.unet, self.text_encoder, self.tokenizer = unet, text_encoder, tokenizer
+        super().__init__(shape=shape, size=int(height) * factor, **settings)
+        self.set_vae(vae, settings["device"])
+        self.unet, self.text_encoder, self.tokenizer = unet, encoder, parts["tokenizer"]
         # a tokenizer without a stated length says 1e30
         self.tokens = min(
-            int(tokenizer.model_max_length), int(text_encoder.config.max_position_embeddings)
+            int(self.tokenizer.model_max_length), int(encoder.config.max_position_embeddings)
         )
 
     @torch.no_grad()

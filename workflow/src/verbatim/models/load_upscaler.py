@@ -61,12 +61,10 @@ def _build(
     _check_unet(folder, unet.config, first)
     name = f"{NOISING}/scheduler_config.json"
     noising = schedule.read_betas(folder, read_json(folder, name, ""), name)
-    kind, ratio, bound = schedule.read_thresholding(folder, config)
+    thresholding = schedule.read_thresholding(folder, config)
+    shared = {"unet": unet, "text_encoder": first.text_encoder, "tokenizer": first.tokenizer}
     try:
-        return Upscaler(
-            how, noising, unet=unet, text_encoder=first.text_encoder, tokenizer=first.tokenizer,
-            thresholding=kind, ratio=ratio, max_value=bound, **settings,
-        )  # fmt: skip
+        return Upscaler(shared, settings, thresholding, how, noising)
     except ValueError as err:
         raise ModelFolderError(f"{folder}: {err}") from err
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
 from verbatim.models.denoiser import Condition, Denoiser
+from verbatim.models.schedule import Thresholding
 
 # DeepFloyd's text length; T5 itself has no limit (diffusers, IFPipeline.encode_prompt)
 MAX_TOKENS = 77
@@ -20,32 +21,22 @@ class PixelDenoiser(Denoiser):
     Saharia et al. 2022 (Imagen), whose design IF follows. The network's last three channels, its
     learned variance, take no part in a deterministic sampler and are dropped.
 
-    thresholding : what the scheduler's config says of x0: "dynamic", "clip" or "none".
-    ratio, max_value : of dynamic thresholding (config: dynamic_thresholding_ratio,
-        sample_max_value); max_value alone is the bound of "clip".
+    parts : unet, text_encoder, tokenizer. settings : betas (steps,), prediction_type, device, dtype.
+    thresholding : what the scheduler's config says of x0.
     """
 
     def __init__(
-        self,
-        unet: Any,
-        text_encoder: Any,
-        tokenizer: Any,
-        betas: torch.Tensor,
-        prediction_type: str,
-        device: str,
-        dtype: torch.dtype,
-        thresholding: str = "dynamic",
-        ratio: float = 0.95,
-        max_value: float = 1.5,
+        self, parts: Mapping[str, Any], settings: Mapping[str, Any], thresholding: Thresholding
     ):
+        unet, tokenizer = parts["unet"], parts["tokenizer"]
         side = unet.config.sample_size
         height, width = (side, side) if isinstance(side, int) else tuple(side)
         # a second stage takes more channels than those of the image that it denoises
         shape = (CHANNELS, int(height), int(width))
-        super().__init__(betas, prediction_type, shape, int(height), device, dtype)
-        self.unet, self.text_encoder, self.tokenizer = unet, text_encoder, tokenizer
+        super().__init__(shape=shape, size=int(height), **settings)
+        self.unet, self.text_encoder, self.tokenizer = unet, parts["text_encoder"], tokenizer
         self.tokens = min(int(tokenizer.model_max_length), MAX_TOKENS)
-        self.thresholding, self.ratio, self.max_value = thresholding, ratio, max_value
+        self.thresholding = thresholding
 
     @torch.no_grad()
     def encode(self, captions: Sequence[str], batch: int = 256) -> Condition:
@@ -76,19 +67,20 @@ class PixelDenoiser(Denoiser):
     def threshold(self, x0: torch.Tensor) -> torch.Tensor:
         """Dynamic thresholding: each image is clipped at its own quantile s >= 1 and divided by it.
 
-        Saharia et al. 2022, section 2.3; bounded by max_value as in diffusers' DDPMScheduler.
+        Saharia et al. 2022, section 2.3; bounded as in diffusers' DDPMScheduler.
         """
-        if self.thresholding == "none":
+        how, ratio, bound = self.thresholding
+        if how == "none":
             return x0
-        if self.thresholding == "clip":
-            return x0.clamp(-self.max_value, self.max_value)
+        if how == "clip":
+            return x0.clamp(-bound, bound)
         # by sorting: torch.quantile refuses large batches
         ordered = x0.abs().flatten(1).sort(dim=1).values
-        place = self.ratio * (ordered.shape[1] - 1)
+        place = ratio * (ordered.shape[1] - 1)
         low = int(place)
         high = min(low + 1, ordered.shape[1] - 1)
         s = torch.lerp(ordered[:, low], ordered[:, high], place - low)
-        s = s.clamp(1.0, max(1.0, self.max_value)).view(-1, 1, 1, 1)
+        s = s.clamp(1.0, max(1.0, bound)).view(-1, 1, 1, 1)
         return x0.clamp(-s, s) / s
 
     @torch.no_grad()

@@ -8,6 +8,7 @@ additions inside a matrix product may depend on the batch), and a test shows it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -68,6 +69,20 @@ def noise_levels(
     return torch.cat([levels, torch.zeros(1, dtype=torch.float64)])
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How images are generated (`sampling` in the config).
+
+    steps : at least 1. guidance : guidance scale; 1 is the conditional prediction alone. sampler : one of
+    `SAMPLERS`. spacing : of the noise levels, one of `SPACINGS`.
+    """
+
+    steps: int
+    guidance: float
+    sampler: str = "heun"
+    spacing: str = "karras"
+
+
 def guided_eps(
     denoiser: Denoiser,
     x: torch.Tensor,
@@ -101,16 +116,14 @@ def denoise(
     cond: Condition,
     uncond: Condition | None,
     guidance: float,
-    threshold: bool = True,
 ) -> torch.Tensor:
     """D(x; sigma) = x - sigma * eps, the guided estimate of x0, (n, *shape).
 
-    D_u + g (D_c - D_u) equals x - sigma (eps_u + g (eps_c - eps_u)). `threshold`: then the family's
-    own (DeepFloyd IF: dynamic thresholding, Saharia et al. 2022, section 2.3).
+    D_u + g (D_c - D_u) equals x - sigma (eps_u + g (eps_c - eps_u)). It is then thresholded as the family
+    does (DeepFloyd IF: dynamic thresholding, Saharia et al. 2022, section 2.3).
     """
     x = x.to(denoiser.device, torch.float32)
-    x0 = x - sigma * guided_eps(denoiser, x, sigma, cond, uncond, guidance)
-    return denoiser.threshold(x0) if threshold else x0
+    return denoiser.threshold(x - sigma * guided_eps(denoiser, x, sigma, cond, uncond, guidance))
 
 
 def sample(
@@ -118,11 +131,7 @@ def sample(
     cond: Condition,
     uncond: Condition | None,
     noise: torch.Tensor,
-    steps: int,
-    guidance: float,
-    sampler: str = "heun",
-    threshold: bool = True,
-    spacing: str = "karras",
+    how: Sampling,
 ) -> torch.Tensor:
     """x0 (n, *shape) from unit noise (n, *shape), without any further noise.
 
@@ -131,16 +140,16 @@ def sample(
 
     Network rows a sample: heun 2 * steps - 1, the others `steps`; twice that when guided.
     """
-    levels = noise_levels(denoiser, steps, sampler, spacing).tolist()
+    levels = noise_levels(denoiser, how.steps, how.sampler, how.spacing).tolist()
     x = noise.to(denoiser.device, torch.float32) * levels[0]
     for now, after in pairwise(levels):
-        x0 = denoise(denoiser, x, now, cond, uncond, guidance, threshold)
+        x0 = denoise(denoiser, x, now, cond, uncond, how.guidance)
         if after == 0.0:
             return x0  # what the Euler step to 0 gives, without its rounding
         slope = (x - x0) / now
         ahead = x + slope * (after - now)
-        if sampler == "heun":
-            x0 = denoise(denoiser, ahead, after, cond, uncond, guidance, threshold)
+        if how.sampler == "heun":
+            x0 = denoise(denoiser, ahead, after, cond, uncond, how.guidance)
             ahead = x + (slope + (ahead - x0) / after) * (0.5 * (after - now))
         x = ahead
     raise AssertionError("a schedule ends at 0")
@@ -210,12 +219,8 @@ def generate(
     denoiser: Denoiser,
     captions: Sequence[str],
     seeds: Sequence[int],
-    steps: int,
-    guidance: float,
+    how: Sampling,
     batch: int,
-    sampler: str = "heun",
-    threshold: bool = True,
-    spacing: str = "karras",
 ) -> Iterator[tuple[int, int, np.ndarray]]:
     """Images of every caption with every seed: (index of the caption, seed, (h, w, 3) in [0, 1]).
 
@@ -226,7 +231,7 @@ def generate(
     """
     if batch < 1:
         raise ValueError(f"generate: a batch of {batch}; at least 1 is needed")
-    uncond = denoiser.encode([""]) if guidance != 1.0 else None
+    uncond = denoiser.encode([""]) if how.guidance != 1.0 else None
     total = len(captions) * len(seeds)
     for start in range(0, total, batch):
         jobs = [divmod(job, len(seeds)) for job in range(start, min(start + batch, total))]
@@ -235,7 +240,7 @@ def generate(
         cond = codes[[wanted.index(index) for index, _ in jobs]]
         chosen = [seeds[position] for _, position in jobs]
         noise = noise_of_seeds(chosen, denoiser.shape)
-        x0 = sample(denoiser, cond, uncond, noise, steps, guidance, sampler, threshold, spacing)
+        x0 = sample(denoiser, cond, uncond, noise, how)
         if denoiser.upscaler is None:
             images = to_images(denoiser, x0)
         else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from verbatim.models.hub import ModelFolderError
 
@@ -176,14 +176,20 @@ def read_shift(folder: Path, config: dict[str, Any]) -> Shift:
     return Shift(1.0, (ends[0], ends[1]), steps)
 
 
-def read_thresholding(folder: Path, config: dict[str, Any]) -> tuple[str, float, float]:
-    """What a pixel model's sampler does to an estimate of the image.
+class Thresholding(NamedTuple):
+    """What a pixel model's sampler does to an estimate of the image (Saharia et al. 2022, section 2.3).
 
-    As DDPMScheduler.step: thresholding wins over clip_sample.
+    how : "dynamic", "clip" or "none". ratio : quantile of dynamic thresholding, in (0, 1].
+    bound : of dynamic thresholding and of "clip", above 0.
+    """
 
-    Returns
-    -------
-    "dynamic", "clip" or "none"; the quantile of dynamic thresholding, in (0, 1]; the bound, above 0.
+    how: str
+    ratio: float
+    bound: float
+
+
+def read_thresholding(folder: Path, config: dict[str, Any]) -> Thresholding:
+    """Thresholding as DDPMScheduler.step has it: `thresholding` wins over `clip_sample`.
 
     Raises
     ------
@@ -196,7 +202,7 @@ def read_thresholding(folder: Path, config: dict[str, Any]) -> tuple[str, float,
         bound = _number(folder, config, "sample_max_value", 1000.0)
     elif _stated(folder, config, "clip_sample"):
         how, bound = "clip", _number(folder, config, "clip_sample_range", 1000.0)
-    return how, ratio, bound
+    return Thresholding(how, ratio, bound)
 
 
 def _number(folder: Path, config: dict[str, Any], key: str, most: float) -> float:

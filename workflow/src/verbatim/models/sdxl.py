@@ -29,8 +29,7 @@ class SdxlDenoiser(LatentDenoiser):
     """
 
     def __init__(self, parts: Mapping[str, Any], settings: Mapping[str, Any], zeros: bool):
-        one = {name: part for name, part in parts.items() if not name.endswith("_2")}
-        super().__init__(**one, **settings)
+        super().__init__(parts, settings)
         self.text_encoder_2, self.tokenizer_2 = parts["text_encoder_2"], parts["tokenizer_2"]
         self.zeros = zeros
         self.upcast = bool(getattr(self.vae.config, "force_upcast", False))

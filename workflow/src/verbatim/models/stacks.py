@@ -10,18 +10,15 @@ import numpy.typing as npt
 
 from verbatim.io.images import to_uint8
 from verbatim.models.denoiser import Denoiser
-from verbatim.models.sampling import generate
+from verbatim.models.sampling import Sampling, generate
 
 
 def generate_stack(
     denoiser: Denoiser,
     captions: Sequence[str],
     seeds: Sequence[int],
-    steps: int,
-    guidance: float,
+    how: Sampling,
     batch: int,
-    sampler: str,
-    spacing: str = "karras",
 ) -> tuple[list[list[np.ndarray | None]], int]:
     """`sampling.generate` of every caption with every seed, all kept.
 
@@ -36,9 +33,7 @@ def generate_stack(
     images: list[list[np.ndarray | None]] = [[None] * len(seeds) for _ in captions]
     place = {seed: i for i, seed in enumerate(seeds)}
     before = denoiser.full_rows
-    for caption, seed, image in generate(
-        denoiser, captions, seeds, steps, guidance, batch, sampler, spacing=spacing
-    ):
+    for caption, seed, image in generate(denoiser, captions, seeds, how, batch):
         images[caption][place[seed]] = to_uint8(image)
     return images, denoiser.full_rows - before
 

@@ -6,7 +6,7 @@ Saharia et al. 2022 (Imagen), section 2.2, and Ho et al. 2022 (Cascaded diffusio
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from torch.nn import functional as F
 from verbatim.models.denoiser import Condition
 from verbatim.models.noise import noise_of_seeds
 from verbatim.models.pixel import PixelDenoiser
-from verbatim.models.sampling import sample, to_images
+from verbatim.models.sampling import Sampling, sample, to_images
+from verbatim.models.schedule import Thresholding
 
 # the streams of a seed's noise; stage I has the seed's own
 START, AUGMENTATION = "stage II", "stage II augmentation"
@@ -44,20 +45,28 @@ class Upscaler(PixelDenoiser):
     Its captions are stage I's: the same encoder, the same states. What it is told beside them, stage I's
     image, enlarged and noised, travels in `Condition.extra["low"]`, (n, 3, size, size) float32.
 
-    settings : how it generates. noising : betas of the noise that stage I's image is given.
+    how : how it generates. noising : betas of the noise that stage I's image is given.
+    parts, settings, thresholding : as of `PixelDenoiser`.
     seconds : spent in `generate` so far.
     """
 
-    def __init__(self, settings: UpscalerSettings, noising: torch.Tensor, **parts: Any):
-        super().__init__(**parts)
-        self.settings, self.seconds = settings, 0.0
+    def __init__(
+        self,
+        parts: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        thresholding: Thresholding,
+        how: UpscalerSettings,
+        noising: torch.Tensor,
+    ):
+        super().__init__(parts, settings, thresholding)
+        self.settings, self.seconds = how, 0.0
         abar = torch.cumprod(1.0 - noising.double().cpu(), dim=0)
-        if not 0 <= settings.noise_level < len(abar):
+        if not 0 <= how.noise_level < len(abar):
             raise ValueError(
-                f"a noise level of {settings.noise_level} is none of image_noising_scheduler's "
+                f"a noise level of {how.noise_level} is none of image_noising_scheduler's "
                 f"{len(abar)}; set sampling.upscaler.noise_level to 0 to {len(abar) - 1}"
             )
-        kept = float(abar[settings.noise_level])
+        kept = float(abar[how.noise_level])
         self._kept, self._noised = kept**0.5, (1.0 - kept) ** 0.5
 
     def network(self, x: torch.Tensor, t: torch.Tensor, cond: Condition) -> torch.Tensor:
@@ -96,7 +105,7 @@ class Upscaler(PixelDenoiser):
             empty = self.encode([""]).repeat(len(told))
             uncond = Condition(empty.states, told.extra)
         noise = noise_of_seeds(seeds, self.shape, START)
-        big = sample(self, told, uncond, noise, how.steps, how.guidance, how.sampler)
+        big = sample(self, told, uncond, noise, Sampling(how.steps, how.guidance, how.sampler))
         images = to_images(self, big)
         self.seconds += time.monotonic() - start
         return images

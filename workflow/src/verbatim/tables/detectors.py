@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from verbatim.metrics.intervals import share_interval
+from verbatim.metrics.intervals import Draws, share_interval
 from verbatim.metrics.ranking import rank_cliques
 from verbatim.metrics.roc import auc_interval, pass_threshold, weighted_auc
 from verbatim.tables.blind import BLIND, describe_captions, score_words
@@ -197,6 +197,7 @@ def score_detectors(
     sets_of = table.assign(
         group=table["group"].where(table["match_group"].eq(""), table["match_group"])
     )
+    draws = Draws(settings.resamples, settings.confidence, settings.seed)
     rows = []
     for (positives, negatives), (is_pos, is_neg) in define_sets(table).items():
         either = is_pos | is_neg
@@ -208,9 +209,7 @@ def score_detectors(
             scored = values.notna()
             x, y, group = fill_unscored(values[either]), is_pos[either], table.loc[either, "group"]
             strata = part[either] if name == "bag_of_words" else None
-            auc, low, high = auc_interval(
-                x, y, group, settings.resamples, settings.confidence, settings.seed, strata
-            )
+            auc, low, high = auc_interval(x, y, group, draws, strata)
             tail = read_tail(x, y, group, half, settings, strata is None)
             rows.append(
                 {

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from verbatim.metrics.intervals import share_interval
+from verbatim.metrics.intervals import Draws, share_interval
 from verbatim.metrics.roc import auc_interval, pass_threshold, roc_points
 from verbatim.tables.blind import BLIND, describe_captions, rank_in_folds, score_words
 from verbatim.tables.detectors import fill_unscored
@@ -87,7 +87,7 @@ def _score_kind(
     group = table["group"]
     half = split_groups(group, positive, 2, settings.seed)
     passed = {name: pass_threshold(x, positive, half, settings.fpr) for name, x in filled.items()}
-    how = (settings.resamples, settings.confidence, settings.seed)
+    how = Draws(settings.resamples, settings.confidence, settings.seed)
     sets = [("all", positive)] + [
         (str(count), positive & table["count"].eq(count))
         for count in sorted(table.loc[positive, "count"].unique())
@@ -97,7 +97,7 @@ def _score_kind(
         either = chosen | ~positive
         for name, values in filled.items():
             above, note = passed[name]
-            auc, low, high = auc_interval(values[either], chosen[either], group[either], *how)
+            auc, low, high = auc_interval(values[either], chosen[either], group[either], how)
             share, reached = (float("nan"),) * 3, float("nan")
             if above is not None:
                 share = share_interval(above[chosen], group[chosen], *how)

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 
 import pandas as pd
+from markupsafe import Markup
 
-STYLE = """
-body { font: 14px/1.45 system-ui, sans-serif; color: #111; margin: 1.5rem auto; max-width: 70rem; padding: 0 1rem; }
-h2 { margin: 2rem 0 .3rem; font-size: 1.15rem; }
-p { margin: .2rem 0 .6rem; max-width: 46rem; color: #444; }
-div.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 12px; }
-th, td { padding: .2rem .6rem; text-align: left; border-bottom: 1px solid #ddd; white-space: nowrap; }
-th { border-bottom: 2px solid #333; }
-summary { cursor: pointer; color: #0072B2; }
-"""
+from verbatim.io.pages import format_interval, format_value, render_template
+
 LONG = 40  # lines from which a table is folded
 
 
@@ -75,17 +67,6 @@ SECTIONS = {
 }  # fmt: skip
 
 
-def format_value(value: object) -> str:
-    """Three significant digits for fractions, nothing for what is not known."""
-    if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
-        return ""
-    if isinstance(value, float) and not value.is_integer():
-        return f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.0f}"
-    return str(value)
-
-
 def choose_columns(table: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
     """The columns as text, a value and its interval in one; columns that are not there are left out."""
     out: dict[str, list[str]] = {}
@@ -94,27 +75,28 @@ def choose_columns(table: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFram
         ends = interval.rstrip("]").split(", ") if interval else []
         if not {name, *ends} <= set(table.columns):
             continue
-        cells = [format_value(value) for value in table[name]]
-        for low, high in zip(*(table[end] for end in ends), strict=True) if ends else ():
-            shown = f" [{format_value(low)}, {format_value(high)}]" if pd.notna(low) else ""
-            out.setdefault(name, []).append(shown)
-        out[name] = [a + b for a, b in zip(cells, out[name], strict=True)] if ends else cells
+        values = table[name]
+        if ends:
+            low, high = (table[end] for end in ends)
+            out[name] = list(map(format_interval, values, low, high))
+        else:
+            out[name] = list(map(format_value, values))
     return pd.DataFrame(out)
 
 
-def render_page(tables: dict[str, pd.DataFrame]) -> str:
-    """The page of these tables (names of `SECTIONS`), in the order of the sections."""
-    parts = [f"<!doctype html><html lang=en><meta charset=utf-8><title>Tables</title><style>{STYLE}</style>"
-             "<h1>Tables</h1><p>Every column is explained in results/README.md.</p>"]  # fmt: skip
+def render_page(template: str, style: str, tables: dict[str, pd.DataFrame]) -> str:
+    """The page of these tables (names of `SECTIONS`), in the order of the sections.
+
+    template : jinja2. style : CSS.
+    """
+    sections = []
     for name, section in SECTIONS.items():
-        if name not in tables:
-            continue
-        shown = choose_columns(tables[name], section.columns)
-        body = shown.to_html(index=False, border=0, na_rep="", classes=name)
-        body = f'<div class="wide">{body}</div>'
-        if len(shown) > LONG:
-            body = f"<details><summary>{len(shown)} lines</summary>{body}</details>"
-        parts.append(
-            f"<h2>{html.escape(section.title)}</h2><p>{html.escape(section.note)}</p>{body}"
-        )
-    return "\n".join(parts) + "\n</html>\n"
+        if name in tables:
+            shown = choose_columns(tables[name], section.columns)
+            sections.append(
+                {
+                    "name": name, "title": section.title, "note": section.note, "columns": list(shown.columns),
+                    "lines": shown.to_numpy().tolist(), "folded": len(shown) > LONG,
+                }
+            )  # fmt: skip
+    return render_template(template, style=Markup(style), sections=sections)
