@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from verbatim.config.folder_state import folder_state
 from verbatim.config.prompt_plan import shard_names
 from verbatim.config.run import Run
 from verbatim.config.settings import ConfigError, load_schema
@@ -77,20 +76,6 @@ def planned_captions(audit: Mapping[str, Any], count: int) -> int:
     count : images of the folder, or of the sample.
     """
     return max(1, count, int(audit["least_prompts"]))
-
-
-def folder_state(folder: str | os.PathLike[str]) -> str:
-    """Digest of the names, sizes and times of the files of a folder: an exchanged image is looked at anew."""
-    digest = hashlib.sha256()
-    for base, folders, files in os.walk(os.fspath(folder)):
-        folders.sort()
-        for name in sorted(files):
-            stat = os.stat(os.path.join(base, name))
-            place = os.path.relpath(os.path.join(base, name), folder)
-            digest.update(
-                f"{place}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode("utf-8", "replace")
-            )
-    return digest.hexdigest()
 
 
 def rows_a_generation(sampler: str, steps: int, guidance: float) -> int:
