@@ -23,7 +23,13 @@ from verbatim.io.privacy import read_privacy
 from verbatim.io.records import find_rows, read_manifest, read_table
 from verbatim.io.search import open_index, search_rows, use_threads
 from verbatim.io.training_images import TrainingImages
-from verbatim.labels import checking
+from verbatim.labels.checking import (
+    Checker,
+    embed_generations,
+    find_training_rows,
+    read_settings,
+    read_wanted,
+)
 from verbatim.labels.fetched_images import related_rows
 from verbatim.models.clip import ClipEmbedder
 from verbatim.runtime import device, progress, script, write_text
@@ -38,9 +44,7 @@ def main(smk: Any) -> None:
         clip = ClipEmbedder(Path(smk.input.clip).parent, device())
         vectors = np.zeros((0, clip.dim), np.float32)
         if files:
-            vectors = checking.embed_generations(
-                clip.embed_images, files.values(), clip.size, p.batch
-            )
+            vectors = embed_generations(clip.embed_images, files.values(), clip.size, p.batch)
         similarity, near = search_rows(open_index(smk.input.index), vectors, p.neighbours)
         relatives = choose_relatives(
             near[near >= 0], (read_table(path, "pairs") for path in smk.input.pairs),
@@ -48,13 +52,11 @@ def main(smk: Any) -> None:
             partial(find_rows, smk.input.copies, "copies"), most=p.relatives,
         )  # fmt: skip
         wanted = {*near.ravel().tolist(), *relatives["relative"].tolist()} - {-1}
-        rows = checking.find_training_rows(smk.input.rows, wanted)
+        rows = find_training_rows(smk.input.rows, wanted)
         licences = read_licences(read_manifest(smk.input.manifest), wanted)
         sources = Sources.read(rows, licences, smk.input.clusters, smk.input.stats)
-        training = checking.read_wanted(rows, archives, p.size)
-        check = checking.Checker(
-            training, related_rows(relatives), p.size, checking.read_settings(p)
-        )
+        training = read_wanted(rows, archives, p.size)
+        check = Checker(training, related_rows(relatives), p.size, read_settings(p))
         entries = []
         for i, (name, image) in enumerate(progress(files.items(), "images", len(files))):
             found = zip(near[i].tolist(), similarity[i].tolist(), strict=True)

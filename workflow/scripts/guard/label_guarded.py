@@ -14,7 +14,14 @@ from verbatim.guard.outputs import Outputs, check_outputs, clip_scores, least_re
 from verbatim.io.records import find_rows, read_table, write_table
 from verbatim.io.search import open_index, search_rows, use_threads
 from verbatim.io.training_images import TrainingImages
-from verbatim.labels import checking
+from verbatim.labels.checking import (
+    Checker,
+    embed_generations,
+    find_training_rows,
+    read_settings,
+    read_wanted,
+    squares_of,
+)
 from verbatim.labels.fetched_images import related_rows
 from verbatim.models.clip import ClipEmbedder
 from verbatim.runtime import device, progress, script
@@ -30,7 +37,7 @@ def main(smk: Any) -> None:
         with Outputs(smk.input.images, made, alarms, prompts) as outputs:
             clip = ClipEmbedder(Path(smk.input.clip).parent, device())
             watched = progress(outputs.images(), "images to embed", len(outputs.table))
-            vectors = checking.embed_generations(clip.embed_images, watched, clip.size, p.batch)
+            vectors = embed_generations(clip.embed_images, watched, clip.size, p.batch)
             _, near = search_rows(open_index(smk.input.index), vectors, p.neighbours)
             own = prompts["row"].to_numpy()
             found = np.concatenate([near[near >= 0], own[own >= 0]])
@@ -39,19 +46,17 @@ def main(smk: Any) -> None:
                 partial(find_rows, smk.input.clusters, "clusters"),
                 partial(find_rows, smk.input.copies, "copies"), most=p.relatives,
             )  # fmt: skip
-            rows = checking.find_training_rows(
+            rows = find_training_rows(
                 smk.input.rows, {*found.tolist(), *relatives["relative"].tolist()}
             )
-            training = checking.read_wanted(rows, archives, p.size)
-            check = checking.Checker(
-                training, related_rows(relatives), p.size, checking.read_settings(p)
-            )
+            training = read_wanted(rows, archives, p.size)
+            check = Checker(training, related_rows(relatives), p.size, read_settings(p))
             lists = [[row for row in of if row >= 0] for of in near.tolist()]
             watched = progress(outputs, "generations", len(outputs.table))
             table = pd.DataFrame(check_outputs(check, watched, lists))
             search = Search(SearchSettings(size=p.search_size, **p.search))
             table["residual"] = least_residuals(
-                search, checking.squares_of(rows, archives, p.search_size), list(outputs.images()),
+                search, squares_of(rows, archives, p.search_size), list(outputs.images()),
                 [of[: p.judged] for of in lists], lambda items: progress(items, "training rows", None),
             )  # fmt: skip
         texts = clip.embed_texts(prompts["caption"].tolist(), p.batch)

@@ -309,6 +309,19 @@ class Run:
             )
         return named
 
+    def of_guarded(self, pattern: str) -> Callable[[Any], list[str]]:
+        """An input function: a file of every model that the guard is evaluated on."""
+        return lambda wildcards: self.of_models(pattern, self.guarded)
+
+    def of_guarded_defences(self, wildcards: Any) -> list[str]:
+        """Input function: the generations behind each defence, of every model that the guard is evaluated on."""
+        files = self.of_models("<results>/guard/{model}/{defence}/images.parquet", self.guarded)
+        return [path for file in files for path in self.of_defences(file)]
+
+    def guarded_models(self, wildcards: Any) -> list[str]:
+        """Params function: `guarded`."""
+        return self.guarded
+
     def guard(self, wildcards: Any) -> list[str]:
         """Input function: what target `guard` ends with; verdicts by kind of prompt where that is known."""
         files = self.of_models("<results>/guard/{model}/sheet.png", self.guarded)
