@@ -86,7 +86,7 @@ rule audit:
 
 rule attribution:
     input:
-        "<results>/evidence/attributed/attribution.json",
+        "<results>/evidence/attributed.json",
 
 
 rule guard:

@@ -19,7 +19,7 @@
 #          of build_attribution, asked for by name
 #            {model}/attribution.json         the training images nearest to each generation, with addresses and licences
 #          of search_attribution, target attribution, for images that a user has (evidence.attribution.images)
-#            attributed/attribution.json      the same of these images; sheet.png: them beside the training images
+#            attributed.json                  the same of these images; attributed.png: them beside the training images
 
 
 localrules:
@@ -268,8 +268,8 @@ rule search_attribution:
         known_prompts=run.known_prompts,
         code=code_of("evidence/search_attribution"),
     output:
-        attribution="<results>/evidence/attributed/attribution.json",
-        sheet="<results>/evidence/attributed/sheet.png",
+        attribution="<results>/evidence/attributed.json",
+        sheet="<results>/evidence/attributed.png",
     log:
         "<results>/logs/evidence/search_attribution.log",
     benchmark:

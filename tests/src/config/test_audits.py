@@ -62,11 +62,13 @@ def test_a_closed_system_behind_http_is_asked_and_nothing_of_it_is_scored_or_cou
     data = DataFiles(config, WorldSource.of_rows(1, 1), "images", [], "world")
     run = Run.of(config, more, more.iloc[:1], data)
     audit, own = Audit(run, key, 20), Audit(run, "sd1", 20)
-    assert audit.asked and not own.asked
+    assert audit.asked
+    assert not own.asked
     assert (audit.scores, audit.scores_cost, audit.rows_a_generation) == ([], [], 0)
     assert audit.of_shards(".images.parquet") == ["<results>/audit/asked.images.parquet"]
     described = read_endpoint(named["model"])
-    assert audit.sampling["steps"] == described["steps"] and audit.sampling["seeded"]
+    assert audit.sampling["steps"] == described["steps"]
+    assert audit.sampling["seeded"]
     assert audit.bundle_settings["sampling"] == audit.sampling
     assert own.scores == "<results>/audit/scores.parquet"
     assert own.sampling["sampler"] == config["sampling"]["sampler"]

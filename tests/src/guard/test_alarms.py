@@ -28,7 +28,9 @@ def scores(values=None, seeds=(0, 1)):
 
 
 @given(st.lists(st.floats(-5, 5), min_size=60, max_size=200), st.sampled_from([0.02, 0.05, 0.2]))
-def test_the_threshold_lets_no_more_alarms_through_than_asked_and_wastes_less_than_one(values, rate):
+def test_the_threshold_lets_no_more_alarms_through_than_asked_and_wastes_less_than_one(
+    values, rate
+):
     threshold = calibrate(np.array(values), rate)
     above = (np.array(values) > threshold).sum()
     assert (above + 1) / (len(values) + 1) <= rate + 1 / (len(values) + 1)
@@ -45,7 +47,7 @@ def test_the_rate_of_alarms_on_new_scores_is_what_was_asked_for():
 
 
 def test_too_few_scores_for_a_rate_are_an_error_with_the_cure():
-    with pytest.raises(CalibrationError, match="at least 99 are needed.*inputs.extra_prompts"):
+    with pytest.raises(CalibrationError, match=r"at least 99 are needed.*inputs\.extra_prompts"):
         calibrate(np.arange(98.0), 0.01)
     assert calibrate(np.arange(99.0), 0.01) == 98
 

@@ -76,9 +76,7 @@ def test_a_regenerated_image_that_is_still_a_copy_is_withheld_only_by_the_check(
 
 
 def test_what_could_not_be_compared_is_withheld_by_the_check_and_let_out_without_it():
-    table = checks(
-        check(3, "none", False, np.inf, 0.8, label="missing"), without=[(3, "none")]
-    )
+    table = checks(check(3, "none", False, np.inf, 0.8, label="missing"), without=[(3, "none")])
     got = let_out(table)
     assert (got["none"][3], got["score"][3], got["check"][3], got["both"][3]) == (
         "none", "none", "", "",
@@ -98,7 +96,13 @@ def test_the_second_judge_sees_a_copy_that_the_check_lets_out():
 
 def test_prompts_are_grouped_by_what_the_model_did_and_copies_of_one_source_are_one_unit():
     groups = group_prompts(ALARMS, checks(), {7: 3, 8: 3})
-    assert groups["group"].to_dict() == {1: COPIED, 2: COPIED, 3: OTHERS, 4: NEVER, 5: "calibration"}
+    assert groups["group"].to_dict() == {
+        1: COPIED,
+        2: COPIED,
+        3: OTHERS,
+        4: NEVER,
+        5: "calibration",
+    }
     assert groups["unit"].nunique() == 4
     assert groups["unit"][1] == groups["unit"][2]
 
@@ -118,7 +122,9 @@ def test_counts_rates_and_rows_are_those_counted_by_hand():
     assert value("check", COPIED, "withheld")["value"] == 1
     assert value("both", NEVER, "disturbed")["value"] == 1
     assert value("both", OTHERS, "disturbed")["value"] == 0
-    assert value("both", NEVER, "CLIP score change of the regenerated")["value"] == pytest.approx(-0.2)
+    assert value("both", NEVER, "CLIP score change of the regenerated")["value"] == pytest.approx(
+        -0.2
+    )
     assert value("both", COPIED, "extra network rows")["value"] == 2 + 60 / 2
     assert value("check", COPIED, "extra network rows")["value"] == 0
 
