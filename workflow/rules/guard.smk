@@ -138,7 +138,9 @@ rule count_guard:
         **run.pick("tables", "confidence resamples"),
         bootstrap_seed=config["tables"]["seed"],
         seeds=config["labels"]["seeds"],
-        rows_a_generation=audited.rows_a_generation,
+        rows_a_generation=audits.rows_a_generation(
+            **run.pick("sampling", "sampler steps guidance")
+        ),
     script:
         "../scripts/guard/count_guard.py"
 

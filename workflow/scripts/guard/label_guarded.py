@@ -56,8 +56,8 @@ def main(smk: Any) -> None:
             table = pd.DataFrame(check_outputs(check, watched, lists))
             search = Search(SearchSettings(size=p.search_size, **p.search))
             table["residual"] = least_residuals(
-                search, squares_of(rows, archives, p.search_size), list(outputs.images()),
-                [of[: p.judged] for of in lists], lambda items: progress(items, "training rows", None),
+                search, squares_of(rows, archives, p.search_size), outputs.images(),
+                [of[: p.judged] for of in lists], lambda items: progress(items, "training rows"),
             )  # fmt: skip
         texts = clip.embed_texts(prompts["caption"].tolist(), p.batch)
         place = pd.Index(prompts["prompt_id"]).get_indexer(table["prompt_id"])

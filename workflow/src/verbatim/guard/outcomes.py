@@ -90,7 +90,11 @@ def list_outcomes(
     keys = ["prompt_id", "seed"]
     checks = checks.assign(second=checks["residual"] <= threshold)
     told = ["label", "copy", "second", "nearest", "clip_score"]
-    of = {name: one.set_index(keys)[told] for name, one in checks.groupby("defence")}
+    # object columns: what a network did not generate has no values
+    of = {
+        str(name): one.set_index(keys)[told].astype(object)
+        for name, one in checks.groupby("defence")
+    }
     base = alarms.merge(of[NONE][[]].reset_index(), on=keys).join(groups, on="prompt_id")
     index = pd.MultiIndex.from_frame(base[keys])
     bare = of[NONE].reindex(index).reset_index(drop=True)

@@ -134,7 +134,7 @@ def check_outputs(
 def least_residuals(
     search: Search,
     squares: Callable[[int], list[np.ndarray]],
-    images: Sequence[np.ndarray],
+    images: Iterable[np.ndarray],
     near: Sequence[Sequence[int]],
     watch: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> np.ndarray:
@@ -146,10 +146,11 @@ def least_residuals(
     each. near : rows of each. watch : wraps the loop over rows, for progress.
     """
     size = search.settings.size
-    least = np.full(len(images), np.inf)
-    if not len(images):
+    small = [resize(image, size, size) for image in images]
+    least = np.full(len(small), np.inf)
+    if not small:
         return least
-    ready = search.prepare(np.stack([resize(image, size, size) for image in images]))
+    ready = search.prepare(np.stack(small))
     pairs = pd.DataFrame(
         [(i, row) for i, rows in enumerate(near) for row in rows], columns=["image", "row"]
     )
