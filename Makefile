@@ -28,7 +28,7 @@ SEED_LIST = [$(subst $(empty) $(empty),$(comma),$(strip $(SEEDS)))]
 # a file is one worker's, and files start in the order of tests/conftest.py: the longest first
 PYTEST = .venv/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help audit table1 unlock all smoke world world-check study study-quick test test-quick test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
+.PHONY: help attribute audit guard table1 unlock all smoke world world-check study study-quick test test-quick test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
 
 help:            ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 20
@@ -53,6 +53,14 @@ AUDITED = $(strip $(if $(IMAGES),images: $(call quoted,$(IMAGES))$(comma)) $(if 
 audit: setup     ## which images of a folder a model gives back; results/audit/report.html
 	$(SNAKEMAKE) $(if $(MODEL),--configfile config/config.yaml config/audit.yaml) \
 	  $(if $(CONFIG)$(AUDITED),--config $(CONFIG)) $(if $(AUDITED),audit="{$(AUDITED)}") -- audit
+
+# of `make attribute`: an image file, or a folder of them; the embedded world's training images, or those of inputs.source
+IMAGE ?=
+attribute: setup ## which training images an image is nearest to, and whether it is a copy; results/evidence/attributed.png
+	$(SNAKEMAKE) --config $(CONFIG) evidence="{attribution: {images: $(call quoted,$(IMAGE))}}" -- attribution
+
+guard: setup     ## a guard before a model, evaluated: copies let out, prompts disturbed, cost; results/guard
+	$(SNAKEMAKE) $(SET) -- guard
 
 unlock: setup    ## after a killed run: end its SLURM jobs (PROFILE=slurm), take its lock away; then run again
 	$(if $(filter slurm,$(PROFILE)),workflow/profiles/slurm/cancel_jobs.sh)

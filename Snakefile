@@ -40,13 +40,16 @@ include: "workflow/rules/mitigation.smk"
 include: "workflow/rules/similarity.smk"
 include: "workflow/rules/membership.smk"
 include: "workflow/rules/claims.smk"
+include: "workflow/rules/guard.smk"
 
 
 localrules:
     all,
     attacks,
+    attribution,
     audit,
     evaluation,
+    guard,
     labels,
     study,
     templates,
@@ -80,6 +83,16 @@ rule all:
 rule audit:
     input:
         audited.targets,
+
+
+rule attribution:
+    input:
+        "<results>/evidence/attributed.json",
+
+
+rule guard:
+    input:
+        run.guard,
 
 
 rule evaluation:

@@ -24,6 +24,7 @@ STAGES = [
     "evidence",
     *STUDY,
     "audit",
+    "guard",
 ]
 SHARED = {
     "config", "io", "metrics", "models",
@@ -73,6 +74,41 @@ EXCEPTIONS = {
         "verbatim.labels.masks",
     },
     "scripts/audit/score_audit.py": {"verbatim.whitebox.dcs"},
+    # a generation is judged alone as the labels judge it, with the relatives that dedup's pairs give
+    "src/verbatim/evidence/attribution.py": {
+        "verbatim.labels.checking",
+        "verbatim.labels.fetched_images",
+    },
+    "scripts/evidence/build_attribution.py": {
+        "verbatim.labels.checking",
+        "verbatim.labels.fetched_images",
+    },
+    "scripts/evidence/search_attribution.py": {
+        "verbatim.dedup.relatives",
+        "verbatim.labels.checking",
+        "verbatim.labels.fetched_images",
+    },
+    # the guard puts parts of the other stages one behind the other: defences, the labels' check, the verifier
+    "src/verbatim/guard/regeneration.py": {
+        "verbatim.mitigation.defences",
+        "verbatim.mitigation.generation",
+    },
+    "src/verbatim/guard/outputs.py": {
+        "verbatim.evidence.matching",
+        "verbatim.labels.checking",
+    },
+    "scripts/guard/generate_guarded.py": {"verbatim.mitigation.generation"},
+    "scripts/guard/label_guarded.py": {
+        "verbatim.dedup.relatives",
+        "verbatim.evidence.matching",
+        "verbatim.evidence.placements",
+        "verbatim.labels.checking",
+        "verbatim.labels.fetched_images",
+    },
+    "scripts/guard/plot_guard.py": {
+        "verbatim.evidence.contact_sheet",
+        "verbatim.labels.checking",
+    },
     # a bundle has one form, so that one program checks it
     "scripts/audit/build_findings.py": {
         "verbatim.evidence.bundle_null",
@@ -90,7 +126,9 @@ LIGHT = {
     "check_model",
     "check_upscaler",
 }  # networks without numbers, though their modules can load them too
-LOCAL = {"all", "attacks", "audit", "labels", "evaluation", "templates", "study"}
+LOCAL = {
+    "all", "attacks", "attribution", "audit", "guard", "labels", "evaluation", "templates", "study",
+}  # fmt: skip
 # rules of a stage may be spread over several files, a part of it each
 PARTS = {
     "labels_images": "labels", "tables_truth": "tables",

@@ -118,6 +118,20 @@ def test_an_audit_takes_a_folder_a_model_and_a_table_and_each_alone():
     }  # fmt: skip
 
 
+def test_an_image_is_asked_about_by_its_name_whatever_is_in_it():
+    (asked,) = commands("attribute", "IMAGE=my images/o'hara.png", "CONFIG=results=elsewhere")
+    assert settings(asked)[0] == "results=elsewhere"
+    told = yaml.safe_load(settings(asked)[1].removeprefix("evidence="))
+    assert told == {"attribution": {"images": "my images/o'hara.png"}}
+    assert asked[-2:] == ["--", "attribution"]
+
+
+def test_the_guard_is_a_target_of_its_own_with_the_changes_of_the_user():
+    (plain,) = commands("guard", "CONFIG=guard='{false_alarms: 0.05}'")
+    assert settings(plain) == ["guard={false_alarms: 0.05}"]
+    assert plain[-2:] == ["--", "guard"]
+
+
 def test_where_the_home_may_not_be_written_snakemake_keeps_its_cache_in_the_checkout(tmp_path):
     """And models are looked for where they were."""
     more = tmp_path / "more.mk"

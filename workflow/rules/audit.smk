@@ -12,6 +12,10 @@
 #          of generate_audit
 #            shards/{shard}.images.parquet    which archive holds a caption's generations; .cost.parquet
 #            kept/                            these generations, in parts that are found again by caption
+#          of fetch_audit, for a closed system behind HTTP, which is asked instead of scored and run
+#            asked.images.parquet             which archive holds a caption's generations; asked.cost.parquet
+#            asked.zip                        these generations
+#            answers/                         every answer that was paid for, and the ledger of all requests
 #          of compare_audit
 #            pairs.parquet                    each image with each generation of its captions; tests.parquet: p-values
 #          of label_audit
@@ -152,6 +156,42 @@ rule generate_audit:
         "../scripts/audit/generate_audit.py"
 
 
+# A closed system behind HTTP is asked, one image at a time; `--resources downloads=1` keeps other downloads away
+if config["inputs"]["download"]["local"]:
+
+    localrules:
+        fetch_audit,
+
+
+rule fetch_audit:
+    input:
+        prompts="<results>/audit/prompts.parquet",
+        code=code_of("audit/fetch_audit"),
+    output:
+        images="<results>/audit/asked.images.parquet",
+        cost="<results>/audit/asked.cost.parquet",
+        archive="<results>/audit/asked.zip",
+    log:
+        "<results>/logs/audit/fetch_audit.log",
+    benchmark:
+        "<results>/benchmarks/audit/fetch_audit.tsv"
+    conda:
+        "../../envs/fetch.yaml"
+    threads: 1
+    resources:
+        downloads=1,
+        mem_mb=grow(2500),
+        runtime=grow(2880),
+    params:
+        generations=config["audit"]["generations"],
+        endpoint=audited.endpoint,
+        answers=audited.answers,
+        most_missing=config["inputs"]["most_missing"],
+        model=audited.loading,
+    script:
+        "../scripts/audit/fetch_audit.py"
+
+
 rule compare_audit:
     input:
         images="<results>/audit/images.parquet",
@@ -190,7 +230,7 @@ rule label_audit:
         images="<results>/audit/images.parquet",
         pairs="<results>/audit/pairs.parquet",
         tests="<results>/audit/tests.parquet",
-        scores="<results>/audit/scores.parquet",
+        scores=audited.scores,
         code=code_of("audit/label_audit"),
     output:
         verdicts="<results>/audit/verdicts.parquet",
@@ -224,7 +264,7 @@ rule build_report:
         prompts="<results>/audit/prompts.parquet",
         generations=audited.of_shards(".images.parquet"),
         costs=audited.of_shards(".cost.parquet"),
-        scores_cost="<results>/audit/scores.cost.parquet",
+        scores_cost=audited.scores_cost,
         pairs="<results>/audit/pairs.parquet",
         verdicts="<results>/audit/verdicts.parquet",
         owners="<results>/audit/owners.parquet",
@@ -249,7 +289,7 @@ rule build_report:
         **run.pick("audit", "generations shown"),
         **run.pick("audit", "part alpha most_p"),
         **run.pick("labels", "size mask"),
-        **run.pick("sampling", "sampler steps guidance"),
+        **audited.sampling,
         model=audited.loading,
         upscaler=audited.upscaler,
         thresholds=run.thresholds("labels"),

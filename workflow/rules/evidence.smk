@@ -17,6 +17,10 @@
 #          of build_bundle, targets of their own
 #            bundles/{model}/{finding}/       one finding (its prompt_id), or all
 #            bundles/{model}/{finding}.head   the hash that its manifest ends in
+#          of build_attribution, asked for by name
+#            {model}/attribution.json         the training images nearest to each generation, with addresses and licences
+#          of search_attribution, target attribution, for images that a user has (evidence.attribution.images)
+#            attributed.json                  the same of these images; attributed.png: them beside the training images
 
 
 localrules:
@@ -212,3 +216,81 @@ rule build_bundle:
         home=str(workflow.basedir),
     script:
         "../scripts/evidence/build_bundle.py"
+
+
+rule build_attribution:
+    input:
+        labels="<results>/labels/{model}/labels.parquet",
+        images="<results>/labels/{model}/images.zip",
+        training="<results>/labels/{model}/training.zip",
+        neighbours="<results>/labels/{model}/neighbours.parquet",
+        relatives="<results>/labels/{model}/relatives.parquet",
+        fetched="<results>/labels/{model}/fetched.parquet",
+        clusters="<results>/dedup/clusters.parquet",
+        stats="<results>/dedup/cluster_stats.parquet",
+        manifest="<results>/inputs/manifest.tsv",
+        rows=run.data.rows,
+        known_prompts=run.known_prompts,
+        code=code_of("evidence/build_attribution"),
+    output:
+        attribution="<results>/evidence/{model}/attribution.json",
+    log:
+        "<results>/logs/evidence/build_attribution/{model}.log",
+    benchmark:
+        "<results>/benchmarks/evidence/build_attribution/{model}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(4000),
+        runtime=grow(240),
+    params:
+        **run.pick("privacy", "images only"),
+        **run.pick("labels", "preset order size mask guards"),
+        thresholds=run.thresholds("labels"),
+        seeds=run.models.seeds,
+        model=run.models.loading,
+        nearest=config["evidence"]["attribution"]["nearest"],
+    script:
+        "../scripts/evidence/build_attribution.py"
+
+
+rule search_attribution:
+    input:
+        index=run.data.index,
+        clip=run.data.clip_file("open_clip_config.json"),
+        clip_weights=run.data.clip_file("open_clip_model.safetensors"),
+        clip_files=run.data.clip_listed,
+        pairs=run.data.pairs,
+        clusters="<results>/dedup/clusters.parquet",
+        copies="<results>/dedup/copies.parquet",
+        stats="<results>/dedup/cluster_stats.parquet",
+        manifest="<results>/inputs/manifest.tsv",
+        rows=run.data.rows,
+        archives=run.data.archives,
+        known_prompts=run.known_prompts,
+        code=code_of("evidence/search_attribution"),
+    output:
+        attribution="<results>/evidence/attributed.json",
+        sheet="<results>/evidence/attributed.png",
+    log:
+        "<results>/logs/evidence/search_attribution.log",
+    benchmark:
+        "<results>/benchmarks/evidence/search_attribution.tsv"
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=grow(8000),
+        runtime=grow(120),
+    params:
+        **run.pick("privacy", "images only"),
+        **run.pick("labels", "preset order size mask guards neighbours relatives"),
+        thresholds=run.thresholds("labels"),
+        asked=config["evidence"]["attribution"]["images"],
+        state=run.attributed_state,
+        nearest=config["evidence"]["attribution"]["nearest"],
+        batch=config["labels"]["embed_batch"],
+    script:
+        "../scripts/evidence/search_attribution.py"

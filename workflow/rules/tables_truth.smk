@@ -16,6 +16,8 @@
 #            seeds.csv                        several worlds side by side
 #          of compare_audited
 #            audit.csv                        verdicts of the audit of the world's sample against truth
+#          of compare_guarded, part of target guard
+#            guard.csv                        what the guard lets out, judged by all training images
 
 
 rule count_recall:
@@ -199,3 +201,33 @@ rule compare_audited:
         confidence=config["tables"]["confidence"],
     script:
         "../scripts/tables/compare_audited.py"
+
+
+rule compare_guarded:
+    input:
+        truth="<results>/world/truth.parquet",
+        rows=run.data.rows,
+        archives=run.data.archives,
+        outcomes=run.of_guarded("<results>/guard/{model}/outcomes.parquet"),
+        images=run.of_guarded("<results>/labels/{model}/images.zip"),
+        guarded=run.of_guarded_defences,
+        code=code_of("tables/compare_guarded"),
+    output:
+        table="<results>/tables/guard.csv",
+    log:
+        "<results>/logs/tables/compare_guarded.log",
+    benchmark:
+        "<results>/benchmarks/tables/compare_guarded.tsv"
+    conda:
+        "../../envs/plots.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(4000),
+        runtime=grow(120),
+    params:
+        **run.pick("tables", "confidence resamples seed"),
+        models=run.guarded_models,
+        defences=config["guard"]["defences"],
+        threshold=run.thresholds("labels")["mv"],
+    script:
+        "../scripts/tables/compare_guarded.py"

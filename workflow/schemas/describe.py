@@ -26,6 +26,7 @@ SOURCES = {
     "mitigation": "Source: Somepalli 2023, section 5; Wen 2024",
     "similarity": "Source: Somepalli 2022 and 2023",
     "membership": "Source: Carlini 2022 and 2023",
+    "guard": "Source: Wen et al. 2024, section 4.3; Webster 2023, section 6",
     "claims": "Source: Somepalli 2022 and 2023, Carlini 2023",
 }
 INTRODUCTION = """# Every key of the config

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from verbatim.audit.image_folders import AuditInputError, count_planned, read_folder
-from verbatim.config.audits import folder_state
+from verbatim.config.folder_state import folder_state
 from verbatim.io.user_tables import UserTableError
 
 

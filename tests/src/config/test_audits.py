@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
-from verbatim.config.audits import AUDITED, add_audited, planned_captions
+from verbatim.config.audits import AUDITED, Audit, add_audited, planned_captions
+from verbatim.config.data_files import DataFiles, WorldSource
+from verbatim.config.endpoints import read_endpoint
+from verbatim.config.run import Run
 from verbatim.config.settings import ConfigError
 from verbatim.config.sheet import loading_row, read_models
 
@@ -39,7 +43,8 @@ def test_any_other_model_becomes_a_row(sheet):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"model": "midjourney"}, "closed system"),
+        ({"model": "midjourney"}, "closed system of family 'images'.*family 'api'"),
+        ({"model": "nowhere.yaml", "family": "api"}, "nowhere.yaml: cannot be read"),
         ({"model": "x", "family": "if"}, "two stages"),
         ({"model": "x", "family": "gan"}, "audit.family.*'gan'"),
         ({"model": "x", "dtype": "int8"}, "audit.dtype"),
@@ -48,6 +53,25 @@ def test_any_other_model_becomes_a_row(sheet):
 def test_what_cannot_be_audited_is_refused(sheet, changes, words):
     with pytest.raises(ConfigError, match=words):
         add_audited(sheet, AUDIT | changes, ROOT)
+
+
+def test_a_closed_system_behind_http_is_asked_and_nothing_of_it_is_scored_or_counted_in_rows(sheet):
+    named = AUDIT | {"model": str(ROOT / "config/endpoints/served.yaml"), "family": "api"}
+    more, key = add_audited(sheet, named, ROOT)
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text("utf-8"))
+    data = DataFiles(config, WorldSource.of_rows(1, 1), "images", [], "world")
+    run = Run.of(config, more, more.iloc[:1], data)
+    audit, own = Audit(run, key, 20), Audit(run, "sd1", 20)
+    assert audit.asked
+    assert not own.asked
+    assert (audit.scores, audit.scores_cost, audit.rows_a_generation) == ([], [], 0)
+    assert audit.of_shards(".images.parquet") == ["<results>/audit/asked.images.parquet"]
+    described = read_endpoint(named["model"])
+    assert audit.sampling["steps"] == described["steps"]
+    assert audit.sampling["seeded"]
+    assert audit.bundle_settings["sampling"] == audit.sampling
+    assert own.scores == "<results>/audit/scores.parquet"
+    assert own.sampling["sampler"] == config["sampling"]["sampler"]
 
 
 def test_jobs_are_planned_for_every_caption_and_for_one_at_least():

@@ -30,18 +30,19 @@ def main(smk: Any) -> None:
             for name in ("images", "pairs", "verdicts", "owners")
         )
         prompts = read_table(smk.input.prompts, "selection")
-        cost = read_tables([smk.input.scores_cost, *smk.input.costs], "costs")
+        scored = [smk.input.scores_cost] if smk.input.scores_cost else []
+        cost = read_tables([*scored, *smk.input.costs], "costs")
         privacy = read_privacy(p.privacy, p.only, [smk.input.images])
         captions = dict(zip(prompts["prompt_id"], prompts["caption"], strict=True))
         table = public_table(images, verdicts, captions, privacy)
         settings = {
             name: p.get(name)
             for name in ("generations", "thresholds", "part", "alpha", "most_p", "confidence", "size",
-                         "sampler", "steps", "guidance")
+                         "sampler", "steps", "guidance", "seeded")
         }  # fmt: skip
         told: dict[str, Any] = {
             "date": datetime.now(UTC).date().isoformat(), "model": dict(p.model),
-            "weights": weights_digest(smk), "settings": settings,
+            "weights": weights_digest(smk), "settings": settings, "closed": p.model["family"] == "api",
             "code": code_state([], p.home) | {"modules": {}},
             "cost": {"network_rows": int(cost["unet_rows"].sum()), "minutes": cost["seconds"].sum() / 60},
             "summary": summarize(table, p.confidence),

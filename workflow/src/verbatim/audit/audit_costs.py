@@ -46,10 +46,15 @@ def read_captions(path: str) -> list[str]:
 def describe_plan(prompts: pd.DataFrame, generations: int, rows: int, seeds: Sequence[int]) -> str:
     """What is asked of the model, in words.
 
-    generations : a caption. rows : network rows of a generation. seeds : of the first-step scores.
+    generations : a caption. rows : network rows of a generation; 0 of a closed system. seeds : of the first-step scores.
     """
     n, extra = len(prompts), int(prompts["extra"].sum())
     own = f"{n:,} captions" + (f", {extra:,} of them for reference" if extra else "")
+    if rows == 0:
+        return (
+            f"the endpoint is asked for {n * generations:,} generations of {own}; fetch_audit says what they cost and what is "
+            "left of the budget before the first request"
+        )
     total = n * generations * rows + (n - extra) * len(seeds) + len(seeds)
     return (
         f"the model is asked for {n * generations:,} generations of {own}: {total:,} network rows in all; score_audit "

@@ -60,7 +60,10 @@ def membership_test(of_owner: np.ndarray, of_controls: np.ndarray) -> tuple[floa
 
 
 def count_owners(
-    images: pd.DataFrame, verdicts: pd.DataFrame, scores: pd.DataFrame, settings: OwnerSettings
+    images: pd.DataFrame,
+    verdicts: pd.DataFrame,
+    scores: pd.DataFrame | None,
+    settings: OwnerSettings,
 ) -> pd.DataFrame:
     """A `audit_owners` table: a row an owner in order of name, without the controls.
 
@@ -70,7 +73,7 @@ def count_owners(
     Parameters
     ----------
     images, verdicts : tables `audit_images`, `audit_verdicts`. scores : a row a caption, indexed by prompt_id, with the
-    columns of `settings.scores`.
+    columns of `settings.scores`; None of a closed system, whose owners get no membership test.
     """
     table = images.merge(verdicts[["image", "verdict"]], on="image")
     of_control = set(table.loc[table["control"] & table["status"].eq("ok"), "prompt_id"])
@@ -104,9 +107,12 @@ _COLUMNS = (
 
 
 def _test(
-    owner: set[int], controls: set[int], scores: pd.DataFrame, settings: OwnerSettings
+    owner: set[int], controls: set[int], scores: pd.DataFrame | None, settings: OwnerSettings
 ) -> dict[str, Any]:
     """The membership test of one owner's captions, or why there is none."""
+    if scores is None:
+        note = "a closed system: its first step cannot be scored"
+        return {"controls": 0, "statistic": NAN, "p": NAN, "note": note}
     known = scores[list(settings.scores)].dropna()
     of_owner, of_controls = (
         known[known.index.isin(list(keys))].to_numpy(float) for keys in (owner, controls)

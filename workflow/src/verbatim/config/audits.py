@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from verbatim.config.endpoints import read_endpoint
+from verbatim.config.folder_state import folder_state
 from verbatim.config.prompt_plan import shard_names
 from verbatim.config.run import Run
 from verbatim.config.settings import ConfigError, load_schema
-from verbatim.config.sheet import CLOSED_FAMILIES, TWO_STAGES
+from verbatim.config.sheet import TWO_STAGES
+from verbatim.models.endpoint import Endpoint
 
 AUDITED = "audited"  # key of a model that is no row of the sheet
 NEAREST = "nearest"  # audit.captions for those of the nearest training images
@@ -35,17 +36,14 @@ def add_audited(
     Raises
     ------
     ConfigError
-        The model is a closed system, of which no network is known, has two stages, or cannot be a row of the sheet.
+        The model is a closed system of which only images are known (family `images`), has two stages, or cannot be a row of
+        the sheet; or the description of its endpoint cannot be used.
     """
     from jsonschema import Draft202012Validator
 
     model = str(audit["model"])
     if model in sheet.index:
-        if sheet.loc[model, "family"] in CLOSED_FAMILIES:
-            raise ConfigError(
-                f"config: audit.model is {model!r}, a closed system, and an audit runs a model here "
-                "for each caption; name a model that can be run"
-            )
+        _check_family(model, str(sheet.loc[model, "family"]), str(sheet.loc[model, "source"]))
         return sheet, model
     if AUDITED in sheet.index:
         raise ConfigError(
@@ -56,6 +54,7 @@ def add_audited(
         "revision": audit["revision"], "dtype": audit["dtype"], "deduplicated": "unknown", "candidates": "own",
         "whitebox": "no", "memory": "full",
     }  # fmt: skip
+    _check_family(model, row["family"], model)
     if row["family"] in TWO_STAGES:
         raise ConfigError(
             f"config: audit.family is {row['family']!r}, whose generations are made in two stages; write a row with its "
@@ -71,26 +70,24 @@ def add_audited(
     return pd.concat([sheet, more[sheet.columns]]), AUDITED
 
 
+def _check_family(model: str, family: str, source: str) -> None:
+    """Refuse a system of which there are only images, and an endpoint whose description is faulty; raises ConfigError."""
+    if family == "api":
+        read_endpoint(source)
+    if family == "images":
+        raise ConfigError(
+            f"config: audit.model is {model!r}, a closed system of family 'images': its images are given, and an audit asks a model for the "
+            "caption of each of the user's images; name a model that can be run here, or one of family 'api', which is asked "
+            "over HTTP"
+        )
+
+
 def planned_captions(audit: Mapping[str, Any], count: int) -> int:
     """Most captions that an audit generates from: one an image, and reference captions up to `least_prompts`.
 
     count : images of the folder, or of the sample.
     """
     return max(1, count, int(audit["least_prompts"]))
-
-
-def folder_state(folder: str | os.PathLike[str]) -> str:
-    """Digest of the names, sizes and times of the files of a folder: an exchanged image is looked at anew."""
-    digest = hashlib.sha256()
-    for base, folders, files in os.walk(os.fspath(folder)):
-        folders.sort()
-        for name in sorted(files):
-            stat = os.stat(os.path.join(base, name))
-            place = os.path.relpath(os.path.join(base, name), folder)
-            digest.update(
-                f"{place}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode("utf-8", "replace")
-            )
-    return digest.hexdigest()
 
 
 def rows_a_generation(sampler: str, steps: int, guidance: float) -> int:
@@ -160,8 +157,15 @@ class Audit:
             planned_captions(self._block, self.count), self._block["prompts_a_shard"]
         )
 
+    @property
+    def asked(self) -> bool:
+        """Whether the model is a closed system behind HTTP, which is asked for its generations."""
+        return self.model in self.run.models.asked
+
     def of_shards(self, suffix: str) -> list[str]:
-        """The file with this suffix of every shard."""
+        """The file with this suffix of every shard; of a closed system the one of all that it was asked for."""
+        if self.asked:
+            return [f"<results>/audit/asked{suffix}"]
         return [f"<results>/audit/shards/{shard}{suffix}" for shard in self.shards]
 
     def is_last(self, wildcards: Any) -> bool:
@@ -174,8 +178,40 @@ class Audit:
         return f"{self.run.config['results']}/audit/kept"
 
     @property
+    def scores(self) -> str | list[str]:
+        """First-step scores of the captions; nothing of a closed system, whose network nobody here has."""
+        return [] if self.asked else "<results>/audit/scores.parquet"
+
+    @property
+    def scores_cost(self) -> str | list[str]:
+        """What the scores cost; nothing of a closed system."""
+        return [] if self.asked else "<results>/audit/scores.cost.parquet"
+
+    @property
+    def answers(self) -> str:
+        """The folder of everything that an endpoint has answered; see `verbatim.io.paid_answers`."""
+        return f"{self.run.config['results']}/audit/answers"
+
+    def endpoint(self, wildcards: Any) -> dict[str, Any]:
+        """Params function: the description of the endpoint of a closed system, without its key."""
+        return read_endpoint(str(self.run.models.sheet.loc[self.model, "source"]))
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """How generations are sampled: sampler, steps, guidance, and whether a seed decides one."""
+        if not self.asked:
+            return {**self.run.pick("sampling", "sampler steps guidance"), "seeded": True}
+        endpoint = Endpoint(**self.endpoint(None))
+        return {
+            "sampler": f"over HTTP, {endpoint.kind}", "steps": endpoint.steps, "guidance": endpoint.guidance,
+            "seeded": "seed" in endpoint.takes,
+        }  # fmt: skip
+
+    @property
     def rows_a_generation(self) -> int:
-        """Network rows of one generation of the model's first stage."""
+        """Network rows of one generation of the model's first stage; 0 of a closed system, which nobody counts."""
+        if self.asked:
+            return 0
         return rows_a_generation(**self.run.pick("sampling", "sampler steps guidance"))
 
     def loaded(self, wildcards: Any) -> dict[str, Any]:
@@ -202,4 +238,6 @@ class Audit:
         settings = self.run.bundle_settings(self._audited)
         labels = settings["labels"] | {"seeds": list(range(self._block["generations"]))}
         test = settings["test"] | {"alpha": self._block["alpha"]}
+        if self.asked:
+            settings = settings | {"sampling": self.sampling}
         return settings | {"labels": labels, "test": test}

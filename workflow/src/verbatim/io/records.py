@@ -139,6 +139,18 @@ SCHEMAS: dict[str, pa.Schema] = {
         owner=S, images=I32, tested=I32, given_back=I32, in_part=I32, share=F64, low=F64, high=F64, controls=I32,
         statistic=F64, p=F64, q=F64, note=S,
     ),
+    # guard
+    "guard_alarms": _schema(
+        prompt_id=I64, seed=I32, row=I64, part=S, score=F64, threshold=F64, alarm=B
+    ),
+    "guard_checks": _schema(
+        prompt_id=I64, seed=I32, defence=S, label=S, source_row=I64, distance=F64, review_reason=S, copy=B, nearest=F64,
+        residual=F64, clip_score=F64,
+    ),
+    "guard_outcomes": _schema(
+        prompt_id=I64, seed=I32, group=S, unit=S, policy=S, defence=S, let_out=S, regenerated=B, withheld=B, copy=B,
+        second=B, clip_score=F64, clip_change=F64,
+    ),
     # study
     "sweep_pool": _schema(image_id=I32, caption=S, group=S, order=I32, planted=B, held_out=B),
     "sweep_rows": _schema(

@@ -162,7 +162,7 @@ class Asker:
                 f"{plan.to_ask} images have to be asked for, but {plan.left} are left of the budget of "
                 f"{self.endpoint.budget}; raise budget in the description of the endpoint to at least "
                 f"{plan.used + plan.to_ask}, or ask for fewer images (labels.n_transfer, labels.seeds, "
-                "blackbox.n_prompts). Nothing was asked"
+                "blackbox.n_prompts; of an audit audit.generations, audit.least_prompts). Nothing was asked"
             )
 
     def ask_all(self, asks: Sequence[Ask]) -> Iterator[tuple[Ask, Answer, bytes]]:

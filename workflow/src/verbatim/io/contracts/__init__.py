@@ -8,6 +8,7 @@ from verbatim.io.contracts.attack import TABLES as ATTACK
 from verbatim.io.contracts.audited import TABLES as AUDITED
 from verbatim.io.contracts.copying import TABLES as COPYING
 from verbatim.io.contracts.evidence import TABLES as EVIDENCE
+from verbatim.io.contracts.guarded import TABLES as GUARDED
 from verbatim.io.contracts.preparation import TABLES as PREPARATION
 from verbatim.io.contracts.reports import TABLES as REPORTS
 from verbatim.io.contracts.sentences import Table as Table
@@ -20,6 +21,7 @@ CONTRACTS: dict[str, dict[str, Table]] = {
     **VERDICTS,
     **EVIDENCE,
     **AUDITED,
+    **GUARDED,
     **REPORTS,
     **COPYING,
 }

@@ -1,0 +1,72 @@
+"""What the guard generates instead: the same prompt and seed behind a defence, and what that costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from verbatim.io.images import to_uint8
+from verbatim.mitigation.defences import Defended, change_prompt
+from verbatim.mitigation.generation import Sampling, draw_images
+from verbatim.models.denoiser import Denoiser
+
+
+@dataclass
+class RowCounter:
+    """Rows that pass a denoiser's network, whoever calls it.
+
+    Attributes
+    ----------
+    rows
+        All rows.
+    with_gradient
+        Those of them that a gradient was asked for: a backward pass costs about two forward passes more.
+    """
+
+    rows: int = 0
+    with_gradient: int = 0
+    _network: Any = field(default=None, repr=False)
+
+    def watch(self, denoiser: Denoiser) -> RowCounter:
+        """Count the rows of this denoiser from here on."""
+        self._network = denoiser.network
+        denoiser.network = self._counted  # type: ignore[method-assign]
+        return self
+
+    def _counted(self, x: torch.Tensor, *rest: Any) -> torch.Tensor:
+        self.rows += len(x)
+        self.with_gradient += len(x) * torch.is_grad_enabled()
+        return self._network(x, *rest)
+
+
+@dataclass(frozen=True)
+class Defence:
+    """name : of `mitigation.defences.DEFENCES`. constants : `mitigation.inference` of the config. seed : of its own random
+    numbers."""
+
+    name: str
+    constants: dict[str, Any]
+    seed: int
+
+
+def regenerate(
+    denoiser: Denoiser,
+    defence: Defence,
+    captions: Sequence[str],
+    seeds: Sequence[int],
+    how: Sampling,
+) -> list[list[np.ndarray | None]]:
+    """Each caption with each seed behind a defence: images (h, w, 3) uint8, None where one is not finite."""
+    defended = Defended(denoiser, defence.name, defence.constants, defence.seed)
+    prompts = [
+        change_prompt(caption, defence.name, defence.constants, defence.seed)
+        for caption in captions
+    ]
+    asked = [prompt for prompt in prompts for _ in seeds]
+    images = draw_images(defended, asked, list(seeds) * len(prompts), how)
+    flat = [to_uint8(image) if np.isfinite(image).all() else None for image in images]
+    return [flat[i : i + len(seeds)] for i in range(0, len(flat), len(seeds))]
