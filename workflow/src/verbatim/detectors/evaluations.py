@@ -20,29 +20,11 @@ from functools import cached_property
 import torch
 
 from verbatim.detectors.attention_reader import Attention, AttentionReader
+from verbatim.detectors.definitions import DetectorSettings
 from verbatim.models.denoiser import Condition, Denoiser, check_unconditional
 from verbatim.models.noise import unit_noise
 
 OFFSET = 1  # of the timesteps; steps_offset of Stable Diffusion's scheduler
-
-
-@dataclass(frozen=True)
-class DetectorSettings:
-    """How detectors are computed; the keys of the config block `detectors`.
-
-    scores : names of `registry.DETECTORS`.
-    steps, guidance : of the generation that they are read in.
-    batch, gradient_batch : captions in one forward, and in one that torch differentiates.
-    anisotropy : prediction type -> weights of the norm and of the cosine.
-    """
-
-    scores: tuple[str, ...]
-    seeds: tuple[int, ...]
-    steps: int
-    guidance: float
-    batch: int
-    gradient_batch: int
-    anisotropy: dict[str, list[float]]
 
 
 def step_levels(denoiser: Denoiser, steps: int) -> list[float]:
@@ -236,13 +218,11 @@ class Evaluations:
                 of_change = of_change - less
                 self.derivatives += 2 * len(cond)
             parts.append((eps.detach(), of_own, of_change))
-        found = [torch.cat(part) if part[0] is not None else None for part in zip(*parts)]
+        found = [torch.cat(part) if part[0] is not None else None for part in zip(*parts, strict=True)]
         self._gradients = Gradients(*found[1:])
         return found[0]
 
-    def _with_graph(
-        self, net: torch.Tensor, cond: Condition
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _with_graph(self, net: torch.Tensor, cond: Condition) -> tuple[torch.Tensor, torch.Tensor]:
         """eps of x_net (n, *shape) at the first step, and the leaf that it is a function of."""
         with torch.enable_grad():
             net = net.clone().requires_grad_(True)

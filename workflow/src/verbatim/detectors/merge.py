@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from verbatim.detectors.registry import DETECTORS
+from verbatim.detectors.definitions import DETECTORS
 
 
 def mean_seeds(seeds: pd.DataFrame, steps: int, n_seeds: int) -> pd.DataFrame:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from verbatim.detectors import nemo_ssim
-from verbatim.detectors.evaluations import DetectorSettings, Evaluations, Shared
-from verbatim.detectors.registry import DETECTORS
+from verbatim.detectors.definitions import ALL_SEEDS, DetectorSettings
+from verbatim.detectors.evaluations import Evaluations, Shared
+from verbatim.detectors.registry import OF_ONE_SEED
 
 if TYPE_CHECKING:
     import torch
 
     from verbatim.models.denoiser import Denoiser
-
-ALL_SEEDS = -1  # in place of a seed, of a score that compares all of them
 
 
 class Found(NamedTuple):
@@ -66,21 +65,14 @@ def score_prompts(
         for seed in dict.fromkeys(settings.seeds):
             made = Evaluations(shared, settings, some, cond, seed)
             for name in settings.scores:
-                compute = DETECTORS[name].compute
-                if compute is None:
-                    changes.append(nemo_ssim.stretched_change(made))
+                if name in OF_ONE_SEED:
+                    yield Found(start, seed, name, _finite(OF_ONE_SEED[name](made)))
                 else:
-                    yield Found(start, seed, name, _finite(compute(made)))
+                    changes.append(nemo_ssim.stretched_change(made))
             spent.derivatives += made.derivatives
         if changes:
             yield Found(start, ALL_SEEDS, "nemo_ssim", _finite(nemo_ssim.nemo_ssim(changes)))
     spent.derivatives += shared.derivatives
-
-
-def keep_defined(settings: DetectorSettings, family: str) -> DetectorSettings:
-    """The settings with the scores that are defined for a family."""
-    kept = tuple(name for name in settings.scores if family in DETECTORS[name].families)
-    return replace(settings, scores=kept)
 
 
 def _finite(values: torch.Tensor) -> npt.NDArray[np.float64]:

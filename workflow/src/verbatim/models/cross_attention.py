@@ -56,9 +56,7 @@ def _down_layers(unet: Any) -> dict[int, list[str]]:
 
 
 @contextmanager
-def reading(
-    layers: Mapping[str, Any], read: Callable[[str, torch.Tensor], None]
-) -> Iterator[None]:
+def reading(layers: Mapping[str, Any], read: Callable[[str, torch.Tensor], None]) -> Iterator[None]:
     """While it is open, `read(name, weights)` is told of every call of a layer.
 
     weights : (n, queries, tokens), float32, mean over heads, each query's summing to 1 over the tokens of the prompt.
