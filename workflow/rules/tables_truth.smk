@@ -149,6 +149,7 @@ rule compare_scores:
         runtime=grow(10),
     params:
         models=run.models.attacked,
+        depths=config["tables"]["depths"],
     script:
         "../scripts/tables/compare_scores.py"
 

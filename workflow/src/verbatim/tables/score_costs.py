@@ -55,7 +55,7 @@ def detector_rows(scores: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def compare_scores(
-    evaluation: pd.DataFrame, depths: pd.DataFrame, rows: pd.DataFrame
+    evaluation: pd.DataFrame, depths: pd.DataFrame, rows: pd.DataFrame, ks: list[int]
 ) -> pd.DataFrame:
     """All scores of a model from the cheapest to the dearest: `tables/scores.csv`.
 
@@ -63,6 +63,7 @@ def compare_scores(
     ----------
     evaluation, depths : `tables/evaluation.csv`, `tables/depths.csv`.
     rows : model, detector, unet_rows, derivatives (NaN: none), of the scores that call a network.
+    ks : depths that have a column.
 
     Returns
     -------
@@ -77,7 +78,7 @@ def compare_scores(
     calls = ~table["blind"].astype(bool)
     table["unet_rows"] = table["unet_rows"].astype(float).where(calls, 0.0)
     table["derivatives"] = table["derivatives"].astype(float).fillna(0.0)
-    at_k = depths.pivot_table(index=KEYS, columns="k", values="precision_planted")
+    at_k = depths.pivot(index=KEYS, columns="k", values="precision_planted").reindex(columns=ks)
     at_k.columns = [f"precision_{k}" for k in at_k.columns]
     table = table.merge(at_k.reset_index(), on=KEYS, how="left")
     order = {model: place for place, model in enumerate(dict.fromkeys(evaluation["model"]))}
