@@ -17,6 +17,7 @@ STAGES = [
     "dedup",
     "whitebox",
     "blackbox",
+    "detectors",
     "postfilter",
     "labels",
     "tables",

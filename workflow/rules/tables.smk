@@ -167,6 +167,7 @@ rule merge_tables:
         recall=run.truth_table("recall"),
         confusion=run.truth_table("confusion"),
         evaluation=run.detector_table("evaluation"),
+        scores=run.detector_table("scores"),
         kinds=run.detector_table("kinds"),
         depths=run.detector_table("depths"),
         template=[

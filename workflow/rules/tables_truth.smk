@@ -10,6 +10,8 @@
 #            evaluation.csv                   every score as a detector; detectors.csv: the scores, a row a prompt
 #            kinds.csv                        every score by kind of duplicate and count; roc.csv: the curves
 #            depths.csv                       precision of every score's first k prompts
+#          of compare_scores
+#            scores.csv                       every score by what it finds and what it costs a prompt
 #          of check_world
 #            findings.csv                     which of the paper's findings hold in this world
 #          of compare_seeds, a target of its own
@@ -82,6 +84,7 @@ rule score_detectors:
         whitebox=run.scores("whitebox"),
         blackbox=run.scores("blackbox"),
         postfilter=run.scores("postfilter"),
+        detectors=run.of_detected("<results>/detectors/{model}/detectors.parquet"),
         labels=run.of_attacked("<results>/labels/{model}/labels.parquet"),
         code=code_of("tables/score_detectors"),
     output:
@@ -120,6 +123,37 @@ rule score_detectors:
         models=run.models.attacked,
     script:
         "../scripts/tables/score_detectors.py"
+
+
+rule compare_scores:
+    input:
+        evaluation="<results>/tables/evaluation.csv",
+        depths="<results>/tables/depths.csv",
+        costs="<results>/tables/costs.csv",
+        detectors=run.of_detected("<results>/detectors/{model}/detectors.parquet"),
+        code=code_of("tables/compare_scores"),
+    output:
+        table=shown(
+            "<results>/tables/scores.csv",
+            "Every score by its cost (CSV)",
+            TABLES,
+            "compare_scores",
+        ),
+    log:
+        "<results>/logs/tables/compare_scores.log",
+    benchmark:
+        "<results>/benchmarks/tables/compare_scores.tsv"
+    conda:
+        "../../envs/plots.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(10),
+    params:
+        models=run.models.attacked,
+        depths=config["tables"]["depths"],
+    script:
+        "../scripts/tables/compare_scores.py"
 
 
 rule check_world:

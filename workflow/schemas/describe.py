@@ -15,6 +15,7 @@ SOURCES = {
     "sampling": "Source: Karras et al. 2022, algorithm 1",
     "whitebox": "Source: Webster 2023, section 3, eq. 1 and 2 (DCS)",
     "blackbox": "Source: Webster 2023, section 3, eq. 3 (ECS)",
+    "detectors": "Sources: Wen 2024, Jeon 2025, Ren 2024, Chen 2025, Hintersdorf 2024, Asthana 2026",
     "postfilter": "Source: Carlini et al. 2023, section 4.2",
     "labels": "Source: Webster 2023, section 4 (MV, RV, TV)",
     "tables": "Source: Webster 2023, Table 1",
@@ -43,6 +44,7 @@ snakemake --cores all --configfile config/config.yaml config/smoke.yaml
 ```
 
 - `smoke.yaml`: the whole chain on a very small world, for tests
+- `scores.yaml`: scores of other papers beside those of the attack
 - `seeds.yaml`: two models in a reduced world, for several seeds (`make seeds`)
 - `train.yaml`: the embedded world's models trained instead of loaded (`make world`)
 - `study_quick.yaml`: a part of the copying study (`make study-quick`)

@@ -19,6 +19,7 @@ HEADINGS = {
     "dedup": "Deduplication",
     "whitebox": "White box",
     "blackbox": "Black box",
+    "detectors": "Detectors",
     "postfilter": "Post-filter",
     "costs": "Costs",
     "labels": "Labels",

@@ -142,7 +142,7 @@ def test_detectors_are_judged_and_their_scores_listed(run_script, finished):
     run_script(
         "tables/score_detectors.py",
         input={"truth": finished / "world/truth.parquet", "prompts": finished / "dedup/prompts.parquet",
-               **scores_of(finished), "labels": labels_of(finished, ATTACKED)},
+               **scores_of(finished), "labels": labels_of(finished, ATTACKED), "detectors": []},
         output={"table": finished / "tables/evaluation.csv", "prompts": finished / "tables/detectors.csv",
                 **{name: finished / f"tables/{name}.csv" for name in ("kinds", "roc", "depths")}},
         params={"models": ATTACKED, "fpr": 0.05, "fpr_strict": [0.01], "depths": [5, 10], "resamples": 50, "folds": 3, "confidence": 0.95, "seed": 0},

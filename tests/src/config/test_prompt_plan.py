@@ -38,7 +38,12 @@ def test_each_stage_plans_for_what_the_one_before_can_hand_it(config, sheet):
     def planned(stage, model="sd1", config=config):
         return planned_prompts(config, models, stage, model)
 
-    assert [planned(s) for s in ("whitebox", "blackbox", "postfilter")] == [1000, 300, 300]
+    assert [planned(s) for s in ("whitebox", "blackbox", "detectors", "postfilter")] == [
+        1000,
+        300,
+        300,
+        300,
+    ]
     assert planned("labels", "sd1") == 3 * 40  # by DCS, ECS and cliques
     assert planned("labels", "if") == 70
     assert planned("labels", "openjourney") == 2 * 3 * 40  # all that may be found in sd1 and sd2

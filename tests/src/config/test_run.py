@@ -78,6 +78,14 @@ def test_scores_are_those_of_the_models_that_are_attacked(make):
     assert run.costs == [f"<results>/{stage}/sd1/cost.parquet" for stage in ATTACK] + labels
 
 
+def test_detectors_are_those_of_the_attacked_models_and_none_where_no_score_is_named(make):
+    pattern = "<results>/detectors/{model}/detectors.parquet"
+    assert make(select=("sd1", "if")).of_detected(pattern) == []
+    asked = make(("sd2", "whitebox", "no"), select=("sd1", "sd2", "if"), detectors__scores=["wen"])
+    assert asked.of_detected(pattern) == ["<results>/detectors/sd1/detectors.parquet"]
+    assert "<results>/detectors/sd1/cost.parquet" in asked.costs
+
+
 @pytest.mark.parametrize(
     ("world", "attacked", "has", "lacks"),
     [

@@ -6,6 +6,7 @@ from made_results import make_labels, make_prompts, make_scores, make_truth, row
 from verbatim.metrics.ranking import rank_cliques
 from verbatim.tables.blind import BLIND
 from verbatim.tables.detectors import (
+    add_detectors,
     define_sets,
     describe_prompts,
     fill_unscored,
@@ -244,6 +245,23 @@ def test_scores_of_several_fits_have_no_threshold_and_say_so(world):
     got = line(world[2], "bag_of_words", "full", "single")
     assert np.isnan(got["tpr"])
     assert got["tpr_note"] == "scores of several fits share no threshold"
+
+
+def test_scores_of_other_papers_are_judged_as_all_others_are(world):
+    known, scores, _ = world
+    seen = scores.index[:-3]
+    table = pd.DataFrame({"prompt_id": seen, "score": "dsm_01", "value": scores.loc[seen, "dcs_paper"].to_numpy(), "n_seeds": 2, "unet_rows": 4, "derivatives": 0})  # fmt: skip
+    both = add_detectors(scores, table)
+    assert both[scores.columns].equals(scores)
+    assert both["dsm_01"].isna().sum() == 3
+    assert both.loc[seen, "dsm_01"].tolist() == scores.loc[seen, "dcs_paper"].tolist()
+    result = score_detectors(known, both, how())
+    plain = score_detectors(known, scores, how())
+    own = result[result["detector"] != "dsm_01"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(own, plain, check_exact=True)
+    got = line(result, "dsm_01", "full", "held_out")
+    assert got["auc_scored"] > 0.5
+    assert got["n_pos"] == line(result, "dcs_paper", "full", "held_out")["n_pos"]
 
 
 def test_every_score_that_has_a_preset_names_it():

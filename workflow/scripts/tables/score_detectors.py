@@ -7,7 +7,13 @@ import pandas as pd
 from verbatim.io.records import read_table
 from verbatim.runtime import progress, script, write_text
 from verbatim.tables.depths import count_depths
-from verbatim.tables.detectors import describe_prompts, join_scores, presets_of, score_detectors
+from verbatim.tables.detectors import (
+    add_detectors,
+    describe_prompts,
+    join_scores,
+    presets_of,
+    score_detectors,
+)
 from verbatim.tables.kinds import score_kinds
 from verbatim.tables.statistics import EvaluationSettings
 from verbatim.tables.text import csv_text, name_preset
@@ -30,13 +36,18 @@ def main(smk: Any) -> None:
         for i, model in enumerate(progress(p.models, "models")):
             labels = read_table(smk.input.labels[i], "labels")
             stages = {stage: read_table(smk.input.get(stage)[i], stage) for stage in STAGES}
-            known, scores = describe_prompts(prompts, labels, truth), join_scores(**stages)
+            known, own_scores = describe_prompts(prompts, labels, truth), join_scores(**stages)
+            scores = own_scores
+            if smk.input.detectors:  # none where detectors.scores is empty
+                scores = add_detectors(
+                    scores, read_table(smk.input.detectors[i], "detector_scores")
+                )
             attacked = known[known["prompt_id"].isin(own)]
             kinds, roc = score_kinds(known, scores, settings)
             found = {
                 "table": score_detectors(known, scores, settings), "kinds": kinds, "roc": roc,
                 "depths": count_depths(attacked, scores, p.depths, settings),
-                "prompts": known.merge(scores.reset_index(), on="prompt_id", how="left"),
+                "prompts": known.merge(own_scores.reset_index(), on="prompt_id", how="left"),
             }  # fmt: skip
             presets = presets_of(stages["blackbox"], stages["postfilter"])
             for name, one in found.items():

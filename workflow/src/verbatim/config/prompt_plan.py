@@ -51,11 +51,11 @@ def planned_prompts(
     sheet, model
         For `labels`, whose candidates are what the sheet says.
     stage
-        whitebox, blackbox, postfilter or labels.
+        whitebox, blackbox, detectors, postfilter or labels.
     """
     extra = planned_extra(config)
     most = int(config["dedup"]["n_prompts"])
-    if stage in ("blackbox", "postfilter"):
+    if stage in ("blackbox", "detectors", "postfilter"):
         most = min(most, int(config["blackbox"]["n_prompts"]))
     if stage == "postfilter":
         most = min(most, int(config["postfilter"]["n_prompts"]))

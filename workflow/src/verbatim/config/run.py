@@ -161,7 +161,12 @@ class Run:
             for stage in ATTACK
             for path in self.of_attacked(f"<results>/{stage}/{{model}}/cost.parquet")
         ]
-        return attack + self.of_labels("cost.parquet")
+        detectors = self.of_detected("<results>/detectors/{model}/cost.parquet")
+        return attack + detectors + self.of_labels("cost.parquet")
+
+    def of_detected(self, pattern: str) -> list[str]:
+        """A file of every attacked model whose detectors are asked for: of none where detectors.scores is empty."""
+        return self.of_attacked(pattern) if self.config["detectors"]["scores"] else []
 
     @property
     def decisions(self) -> str | list[str]:
@@ -211,6 +216,7 @@ class Run:
             "evaluation": world and attacked,
             "kinds": world and attacked,
             "depths": world and attacked,
+            "scores": world and attacked,
             "findings": world and bool(self.models.roles["duplicated"]),
             "agreement": bool(self.models.labelled_by_authors),
         }

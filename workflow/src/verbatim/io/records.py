@@ -86,6 +86,11 @@ SCHEMAS: dict[str, pa.Schema] = {
         prompt_id=I64, ecs=F64, ecs_reference=F64, ecs_paper=F64, ecs_world=F64,
         seed_consistency=F64, seed_ssim=F64, n_seeds=I32, preset=S, rank=I32,
     ),
+    # detectors
+    "detector_seeds": _schema(prompt_id=I64, seed=I32, score=S, value=F64),
+    "detector_scores": _schema(
+        prompt_id=I64, score=S, value=F64, n_seeds=I32, unet_rows=I64, derivatives=I64
+    ),
     # postfilter
     "postfilter": _schema(
         prompt_id=I64, n_images=I32, clique_size=I32, clique_distance=F64, mean_distance=F64,

@@ -278,6 +278,12 @@ class Denoiser(ABC):
         ------
         ValueError : counts of rows that do not fit together.
         """
+        return self.predict_with_gradient(x, sigma, cond)
+
+    def predict_with_gradient(
+        self, x: torch.Tensor, sigma: float | torch.Tensor, cond: Condition
+    ) -> torch.Tensor:
+        """As `predict`, and torch can differentiate it by `x` and by the states of `cond`."""
         n = x.shape[0]
         if len(cond) not in (1, n) or tuple(x.shape[1:]) != self.shape:
             raise ValueError(

@@ -77,6 +77,17 @@ def join_scores(
     return pd.concat([part.set_index("prompt_id") for part in parts], axis=1).sort_index()
 
 
+def add_detectors(scores: pd.DataFrame, detectors: pd.DataFrame) -> pd.DataFrame:
+    """The scores with a column for each score of a `detector_scores` table; NaN where it did not see the prompt.
+
+    Parameters
+    ----------
+    scores : from `join_scores`
+    """
+    table = detectors.pivot(index="prompt_id", columns="score", values="value")
+    return scores.join(table.rename_axis(columns=None), how="left")
+
+
 def presets_of(blackbox: pd.DataFrame, postfilter: pd.DataFrame) -> dict[str, str]:
     """Preset of each score; "" for one that has none. The seeds' agreement is of the images that
     the ranking preset of ECS judges."""

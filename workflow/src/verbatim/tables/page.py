@@ -52,6 +52,12 @@ SECTIONS = {
          "tpr_0.01 [tpr_0.01_low, tpr_0.01_high]", "n_pos", "n_neg", "found", "alarms",
          "label_preset", "tpr_note"),
     ),
+    "scores": Section(
+        "Every score by its cost", "Full duplicates against matched held-out prompts. unet_rows: network rows a prompt with all "
+        "seeds; derivatives: how often one of them is differentiated.",
+        ("model", "detector", "blind", "unet_rows", "derivatives", "auc [low, high]", "tpr [tpr_low, tpr_high]",
+         "tpr_0.01 [tpr_0.01_low, tpr_0.01_high]", "precision_10", "precision_25", "precision_50", "precision_100"),
+    ),
     "kinds": Section(
         "Every score by kind of duplicate and count", "Against held-out prompts. matched: these were matched to "
         "images of the kind; where not, the blind scores show how far style alone tells them apart.",

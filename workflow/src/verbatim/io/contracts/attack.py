@@ -72,6 +72,31 @@ BLACKBOX = {
         },
     ),
 }
+SCORE = "Name of the score, as in detectors.scores; a high value means that a copy is expected."
+DETECTORS = {
+    "detector_seeds": Table(
+        "detectors/{model}/seeds.parquet",
+        "a prompt, seed and score",
+        {
+            "prompt_id": PROMPT_ID,
+            "seed": "Seed of the noise, from 0; -1 for a score that compares all seeds.",
+            "score": SCORE,
+            "value": "Value of the score; NaN if not finite.",
+        },
+    ),
+    "detector_scores": Table(
+        "detectors/{model}/detectors.parquet",
+        "a prompt and score",
+        {
+            "prompt_id": PROMPT_ID,
+            "score": SCORE,
+            "value": "Mean of the score over seeds; NaN if not finite with any of them.",
+            "n_seeds": "Number of seeds with a finite score, from 0; at most 1 for a score that compares all seeds.",
+            "unet_rows": "Number of network rows that the score alone needs for the prompt with all seeds, without those that all prompts share.",
+            "derivatives": "How often one of these rows is differentiated, which costs about as much as one or two further rows.",
+        },
+    ),
+}
 POSTFILTER = {
     "postfilter": Table(
         "postfilter/{model}/scores.parquet",
@@ -114,4 +139,10 @@ COSTS = {
         },
     ),
 }
-TABLES = {"whitebox": WHITEBOX, "blackbox": BLACKBOX, "postfilter": POSTFILTER, "costs": COSTS}
+TABLES = {
+    "whitebox": WHITEBOX,
+    "blackbox": BLACKBOX,
+    "detectors": DETECTORS,
+    "postfilter": POSTFILTER,
+    "costs": COSTS,
+}

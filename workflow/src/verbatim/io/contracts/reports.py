@@ -186,6 +186,32 @@ REPORTS = {
             "label_preset": LABEL_PRESET,
         },
     ),
+    "tables/scores.csv": Table(
+        "tables/scores.csv",
+        "a model and score, from the cheapest to the dearest; full duplicates against matched held-out prompts (embedded world)",
+        {
+            "model": MODEL,
+            "detector": DETECTOR,
+            "blind": BLIND,
+            "unet_rows": "Number of network rows a prompt with all seeds. For a score of the attack those of its stage, without the "
+            "stages that chose the prompts; for one of detectors.scores those that it alone needs.",
+            "derivatives": "How often one of these rows is differentiated, which costs about as much as one or two further rows.",
+            "auc": AUC,
+            "low": "Lower end of the interval of auc: bootstrap over images and template families.",
+            "high": "Upper end of the same interval.",
+            "tpr": TPR.format("the share tables.fpr"),
+            "tpr_low": TPR_LOW,
+            "tpr_high": TPR_HIGH,
+            "fpr": FPR,
+            **STRICT,
+            "n_pos": N_POS,
+            "n_neg": N_NEG,
+            **{
+                f"precision_{k}": f"Share of planted prompts among the first {k}, 0 to 1; empty where fewer were ranked."
+                for k in (10, 25, 50, 100)
+            },
+        },
+    ),
     "tables/kinds.csv": Table(
         "tables/kinds.csv",
         "a model, detector, kind and count, against the kind's own held-out prompts (embedded world)",
