@@ -187,5 +187,5 @@ def test_rows_without_an_embedding_have_no_pairs(tmp_path: Path):
     copies = copies_of(stored, [rows], tmp_path)
     found = find_pairs(index_of(stored, np.array([0])), stored, rows, copies, SETTINGS)
     assert found.pairs[["row_a", "row_b"]].to_numpy().tolist() == [[0, 1], [0, 3]]
-    none = find_pairs(index_of(stored, np.array([0])), stored, rows[:0], copies, **SETTINGS)
+    none = find_pairs(index_of(stored, np.array([0])), stored, rows[:0], copies, SETTINGS)
     assert none.pairs.empty

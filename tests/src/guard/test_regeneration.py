@@ -6,16 +6,17 @@ import torch
 from exact_denoiser import GaussianDenoiser
 
 from verbatim.guard.regeneration import Defence, RowCounter, regenerate
-from verbatim.mitigation.generation import Sampling
+from verbatim.models.sampling import Sampling
 
-HOW = Sampling(steps=4, guidance=3.0, batch=3, sampler="euler")
+HOW = Sampling(steps=4, guidance=3.0, sampler="euler")
 
 
 def test_every_caption_is_generated_with_every_seed_in_order_whatever_the_batch():
-    small = Sampling(4, 3.0, 1, "euler")
     stacks = [
-        regenerate(GaussianDenoiser(), Defence("rt", {"passes": 2}, 0), ["a b", "c"], [0, 5], how)
-        for how in (HOW, small)
+        regenerate(
+            GaussianDenoiser(), Defence("rt", {"passes": 2}, 0), ["a b", "c"], [0, 5], HOW, n
+        )
+        for n in (3, 1)
     ]
     for one, other in zip(*stacks, strict=True):
         assert len(one) == len(other) == 2
@@ -26,7 +27,7 @@ def test_every_caption_is_generated_with_every_seed_in_order_whatever_the_batch(
 def test_rows_are_those_that_the_denoiser_counts_and_those_that_pass_it_by():
     denoiser = GaussianDenoiser()
     counter = RowCounter().watch(denoiser)
-    regenerate(denoiser, Defence("rt", {"passes": 2}, 0), ["a", "b"], [0, 1], HOW)
+    regenerate(denoiser, Defence("rt", {"passes": 2}, 0), ["a", "b"], [0, 1], HOW, 3)
     assert counter.rows == denoiser.rows == 2 * 2 * 4 * 2
     assert counter.with_gradient == 0
     with torch.enable_grad():
@@ -36,4 +37,4 @@ def test_rows_are_those_that_the_denoiser_counts_and_those_that_pass_it_by():
 
 def test_an_unknown_defence_is_refused():
     with pytest.raises(ValueError, match="defence 'sleep' is unknown"):
-        regenerate(GaussianDenoiser(), Defence("sleep", {}, 0), ["a"], [0], HOW)
+        regenerate(GaussianDenoiser(), Defence("sleep", {}, 0), ["a"], [0], HOW, 3)

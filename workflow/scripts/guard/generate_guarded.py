@@ -7,8 +7,8 @@ from verbatim.guard.regeneration import Defence, RowCounter, regenerate
 from verbatim.io.images import generation_name
 from verbatim.io.records import read_table, write_table
 from verbatim.io.result_cache import Kept, fingerprint
-from verbatim.mitigation.generation import Sampling
 from verbatim.models.denoiser import NOT_FINITE, check_broken
+from verbatim.models.sampling import Sampling
 from verbatim.runtime import load_model, model_files, progress, script
 
 
@@ -35,11 +35,12 @@ def main(smk: Any) -> None:
         if lots:
             denoiser = load_model(smk)
             counter = RowCounter().watch(denoiser)
-        how = Sampling(p.steps, p.guidance, p.batch, p.sampler, p.spacing)
+        how = Sampling(p.steps, p.guidance, p.sampler, p.spacing)
         defence, broken = Defence(name, dict(p.inference), p.seed), len(kept.missing_images())
         for lot in progress(lots, "parts"):
             began, rows, backward = time.monotonic(), counter.rows, counter.with_gradient
-            stack = regenerate(denoiser, defence, lot["caption"].tolist(), seeds, how)
+            captions = lot["caption"].tolist()
+            stack = regenerate(denoiser, defence, captions, seeds, how, p.batch)
             broken += sum(image is None for of_prompt in stack for image in of_prompt)
             check_broken(broken, len(prompts) * len(seeds), denoiser.dtype, "generations")
             images = (

@@ -218,7 +218,9 @@ class Evaluations:
                 of_change = of_change - less
                 self.derivatives += 2 * len(cond)
             parts.append((eps.detach(), of_own, of_change))
-        found = [torch.cat(part) if part[0] is not None else None for part in zip(*parts, strict=True)]
+        found = [
+            torch.cat(part) if part[0] is not None else None for part in zip(*parts, strict=True)
+        ]
         self._gradients = Gradients(*found[1:])
         return found[0]
 

@@ -94,8 +94,30 @@ class FetchedImages:
         )
 
 
+def related_rows(relatives: pd.DataFrame) -> dict[int, list[int]]:
+    """Row -> rows of a `relatives` table that may show its template or another version of it."""
+    ordered = relatives.sort_values(["row", "order"])
+    return dict(ordered.groupby("row")["relative"].agg(list).items())  # type: ignore[arg-type]  # int keys
+
+
+def rows_of_prompt(
+    own_row: int,
+    neighbours: Iterable[int],
+    related: Mapping[int, list[int]],
+    fetched: FetchedImages,
+) -> list[int]:
+    """Rows that a prompt's generations are compared with: its own, its neighbours, and the relatives of both.
+
+    Relatives are included only if they were fetched. The own row and the neighbours are always included, so that
+    they count as unreadable if they were not fetched. -1 is no row.
+    """
+    asked = [row for row in dict.fromkeys([own_row, *neighbours]) if row >= 0]
+    more = [row for base in asked for row in related.get(base, ()) if row in fetched]
+    return list(dict.fromkeys([*asked, *more]))
+
+
 class ComparedRows:
-    """Training rows that each prompt's generations are compared with.
+    """Training rows that each prompt's generations are compared with, by `rows_of_prompt`.
 
     neighbours, relatives : tables of these names. fetched : the images that can be read.
     """
@@ -105,19 +127,9 @@ class ComparedRows:
     ) -> None:
         near = neighbours.sort_values(["order", "seed"])
         self._near = near.groupby("prompt_id")["row"].agg(list).to_dict()
-        related = relatives.sort_values(["row", "order"])
-        self._related = related.groupby("row")["relative"].agg(list).to_dict()
-        self._fetched = fetched
+        self._related, self._fetched = related_rows(relatives), fetched
 
     def of_prompt(self, prompt_id: int, own_row: int) -> list[int]:
-        """Its own row, its neighbours, and the rows that may show a template or another version of these.
-
-        Relatives are included only if they were fetched. The own row and the neighbours are always included, so that
-        they count as unreadable if they were not fetched. -1 is no row.
-        """
+        """The rows of a prompt, whose own row may be -1."""
         near = self._near.get(prompt_id, ())
-        asked = [row for row in dict.fromkeys([own_row, *near]) if row >= 0]
-        more = [
-            row for base in asked for row in self._related.get(base, ()) if row in self._fetched
-        ]
-        return list(dict.fromkeys([*asked, *more]))
+        return rows_of_prompt(own_row, near, self._related, self._fetched)
