@@ -116,7 +116,9 @@ PACKAGES = {
     "open_clip": "open-clip-torch", "google": "protobuf",
 }  # fmt: skip
 # what a pinned package brings, so that the environments name only what is asked for
-BROUGHT = {"matplotlib": "seaborn", "huggingface_hub": "diffusers", "timm": "open_clip_torch"}
+BROUGHT = {
+    "matplotlib": "seaborn", "huggingface_hub": "diffusers", "timm": "open_clip_torch", "markupsafe": "jinja2",
+}  # fmt: skip
 # what a script starts beside itself
 STARTED = {"check_results": ("tests/results/test_results.py", "pytest")}
 
