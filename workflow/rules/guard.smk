@@ -55,7 +55,7 @@ rule generate_guarded:
     benchmark:
         "<results>/benchmarks/guard/generate_guarded/{model}-{defence}.tsv"
     conda:
-        "../../envs/gpu.yaml"
+        "../../envs/world.yaml"
     threads: 1
     resources:
         gpu=1,
