@@ -82,7 +82,7 @@ def test_training_images_are_read_from_their_archives_and_a_lost_one_is_recorded
 def test_embeddings_are_the_same_whatever_the_batch():
     images = [made.image(i) for i in range(5)]
 
-    def embed(stack):
+    def embed(stack, batch):
         return stack.mean(axis=(1, 2))
 
     whole, cut = (embed_generations(embed, iter(images), 16, batch) for batch in (10, 2))

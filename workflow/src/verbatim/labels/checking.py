@@ -131,22 +131,22 @@ def squares_of(
 
 
 def embed_generations(
-    embed: Callable[[np.ndarray], np.ndarray],
+    embed: Callable[[np.ndarray, int], np.ndarray],
     images: Iterable[np.ndarray],
     size: int,
     batch: int,
 ) -> np.ndarray:
     """Embeddings (n, d) of generations (h, w, 3), `batch` at a time; (0, 0) of none.
 
-    embed : images (k, size, size, 3) in [0, 1] -> (k, d) of unit length.
+    embed : images (k, size, size, 3) in [0, 1], and at most how many at once -> (k, d) of unit length.
     """
     out: list[np.ndarray] = []
     waiting: list[np.ndarray] = []
     for image in images:
         waiting.append(resize(image, size, size))
         if len(waiting) == batch:
-            out.append(embed(np.stack(waiting)))
+            out.append(embed(np.stack(waiting), batch))
             waiting = []
     if waiting:
-        out.append(embed(np.stack(waiting)))
+        out.append(embed(np.stack(waiting), batch))
     return np.concatenate(out) if out else np.zeros((0, 0), np.float32)
