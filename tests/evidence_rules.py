@@ -29,7 +29,9 @@ def run_rule(rule, root, inputs, outputs, params, wildcards=None):
 
 
 def check_copies(root, model="sd1", **changes):
-    inputs = files_of(root, model) | {
+    files = files_of(root, model)
+    files.pop("masks")
+    inputs = files | {
         "clusters": root / "dedup/clusters.parquet",
         "stats": root / "dedup/cluster_stats.parquet",
     }
@@ -86,7 +88,9 @@ def build_review(root, decisions, models=("sd1",), images="full", only=()):
 def build_bundle(root, finding="all", images="full", only=(), name=None, known=None):
     folder = root / "evidence/bundles/sd1" / (name or finding)
     (root / "weights.sha256").write_text("a" * 64 + "  unet/model.safetensors\n")
-    inputs = files_of(root) | {
+    files = files_of(root)
+    names = ("labels", "fetched", "images", "training", "masks")
+    inputs = {name: files[name] for name in names} | {
         "known_prompts": known or [root / "labels/sd1/labels.parquet"],
         "verification": root / "evidence/sd1/verification.parquet",
         "null": root / "evidence/sd1/null.parquet",
@@ -98,7 +102,7 @@ def build_bundle(root, finding="all", images="full", only=(), name=None, known=N
     run_rule(
         "build_bundle", root, inputs, {"bundle": folder, "head": folder.with_name(folder.name + ".head")},
         {
-            "model": {"model": "sd1", "family": "sd", "source": "train"},
+            "model": {"model": "sd1", "family": "sd", "source": "train"}, "upscaler": {},
             "settings": SETTINGS, "home": str(ROOT), "images": images, "only": list(only),
         },
         {"model": "sd1", "finding": finding},

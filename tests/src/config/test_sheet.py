@@ -37,6 +37,11 @@ def test_the_default_sheet_is_sound_and_a_job_is_told_what_it_loads_and_no_more(
         (("openjourney", "init", "sd9"), ["openjourney refers to 'sd9'"]),
         (("openjourney", "candidates", "found:sd1,sd9"), ["'sd9'"]),
         (("sd2", "model", "sd1"), ["['sd1'] stand twice"]),
+        (("openjourney", "init", "openjourney"), ["openjourney: init leads back to openjourney"]),
+        (
+            ("openjourney", "candidates", "found:sd1,openjourney"),
+            ["candidates leads back to openj"],
+        ),
         (("sd1", "training", ""), ["sd1 is trained here", "`training`"]),
         (("sd1", "dtype", "float8"), ["line 2", "dtype", "'float8'"]),
         (("sd1", "whitebox", "YES"), ["line 2", "whitebox", "'YES'"]),

@@ -76,9 +76,30 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
             problems.append(f"{path}: {row['model']} is trained here, so `training` must be given")
         wrong = _closed_problems(row) + _upscaler_problems(row) + checkpoint_problems(row)
         problems += [f"{path}: {row['model']} {problem}" for problem in wrong]
+    problems += [f"{path}: {problem}" for problem in _circles(sheet)]
     if problems:
         raise ConfigError("\n".join(problems))
     return sheet.set_index("model", drop=False)
+
+
+def _circles(sheet: pd.DataFrame) -> list[str]:
+    """Models whose weights start from themselves, or whose prompts are found by themselves, at once or over other models."""
+    found = sheet["candidates"].where(sheet["candidates"].str.startswith("found:"), "")
+    needs = {
+        "init": {model: [init] for model, init in zip(sheet["model"], sheet["init"], strict=True)},
+        "candidates": dict(zip(sheet["model"], found.map(candidate_models), strict=True)),
+    }
+    problems = []
+    for column, edges in needs.items():
+        for model in edges:
+            seen, left = set(), list(edges[model])
+            while left and model not in seen:
+                one = left.pop()
+                left += [other for other in edges.get(one, ()) if one not in seen]
+                seen.add(one)
+            if model in seen:
+                problems.append(f"{model}: {column} leads back to {model}; change one of the cells")
+    return problems
 
 
 def _closed_problems(row: dict[Any, str]) -> list[str]:
