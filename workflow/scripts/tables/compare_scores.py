@@ -20,7 +20,9 @@ def main(smk: Any) -> None:
         tables = [read_table(path, "detector_scores") for path in smk.input.detectors]
         scores = dict(zip(smk.params.models, tables, strict=False))
         rows = pd.concat([stage_rows(costs), detector_rows(scores)])
-        write_text(smk.output.table, csv_text(compare_scores(evaluation, depths, rows, smk.params.depths)))
+        write_text(
+            smk.output.table, csv_text(compare_scores(evaluation, depths, rows, smk.params.depths))
+        )
 
 
 if __name__ == "__main__":
