@@ -15,6 +15,7 @@ from verbatim.detectors import definitions, registry
 from verbatim.detectors.definitions import DETECTORS, DetectorSettings, keep_defined, undefined
 from verbatim.detectors.evaluations import step_levels
 from verbatim.detectors.scoring import Spent, score_prompts
+from verbatim.detectors.token_attribution import attribute_tokens
 from verbatim.models.cross_attention import finest_layers, half_layer, list_layers
 from verbatim.models.denoiser import NetworkError
 from verbatim.models.load import load_denoiser
@@ -229,6 +230,34 @@ def test_the_change_of_a_rectified_flow_equals_a_loop(tmp_path):
             x = x + (after - now) * (u + 3.0 * (c - u))
         assert found[caption, 1, "x0_change"] == pytest.approx(np.mean(norms), rel=1e-4)
         assert np.mean(norms) > 0
+
+
+def test_the_gradient_at_each_token_equals_central_differences(tiny_sd):
+    d = load_denoiser(tiny_sd, "sd", "cpu")
+    found = list(attribute_tokens(d, CAPTIONS[:3], [0, 3], STEPS, 2))
+    assert [one.index for one in found] == [0, 1, 2]
+    assert d.rows == 2 * (3 + 1)
+    assert [word.removesuffix("</w>") for word in found[0].words] == CAPTIONS[0].split()
+    caption, expected = CAPTIONS[1], []
+    d.unet = d.unet.double()
+    for place in range(1, 1 + len(found[1].words)):
+        norms = []
+        for seed in (0, 3):
+            naive = Naive(d, tiny_sd, caption, seed, STEPS)
+            states, empty, noise = naive.told.double(), naive.empty.double(), naive.noise.double()
+            plain = naive.eps(noise, naive.t[0], empty)
+            slopes = []
+            for channel in range(states.shape[2]):
+                ends = []
+                for sign in (1, -1):
+                    moved = states.clone()
+                    moved[0, place, channel] += sign * 1e-4
+                    ends.append(float((naive.eps(noise, naive.t[0], moved) - plain).norm()))
+                slopes.append((ends[0] - ends[1]) / 2e-4)
+            norms.append(math.hypot(*slopes))
+        expected.append(sum(norms) / 2)
+    assert found[1].gradients == pytest.approx(expected, rel=1e-4)
+    assert max(expected) > 2 * min(expected)
 
 
 def test_all_scores_are_defined_for_sdxl(tmp_path):
