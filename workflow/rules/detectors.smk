@@ -7,6 +7,8 @@
 #          of merge_detectors, in <results>/detectors/{model}/
 #            seeds.parquet                    the rows of all shards; cost.parquet
 #            detectors.parquet                means over seeds, beside what each score costs by itself
+#          of denoise_tokens, a target of its own, from <results>/labels/{model}/labels.parquet
+#            tokens.parquet                   which words of the copied prompts trigger the copy
 
 
 rule denoise_detectors:
@@ -67,3 +69,30 @@ rule merge_detectors:
         kept=run.kept("detectors"),
     script:
         "../scripts/detectors/merge_detectors.py"
+
+
+rule denoise_tokens:
+    input:
+        unpack(run.models.loaded),
+        labels="<results>/labels/{model}/labels.parquet",
+        code=code_of("detectors/denoise_tokens"),
+    output:
+        tokens="<results>/detectors/{model}/tokens.parquet",
+    log:
+        "<results>/logs/detectors/denoise_tokens/{model}.log",
+    benchmark:
+        "<results>/benchmarks/detectors/denoise_tokens/{model}.tsv"
+    wildcard_constraints:
+        model=run.models.run_here,
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=grow(8000),
+        runtime=grow(60),
+    params:
+        **run.pick("detectors", "seeds steps gradient_batch"),
+        model=run.models.loading,
+    script:
+        "../scripts/detectors/denoise_tokens.py"

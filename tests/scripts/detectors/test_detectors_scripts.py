@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from made_results import make_labels, make_truth
 
 from tiny_models import CAPTIONS, overflow_at
 from verbatim.io.records import prompt_id, read_table, write_table
@@ -98,6 +99,31 @@ def test_a_model_that_has_none_of_the_scores_gets_an_empty_table_and_is_not_load
     shard, cost = score(run_script, tmp_path, selection, tmp_path / "none", "00000", 100, **how)
     assert cost["unet_rows"].tolist() == [0]
     assert len(merge(run_script, tmp_path, selection, [shard])) == 0
+
+
+def attribute(run_script, folder, model, labels, family):
+    path = folder / "labels.parquet"
+    write_table(path, "labels", labels)
+    run_script(
+        "detectors/denoise_tokens.py",
+        input={"labels": path, "model": model / "model_index.json"},
+        output={"tokens": folder / "tokens.parquet"},
+        params={"model": {"family": family, "source": "train"}, "seeds": [0], "steps": 6, "gradient_batch": 4},
+        wildcards={"model": "sd1"},
+    )  # fmt: skip
+    return read_table(folder / "tokens.parquet", "detector_tokens")
+
+
+def test_the_tokens_of_copied_prompts_alone_are_attributed(run_script, tmp_path, tiny_sd, tiny_if):
+    labels = make_labels(make_truth(), {}).head(4)
+    labels["caption"], labels["label"] = CAPTIONS[:4], ["MV", "N", "TV", "N"]
+    table = attribute(run_script, tmp_path, tiny_sd, labels, "sd")
+    assert set(table["prompt_id"]) == set(labels["prompt_id"].iloc[[0, 2]])
+    assert table["gradient"].gt(0).all()
+    first = table[table["prompt_id"].eq(labels["prompt_id"].iloc[0])]
+    assert first["position"].tolist() == list(range(len(first)))
+    assert attribute(run_script, tmp_path, tiny_if, labels, "if").empty
+    assert "not for if" in (tmp_path / "job.log").read_text()
 
 
 def overflow_when_loaded(monkeypatch, *captions):

@@ -10,11 +10,12 @@ import pytest
 import torch
 from naive_detectors import WEIGHTS, Naive
 
-from tiny_models import CAPTIONS, make_sd, overflow_at, with_prediction
+from tiny_models import CAPTIONS, make_if, make_sd, overflow_at, with_prediction
 from verbatim.detectors import definitions, registry
 from verbatim.detectors.definitions import DETECTORS, DetectorSettings, keep_defined, undefined
 from verbatim.detectors.evaluations import step_levels
 from verbatim.detectors.scoring import Spent, score_prompts
+from verbatim.detectors.token_attribution import attribute_tokens
 from verbatim.models.cross_attention import finest_layers, half_layer, list_layers
 from verbatim.models.denoiser import NetworkError
 from verbatim.models.load import load_denoiser
@@ -49,23 +50,24 @@ def collect(d, captions, scores, spent=None, **changes):
     ("family", "prediction_type"), [("sd", "epsilon"), ("sd", "v_prediction"), ("if", "epsilon")]
 )
 def test_every_score_equals_a_loop_over_single_captions_and_seeds(
-    family, prediction_type, tiny_sd, tiny_if, tmp_path
+    family, prediction_type, tiny_sd, tmp_path
 ):
-    folder = with_prediction({"sd": tiny_sd, "if": tiny_if}[family], tmp_path, prediction_type)
+    # a small image: the plain loop has a column of the Jacobian for each number of it
+    folder = tiny_sd if family == "sd" else make_if(tmp_path / "small", 8)
+    folder = with_prediction(folder, tmp_path, prediction_type)
     d = load_denoiser(folder, family, "cpu")
     if family == "if":
         d.threshold = lambda x0: x0  # of the pipeline's sampler, which the plain DDIM below has not
     scores = [name for name in keep_defined(DETECTORS, family) if name != "nemo_ssim"]
     found = collect(d, CAPTIONS[:2], scores)
-    for caption in CAPTIONS[:2]:
-        for seed in SEEDS:
-            naive = Naive(d, folder, caption, seed, STEPS)
-            wanted = naive.scores()
-            if family == "sd":
-                wanted |= naive.attention_scores(half_layer(d.unet), finest_layers(d.unet))
-            assert set(wanted) == set(scores)
-            for name, value in wanted.items():
-                assert found[caption, seed, name] == pytest.approx(value, rel=1e-4, abs=1e-4), name
+    for caption, seed in zip(CAPTIONS[:2], SEEDS, strict=True):
+        naive = Naive(d, folder, caption, seed, STEPS)
+        wanted = naive.scores()
+        if family == "sd":
+            wanted |= naive.attention_scores(half_layer(d.unet), finest_layers(d.unet))
+        assert set(wanted) == set(scores)
+        for name, value in wanted.items():
+            assert found[caption, seed, name] == pytest.approx(value, rel=1e-4, abs=1e-4), name
 
 
 def test_the_steps_are_those_of_the_public_code(tiny_sd):
@@ -229,6 +231,34 @@ def test_the_change_of_a_rectified_flow_equals_a_loop(tmp_path):
             x = x + (after - now) * (u + 3.0 * (c - u))
         assert found[caption, 1, "x0_change"] == pytest.approx(np.mean(norms), rel=1e-4)
         assert np.mean(norms) > 0
+
+
+def test_the_gradient_at_each_token_equals_central_differences(tiny_sd):
+    d = load_denoiser(tiny_sd, "sd", "cpu")
+    found = list(attribute_tokens(d, CAPTIONS[:3], [0, 3], STEPS, 2))
+    assert [one.index for one in found] == [0, 1, 2]
+    assert d.rows == 2 * (3 + 1)
+    assert [word.removesuffix("</w>") for word in found[0].words] == CAPTIONS[0].split()
+    caption, expected = CAPTIONS[1], []
+    d.unet = d.unet.double()
+    for place in range(1, 1 + len(found[1].words)):
+        norms = []
+        for seed in (0, 3):
+            naive = Naive(d, tiny_sd, caption, seed, STEPS)
+            states, empty, noise = naive.told.double(), naive.empty.double(), naive.noise.double()
+            plain = naive.eps(noise, naive.t[0], empty)
+            slopes = []
+            for channel in range(states.shape[2]):
+                ends = []
+                for sign in (1, -1):
+                    moved = states.clone()
+                    moved[0, place, channel] += sign * 1e-4
+                    ends.append(float((naive.eps(noise, naive.t[0], moved) - plain).norm()))
+                slopes.append((ends[0] - ends[1]) / 2e-4)
+            norms.append(math.hypot(*slopes))
+        expected.append(sum(norms) / 2)
+    assert found[1].gradients == pytest.approx(expected, rel=1e-4)
+    assert max(expected) > 2 * min(expected)
 
 
 def test_all_scores_are_defined_for_sdxl(tmp_path):

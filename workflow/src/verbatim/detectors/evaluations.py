@@ -200,34 +200,46 @@ class Evaluations:
         own, change = self._asks("hessian_difference"), self._asks("sharpness_transposed")
         if not (own or change):
             return self._predict(0)
-        eps_u, parts = self.shared.eps(self.seed, 0), []
-        for start in range(0, len(self.cond), self.settings.gradient_batch):
-            cond = self.cond[start : start + self.settings.gradient_batch]
-            net = self.shared.noise(self.seed).repeat(len(cond), 1, 1, 1)
-            with self._reading():
-                eps, net = self._with_graph(net, cond)
-            delta = eps.detach() - eps_u
-            of_own = of_change = None
-            if own:
-                (of_own,) = torch.autograd.grad(eps, net, eps.detach(), retain_graph=change)
-                self.derivatives += len(cond)
-            if change:
-                (of_change,) = torch.autograd.grad(eps, net, delta)
-                empty, net = self._with_graph(net.detach(), self.shared.empty)
-                (less,) = torch.autograd.grad(empty, net, delta)
-                of_change = of_change - less
-                self.derivatives += 2 * len(cond)
-            parts.append((eps.detach(), of_own, of_change))
-        found = [
-            torch.cat(part) if part[0] is not None else None for part in zip(*parts, strict=True)
+        starts = range(0, len(self.cond), self.settings.gradient_batch)
+        parts = [
+            self._products(self.cond[i : i + self.settings.gradient_batch], own, change)
+            for i in starts
         ]
-        self._gradients = Gradients(*found[1:])
-        return found[0]
+        eps = torch.cat([part[0] for part in parts])
+        overflowed = ~torch.isfinite(eps).flatten(1).all(1)
 
-    def _with_graph(self, net: torch.Tensor, cond: Condition) -> tuple[torch.Tensor, torch.Tensor]:
-        """eps of x_net (n, *shape) at the first step, and the leaf that it is a function of."""
+        def join(products: list[torch.Tensor | None]) -> torch.Tensor | None:
+            some = [one for one in products if one is not None]
+            if not some:
+                return None
+            return torch.cat(some).masked_fill(overflowed.view(-1, 1, 1, 1), torch.nan)
+
+        self._gradients = Gradients(join([p[1] for p in parts]), join([p[2] for p in parts]))
+        return eps
+
+    def _products(
+        self, cond: Condition, own: bool, change: bool
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        """eps_c of some captions at pure noise, and the products of `Gradients` that are asked for."""
+        with self._reading():
+            eps, net = self._with_graph(cond, len(cond))
+        delta = eps.detach() - self.shared.eps(self.seed, 0)
+        of_own = of_change = None
+        if own:
+            (of_own,) = torch.autograd.grad(eps, net, eps.detach(), retain_graph=change)
+            self.derivatives += len(cond)
+        if change:
+            (of_change,) = torch.autograd.grad(eps, net, delta)
+            empty, net = self._with_graph(self.shared.empty, len(cond))
+            (less,) = torch.autograd.grad(empty, net, delta)
+            of_change = of_change - less
+            self.derivatives += 2 * len(cond)
+        return eps.detach(), of_own, of_change
+
+    def _with_graph(self, cond: Condition, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """eps of pure noise at the first step, (n, *shape), and x_net, the leaf that it is a function of."""
         with torch.enable_grad():
-            net = net.clone().requires_grad_(True)
+            net = self.shared.noise(self.seed).repeat(n, 1, 1, 1).requires_grad_(True)
             x = net * self.shared.root(0)
             return self.denoiser.predict_with_gradient(x, self.levels[0], cond), net
 

@@ -96,6 +96,17 @@ DETECTORS = {
             "derivatives": "How often one of these rows is differentiated, which costs about as much as one or two further rows.",
         },
     ),
+    "detector_tokens": Table(
+        "detectors/{model}/tokens.parquet",
+        "a token of a prompt that is labelled MV, RV or TV (Wen 2024, section 4.2)",
+        {
+            "prompt_id": PROMPT_ID,
+            "position": "Place of the token between begin and end of the text, from 0.",
+            "token": "The token, as the model's tokenizer writes it.",
+            "gradient": "Norm of the gradient of the first step's norm of Wen 2024 by the token's embedding, mean over seeds, from 0; a high "
+            "one means that the token triggers the copy; NaN if not finite.",
+        },
+    ),
 }
 POSTFILTER = {
     "postfilter": Table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -52,13 +53,21 @@ class Naive:
         return found
 
     def jacobian(self, states: torch.Tensor) -> torch.Tensor:
-        """d eps / d x at pure noise and the first step, a full matrix."""
-
-        def flat(x: torch.Tensor) -> torch.Tensor:
-            return self.eps(x.view_as(self.noise), self.t[0], states).flatten()
-
-        with torch.enable_grad():
-            return torch.autograd.functional.jacobian(flat, self.noise.flatten())
+        """d eps / d x at pure noise and the first step, a full matrix, by central differences in float64."""
+        unet, single = copy.deepcopy(self.d.unet).double(), self.d.unet
+        self.d.unet = unet
+        size, step = self.noise.numel(), 1e-4
+        columns = []
+        for first in range(0, size, 64):
+            moved = torch.eye(size, dtype=torch.float64)[first : first + 64].view(-1, *self.d.shape)
+            told = states.double().expand(len(moved), -1, -1)
+            above, below = (
+                self.eps(self.noise.double() + sign * step * moved, self.t[0], told)
+                for sign in (1, -1)
+            )
+            columns.append(((above - below) / (2 * step)).flatten(1))
+        self.d.unet = single
+        return torch.cat(columns).T.float()
 
     @torch.no_grad()
     def scores(self) -> dict[str, float]:

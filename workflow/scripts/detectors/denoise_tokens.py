@@ -1,0 +1,40 @@
+"""Which words trigger each copy of a model: the gradient at every token of the prompts that are labelled one."""
+
+from typing import Any
+
+import pandas as pd
+
+from verbatim.io.records import SCHEMAS, read_table, write_table
+from verbatim.runtime import load_model, progress, script
+
+COPIES = ("MV", "RV", "TV")
+
+
+def main(smk: Any) -> None:
+    with script(smk) as log:
+        from verbatim.detectors.token_attribution import attribute_tokens, has_tokens
+
+        p, family = smk.params, smk.params.model["family"]
+        labels = read_table(smk.input.labels, "labels", ["prompt_id", "caption", "label"])
+        prompts = labels[labels["label"].isin(COPIES)].reset_index(drop=True)
+        if not has_tokens(family):
+            log.warning("tokens are attributed for the families sd and sdxl, not for %s", family)
+            prompts = prompts.iloc[:0]
+        tables = [SCHEMAS["detector_tokens"].empty_table().to_pandas()]
+        if len(prompts):
+            found = attribute_tokens(
+                load_model(smk), prompts["caption"].tolist(), p.seeds, p.steps, p.gradient_batch
+            )
+            tables = [
+                pd.DataFrame(
+                    {"prompt_id": prompts["prompt_id"][one.index], "position": range(len(one.words)),
+                     "token": one.words, "gradient": one.gradients}
+                )
+                for one in progress(found, "prompts", len(prompts))
+            ]  # fmt: skip
+        write_table(smk.output.tokens, "detector_tokens", pd.concat(tables, ignore_index=True))
+        log.info("%d prompts that are labelled a copy", len(prompts))
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,78 @@
+"""Which words of a prompt trigger a copy: Wen et al. 2024, section 4.2.
+
+Public code: YuxinWenRick/diffusion_memorization. For each token i with embedding e_i: ||dL / de_i||_2, where L = ||eps_c - eps_u||_2 at the
+first step of a generation; here averaged over seeds. The public code also averages over later steps, but steps its latents with
+the halves of guidance exchanged, so that only the first step is of a generation of the prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from verbatim.detectors.definitions import LATENT
+from verbatim.detectors.evaluations import Shared
+from verbatim.models.denoiser import Condition
+
+if TYPE_CHECKING:
+    from verbatim.models.denoiser import Denoiser
+
+
+class Tokens(NamedTuple):
+    """The tokens of one prompt between begin and end, and the gradient at each: (n,) float64, from 0; NaN if not finite."""
+
+    index: int
+    words: list[str]
+    gradients: npt.NDArray[np.float64]
+
+
+def attribute_tokens(
+    denoiser: Denoiser, captions: Sequence[str], seeds: Sequence[int], steps: int, batch: int
+) -> Iterator[Tokens]:
+    """The tokens of each caption. 1 row a prompt and seed, differentiated backwards, and 1 row a seed.
+
+    Parameters
+    ----------
+    steps : of the generation whose first step is taken.
+    batch : captions in one forward.
+    """
+    if not captions:
+        return
+    shared, tokenizer = Shared(denoiser, steps), _tokenizer(denoiser)
+    for start in range(0, len(captions), batch):
+        some = list(captions[start : start + batch])
+        cond = denoiser.encode(some)
+        norms = [_gradient_norms(shared, cond, seed) for seed in seeds]
+        mean = torch.stack(norms).mean(0).cpu().numpy()
+        for i, caption in enumerate(some):
+            ids = tokenizer(caption, truncation=True, max_length=denoiser.tokens).input_ids[1:-1]
+            found = np.where(np.isfinite(mean[i]), mean[i], np.nan)[1 : 1 + len(ids)]
+            yield Tokens(start + i, tokenizer.convert_ids_to_tokens(ids), found)
+
+
+def has_tokens(family: str) -> bool:
+    """Whether a family's prompts are tokens of CLIP, one an embedding."""
+    return family in LATENT
+
+
+def _tokenizer(denoiser: Denoiser) -> Any:
+    return denoiser.tokenizer  # type: ignore[attr-defined]  # of the families with tokens of CLIP
+
+
+def _gradient_norms(shared: Shared, cond: Condition, seed: int) -> torch.Tensor:
+    """||dL / de_i||_2 of every position, (n, tokens) float64."""
+    eps_u = shared.eps(seed, 0)
+    x = shared.noise(seed) * shared.root(0)
+    with torch.enable_grad():
+        states = cond.states.detach().clone().requires_grad_(True)
+        told = Condition(states, cond.extra)
+        eps = shared.denoiser.predict_with_gradient(
+            x.expand(len(cond), *x.shape[1:]), shared.levels[0], told
+        )
+        norms = (eps - eps_u).flatten(1).double().square().sum(1).sqrt()
+        (gradient,) = torch.autograd.grad(norms.sum(), states)
+    return gradient.double().square().sum(2).sqrt()
