@@ -64,7 +64,7 @@ class Archives:
 def residuals_of(table: pd.DataFrame) -> dict[int, Residuals]:
     """Number of a training image -> residuals of its unrelated generations, of a `null` table."""
     groups = table.groupby("image")["residual"]
-    return {int(image): null_residuals(values.tolist()) for image, values in groups}
+    return {int(image): null_residuals(values.tolist()) for image, values in groups}  # type: ignore[arg-type]
 
 
 def choose_findings(labels: pd.DataFrame, verification: pd.DataFrame, asked: str) -> pd.DataFrame:

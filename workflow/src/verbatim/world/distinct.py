@@ -19,5 +19,5 @@ def first_of_equal(images: np.ndarray) -> np.ndarray:
     -------
     bool (n,)
     """
-    digests = [hashlib.sha256(np.ascontiguousarray(image)).digest() for image in images]
+    digests = [hashlib.sha256(image.tobytes()).digest() for image in images]
     return ~pd.Series(digests, dtype=object).duplicated().to_numpy()
