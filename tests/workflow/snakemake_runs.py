@@ -61,7 +61,7 @@ def warm_python() -> str:
     """The command of this process's one Python with loaded libraries; where there is no fork, the ordinary one."""
     if sys.platform != "linux":
         return sys.executable
-    folder = Path(tempfile.mkdtemp(prefix="warm"))
+    folder = Path(tempfile.mkdtemp(prefix="warm", dir="/tmp"))  # the path of a socket is short
     warm = WarmPython(folder, Tree.environment_of(folder))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(warm.close)

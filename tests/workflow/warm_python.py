@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -105,6 +106,8 @@ def _load() -> None:
         loaded = importlib.import_module(module)
         for name in names:
             getattr(loaded, name)
+    gc.collect()
+    gc.freeze()  # no copy looks through what all have in common
 
 
 def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
@@ -129,7 +132,9 @@ def _become(told: dict[str, Any], fds: list[int], python: str) -> None:
     os.environ.update(told["env"])
     sys.executable = python
     importlib.invalidate_caches()
-    sys.modules["torch"].set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
+    sys.modules["torch"].set_num_threads(threads)
+    sys.modules["faiss"].omp_set_num_threads(threads)
     import numpy as np
 
     np.random.seed()
