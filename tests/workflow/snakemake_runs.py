@@ -56,13 +56,20 @@ class Done:
         return {job.model for job in self.jobs if job.model}
 
 
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what is told to tests."""
+    # without cached bytecode every job compiles torch and diffusers anew: 25 s each
+    leave = ("PYTHONDONTWRITEBYTECODE", "VERBATIM_CHECKS", "PYTEST_")
+    return {k: v for k, v in os.environ.items() if not k.startswith(leave)} | {"PYTHONPATH": ""}
+
+
 @functools.cache
 def warm_python() -> str:
     """The command of this process's one Python with loaded libraries; where there is no fork, the ordinary one."""
     if sys.platform != "linux":
         return sys.executable
     folder = Path(tempfile.mkdtemp(prefix="warm", dir="/tmp"))  # the path of a socket is short
-    warm = WarmPython(folder, Tree.environment_of(folder))
+    warm = WarmPython(folder, clean_environment())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(warm.close)
     return str(warm.python)
@@ -97,18 +104,9 @@ class Tree:
             "--config", *settings,
         ]  # fmt: skip
 
-    @staticmethod
-    def environment_of(folder: Path) -> dict[str, str]:
-        # without cached bytecode every job compiles torch and diffusers anew: 25 s each
-        keep = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-        keep.pop("VERBATIM_CHECKS", None)
-        for name in [n for n in keep if n.startswith("PYTEST_")]:
-            keep.pop(name)
-        return keep | {"PYTHONPATH": "", "XDG_CACHE_HOME": str(folder / "cache")}
-
     @property
     def environment(self) -> dict[str, str]:
-        return self.environment_of(self.folder)
+        return clean_environment() | {"XDG_CACHE_HOME": str(self.folder / "cache")}
 
     def run(
         self, *args: str, results: str = "results", timeout: float = 3000, **config: str

@@ -24,7 +24,7 @@ def run(tmp_path):
     ) -> subprocess.CompletedProcess[str]:
         (tmp_path / "program.py").write_text(textwrap.dedent(code))
         command = [python or warm_python(), "program.py", *words]
-        env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1"}
+        env = {"PATH": os.environ["PATH"], "PWD": str(tmp_path), "LC_ALL": "C.UTF-8"}
         return subprocess.run(
             command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, **more
         )
