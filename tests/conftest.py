@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -10,6 +11,9 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+
+# what modules leave in memory is looked through once, not at every tenth of it
+gc.disable()
 
 # one thread, as rules give their jobs: sums are in the same order, and workers don't fight for cores
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -49,6 +53,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.slow)
         elif folder != "gpu":
             item.add_marker(pytest.mark.unit)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of every later search for garbage; it stays as long as the process does."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
