@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -10,6 +11,9 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+
+# what modules leave in memory is looked through once, not at every tenth of it
+gc.disable()
 
 # one thread, as rules give their jobs: sums are in the same order, and workers don't fight for cores
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -28,13 +32,14 @@ from rule_names import check_names  # noqa: E402
 from script_files import Files, run_job  # noqa: E402
 
 # files whose fixture runs the whole workflow, the longest first: they start first, so that workers end together
-WHOLE_RUNS = ("test_smoke", "test_paper", "test_study_smoke", "test_first_hour")
+WHOLE_RUNS = ("test_smoke", "test_paper", "test_audit", "test_study_smoke", "test_first_hour")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test by its folder, and put the files first that take longest.
 
-    `workflow` starts snakemake, `slow` takes minutes, the rest is `unit`.
+    `workflow` starts snakemake or reads its rules, the rest is `unit`. `slow` takes more than ten seconds: the files
+    of `WHOLE_RUNS` and what their own tests say.
     """
     order = {name: place for place, name in enumerate(WHOLE_RUNS)}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
@@ -44,8 +49,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
         elif folder == "workflow":
             item.add_marker(pytest.mark.workflow)
+            if item.path.stem in order:
+                item.add_marker(pytest.mark.slow)
         elif folder != "gpu":
             item.add_marker(pytest.mark.unit)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of every later search for garbage; it stays as long as the process does."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -35,6 +35,8 @@ RESULTS = "results/conda"
 class CondaTree(Tree):
     """A copy of the tree, and a conda program first in its PATH."""
 
+    warm = False  # its jobs are started by their environments' own Python
+
     def __init__(self, folder: Path, stand_in: Path):
         super().__init__(folder, ("config/smoke.yaml",))
         self.stand_in = stand_in

@@ -39,6 +39,8 @@ class SlurmJob:
 class SlurmTree(Tree):
     """A copy of the repository, and snakemake in it, here or on the cluster."""
 
+    warm = False  # here as there: what differs is the cluster alone
+
     def __init__(self, folder: Path, cluster: Cluster):
         # an earlier copy's runs are kept, its code is not
         kept = folder.with_name(folder.name + ".kept")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from warm_python import WarmPython
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAVE = ("results", ".snakemake", ".git", ".venv", "__pycache__", "*_cache", "node_modules")
@@ -52,8 +56,29 @@ class Done:
         return {job.model for job in self.jobs if job.model}
 
 
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what is told to tests."""
+    # without cached bytecode every job compiles torch and diffusers anew: 25 s each
+    leave = ("PYTHONDONTWRITEBYTECODE", "VERBATIM_CHECKS", "PYTEST_")
+    return {k: v for k, v in os.environ.items() if not k.startswith(leave)} | {"PYTHONPATH": ""}
+
+
+@functools.cache
+def warm_python() -> str:
+    """The command of this process's one Python with loaded libraries; where there is no fork, the ordinary one."""
+    if sys.platform != "linux":
+        return sys.executable
+    folder = Path(tempfile.mkdtemp(prefix="warm", dir="/tmp"))  # the path of a socket is short
+    warm = WarmPython(folder, clean_environment())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(warm.close)
+    return str(warm.python)
+
+
 class Tree:
     """A copy of the repository, and snakemake in it."""
+
+    warm = True  # whether runs and their jobs start with the libraries loaded
 
     def __init__(self, folder: Path, overlays: tuple[str, ...] = ()):
         self.folder = folder
@@ -68,29 +93,27 @@ class Tree:
                 folder.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, folder / name)
 
-    def command(self, *args: str, results: str, cores: int = 2, **config: str) -> list[str]:
+    def command(
+        self, *args: str, results: str, cores: int = 2, python: str = sys.executable, **config: str
+    ) -> list[str]:
         """snakemake's command line; each keyword is one `--config` entry."""
         settings = [f"{key}={value}" for key, value in {"results": results, **config}.items()]
         files = ["config/config.yaml", *self.overlays]
         return [
-            sys.executable, "-m", "snakemake", "--cores", str(cores), *args, "--configfile", *files,
+            python, "-m", "snakemake", "--cores", str(cores), *args, "--configfile", *files,
             "--config", *settings,
         ]  # fmt: skip
 
     @property
     def environment(self) -> dict[str, str]:
-        # without cached bytecode every job compiles torch and diffusers anew: 25 s each
-        keep = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-        keep.pop("VERBATIM_CHECKS", None)
-        for name in [n for n in keep if n.startswith("PYTEST_")]:
-            keep.pop(name)
-        return keep | {"PYTHONPATH": "", "XDG_CACHE_HOME": str(self.folder / "cache")}
+        return clean_environment() | {"XDG_CACHE_HOME": str(self.folder / "cache")}
 
     def run(
         self, *args: str, results: str = "results", timeout: float = 3000, **config: str
     ) -> Done:
+        python = warm_python() if self.warm else sys.executable
         done = subprocess.run(
-            self.command(*args, results=results, **config), cwd=self.folder, env=self.environment,
+            self.command(*args, results=results, python=python, **config), cwd=self.folder, env=self.environment,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout,
         )  # fmt: skip
         return Done(done.returncode, done.stdout)
@@ -108,7 +131,7 @@ class Tree:
         timeout: float = 900,
         **config: str,
     ) -> None:
-        """Start a run, and kill it and its jobs (SIGKILL) as soon as `ready`."""
+        """Start a run of ordinary processes, and kill it and its jobs (SIGKILL) as soon as `ready`."""
         run = subprocess.Popen(
             self.command(*args, results=results, **config), cwd=self.folder, env=self.environment,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from made_inputs import png, random_units, write_shard, write_tar
-from snakemake_runs import Done, Tree
+from snakemake_runs import Done, Tree, warm_python
 
 from verbatim.io.records import read_table
 
@@ -123,8 +122,9 @@ with SnakemakeApi(OutputSettings()) as api:
 
 @pytest.mark.parametrize("local", ["true", "false"])
 def test_downloads_run_where_snakemake_runs_only_when_asked_for(tree, local):
+    (tree.folder / "local.py").write_text(LOCAL)
     done = subprocess.run(
-        [sys.executable, "-c", LOCAL, local], cwd=tree.folder, env=tree.environment,
+        [warm_python(), "local.py", local], cwd=tree.folder, env=tree.environment,
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.stdout.split() == [str(local == "true"), "False"], done.stderr[-3000:]

@@ -1,4 +1,4 @@
-"""What the study's grid asks of the workflow, and what is refused before any work."""
+"""What of the study's grid is refused before any work."""
 
 from __future__ import annotations
 
@@ -7,27 +7,10 @@ import re
 import pytest
 from snakemake_runs import Tree
 
-SMOKE = ("config/smoke.yaml",)
-
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory) -> Tree:
-    return Tree(tmp_path_factory.mktemp("study") / "tree", SMOKE)
-
-
-def counts(text: str) -> dict[str, int]:
-    """Rule -> jobs, of a dry run's table."""
-    return {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", text, re.M)}
-
-
-def test_each_training_and_each_run_is_a_job_of_its_own(tree):
-    jobs = counts(tree.plan("study").text)
-    assert jobs["train_point"] == 7
-    assert jobs["generate_point"] == jobs["score_point"] == 4 + 3  # and three defences of one point
-
-
-def test_table_1_and_everything_else_ask_for_nothing_of_the_study(tree):
-    assert "_point" not in tree.plan("all").text
+    return Tree(tmp_path_factory.mktemp("study") / "tree", ("config/smoke.yaml",))
 
 
 def test_a_point_that_cannot_be_trained_is_refused_by_row_column_and_cure(tree, tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from snakemake_runs import Tree
+from snakemake_runs import Done, Tree
 
 from verbatim.io.contracts import CONTRACTS
 from verbatim.io.images import ImageArchive
@@ -25,10 +25,27 @@ def tree(tmp_path_factory) -> Tree:
 
 
 @pytest.fixture(scope="module")
-def made(tree) -> Path:
+def first(tree) -> Done:
+    """The run from nothing."""
     done = tree.run("study", results=FIRST)
     assert done.code == 0, done.text[-5000:]
+    return done
+
+
+@pytest.fixture(scope="module")
+def made(tree, first) -> Path:
     return tree.folder / FIRST
+
+
+def counts(text: str) -> dict[str, int]:
+    """Rule -> jobs, of snakemake's table."""
+    return {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", text, re.M)}
+
+
+def test_each_training_and_each_run_is_a_job_of_its_own(first):
+    jobs = counts(first.text)
+    assert jobs["train_point"] == 7
+    assert jobs["generate_point"] == jobs["score_point"] == 4 + 3  # and three defences of one point
 
 
 def test_every_point_is_trained_and_every_run_is_drawn_attacked_and_measured(made):
@@ -87,9 +104,8 @@ def test_a_second_run_does_nothing_and_more_points_train_those_points_alone(tree
         "dataall",
     ]  # the last takes more images than any
     more = f"{{select_points: [{', '.join(names)}]}}"
-    text = tree.plan("study", results=FIRST, sweep=more).text
-    jobs = dict(re.findall(r"^(\w+) +(\d+)$", text, re.M))
-    assert (jobs["train_point"], jobs["generate_point"]) == ("2", "2")
+    jobs = counts(tree.plan("study", results=FIRST, sweep=more).text)
+    assert (jobs["train_point"], jobs["generate_point"]) == (2, 2)
     assert "select_pool" not in jobs
 
 

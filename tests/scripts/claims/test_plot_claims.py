@@ -67,6 +67,7 @@ def plot(run_script, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_every_figure_is_drawn_and_further_images_of_a_caption_change_none(plot):
     alone, more = plot(0), plot(30)
     assert all(png.startswith(b"\x89PNG") for png in alone.values())

@@ -223,7 +223,9 @@ def marked(tables, tmp_path):
     return root
 
 
-@pytest.mark.parametrize("rule", ["plot_images", "plot_edges", "plot_truth"])
+@pytest.mark.parametrize(
+    "rule", ["plot_images", "plot_edges", pytest.param("plot_truth", marks=pytest.mark.slow)]
+)
 def test_no_figure_shows_an_image_that_may_not_be_shown(run_script, marked, tmp_path, rule):
     inputs, params, figures = job(marked, rule)
     key = "shown" if rule == "plot_truth" else "images"

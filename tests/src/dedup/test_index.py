@@ -40,8 +40,8 @@ def test_copies_are_left_out_of_the_index():
 
 
 @pytest.mark.parametrize("factory", ["Flat", "IVF4,Flat", "IVF4,PQ4x4", "OPQ4,IVF4,PQ4x4"])
-@pytest.mark.parametrize("cuts", [[200], [1, 7, 390], [100, 200, 300]])
-def test_an_index_in_parts_finds_what_one_in_one_piece_does(tmp_path: Path, factory, cuts):
+def test_an_index_in_parts_finds_what_one_in_one_piece_does(tmp_path: Path, factory):
+    cuts = [1, 7, 200, 390]
     stored = embeddings(tmp_path, random_units(400), [150])
     queries = random_units(20, seed=3)
     whole = search_rows(index_of(stored, np.arange(400), factory), queries, 9)

@@ -86,9 +86,8 @@ def test_pairs_are_those_of_brute_force_but_for_what_goes_through_a_copy(tmp_pat
 
 
 @pytest.mark.parametrize("factory", ["Flat", "IVF4,Flat", "IVF4,PQ8x4"])
-@pytest.mark.parametrize("cuts", [[30], [1, 2, 50, 51, 80]])
-def test_pairs_do_not_depend_on_shards_parts_batches_and_memory(tmp_path: Path, cuts, factory):
-    results = []
+def test_pairs_do_not_depend_on_shards_parts_batches_and_memory(tmp_path: Path, factory):
+    results, cuts = [], [1, 2, 50, 51, 80]
     settings = (
         ([], {"batch": 1000}),
         (cuts, {"batch": 1000, "parts": [20, 60]}),

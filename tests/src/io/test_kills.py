@@ -62,6 +62,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_kills_at_random_moments_leave_whole_files_and_end_in_the_same_bytes(tmp_path, start):
     code, seconds = start(tmp_path / "undisturbed").run()
     assert code == 0

@@ -132,6 +132,8 @@ def test_a_share_lies_in_its_interval_whatever_the_groups(hits, size):
     share, low, high = share_interval(hits, np.arange(len(hits)) // size, 60, 0.95, 0)
     assert share == pytest.approx(np.mean(hits))
     assert 0 <= low <= high <= 1
+    if share in (0, 1):
+        assert low <= share <= high
 
 
 def test_the_interval_of_a_share_draws_whole_groups():

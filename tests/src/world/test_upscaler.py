@@ -61,6 +61,7 @@ def test_a_training_is_the_same_twice_and_another_row_changes_it(made_images):
     assert any(not torch.equal(weights[0][name], weights[2][name]) for name in weights[0])
 
 
+@pytest.mark.slow
 def test_it_learns_to_enlarge(made_images):
     """Two colours an image: what stage II must put back are the edges."""
     rng = np.random.default_rng(0)

@@ -74,11 +74,22 @@ def _parts(file: Path) -> tuple[_Body, dict[str, _Body]]:
     return _Body.of(node for node in tree.body if not isinstance(node, kinds)), inside
 
 
+@functools.cache
+def _names(file: Path) -> frozenset[str]:
+    """All names of a file, those inside its functions and classes too."""
+    top, inside = _parts(file)
+    return top.names.union(*(body.names for body in inside.values()))
+
+
+@functools.cache
+def _file_in(folder: Path, module: str) -> Path | None:
+    path = folder / module.replace(".", "/")
+    return next((f for f in (path.with_suffix(".py"), path / "__init__.py") if f.is_file()), None)
+
+
 def module_file(module: str) -> Path | None:
     """The library's file of a module's full name; None for a module that is not the library's."""
-    path = SRC / module.replace(".", "/")
-    files = (path.with_suffix(".py"), path / "__init__.py")
-    return next((file for file in files if module.startswith("verbatim") and file.is_file()), None)
+    return _file_in(SRC, module) if module.startswith("verbatim") else None
 
 
 def _targets(
@@ -127,9 +138,8 @@ class _Reach:
         while todo:
             here, wanted = todo.pop()
             self.files.add(here)
-            top, inside = _parts(here)
             # an import of a whole module serves every function of the file: all that they name counts
-            used = top.names.union(*(body.names for body in inside.values()))
+            used = _names(here)
             for body in self._new_bodies(here, wanted):
                 for node in body.imports:
                     for module, what in _targets(node, used):

@@ -1,0 +1,223 @@
+"""A Python that starts with its large libraries loaded, for the many short jobs that a tested workflow has.
+
+A job of the smoke world computes for a second and loads torch, diffusers and transformers for ten. Here one process
+loads them, and every program is a copy of it (fork): a process of its own, with its own folder, environment,
+streams and exit code, which imports `verbatim` and whatever else from the tree that it runs in. When whoever
+waits for a program is killed, the program is killed too.
+
+`WarmPython` starts that process and names the command that stands for `python`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any
+
+# what jobs and snakemake load; a class of diffusers or transformers is loaded when it is named
+LIBRARIES = {
+    "snakemake.cli": (),
+    "snakemake.script": (),
+    "pandas": (),
+    "pyarrow.parquet": (),
+    "scipy.ndimage": (),
+    "scipy.sparse.csgraph": (),
+    "scipy.stats": (),
+    "sklearn.metrics": (),
+    "matplotlib.pyplot": (),
+    "seaborn": (),
+    "faiss": (),
+    "torch": (),
+    "open_clip": (),
+    "diffusers": (
+        "AutoencoderKL", "DDPMScheduler", "IFPipeline", "IFSuperResolutionPipeline", "StableDiffusionPipeline",
+        "UNet2DConditionModel",
+    ),
+    "transformers": ("CLIPTextModel", "CLIPTokenizer", "T5EncoderModel", "T5Tokenizer"),
+}  # fmt: skip
+# variables that these libraries read as they load; a program with others is started in the ordinary way
+READ_AS_THEY_LOAD = ("CUDA_", "DIFFUSERS_", "HF_ENDPOINT", "HF_HOME", "MPL", "PYTORCH_", "TORCH_", "TRANSFORMERS_")  # fmt: skip
+OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+ORDINARY = "ordinary"
+
+CLIENT = """\
+import json, os, socket, sys
+argv = sys.argv[1:]
+if argv[:1] == ["-m"] or argv[:1] and not argv[0].startswith("-"):
+    server = socket.socket(socket.AF_UNIX)
+    server.connect(%(socket)r)
+    told = json.dumps({"argv": argv, "cwd": os.getcwd(), "env": dict(os.environ)}).encode()
+    socket.send_fds(server, [len(told).to_bytes(8, "big")], [0, 1, 2])
+    server.sendall(told)
+    answer = server.makefile().read()
+    if answer != %(ordinary)r:
+        code = int(answer) if answer else 1
+        if code < 0:
+            os.kill(os.getpid(), -code)
+        os._exit(code)
+os.execv(%(python)r, [%(python)r, *argv])
+"""
+
+
+class WarmPython:
+    """The process that has the libraries loaded.
+
+    folder : where its command and its socket are made; a short path, as sockets need.
+    python : the command to start programs with, instead of `sys.executable`.
+    """
+
+    def __init__(self, folder: Path, environment: dict[str, str]):
+        self.socket, self.python = folder / "socket", folder / "python"
+        client = folder / "client.py"
+        words = {"socket": str(self.socket), "python": sys.executable, "ordinary": ORDINARY}
+        client.write_text(CLIENT % words)
+        self.python.write_text(f"#!/bin/sh\nexec '{sys.executable}' -IS '{client}' \"$@\"\n")
+        self.python.chmod(0o755)
+        command = [sys.executable, __file__, str(self.socket), str(self.python)]
+        # it ends as its standard input does, however this process ends
+        self.process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/"
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == b"ready\n"
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def _load() -> None:
+    os.environ.update(OFFLINE)
+    for module, names in LIBRARIES.items():
+        loaded = importlib.import_module(module)
+        for name in names:
+            getattr(loaded, name)
+    gc.collect()
+    gc.freeze()  # no copy looks through what all have in common
+
+
+def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    head, fds, _, _ = socket.recv_fds(connection, 8, 3)
+    size, parts = int.from_bytes(head, "big"), b""
+    while len(parts) < size and (some := connection.recv(size - len(parts))):
+        parts += some
+    return json.loads(parts), fds
+
+
+def _become(told: dict[str, Any], fds: list[int], python: str) -> None:
+    """Make this process one that was started with these words, in this folder, with these streams."""
+    os.setsid()
+    for fd, stream in enumerate(fds):
+        os.dup2(stream, fd)
+        os.close(stream)
+    os.chdir(told["cwd"])
+    os.environ.clear()
+    os.environ.update(told["env"] | OFFLINE)
+    importlib.reload(sys.modules["huggingface_hub.constants"])  # where its cache is
+    os.environ.clear()
+    os.environ.update(told["env"])
+    sys.executable = python
+    importlib.invalidate_caches()
+    threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
+    sys.modules["torch"].set_num_threads(threads)
+    sys.modules["faiss"].omp_set_num_threads(threads)
+    import numpy as np
+
+    np.random.seed()
+
+
+def _run(argv: list[str]) -> int:
+    """Run a script or, after `-m`, a module, as the interpreter would; its exit code."""
+    code: Any = 0
+    try:
+        if argv[0] == "-m":
+            sys.argv, sys.path[0] = argv[1:], os.getcwd()
+            runpy.run_module(argv[1], run_name="__main__", alter_sys=True)
+        else:
+            sys.argv, sys.path[0] = argv, str(Path(argv[0]).resolve().parent)
+            runpy.run_path(argv[0], run_name="__main__")
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    if not isinstance(code, (int, type(None))):
+        print(code, file=sys.stderr)
+        code = 1
+    with contextlib.suppress(Exception):
+        threading._shutdown()  # waits for threads, as the interpreter does
+        atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    return int(code or 0)
+
+
+def _keep(connection: socket.socket, python: str) -> None:
+    """Run one program, and tell its exit code; kill it if nobody waits for it."""
+    told, fds = _received(connection)
+    loaded = {k: v for k, v in os.environ.items() if k.startswith(READ_AS_THEY_LOAD)}
+    wanted = {k: v for k, v in told["env"].items() if k.startswith(READ_AS_THEY_LOAD)}
+    if loaded | OFFLINE != wanted | OFFLINE:
+        connection.sendall(ORDINARY.encode())
+        return
+    program = os.fork()
+    if program == 0:
+        connection.close()
+        _become(told, fds, python)
+        os._exit(_run(told["argv"]))
+    for fd in fds:
+        os.close(fd)
+    ended = os.pidfd_open(program)
+    readable, _, _ = select.select([ended, connection], [], [])
+    if ended not in readable:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(program, signal.SIGKILL)
+    _, status = os.waitpid(program, 0)
+    with contextlib.suppress(OSError):
+        connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+
+
+def _reap(*_: Any) -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def main(path: str, python: str) -> None:
+    _load()
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(64)
+    print("ready", flush=True)
+    signal.signal(signal.SIGCHLD, _reap)
+    while True:
+        readable, _, _ = select.select([listener, sys.stdin], [], [])
+        if sys.stdin in readable:
+            return
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            listener.close()
+            _keep(connection, python)
+            os._exit(0)
+        connection.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
