@@ -27,11 +27,11 @@ def selection(tmp_path):
     return tmp_path / "selection.parquet"
 
 
-def score(run_script, folder, selection, model, shard, size, last=False, **changes):
+def score(run_script, folder, selection, weights, shard, size, last=False, **changes):
     scores, cost = (folder / f"{shard}{suffix}.parquet" for suffix in ("", ".cost"))
     run_script(
         "detectors/denoise_detectors.py",
-        input={"selection": selection, "model": model / "model_index.json"},
+        input={"selection": selection, "model": weights / "model_index.json"},
         output={"scores": scores, "cost": cost},
         params=PARAMS
         | {"prompts_a_shard": size, "prompts_a_part": 3, "last": last, "kept": folder / "kept"}
@@ -150,5 +150,5 @@ def test_one_prompt_that_overflows_has_no_score_and_many_end_the_job(
 
 def test_scores_of_two_runs_are_not_mixed(run_script, tmp_path, selection, tiny_sd):
     shard, _ = score(run_script, tmp_path, selection, tiny_sd, "00000", 100)
-    with pytest.raises(ValueError, match=r"prompt_id \d+, seed 0: dsm_01 was computed twice"):
+    with pytest.raises(ValueError, match=r"prompt_id \d+, seed 0: wen_ddim_2 was computed twice"):
         merge(run_script, tmp_path, selection, [shard, shard])

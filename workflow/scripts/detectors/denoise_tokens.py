@@ -20,7 +20,7 @@ def main(smk: Any) -> None:
         if not has_tokens(family):
             log.warning("tokens are attributed for the families sd and sdxl, not for %s", family)
             prompts = prompts.iloc[:0]
-        tables = [SCHEMAS["detector_tokens"].empty_table().to_pandas()]
+        tables: list[pd.DataFrame] = []
         if len(prompts):
             found = attribute_tokens(
                 load_model(smk), prompts["caption"].tolist(), p.seeds, p.steps, p.gradient_batch
@@ -32,7 +32,9 @@ def main(smk: Any) -> None:
                 )
                 for one in progress(found, "prompts", len(prompts))
             ]  # fmt: skip
-        write_table(smk.output.tokens, "detector_tokens", pd.concat(tables, ignore_index=True))
+        none = SCHEMAS["detector_tokens"].empty_table().to_pandas()
+        table = pd.concat(tables, ignore_index=True) if tables else none
+        write_table(smk.output.tokens, "detector_tokens", table)
         log.info("%d prompts that are labelled a copy", len(prompts))
 
 

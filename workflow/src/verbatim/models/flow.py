@@ -74,11 +74,10 @@ class FlowDenoiser(AutoencoderDenoiser):
     def t_to_sigma(self, t: torch.Tensor) -> torch.Tensor:
         return t.double().cpu() / self.timesteps
 
-    @torch.no_grad()
-    def predict(
+    def predict_with_gradient(
         self, x: torch.Tensor, sigma: float | torch.Tensor, cond: Condition
     ) -> torch.Tensor:
-        """The velocity v = (x - x0) / sigma, float32, in the shape of x. Parameters as for `Denoiser.predict`."""
+        """The velocity v = (x - x0) / sigma, float32, in the shape of x, for `predict`, whose parameters it has."""
         n = x.shape[0]
         if len(cond) not in (1, n) or tuple(x.shape[1:]) != self.shape:
             raise ValueError(
