@@ -70,7 +70,7 @@ def match_subjects(
 ) -> pd.DataFrame:
     """For each positive the caption of a similar length that shares the most telling words with it.
 
-    Words count the more the rarer they are among the captions (tf-idf; cosine). A near-duplicate of any positive
+    Words count once, and the more the rarer they are among the captions (tf-idf; cosine). A near-duplicate of any positive
     is no such caption. Positives choose one after the other, in order.
 
     Parameters
@@ -87,7 +87,7 @@ def match_subjects(
 
     if not positives or not pool:
         return _matches([])
-    weigh = TfidfVectorizer(token_pattern=WORD)
+    weigh = TfidfVectorizer(token_pattern=WORD, binary=True)
     try:
         every = weigh.fit_transform([*positives, *pool])
     except ValueError:  # no caption has a word
@@ -105,11 +105,8 @@ def match_subjects(
         best = int(alike.argmax())
         if alike[best] > 0:
             free[best] = False
-            both, either = (
-                words_of(caption) & words_of(pool[best]),
-                words_of(caption) | words_of(pool[best]),
-            )
-            chosen.append((i, best, len(both) / len(either)))
+            own, theirs = words_of(caption), words_of(pool[best])
+            chosen.append((i, best, len(own & theirs) / len(own | theirs)))
     return _matches(chosen)
 
 

@@ -69,6 +69,8 @@ def render_scores(scores: pd.DataFrame) -> str:
 
 def _told(line: dict) -> str:
     """One sentence on a set and its negatives."""
+    if line["negatives"] == "none":
+        return f"{line['set']} is published without negatives: {line['n_pos']} prompts in {line['families']} families."
     kind = line["negatives"].replace("_", " ")
     interval = f" [{line['low']:.3f}, {line['high']:.3f}]" if pd.notna(line["low"]) else ""
     return (
