@@ -143,7 +143,7 @@ def test_a_set_whose_sides_are_one_list_has_no_positive_left(tmp_path):
 
 
 def test_negatives_are_matched_from_a_pool_of_captions(tmp_path):
-    pool = ["Shaw Floors Couture Collection Ultimate Expression Emerald 09999", "Attend The Orchard Trailer Tonight, Finally",
+    pool = ["Shaw Floors Couture Collection Ultimate Expression Emerald 09999", "Attend Orchard's Trailer Tonight, Finally",
             headlines()[0], *sentences(40)]  # fmt: skip
     block = {
         "positives": side(made_sets.write_lines(tmp_path / "p.txt", headlines())),
