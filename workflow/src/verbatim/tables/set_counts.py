@@ -39,7 +39,10 @@ def count_sets(
         crowded = prompts["family"].map(sides["sum"]).gt(1) & prompts["positive"]
         mine = baselines[baselines["set"].eq(one.set) & baselines["negatives"].eq(one.negatives)]
         found = mine.sort_values("auc", ascending=False, kind="stable").head(1)
-        best = dict.fromkeys(("auc", "low", "high"), float("nan")) | {"detector": ""}
+        best: dict[Any, Any] = {
+            "detector": "",
+            **dict.fromkeys(("auc", "low", "high"), float("nan")),
+        }
         if one.compares:
             best = found.iloc[0].to_dict()
         rows.append(
