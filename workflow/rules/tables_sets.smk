@@ -1,7 +1,8 @@
 # tables, on published prompt sets: how far captions alone tell memorized prompts from others, and what scores add.
 # Target `prompt_sets`; scores are computed where dedup.prompt_list is prompt_sets.
 #
-# INPUTS   <results>/inputs/prompt_sets.parquet; for scores those of whitebox and blackbox, and of postfilter if asked for
+# INPUTS   <results>/inputs/prompt_sets.parquet; for scores those of whitebox, blackbox and detectors, and of
+#          postfilter if asked for
 # OUTPUTS  in <results>/tables/
 #          of count_sets, which needs no model
 #            prompt_sets.csv                  a row a set and kind of negatives: prompts, families, best blind baseline
@@ -16,6 +17,9 @@
 rule count_sets:
     input:
         sets="<results>/inputs/prompt_sets.parquet",
+        template=[
+            workflow.source_path(f"../report/{name}") for name in ("tables/page.html", "tables.css")
+        ],
         code=code_of("tables/count_sets"),
     output:
         sets="<results>/tables/prompt_sets.csv",
@@ -47,6 +51,10 @@ rule score_sets:
         whitebox=run.scores("whitebox"),
         blackbox=run.scores("blackbox"),
         postfilter=run.set_cliques,
+        detectors=run.of_detected("<results>/detectors/{model}/detectors.parquet"),
+        template=[
+            workflow.source_path(f"../report/{name}") for name in ("tables/page.html", "tables.css")
+        ],
         code=code_of("tables/score_sets"),
     output:
         table="<results>/tables/set_scores.csv",

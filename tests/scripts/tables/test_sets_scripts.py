@@ -1,5 +1,7 @@
 """Scripts on published prompt sets, run as jobs run them: files to tables and pages."""
 
+from pathlib import Path
+
 import made_sets
 import numpy as np
 import pandas as pd
@@ -10,6 +12,8 @@ from made_sets import headlines, sentences, side
 from verbatim.io.contracts import CONTRACTS
 from verbatim.io.records import read_table, write_table
 
+ROOT = Path(__file__).resolve().parents[3]
+TEMPLATE = [ROOT / "workflow/report" / name for name in ("tables/page.html", "tables.css")]
 JUDGED = {"fpr": 0.1, "fpr_strict": [0.01, 0.001], "resamples": 20, "folds": 3, "confidence": 0.9, "seed": 0, "family": 0.5}  # fmt: skip
 
 
@@ -80,7 +84,7 @@ def test_every_score_is_judged_beside_the_best_baseline(run_script, sets, tmp_pa
     table, page = tmp_path / "tables/set_scores.csv", tmp_path / "tables/set_scores.html"
     run_script(
         "tables/score_sets.py",
-        input={"postfilter": [], **scores, "sets": sets},
+        input={"postfilter": [], "detectors": [], **scores, "sets": sets, "template": TEMPLATE},
         output={"table": table, "page": page},
         params={**JUDGED, "models": ["sd1"], "stages": stages},
     )
@@ -107,7 +111,7 @@ def test_sets_without_any_negatives_cannot_be_scored_and_the_cure_is_told(
     with pytest.raises(ValueError, match=r"no set of prompt_sets\.sets has negatives"):
         run_script(
             "tables/score_sets.py",
-            input={"postfilter": [], **scores, "sets": sets},
+            input={"postfilter": [], "detectors": [], **scores, "sets": sets, "template": TEMPLATE},
             output={"table": tmp_path / "t.csv", "page": tmp_path / "t.html"},
             params={**JUDGED, "models": ["sd1"], "stages": list(scores)},
         )

@@ -1,5 +1,7 @@
 """Counts of published sets: families, overlaps between sides, rows left out."""
 
+from pathlib import Path
+
 import made_sets
 import pandas as pd
 import pytest
@@ -11,6 +13,8 @@ from verbatim.tables.set_detectors import list_comparisons, score_baselines
 from verbatim.tables.sets_page import render_captions, render_scores
 from verbatim.tables.statistics import EvaluationSettings
 
+REPORT = Path(__file__).resolve().parents[3] / "workflow/report"
+PAGE = [(REPORT / name).read_text("utf-8") for name in ("tables/page.html", "tables.css")]
 SETTINGS = EvaluationSettings(0.1, (0.01,), 20, 3, 0.9, 0)
 
 
@@ -91,6 +95,7 @@ def test_matched_negatives_are_listed_beside_their_positive(sets):
 def test_the_page_of_captions_needs_nothing_beside_it_and_says_how_far_they_go(sets):
     comparisons, baselines, table = counted(sets)
     page = render_captions(
+        *PAGE,
         {
             "sets": table, "baselines": baselines, "overlaps": count_overlaps(sets, 0.5),
             "families": list_families(comparisons), "matches": list_matches(sets),
@@ -119,7 +124,7 @@ def test_captions_on_the_page_are_text_and_no_markup(tmp_path):
     comparisons = list(list_comparisons(sets, 0.5))
     empty = pd.DataFrame(columns=["set", "negatives", "detector", "auc"])
     tables = {"sets": count_sets(sets, comparisons, empty), "families": list_families(comparisons)}
-    page = render_captions(tables)
+    page = render_captions(*PAGE, tables)
     assert "&lt;script&gt;alert(1)" in page
     assert "<script" not in page
 
@@ -131,6 +136,6 @@ def test_the_page_of_scores_shows_each_score_beside_the_best_baseline():
         "gain_high": 0.002,
     }  # fmt: skip
     baseline = line | {"detector": "style", "blind": True, "auc": 0.994, "gain": float("nan")}
-    page = render_scores(pd.DataFrame([line, baseline]))
+    page = render_scores(*PAGE, pd.DataFrame([line, baseline]))
     assert "-0.013 [-0.030, 0.002]" in page
     assert page.count("<td>style</td>") == 2  # best_blind of the score, and the baseline itself

@@ -1,5 +1,6 @@
 """Count published prompt sets, and how far their captions alone tell positives from negatives."""
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -33,7 +34,8 @@ def main(smk: Any) -> None:
         }
         for name, table in tables.items():
             write_text(smk.output.get(name), csv_text(table))
-        write_text(smk.output.page, render_captions(tables))
+        template, style = (Path(path).read_text("utf-8") for path in smk.input.template)
+        write_text(smk.output.page, render_captions(template, style, tables))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """Judge every score of every attacked model on published prompt sets, beside what captions alone reach."""
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from verbatim.io.records import read_table
 from verbatim.runtime import progress, script, write_text
-from verbatim.tables.detectors import join_scores, presets_of
+from verbatim.tables.detectors import add_detectors, join_scores, presets_of
 from verbatim.tables.set_detectors import list_comparisons, score_comparison
 from verbatim.tables.sets_page import render_scores
 from verbatim.tables.statistics import EvaluationSettings
@@ -30,6 +31,9 @@ def main(smk: Any) -> None:
         for i, model in enumerate(progress(p.models, "models")):
             stages = {stage: read_table(smk.input.get(stage)[i], stage) for stage in p.stages}
             scores = join_scores(**stages)
+            if smk.input.detectors:  # none where detectors.scores is empty
+                found = read_table(smk.input.detectors[i], "detector_scores")
+                scores = add_detectors(scores, found)
             presets = presets_of(stages["blackbox"], stages.get("postfilter"))
             for comparison in comparisons:
                 one = score_comparison(comparison, scores, settings)
@@ -38,7 +42,8 @@ def main(smk: Any) -> None:
                 parts.append(one)
         table = pd.concat(parts, ignore_index=True)
         write_text(smk.output.table, csv_text(table))
-        write_text(smk.output.page, render_scores(table))
+        template, style = (Path(path).read_text("utf-8") for path in smk.input.template)
+        write_text(smk.output.page, render_scores(template, style, table))
 
 
 if __name__ == "__main__":

@@ -53,18 +53,23 @@ SCORES = {
 }  # fmt: skip
 
 
-def render_captions(tables: dict[str, pd.DataFrame]) -> str:
-    """The page of what needs no checkpoint. tables : sets, baselines, overlaps, families, matches."""
+def render_captions(template: str, style: str, tables: dict[str, pd.DataFrame]) -> str:
+    """The page of what needs no checkpoint.
+
+    template, style : as for `render_page`. tables : sets, baselines, overlaps, families, matches.
+    """
     lead = [_told(line) for line in tables["sets"].to_dict("records")]
-    return render_page(tables, CAPTIONS_ALONE, "Published prompt sets: captions alone", lead)
+    title = "Published prompt sets: captions alone"
+    return render_page(template, style, tables, CAPTIONS_ALONE, title, lead)
 
 
-def render_scores(scores: pd.DataFrame) -> str:
-    """The page of `set_scores.csv`."""
+def render_scores(template: str, style: str, scores: pd.DataFrame) -> str:
+    """The page of `set_scores.csv`. template, style : as for `render_page`."""
     blind = scores["blind"].astype(bool)
     once = scores[blind].drop_duplicates(["set", "negatives", "detector"])
     tables = {"scores": scores[~blind], "baselines": once}
-    return render_page(tables, SCORES, "Published prompt sets: scores and captions")
+    title = "Published prompt sets: scores and captions"
+    return render_page(template, style, tables, SCORES, title)
 
 
 def _told(line: dict) -> str:
