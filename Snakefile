@@ -32,6 +32,7 @@ include: "workflow/rules/labels.smk"
 include: "workflow/rules/labels_images.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/tables_truth.smk"
+include: "workflow/rules/tables_sets.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/evidence.smk"
 include: "workflow/rules/audit.smk"
@@ -52,6 +53,7 @@ localrules:
     evaluation,
     guard,
     labels,
+    prompt_sets,
     study,
     templates,
 
@@ -99,6 +101,11 @@ rule guard:
 rule evaluation:
     input:
         run.tables,
+
+
+rule prompt_sets:
+    input:
+        run.set_tables,
 
 
 rule attacks:

@@ -128,11 +128,11 @@ LIGHT = {
     "check_upscaler",
 }  # networks without numbers, though their modules can load them too
 LOCAL = {
-    "all", "attacks", "attribution", "audit", "guard", "labels", "evaluation", "templates", "study",
+    "all", "attacks", "attribution", "audit", "guard", "labels", "evaluation", "prompt_sets", "templates", "study",
 }  # fmt: skip
 # rules of a stage may be spread over several files, a part of it each
 PARTS = {
-    "labels_images": "labels", "tables_truth": "tables",
+    "labels_images": "labels", "tables_truth": "tables", "tables_sets": "tables",
     "sweep_images": "sweep",
 }  # fmt: skip
 

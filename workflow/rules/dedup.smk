@@ -18,7 +18,7 @@
 #            clusters.parquet                 row -> cluster; cluster_sizes.parquet: and its size
 #            cluster_stats.parquet            size and captions of each cluster
 #            histograms.parquet               clusters by size and share of equal captions (Fig. 4)
-#          of select_prompts, or of select_listed where dedup.prompt_list names a list
+#          of select_prompts, or of select_listed where dedup.prompt_list names a list, or of select_sets
 #            prompts.parquet                  the most duplicated prompts, and the extra ones
 #          of select_kept_rows
 #            kept_rows.parquet                what a deduplicated training set keeps
@@ -250,14 +250,19 @@ rule select_prompts:
         "../scripts/dedup/select_prompts.py"
 
 
-# the prompts are the most duplicated ones, or a list's (dedup.prompt_list): one of two rules makes them
-if config["dedup"]["prompt_list"]:
+# the prompts are the most duplicated ones, a list's, or those of published sets (dedup.prompt_list): one of three
+# rules makes them
+if config["dedup"]["prompt_list"] == "prompt_sets":
 
-    ruleorder: select_listed > select_prompts
+    ruleorder: select_sets > select_listed > select_prompts
+
+elif config["dedup"]["prompt_list"]:
+
+    ruleorder: select_listed > select_prompts > select_sets
 
 else:
 
-    ruleorder: select_prompts > select_listed
+    ruleorder: select_prompts > select_listed > select_sets
 
 
 rule select_listed:
@@ -284,6 +289,26 @@ rule select_listed:
         **run.pick("dedup", "n_prompts min_caption_chars max_caption_chars"),
     script:
         "../scripts/dedup/select_listed.py"
+
+
+rule select_sets:
+    input:
+        sets="<results>/inputs/prompt_sets.parquet",
+        code=code_of("dedup/select_sets"),
+    output:
+        prompts="<results>/dedup/prompts.parquet",
+    log:
+        "<results>/logs/dedup/select_sets.log",
+    benchmark:
+        "<results>/benchmarks/dedup/select_sets.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(10),
+    script:
+        "../scripts/dedup/select_sets.py"
 
 
 rule select_kept_rows:

@@ -15,6 +15,8 @@
 #            clip.tsv                         how well inputs.clip meets the source's own embeddings
 #          of embed_images
 #            img_emb/img_emb_{shard}.npy      embeddings of img2dataset's images
+#          of build_prompt_sets, where prompt_sets.sets names published prompts
+#            prompt_sets.parquet              a row a published prompt, and negatives matched to the positives
 #          of build_rows
 #            rows/{shard}.parquet             one row a training row: url, caption, where its image is, status
 #          of check_digests and merge_digests, on demand
@@ -179,6 +181,32 @@ rule embed_images:
         most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/inputs/embed_images.py"
+
+
+rule build_prompt_sets:
+    input:
+        files=run.set_files,
+        code=code_of("inputs/build_prompt_sets"),
+    output:
+        prompts="<results>/inputs/prompt_sets.parquet",
+    log:
+        "<results>/logs/inputs/build_prompt_sets.log",
+    benchmark:
+        "<results>/benchmarks/inputs/build_prompt_sets.tsv"
+    # before everything else: a file that cannot be read must not cost a score
+    priority: 1000
+    conda:
+        "../../envs/plots.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(4000),
+        runtime=grow(60),
+    params:
+        **run.pick("prompt_sets", "sets family length most_pool seed"),
+        **run.pick("dedup", "min_caption_chars max_caption_chars"),
+        most_missing=config["inputs"]["most_missing"],
+    script:
+        "../scripts/inputs/build_prompt_sets.py"
 
 
 rule build_rows:

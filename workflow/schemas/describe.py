@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = {
     "world": "No paper describes it: it is the data set and the models of the default run",
     "inputs": "The data are LAION-2B metadata and CLIP embeddings, or the embedded world",
+    "prompt_sets": "No paper describes it: published detectors are judged on prompts that captions alone tell apart",
     "dedup": "Source: Webster 2023, section 4 and Fig. 4; Webster et al. 2023, arXiv 2303.12733",
     "sampling": "Source: Karras et al. 2022, algorithm 1",
     "whitebox": "Source: Webster 2023, section 3, eq. 1 and 2 (DCS)",
@@ -49,6 +50,7 @@ snakemake --cores all --configfile config/config.yaml config/smoke.yaml
 - `train.yaml`: the embedded world's models trained instead of loaded (`make world`)
 - `study_quick.yaml`: a part of the copying study (`make study-quick`)
 - `audit.yaml`: the audit of a public checkpoint (`make audit`)
+- `prompt_sets.yaml`: scores of public checkpoints on published prompt sets (`snakemake prompt_sets`)
 - `paper.yaml`: the paper: LAION-2B and public checkpoints, on a cluster
 
 **A single key** is changed on the command line: `--config whitebox="{preset: paper}"`, or with make `CONFIG='whitebox="{preset: paper}"'`.

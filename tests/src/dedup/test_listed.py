@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from verbatim.dedup import DedupError
-from verbatim.dedup.listed import listed_prompts, read_prompt_list
+from verbatim.dedup.listed import listed_prompts, read_prompt_list, unplaced_prompts
 from verbatim.io.records import to_table
 
 CHARS = (2, 20)
@@ -97,3 +97,12 @@ def test_prompts_have_the_clusters_of_their_rows_and_rank_is_the_place_in_the_li
     assert out["share_equal_captions"].tolist() == [0.8, 1.0, 0.0, 1.0]
     assert out["extra"].tolist() == [False, False, False, True]
     assert out["rank"].tolist() == [0, 1, 2, 3]
+
+
+def test_prompts_that_are_not_looked_up_are_extra_and_have_no_row():
+    table = unplaced_prompts(pd.Series(["b", "a", "b"]))
+    assert table["caption"].tolist() == ["b", "a"]
+    assert table["rank"].tolist() == [0, 1]
+    assert table["extra"].all()
+    assert (table[["row", "cluster"]] == -1).all(axis=None)
+    assert to_table("prompts", table).num_rows == 2

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from verbatim.config.set_files import asks_sets, planned_set_prompts
 from verbatim.config.sheet import candidate_models
 from verbatim.io.user_tables import count_rows
 from verbatim.metrics.ranking import RANKINGS
@@ -53,6 +54,8 @@ def planned_prompts(
     stage
         whitebox, blackbox, detectors, postfilter or labels.
     """
+    if asks_sets(config):
+        return planned_set_prompts(config)  # every stage takes all of them
     extra = planned_extra(config)
     most = int(config["dedup"]["n_prompts"])
     if stage in ("blackbox", "detectors", "postfilter"):

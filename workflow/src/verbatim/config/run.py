@@ -18,6 +18,7 @@ from verbatim.config.data_files import DataFiles
 from verbatim.config.folder_state import folder_state
 from verbatim.config.model_files import ModelFiles
 from verbatim.config.prompt_plan import planned_prompts, shard_names
+from verbatim.config.set_files import asks_sets, set_files
 from verbatim.config.settings import ConfigError
 from verbatim.config.world_training import WorldTraining
 
@@ -176,7 +177,28 @@ class Run:
     @property
     def prompt_list(self) -> str | list[str]:
         """The file of captions that are the prompts, or nothing."""
-        return self.config["dedup"]["prompt_list"] or []
+        return [] if asks_sets(self.config) else self.config["dedup"]["prompt_list"] or []
+
+    @property
+    def set_files(self) -> list[str]:
+        """Every file of the published prompt sets."""
+        return set_files(self.config)
+
+    @property
+    def set_cliques(self) -> list[str]:
+        """The scores of the post-filter, where they are asked for on the sets."""
+        return self.scores("postfilter") if self.config["prompt_sets"]["postfilter"] else []
+
+    @property
+    def set_stages(self) -> list[str]:
+        """The stages whose scores are compared on the sets."""
+        return [*ATTACK] if self.config["prompt_sets"]["postfilter"] else [*ATTACK[:2]]
+
+    @property
+    def set_tables(self) -> list[str]:
+        """What the target `prompt_sets` ends with; scores where the prompts of the run are those of the sets."""
+        scored = ["<results>/tables/set_scores.html"] if asks_sets(self.config) else []
+        return ["<results>/tables/prompt_sets.html", *scored]
 
     def urls(self, wildcards: Any) -> str | list[str]:
         """Input function: what came of the urls of `wildcards.model`, where they are fetched."""

@@ -11,6 +11,7 @@ import pandas as pd
 
 from verbatim.config.checkpoints import file_problems
 from verbatim.config.endpoints import check_endpoints
+from verbatim.config.set_files import asks_sets, set_problems
 from verbatim.config.settings import ConfigError
 from verbatim.config.sheet import CLOSED_FAMILIES, needed_models
 from verbatim.io.authors import AuthorsError, check_labels
@@ -105,12 +106,12 @@ def images_state(manifest: str | Path) -> str:
 
 
 def check_lists(config: dict[str, Any], sheet: pd.DataFrame) -> None:
-    """Refuse lists of prompts and labels that are not there, or of models that are not.
+    """Refuse lists and sets of prompts and labels that are not there, or of models that are not.
 
     Raises ConfigError naming every key and the cure.
     """
-    problems = []
-    lists = {"dedup.prompt_list": config["dedup"]["prompt_list"]}
+    problems = set_problems(config)
+    lists = {"dedup.prompt_list": "" if asks_sets(config) else config["dedup"]["prompt_list"]}
     if config["inputs"]["extra_prompts"] != "world":
         lists["inputs.extra_prompts"] = config["inputs"]["extra_prompts"]
     for key, file in lists.items():

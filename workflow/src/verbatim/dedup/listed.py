@@ -70,6 +70,17 @@ def read_prompt_list(
     return PromptList(captions, len(usable) - len(once), len(frame) - len(usable))
 
 
+def unplaced_prompts(captions: pd.Series) -> pd.DataFrame:
+    """The `prompts` table of captions that are not looked up in any training data, each once, in order.
+
+    All are `extra`: no ranking selected them, so every stage of the attack takes all of them.
+    """
+    once = captions.drop_duplicates().reset_index(drop=True)
+    table = pd.DataFrame({"prompt_id": [prompt_id(caption) for caption in once], "caption": once})
+    nothing = {"row": -1, "cluster": -1, "cluster_size": 0, "caption_count": 0}
+    return table.assign(**nothing, share_equal_captions=0.0, extra=True, rank=np.arange(len(table)))
+
+
 def listed_prompts(
     captions: pd.DataFrame,
     found: pd.DataFrame,

@@ -9,6 +9,11 @@ from verbatim.io.parquet_text import UserTableError
 Names = Mapping[str, Sequence[str]]
 # our column -> names that it goes by in the wild
 CAPTIONS: Names = {"caption": ("caption", "prompt", "text"), "url": ("url",)}
+PROMPT_SET: Names = {  # Wen, SAIL, NeMo, MemAttn, MemBench, Webster: published sets of memorized prompts
+    "caption": ("caption", "prompt", "text"),
+    "url": ("url", "urls"),
+    "type": ("overfit_type", "type"),
+}
 MANIFEST: Names = {  # Hugging Face's imagefolder, download tools
     "file": ("file", "file_name", "filename", "path", "image"),
     "prompt": ("prompt", "caption", "text"),

@@ -52,6 +52,10 @@ SCHEMAS: dict[str, pa.Schema] = {
     "rows": _schema(
         row=I64, url=S, caption=S, width=I32, height=I32, archive=S, member=S, status=S, reason=S
     ),
+    "prompt_sets": _schema(
+        set=S, side=S, source=S, prompt_id=I64, caption=S, match=I64, overlap=F64, images=S, type=S, file=S, place=I64,
+        status=S, reason=S,
+    ),
     # dedup
     "pairs": _schema(row_a=I64, row_b=I64, similarity=F32),
     "copies": _schema(row=I64, first=I64),

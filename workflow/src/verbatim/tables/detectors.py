@@ -58,22 +58,22 @@ def describe_prompts(
 
 
 def join_scores(
-    whitebox: pd.DataFrame, blackbox: pd.DataFrame, postfilter: pd.DataFrame
+    whitebox: pd.DataFrame, blackbox: pd.DataFrame, postfilter: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """All detectors of one model, one row for each prompt (index prompt_id), one column for each detector.
 
     High means a copy is expected. NaN where a stage of the cascade did not see the prompt.
     `clique` is minus the rank of the post-filter (`rank_cliques`), `agreement` minus the mean
-    distance between full generations.
+    distance between full generations; neither is there without a post-filter.
     """
-    clique = pd.DataFrame(
-        {
+    parts = [whitebox[["prompt_id", *WHITEBOX]], blackbox[["prompt_id", *BLACKBOX]]]
+    if postfilter is not None:
+        clique = {
             "prompt_id": postfilter["prompt_id"],
             "clique": -rank_cliques(postfilter).astype(float),
             "agreement": -postfilter["mean_distance"],
         }
-    )
-    parts = [whitebox[["prompt_id", *WHITEBOX]], blackbox[["prompt_id", *BLACKBOX]], clique]
+        parts.append(pd.DataFrame(clique))
     return pd.concat([part.set_index("prompt_id") for part in parts], axis=1).sort_index()
 
 
@@ -88,10 +88,11 @@ def add_detectors(scores: pd.DataFrame, detectors: pd.DataFrame) -> pd.DataFrame
     return scores.join(table.rename_axis(columns=None), how="left")
 
 
-def presets_of(blackbox: pd.DataFrame, postfilter: pd.DataFrame) -> dict[str, str]:
+def presets_of(blackbox: pd.DataFrame, postfilter: pd.DataFrame | None = None) -> dict[str, str]:
     """Preset of each score; "" for one that has none. The seeds' agreement is of the images that
     the ranking preset of ECS judges."""
-    ranking, filtering = name_preset(blackbox), name_preset(postfilter)
+    ranking = name_preset(blackbox)
+    filtering = "" if postfilter is None else name_preset(postfilter)
     named = {
         name: name.split("_", 1)[1]
         for name in (*WHITEBOX, *BLACKBOX)

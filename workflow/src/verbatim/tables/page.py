@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -90,19 +91,28 @@ def choose_columns(table: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFram
     return pd.DataFrame(out)
 
 
-def render_page(template: str, style: str, tables: dict[str, pd.DataFrame]) -> str:
-    """The page of these tables (names of `SECTIONS`), in the order of the sections.
+def render_page(
+    template: str,
+    style: str,
+    tables: Mapping[str, pd.DataFrame],
+    sections: Mapping[str, Section] = SECTIONS,
+    title: str = "Tables",
+    lead: Sequence[str] = (),
+) -> str:
+    """The page of these tables (names of `sections`), in the order of the sections.
 
-    template : jinja2. style : CSS.
+    template : jinja2. style : CSS. lead : sentences below the title, a paragraph each.
     """
-    sections = []
-    for name, section in SECTIONS.items():
+    shown_sections = []
+    for name, section in sections.items():
         if name in tables:
             shown = choose_columns(tables[name], section.columns)
-            sections.append(
+            shown_sections.append(
                 {
                     "name": name, "title": section.title, "note": section.note, "columns": list(shown.columns),
                     "lines": shown.to_numpy().tolist(), "folded": len(shown) > LONG,
                 }
             )  # fmt: skip
-    return render_template(template, style=Markup(style), sections=sections)
+    return render_template(
+        template, style=Markup(style), sections=shown_sections, title=title, lead=list(lead)
+    )

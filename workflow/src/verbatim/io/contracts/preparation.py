@@ -77,6 +77,27 @@ INPUTS = {
             "reason": REASON,
         },
     ),
+    "prompt_sets": Table(
+        "inputs/prompt_sets.parquet",
+        "a row of a published prompt set, or a negative that was matched to one of its positives",
+        {
+            "set": "Name of the set, as in prompt_sets.sets.",
+            "side": "One of: positive (published as memorized), or negative.",
+            "source": "One of: published; same_template (a caption of the training data that shares the positive's template and "
+            "has another item); same_subject (one of similar length with the most telling words in common).",
+            "prompt_id": PROMPT_ID,
+            "caption": CAPTION,
+            "match": "Key of the positive that the negative was matched to; -1 for a published row.",
+            "overlap": "Jaccard index of the words of both, 0 to 1; NaN for a published row.",
+            "images": "Published addresses of the prompt's images, one on each line; empty if there are none.",
+            "type": "Published type, such as VM, TM, MV, RV, TV or N; empty if there is none.",
+            "file": "Path of the file that the row was read from; empty for a matched negative.",
+            "place": "Line of a text file or row of a Parquet file; -1 for a matched negative.",
+            "status": "One of: ok, repeated (the same text stands before it on its side), both (the text is on both sides), "
+            "or unusable. Rows that are not ok take part in no comparison.",
+            "reason": REASON,
+        },
+    ),
 }
 DEDUP = {
     "pairs": Table(

@@ -4,28 +4,27 @@ from verbatim.io.contracts.sentences import (
     BLIND,
     CAPTION,
     DETECTOR,
+    FPR,
     HIGH,
     LABEL_PRESET,
     LOW,
     MODEL,
+    N_NEG,
+    N_POS,
     PROMPT_ID,
     SCORE_PRESET,
     SECONDS,
+    STRICT,
+    TPR,
+    TPR_HIGH,
+    TPR_LOW,
     UNET_ROWS,
     Table,
 )
+from verbatim.io.contracts.set_reports import SETS
 
 KIND = "Kind of planting of the prompt or image, as in world/truth.parquet."
 COUNT = 'How often the image (for repeated the caption) occurs in the training set, or "all".'
-N_POS = "Number of positive prompts."
-N_NEG = "Number of negative prompts."
-TPR = (
-    "Share of the positives above the threshold that lets {} of the negatives pass, 0 to 1. The threshold is chosen on "
-    "one half of the groups and applied to the other, both ways round."
-)
-FPR = "Share of the negatives above that threshold in the half that did not choose it, 0 to 1."
-TPR_LOW = "Lower end of the interval of the true positive rate before it: bootstrap over groups, or Wilson where all or none pass."
-TPR_HIGH = "Upper end of the same interval."
 AUC = "Area under the ROC curve, 0 to 1; prompts without a score count as the lowest."
 PRINTED = "The same as printed in the paper; empty if the paper has no such model."
 SCORES = {
@@ -40,16 +39,6 @@ SCORES = {
     "seed_ssim": "Mean structural similarity of the seeds' one-step generations (after NeMo 2024), -1 to 1.",
     "clique": "Minus the rank of the post-filter (Carlini et al. 2023, section 4.2).",
     "agreement": "Minus the mean distance between full generations.",
-}
-STRICT = {
-    name: text
-    for rate in ("0.01", "0.001")
-    for name, text in (
-        (f"tpr_{rate}", TPR.format(rate) + " Empty where the negatives are too few."),
-        (f"tpr_{rate}_low", TPR_LOW),
-        (f"tpr_{rate}_high", TPR_HIGH),
-        (f"fpr_{rate}", FPR),
-    )
 }
 REPORTS = {
     "table1.csv": Table(
@@ -342,4 +331,4 @@ REPORTS = {
         },
     ),
 }
-TABLES = {"tables": REPORTS}
+TABLES = {"tables": {**REPORTS, **SETS}}

@@ -25,7 +25,9 @@ OWN_ROW = "Training row of the prompt; -1 if the data set does not have the capt
 PROMPT_ID = "Key of the caption: a hash of its text, from 0."
 CAPTION = "Text of the caption."
 PROMPT = "Text that the model received as prompt."
-EXTRA = "Whether the prompt comes from inputs.extra_prompts and no ranking selected it."
+EXTRA = (
+    "Whether the prompt comes from inputs.extra_prompts or prompt_sets and no ranking selected it."
+)
 SEED = "Seed of the noise, from 0."
 PRESET = "Name of the preset of the thresholds or of the score."
 RANK = "Place in the ranking; 0 is the highest score."
@@ -49,3 +51,22 @@ SCORE_PRESET = "Preset of the score; empty if the score has none."
 LABEL_PRESET = "Preset of the label thresholds behind the counts."
 LOW = "Lower end of the interval of the number before it, at the level tables.confidence; NaN if there is none."
 HIGH = "Upper end of the interval of the number before it; NaN if there is none."
+N_POS = "Number of positive prompts."
+N_NEG = "Number of negative prompts."
+TPR = (
+    "Share of the positives above the threshold that lets {} of the negatives pass, 0 to 1. The threshold is chosen on "
+    "one half of the groups and applied to the other, both ways round."
+)
+FPR = "Share of the negatives above that threshold in the half that did not choose it, 0 to 1."
+TPR_LOW = "Lower end of the interval of the true positive rate before it: bootstrap over groups, or Wilson where all or none pass."
+TPR_HIGH = "Upper end of the same interval."
+STRICT = {
+    name: text
+    for rate in ("0.01", "0.001")
+    for name, text in (
+        (f"tpr_{rate}", TPR.format(rate) + " Empty where the negatives are too few."),
+        (f"tpr_{rate}_low", TPR_LOW),
+        (f"tpr_{rate}_high", TPR_HIGH),
+        (f"fpr_{rate}", FPR),
+    )
+}
