@@ -18,7 +18,8 @@ rule count_sets:
     input:
         sets="<results>/inputs/prompt_sets.parquet",
         template=[
-            workflow.source_path(f"../report/{name}") for name in ("tables/page.html", "tables.css")
+            workflow.source_path(f"../report/{name}")
+            for name in ("tables/page.html", "tables.css")
         ],
         code=code_of("tables/count_sets"),
     output:
@@ -53,7 +54,8 @@ rule score_sets:
         postfilter=run.set_cliques,
         detectors=run.of_detected("<results>/detectors/{model}/detectors.parquet"),
         template=[
-            workflow.source_path(f"../report/{name}") for name in ("tables/page.html", "tables.css")
+            workflow.source_path(f"../report/{name}")
+            for name in ("tables/page.html", "tables.css")
         ],
         code=code_of("tables/score_sets"),
     output:

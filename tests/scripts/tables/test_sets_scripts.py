@@ -52,7 +52,10 @@ def test_captions_alone_are_judged_without_a_model(run_script, sets, tmp_path):
     files = {name: tmp_path / f"tables/{file}.csv" for name, file in names.items()}
     page = tmp_path / "tables/prompt_sets.html"
     run_script(
-        "tables/count_sets.py", input={"sets": sets}, output={**files, "page": page}, params=JUDGED
+        "tables/count_sets.py",
+        input={"sets": sets, "template": TEMPLATE},
+        output={**files, "page": page},
+        params=JUDGED,
     )
     for name, file in names.items():
         assert list(pd.read_csv(files[name]).columns) == columns_of(file)
