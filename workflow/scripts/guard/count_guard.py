@@ -34,11 +34,9 @@ def main(smk: Any) -> None:
         outcomes = list_outcomes(alarms, checks, groups, threshold)
         rows: dict[str, float] = {}
         for name, path in zip(p.defences, smk.input.costs, strict=True):
-            cost = read_table(path, "costs").set_index("stage")
-            n = max(1, int(cost.loc["guard", "prompts"]))
-            rows[name] = float(cost.loc["guard", "unet_rows"]) / n - p.rows_a_generation * len(
-                p.seeds
-            )
+            cost = read_table(path, "costs").query("stage == 'guard'").iloc[0]
+            n = max(1, int(cost["prompts"]))
+            rows[name] = float(cost["unet_rows"]) / n - p.rows_a_generation * len(p.seeds)
         table = count_outcomes(outcomes, rows, settings)
         table.insert(0, "model", smk.wildcards.model)
         write_table(smk.output.outcomes, "guard_outcomes", outcomes)

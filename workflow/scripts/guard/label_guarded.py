@@ -52,8 +52,8 @@ def main(smk: Any) -> None:
             training = read_wanted(rows, archives, p.size)
             check = Checker(training, related_rows(relatives), p.size, read_settings(p))
             lists = [[row for row in of if row >= 0] for of in near.tolist()]
-            watched = progress(outputs, "generations", len(outputs.table))
-            table = pd.DataFrame(check_outputs(check, watched, lists))
+            each = progress(outputs, "generations", len(outputs.table))
+            table = pd.DataFrame(check_outputs(check, each, lists))
             search = Search(SearchSettings(size=p.search_size, **p.search))
             table["residual"] = least_residuals(
                 search, squares_of(rows, archives, p.search_size), outputs.images(),
