@@ -98,7 +98,6 @@ EXCEPTIONS = {
         "verbatim.evidence.matching",
         "verbatim.labels.checking",
     },
-    "scripts/guard/generate_guarded.py": {"verbatim.mitigation.generation"},
     "scripts/guard/label_guarded.py": {
         "verbatim.dedup.relatives",
         "verbatim.evidence.matching",
