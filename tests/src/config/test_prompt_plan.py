@@ -55,12 +55,6 @@ def test_each_stage_plans_for_what_the_one_before_can_hand_it(config, sheet):
     assert planned("labels", "if", world) == 70 + held_out
 
 
-def test_models_that_name_each_other_for_candidates_can_be_planned(config, sheet):
-    ring = sheet(("sd1", "candidates", "found:sd2"), ("sd2", "candidates", "found:sd1"))
-    config = change(config, "inputs.extra_prompts", "")
-    assert planned_prompts(config, read_models(ring, ROOT), "labels", "sd1") == 0
-
-
 def test_a_users_own_prompts_are_planned_for_by_the_lines_of_their_file(config, tmp_path):
     n, planted = config["dedup"]["n_prompts"], config["world"]["planted"]
     held_out = sum(planted["held_out"].values())

@@ -61,8 +61,7 @@ def test_shards_of_a_stage_hold_all_its_planned_prompts_and_the_last_one_knows_i
 
 
 def test_a_stage_has_a_shard_even_where_nothing_is_planned(make):
-    run = make(("sd1", "candidates", "found:sd2"), ("sd2", "candidates", "found:sd1"),
-               inputs__extra_prompts="")  # fmt: skip
+    run = make(("sd1", "candidates", "authors"), inputs__extra_prompts="")
     assert run.shards("labels", "sd1") == ["00000"]
 
 

@@ -236,7 +236,7 @@ def test_the_change_of_a_rectified_flow_equals_a_loop(tmp_path):
 def test_the_gradient_at_each_token_equals_central_differences(tiny_sd):
     d = load_denoiser(tiny_sd, "sd", "cpu")
     found = list(attribute_tokens(d, CAPTIONS[:3], [0, 3], STEPS, 2))
-    assert [one.index for one in found] == [0, 1, 2]
+    assert [one.number for one in found] == [0, 1, 2]
     assert d.rows == 2 * (3 + 1)
     assert [word.removesuffix("</w>") for word in found[0].words] == CAPTIONS[0].split()
     caption, expected = CAPTIONS[1], []

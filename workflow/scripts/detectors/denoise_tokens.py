@@ -27,7 +27,7 @@ def main(smk: Any) -> None:
             )
             tables = [
                 pd.DataFrame(
-                    {"prompt_id": prompts["prompt_id"][one.index], "position": range(len(one.words)),
+                    {"prompt_id": prompts["prompt_id"][one.number], "position": range(len(one.words)),
                      "token": one.words, "gradient": one.gradients}
                 )
                 for one in progress(found, "prompts", len(prompts))

@@ -131,6 +131,7 @@ class Evaluations:
         self._x: list[torch.Tensor] = []
         self._c: list[torch.Tensor] = []
         self._changes: list[torch.Tensor] = []
+        self._at_noise: dict[int, torch.Tensor] = {}
 
     def noise_variance(self, step: int) -> float:
         """1 - abar of a step."""
@@ -148,7 +149,10 @@ class Evaluations:
         """eps_c of pure noise told to be at a step, (n, *shape): 1 row."""
         if step == 0:
             return self.eps(0)
-        return self.denoiser.predict(self.start(step), self.levels[step], self.cond)
+        if step not in self._at_noise:
+            found = self.denoiser.predict(self.start(step), self.levels[step], self.cond)
+            self._at_noise[step] = found
+        return self._at_noise[step]
 
     def eps(self, step: int) -> torch.Tensor:
         """eps_c at a step of the guided generation, (n, *shape)."""

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 
 class Tokens(NamedTuple):
-    """The tokens of one prompt between begin and end, and the gradient at each: (n,) float64, from 0; NaN if not finite."""
+    """The tokens of a prompt, between begin and end, by its number in the list, and the gradient at each: (n,) float64, from 0; NaN if not
+    finite."""
 
-    index: int
+    number: int
     words: list[str]
     gradients: npt.NDArray[np.float64]
 
