@@ -154,7 +154,7 @@ def least_residuals(
     pairs = pd.DataFrame(
         [(i, row) for i, rows in enumerate(near) for row in rows], columns=["image", "row"]
     )
-    grouped = {int(row): of["image"].to_numpy() for row, of in pairs.groupby("row")}  # type: ignore[call-overload]
+    grouped = {int(row): of["image"].to_numpy() for row, of in pairs.groupby("row")}  # type: ignore[arg-type]
     for row in watch(sorted(grouped)):
         if found := squares(row):
             at = grouped[row]

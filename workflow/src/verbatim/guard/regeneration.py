@@ -35,7 +35,7 @@ class RowCounter:
     def watch(self, denoiser: Denoiser) -> RowCounter:
         """Count the rows of this denoiser from here on."""
         self._network = denoiser.network
-        denoiser.network = self._counted  # type: ignore[method-assign]
+        denoiser.network = self._counted  # type: ignore[method-assign, assignment]
         return self
 
     def _counted(self, x: torch.Tensor, *rest: Any) -> torch.Tensor:
