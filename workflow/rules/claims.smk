@@ -135,7 +135,8 @@ rule compare_claims:
         paper=config["claims"]["paper_values"],
         figures=rules.plot_claims.output.png,
         template=[
-            workflow.source_path(f"../report/{name}") for name in ("claims/page.html", "tables.css")
+            workflow.source_path(f"../report/{name}")
+            for name in ("claims/page.html", "tables.css")
         ],
         code=code_of("claims/compare_claims"),
     output:

@@ -171,7 +171,8 @@ rule merge_tables:
         kinds=run.detector_table("kinds"),
         depths=run.detector_table("depths"),
         template=[
-            workflow.source_path(f"../report/{name}") for name in ("tables/page.html", "tables.css")
+            workflow.source_path(f"../report/{name}")
+            for name in ("tables/page.html", "tables.css")
         ],
         code=code_of("tables/merge_tables"),
     output:
