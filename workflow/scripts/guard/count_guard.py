@@ -6,6 +6,7 @@ import numpy as np
 
 from verbatim.guard.alarms import CALIBRATION
 from verbatim.guard.outcomes import (
+    SECOND,
     Counting,
     count_outcomes,
     group_prompts,
@@ -38,6 +39,15 @@ def main(smk: Any) -> None:
             n = max(1, int(cost["prompts"]))
             rows[name] = float(cost["unet_rows"]) / n - p.rows_a_generation * len(p.seeds)
         table = count_outcomes(outcomes, rows, settings)
+        if not np.isfinite(
+            threshold
+        ):  # it called nothing a copy because it could not be calibrated
+            table = table[table["measure"] != SECOND]
+            log.warning(
+                "no second judge: %d generations are too few for guard.judge %g",
+                len(residuals),
+                p.judge,
+            )
         table.insert(0, "model", smk.wildcards.model)
         write_table(smk.output.outcomes, "guard_outcomes", outcomes)
         write_text(

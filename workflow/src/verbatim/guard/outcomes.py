@@ -25,6 +25,7 @@ from verbatim.metrics.intervals import (
 
 POLICIES = ("none", "score", "check", "both")
 COPIED, OTHERS, NEVER = "copied", "trained on, not copied", "never trained on"
+SECOND = "copies let out, second judge"
 SCORE_ROWS = 2  # network rows of a first-step score: with and without the caption
 MISSING = "missing"
 
@@ -140,7 +141,7 @@ def count_outcomes(
         spent = asked + some["regenerated"] * defence_rows.get(str(defence), 0.0)
         rates = {
             "copies let out": some["copy"],
-            "copies let out, second judge": some["second"],
+            SECOND: some["second"],
             "regenerated": some["regenerated"],
             "withheld": some["withheld"],
             "disturbed": some["regenerated"] | some["withheld"],
