@@ -252,17 +252,13 @@ rule select_prompts:
 
 # the prompts are the most duplicated ones, a list's, or those of published sets (dedup.prompt_list): one of three
 # rules makes them
-if config["dedup"]["prompt_list"] == "prompt_sets":
+if config["dedup"]["prompt_list"]:
 
     ruleorder: select_sets > select_listed > select_prompts
 
-elif config["dedup"]["prompt_list"]:
-
-    ruleorder: select_listed > select_prompts > select_sets
-
 else:
 
-    ruleorder: select_prompts > select_listed > select_sets
+    ruleorder: select_prompts > select_listed
 
 
 rule select_listed:
@@ -296,7 +292,7 @@ rule select_sets:
         sets="<results>/inputs/prompt_sets.parquet",
         code=code_of("dedup/select_sets"),
     output:
-        prompts="<results>/dedup/prompts.parquet",
+        prompts=run.prompts_of_sets,
     log:
         "<results>/logs/dedup/select_sets.log",
     benchmark:

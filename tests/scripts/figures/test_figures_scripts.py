@@ -78,7 +78,7 @@ def tables(run_script, finished):
         "count_recall": ({"truth": truth, "labels": labels}, {"table": root / "tables/recall.csv"}, {"models": list(NAMES)} | sure),
         "compare_truth": ({"truth": truth, "labels": labels}, {"table": root / "tables/confusion.csv"}, {"models": list(NAMES), "resamples": 50, "seed": 0} | sure),
         "score_detectors": (
-            {"truth": truth, "prompts": prompts, **judged},
+            {"truth": truth, "prompts": prompts, "detectors": [], **judged},
             {"table": root / "tables/evaluation.csv", "prompts": root / "tables/detectors.csv",
              **{name: root / f"tables/{name}.csv" for name in names}},
             {"models": list(ATTACKED), **how} | sure,

@@ -175,6 +175,12 @@ class Run:
         return self.config["labels"]["decisions"] or []
 
     @property
+    def prompts_of_sets(self) -> str:
+        """File of the prompts of published sets: the run's prompts where it asks for them, else one that nothing needs."""
+        asked = asks_sets(self.config)
+        return f"<results>/dedup/prompts{'' if asked else '_of_sets'}.parquet"
+
+    @property
     def prompt_list(self) -> str | list[str]:
         """The file of captions that are the prompts, or nothing."""
         return [] if asks_sets(self.config) else self.config["dedup"]["prompt_list"] or []
