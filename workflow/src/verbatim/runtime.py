@@ -328,7 +328,7 @@ def _digests(smk: Any, stage: str = "") -> dict[str, str]:
 
 
 def code_state(files: Sequence[str | os.PathLike], home: str | os.PathLike) -> dict[str, Any]:
-    """SHA-256 of these modules, and git's commit of the folder `home` (and whether files differ from it)."""
+    """SHA-256 of these modules, and git's commit of the folder `home` (and whether code differs from it)."""
     import hashlib
     import subprocess
 
@@ -336,7 +336,10 @@ def code_state(files: Sequence[str | os.PathLike], home: str | os.PathLike) -> d
     for file in map(Path, files):
         modules["/".join(file.parts[-2:])] = hashlib.sha256(file.read_bytes()).hexdigest()
     said = []
-    for words in (["rev-parse", "HEAD"], ["status", "--porcelain"]):
+    for words in (
+        ["rev-parse", "HEAD"],
+        ["status", "--porcelain", "--", ":/Snakefile", ":/workflow"],
+    ):
         done = subprocess.run(["git", *words], cwd=home, capture_output=True, text=True)
         said.append(done.stdout.strip() if done.returncode == 0 else "")
     return {"modules": modules, "git_commit": said[0], "git_changed": bool(said[1])}
