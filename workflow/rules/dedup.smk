@@ -292,7 +292,7 @@ rule select_sets:
         sets="<results>/inputs/prompt_sets.parquet",
         code=code_of("dedup/select_sets"),
     output:
-        prompts=run.prompts_of_sets,
+        prompts=f"<results>/dedup/{run.prompts_of_sets}.parquet",
     log:
         "<results>/logs/dedup/select_sets.log",
     benchmark:

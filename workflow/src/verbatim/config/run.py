@@ -176,9 +176,8 @@ class Run:
 
     @property
     def prompts_of_sets(self) -> str:
-        """File of the prompts of published sets: the run's prompts where it asks for them, else one that nothing needs."""
-        asked = asks_sets(self.config)
-        return f"<results>/dedup/prompts{'' if asked else '_of_sets'}.parquet"
+        """Name of the table of published sets' prompts: that of the run's prompts where it asks for them, else one that nothing needs."""
+        return "prompts" if asks_sets(self.config) else "prompts_of_sets"
 
     @property
     def prompt_list(self) -> str | list[str]:
