@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
 from tiny_models import CAPTIONS
@@ -86,4 +87,18 @@ def test_code_is_described_by_its_digest(tmp_path):
     module.write_text("x")
     assert describe_code([module]) == {
         "world/a.py": "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
+    }
+
+
+def test_no_config_tells_the_folder_that_a_network_was_loaded_from(tmp_path, tiny_sd):
+    loaded = UNet2DConditionModel.from_pretrained(tiny_sd / "unet")
+    loaded.save_pretrained(tmp_path / "trained" / "unet")  # diffusers writes where it came from
+    config = tmp_path / "trained" / "unet" / "config.json"
+    assert str(tiny_sd) in config.read_text("utf-8")
+    copy_half(tmp_path / "trained", tmp_path / "world" / "sd1")
+    copied = (tmp_path / "world" / "sd1" / "unet" / "config.json").read_text("utf-8")
+    assert str(tiny_sd) not in copied
+    again = UNet2DConditionModel.from_pretrained(tmp_path / "world" / "sd1" / "unet")
+    assert {k: v for k, v in again.config.items() if k != "_name_or_path"} == {
+        k: v for k, v in loaded.config.items() if k != "_name_or_path"
     }

@@ -45,6 +45,11 @@ def test_they_are_small_and_no_file_can_run_code():
     }
 
 
+def test_no_config_holds_a_path_of_the_machine_that_trained_it():
+    for file in FOLDER.rglob("config.json"):
+        assert "_name_or_path" not in json.loads(file.read_text("utf-8")), file
+
+
 @pytest.mark.parametrize("model", MODELS.index)
 def test_the_default_sheet_names_folders_that_are_there(model):
     row = MODELS.loc[model]

@@ -25,6 +25,7 @@ OpenMoji: the open-source emoji and icon project (https://openmoji.org), licence
 the same licence. `provenance.json` says what trained them, and the SHA-256 of every file.
 """
 PROVENANCE = "provenance.json"
+ORIGIN = "_name_or_path"  # where diffusers and transformers write the folder that a network was loaded from
 
 
 def copy_half(source: Path, target: Path, leave_out: Iterable[str] = ()) -> None:
@@ -46,9 +47,17 @@ def copy_half(source: Path, target: Path, leave_out: Iterable[str] = ()) -> None
                 if not torch.isfinite(tensor).all():
                     raise ValueError(f"{file}: {name} is not finite in half precision")
             save_file(half, copy, metadata={"format": "pt"})
+        elif file.name == "config.json":
+            copy.write_text(without_origin(file.read_text("utf-8")), "utf-8")
         else:
             shutil.copyfile(file, copy)
     seal_folder(target)
+
+
+def without_origin(config: str) -> str:
+    """The text of a network's config without the folder that it was loaded from: a path of the machine that trained it."""
+    found = json.loads(config)
+    return json.dumps({k: v for k, v in found.items() if k != ORIGIN}, indent=2) + "\n"
 
 
 def hash_files(folder: Path) -> dict[str, str]:
