@@ -68,14 +68,11 @@ def planned_prompts(
     return most + extra
 
 
-def most_candidates(
-    config: Mapping[str, Any], sheet: pd.DataFrame, model: str, seen: frozenset[str] = frozenset()
-) -> int:
-    """Most candidates of a model but for the extra ones; models that name each other in a ring add none."""
+def most_candidates(config: Mapping[str, Any], sheet: pd.DataFrame, model: str) -> int:
+    """Most candidates of a model but for the extra ones; the sheet's check refuses models that name each other in a ring."""
     candidates = str(sheet.loc[model, "candidates"])
     if candidates == "own":
         return len(RANKINGS) * int(config["labels"]["n_prompts"])
     if candidates.startswith("top:"):
         return int(config["labels"]["n_transfer"])
-    sources = [m for m in candidate_models(candidates) if m not in seen | {model}]
-    return sum(most_candidates(config, sheet, m, seen | {model}) for m in sources)
+    return sum(most_candidates(config, sheet, m) for m in candidate_models(candidates))
