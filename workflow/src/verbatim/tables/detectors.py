@@ -22,7 +22,7 @@ WHITEBOX = ("dcs_reference", "dcs_paper", "wen_first_step", "guidance_cosine")
 BLACKBOX = ("ecs_reference", "ecs_paper", "ecs_world", "seed_consistency", "seed_ssim")
 POSTFILTER = ("clique", "agreement")
 POSITIVES = ("full", "copied")
-NEGATIVES = ("held_out", "held_out_known", "repeated", "single")
+NEGATIVES = ("held_out", "repeated", "single")
 
 
 def describe_prompts(
@@ -38,9 +38,9 @@ def describe_prompts(
     Returns
     -------
     prompt_id, caption, kind, count, match, match_kind (kind of the image that a held-out one was
-    matched to, "" for all others), match_group (that image's group), group, known_words (each word stands in a caption of
-    the training rows), verdict (empty if no label was asked for), judged (has a verdict; without one mv and copied are
-    False), mv (its own image was generated, MV), copied (labelled MV, RV or TV)
+    matched to, "" for all others), match_group (that image's group), group, verdict (empty if no label was asked for), judged
+    (has a verdict; without one mv and copied are False), mv (its own image
+    was generated, MV), copied (labelled MV, RV or TV)
     """
     known = list_prompts(truth)
     known = known[known["prompt_id"].isin(prompts["prompt_id"])]
@@ -52,8 +52,6 @@ def describe_prompts(
     at = list(table.columns).index("match") + 1
     table.insert(at, "match_kind", table["match"].map(kind_of).fillna(""))
     table.insert(at + 1, "match_group", table["match"].map(group_of).fillna(""))
-    met = set(" ".join(truth.loc[truth["row"] >= 0, "caption"]).split())
-    table["known_words"] = [met.issuperset(caption.split()) for caption in table["caption"]]
     for name in ("judged", "mv", "copied"):
         table[name] = table[name].eq(True)
     return table
@@ -111,8 +109,7 @@ def define_sets(prompts: pd.DataFrame) -> dict[tuple[str, str], tuple[pd.Series,
     seen to draw: label MV; of full ones alone, as the negatives are matched to these: copies of other
     kinds have captions of another style, which a score that reads nothing else would tell). Negatives:
     `held_out` (never trained on, matched to full duplicates by subject and length; `kinds.csv` has the
-    negatives of the other kinds), `held_out_known` (those of them without a word that no training caption has: a score
-    that answers to new words tells them from no member), `repeated` (as frequent, but with nothing to copy), `single` (trained
+    negatives of the other kinds), `repeated` (as frequent, but with nothing to copy), `single` (trained
     on once). What was drawn is known of judged prompts alone, so beside `copied` the negatives too are
     judged prompts.
     """
@@ -121,10 +118,8 @@ def define_sets(prompts: pd.DataFrame) -> dict[tuple[str, str], tuple[pd.Series,
         "full": prompts["kind"].eq("full"),
         "copied": prompts["kind"].eq("full") & prompts["mv"] & judged,
     }
-    held_out = prompts["kind"].eq("held_out") & prompts["match_kind"].eq("full")
     negatives = {
-        "held_out": held_out,
-        "held_out_known": held_out & prompts["known_words"],
+        "held_out": prompts["kind"].eq("held_out") & prompts["match_kind"].eq("full"),
         "repeated": prompts["kind"].eq("repeated"),
         "single": prompts["kind"].eq("single"),
     }

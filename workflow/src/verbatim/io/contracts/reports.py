@@ -151,8 +151,8 @@ REPORTS = {
             "detector": DETECTOR,
             "blind": BLIND,
             "positives": "One of: full (all planted full duplicates), or copied (those whose image was generated, MV).",
-            "negatives": "One of: held_out (matched to full duplicates), held_out_known (those of them of words that stand in training "
-            "captions), repeated, or single; the last two are not matched. Beside copied only judged prompts are negatives.",
+            "negatives": "One of: held_out (matched to full duplicates), repeated, or single; the last two are not matched. Beside "
+            "copied only judged prompts are negatives.",
             "auc": AUC,
             "low": "Lower end of the interval of auc: bootstrap over images and template families.",
             "high": "Upper end of the same interval.",
