@@ -63,7 +63,7 @@ def build_sheet(root, images="full", n=5):
     return folder / "sd1.png", pd.read_csv(folder / "sd1.csv")
 
 
-def build_review(root, decisions, models=("sd1",), images="full", only=()):
+def build_review(root, decisions, models=("sd1",), images="full", only=(), tokens=()):
     of_models = {name: [files_of(root, m)[name] for m in models] for name in ("labels", "images", "training", "masks")}  # fmt: skip
     review = root / "evidence/review"
     run_rule(
@@ -74,7 +74,7 @@ def build_review(root, decisions, models=("sd1",), images="full", only=()):
             "whitebox": [root / "whitebox/sd1/scores.parquet"],
             "blackbox": [root / "blackbox/sd1/scores.parquet"],
             "rows": [root / "inputs/rows/00000.parquet"], "decisions": decisions, "parts": PARTS,
-            "known_prompts": [root / "labels/sd1/labels.parquet"],
+            "known_prompts": [root / "labels/sd1/labels.parquet"], "tokens": list(tokens),
         },
         {"page": review / "index.html", "images": review / "images"},
         {

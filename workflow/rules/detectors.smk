@@ -7,7 +7,7 @@
 #          of merge_detectors, in <results>/detectors/{model}/
 #            seeds.parquet                    the rows of all shards; cost.parquet
 #            detectors.parquet                means over seeds, beside what each score costs by itself
-#          of denoise_tokens, a target of its own, from <results>/labels/{model}/labels.parquet
+#          of denoise_tokens, where detectors.tokens asks for it, from <results>/labels/{model}/labels.parquet
 #            tokens.parquet                   which words of the copied prompts trigger the copy
 
 

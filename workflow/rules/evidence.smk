@@ -145,6 +145,7 @@ rule build_review:
         masks=run.of_labels("masks.zip"),
         whitebox=run.scores("whitebox"),
         blackbox=run.scores("blackbox"),
+        tokens=run.tokens,
         rows=run.data.rows,
         decisions=run.decisions,
         known_prompts=run.known_prompts,

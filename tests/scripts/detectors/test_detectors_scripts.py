@@ -122,6 +122,7 @@ def test_the_tokens_of_copied_prompts_alone_are_attributed(run_script, tmp_path,
     assert table["gradient"].gt(0).all()
     first = table[table["prompt_id"].eq(labels["prompt_id"].iloc[0])]
     assert first["position"].tolist() == list(range(len(first)))
+    assert first["word"].drop_duplicates().tolist() == CAPTIONS[0].split()
     assert attribute(run_script, tmp_path, tiny_if, labels, "if").empty
     assert "not for if" in (tmp_path / "job.log").read_text()
 

@@ -8,6 +8,7 @@ import time
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
+import pandas as pd
 import pytest
 from chromium import Page, find_chromium
 from evidence_rules import build_review
@@ -16,6 +17,7 @@ from PIL import Image
 
 from verbatim.config.decisions import COLUMNS, of_model, read_decisions
 from verbatim.io.images import decode_image
+from verbatim.io.records import write_table
 
 MODELS = ("sd1", "sd2")
 DECIDED = f'sd1,{IDS[4]},reject,"a plain, grey one",me,2026-01-31\n'
@@ -25,7 +27,12 @@ DECIDED = f'sd1,{IDS[4]},reject,"a plain, grey one",me,2026-01-31\n'
 def review(verified):
     decisions = verified / "review.csv"
     decisions.write_text(",".join(COLUMNS) + "\n" + DECIDED)
-    return build_review(verified, decisions, MODELS)
+    tokens = verified / "detectors/sd1/tokens.parquet"
+    words, weights = ["wall", "wall", "<b>lamp", "of"], [0.5, 2.0, 8.0, np.nan]
+    columns = {"prompt_id": IDS[7], "position": range(4), "token": words}
+    columns |= {"word_position": [0, 0, 1, 2], "word": words, "gradient": weights}
+    write_table(tokens, "detector_tokens", pd.DataFrame(columns))
+    return build_review(verified, decisions, MODELS, tokens=[tokens])
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +174,15 @@ def test_each_card_shows_the_images_of_its_prompt_in_its_shape(at, review):
     expected = decode_image((review / f"images/sd1/{IDS[0]}.png").read_bytes())
     assert np.abs(seen - expected)[2:-2, 2:-2].mean() < 0.02
     assert np.abs(seen[:SIZE, :SIZE] - image(8)).mean() > 0.1
+
+
+def test_words_that_trigger_a_copy_are_marked_by_their_weight(at):
+    marks = "[...document.querySelectorAll('article mark')].map((m) => [m.textContent, m.title, m.dataset.weight])"
+    page = at("model=sd1&text=thing%207")
+    assert page.run(marks) == [["wall", "0.25", "1"], ["<b>lamp", "1", "4"], ["of", "0", "0"]]
+    colour = "getComputedStyle(document.querySelector('article mark[data-weight=\"4\"]')).backgroundColor"
+    assert page.run(colour) == "rgb(233, 138, 26)"
+    assert at("model=sd2&text=thing%207").run(marks) == []
 
 
 def test_decisions_are_exported_as_the_file_that_the_tables_read(at, tmp_path, review):

@@ -15,10 +15,11 @@ from verbatim.detectors import definitions, registry
 from verbatim.detectors.definitions import DETECTORS, DetectorSettings, keep_defined, undefined
 from verbatim.detectors.evaluations import step_levels
 from verbatim.detectors.scoring import Spent, score_prompts
-from verbatim.detectors.token_attribution import attribute_tokens
+from verbatim.detectors.token_attribution import attribute_tokens, join_words
 from verbatim.models.cross_attention import finest_layers, half_layer, list_layers
 from verbatim.models.denoiser import NetworkError
 from verbatim.models.load import load_denoiser
+from verbatim.world.tokenizers import build_clip_tokenizer
 
 SEEDS = (0, 3)
 STEPS = 6
@@ -233,15 +234,25 @@ def test_the_change_of_a_rectified_flow_equals_a_loop(tmp_path):
         assert np.mean(norms) > 0
 
 
+def test_the_pieces_of_a_word_are_joined_to_the_word_of_the_caption(tmp_path):
+    tokenizer = build_clip_tokenizer(["the red lamp"], tmp_path)  # other words are in pieces
+    tokens = tokenizer.tokenize("The réd lamppost, 2!")
+    words = join_words(tokenizer, tokens)
+    assert len(words) == len(tokens) > 6
+    assert list(dict.fromkeys(words)) == list(enumerate(["the", "réd", "lamppost", ",", "2", "!"]))
+    assert join_words(tokenizer, ["la", "mp"]) == [(0, "la"), (1, "mp")]  # no end of a word
+
+
 def test_the_gradient_at_each_token_equals_central_differences(tiny_sd):
     d = load_denoiser(tiny_sd, "sd", "cpu")
     found = list(attribute_tokens(d, CAPTIONS[:3], [0, 3], STEPS, 2))
     assert [one.number for one in found] == [0, 1, 2]
     assert d.rows == 2 * (3 + 1)
-    assert [word.removesuffix("</w>") for word in found[0].words] == CAPTIONS[0].split()
+    assert [token.removesuffix("</w>") for token in found[0].tokens] == CAPTIONS[0].split()
+    assert found[0].words == list(enumerate(CAPTIONS[0].split()))
     caption, expected = CAPTIONS[1], []
     d.unet = d.unet.double()
-    for place in range(1, 1 + len(found[1].words)):
+    for place in range(1, 1 + len(found[1].tokens)):
         norms = []
         for seed in (0, 3):
             naive = Naive(d, tiny_sd, caption, seed, STEPS)

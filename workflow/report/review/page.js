@@ -121,6 +121,12 @@ function card(one) {
   if (one.extra) keys.append(element("span", "extra prompt", { class: "tag" }));
   keys.append("prompt " + one.prompt_id + ", seed " + one.seed + ", training row " + one.source_row + (one.url ? ", " + one.url : ""));
   box.append(keys);
+  if (one.words.length) {
+    const words = element("div", null, { class: "words" });
+    words.append("words that trigger it: ");
+    for (const [text, weight] of one.words) words.append(element("mark", text, { "data-weight": Math.round(4 * weight), title: number(weight) }), " ");
+    box.append(words);
+  }
   const figure = element("figure");
   if (one.image) {
     const heads = element("div", null, { class: "heads" });

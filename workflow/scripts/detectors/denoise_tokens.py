@@ -27,8 +27,9 @@ def main(smk: Any) -> None:
             )
             tables = [
                 pd.DataFrame(
-                    {"prompt_id": prompts["prompt_id"][one.number], "position": range(len(one.words)),
-                     "token": one.words, "gradient": one.gradients}
+                    {"prompt_id": prompts["prompt_id"][one.number], "position": range(len(one.tokens)),
+                     "token": one.tokens, "word_position": [place for place, _ in one.words],
+                     "word": [text for _, text in one.words], "gradient": one.gradients}
                 )
                 for one in progress(found, "prompts", len(prompts))
             ]  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Any
 
 from verbatim.config.decisions import read_decisions
 from verbatim.evidence.gathering import PanelSettings, model_panels
-from verbatim.evidence.review import PageParts, Shown, candidate_records, review_page
+from verbatim.evidence.review import PageParts, Shown, candidate_records, review_page, weigh_words
 from verbatim.io.atomic import new_folder
 from verbatim.io.images import ImageArchive, encode_png
 from verbatim.io.privacy import read_privacy
@@ -24,6 +24,14 @@ def read_scores(smk: Any, model: str) -> dict[str, dict[int, float]]:
             table = read_table(smk.input.get(kind)[at], kind, ["prompt_id", name])
             scores[name] = dict(zip(table["prompt_id"].tolist(), table[name].tolist(), strict=True))
     return scores
+
+
+def read_words(smk: Any, model: str) -> dict[int, list[tuple[str, float]]]:
+    """What triggers each copy of an attacked model, where it was asked for; nothing of another."""
+    if model not in smk.params.attacked or not smk.input.get("tokens"):
+        return {}
+    at = smk.params.attacked.index(model)
+    return weigh_words(read_table(smk.input.tokens[at], "detector_tokens"))
 
 
 def main(smk: Any) -> None:
@@ -50,7 +58,7 @@ def main(smk: Any) -> None:
                     key: privacy.url(key, urls.get(row, ""))
                     for key, row in zip(labels["prompt_id"], labels["source_row"], strict=True)
                 }
-                shown = Shown(told, read_scores(smk, model), written)
+                shown = Shown(told, read_scores(smk, model), written, read_words(smk, model))
                 candidates += candidate_records(model, name, labels, verification, shown)
             decisions = read_decisions(smk.input.get("decisions"), p.known)
             parts = PageParts(*(Path(path).read_text("utf-8") for path in smk.input.parts))

@@ -170,6 +170,12 @@ class Run:
         return self.of_attacked(pattern) if self.config["detectors"]["scores"] else []
 
     @property
+    def tokens(self) -> list[str]:
+        """Which words trigger the copies of every attacked model, where detectors.tokens asks for it."""
+        asked = self.config["detectors"]["tokens"]
+        return self.of_attacked("<results>/detectors/{model}/tokens.parquet") if asked else []
+
+    @property
     def decisions(self) -> str | list[str]:
         """The file of reviewers' decisions, or nothing."""
         return self.config["labels"]["decisions"] or []

@@ -22,12 +22,18 @@ if TYPE_CHECKING:
     from verbatim.models.denoiser import Denoiser
 
 
+END_OF_WORD = "</w>"  # of the last token of a word, in CLIP's vocabulary
+
+
 class Tokens(NamedTuple):
-    """The tokens of a prompt, between begin and end, by its number in the list, and the gradient at each: (n,) float64, from 0; NaN if not
-    finite."""
+    """The tokens of a prompt, between begin and end, by its number in the list.
+
+    words : place of each token's word, from 0, and its text. gradients : (n,) float64, from 0; NaN if not finite.
+    """
 
     number: int
-    words: list[str]
+    tokens: list[str]
+    words: list[tuple[int, str]]
     gradients: npt.NDArray[np.float64]
 
 
@@ -52,7 +58,23 @@ def attribute_tokens(
         for i, caption in enumerate(some):
             ids = tokenizer(caption, truncation=True, max_length=denoiser.tokens).input_ids[1:-1]
             found = np.where(np.isfinite(mean[i]), mean[i], np.nan)[1 : 1 + len(ids)]
-            yield Tokens(start + i, tokenizer.convert_ids_to_tokens(ids), found)
+            tokens = tokenizer.convert_ids_to_tokens(ids)
+            yield Tokens(start + i, tokens, join_words(tokenizer, tokens), found)
+
+
+def join_words(tokenizer: Any, tokens: Sequence[str]) -> list[tuple[int, str]]:
+    """Place and text of the word that each token is a part of. In a vocabulary without ends of words, and behind the last end, each token is a word."""
+    parts: list[list[str]] = [[]]
+    for token in tokens:
+        parts[-1].append(token)
+        if token.endswith(END_OF_WORD):
+            parts.append([])
+    whole, rest = parts[:-1], [[token] for token in parts[-1]]
+    return [
+        (place, tokenizer.convert_tokens_to_string(word).removesuffix(END_OF_WORD).strip())
+        for place, word in enumerate([*whole, *rest])
+        for _ in word
+    ]
 
 
 def has_tokens(family: str) -> bool:

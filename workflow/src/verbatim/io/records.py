@@ -95,7 +95,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "detector_scores": _schema(
         prompt_id=I64, score=S, value=F64, n_seeds=I32, unet_rows=I64, derivatives=I64
     ),
-    "detector_tokens": _schema(prompt_id=I64, position=I32, token=S, gradient=F64),
+    "detector_tokens": _schema(prompt_id=I64, position=I32, token=S, word_position=I32, word=S, gradient=F64),
     # postfilter
     "postfilter": _schema(
         prompt_id=I64, n_images=I32, clique_size=I32, clique_distance=F64, mean_distance=F64,

@@ -103,6 +103,8 @@ DETECTORS = {
             "prompt_id": PROMPT_ID,
             "position": "Place of the token between begin and end of the text, from 0.",
             "token": "The token, as the model's tokenizer writes it.",
+            "word_position": "Place of the word that the token is a part of, from 0.",
+            "word": "Text of that word.",
             "gradient": "Norm of the gradient of the first step's norm of Wen 2024 by the token's embedding, mean over seeds, from 0; a high "
             "one means that the token triggers the copy; NaN if not finite.",
         },
