@@ -49,13 +49,14 @@ def weigh_words(tokens: pd.DataFrame) -> dict[int, list[tuple[str, float]]]:
     The weight of a word is the largest gradient of its tokens as a share of the largest of the prompt, 0 to 1; 0 if none is finite.
     """
     words: dict[int, list[tuple[str, float]]] = {}
-    for prompt_id, some in tokens.groupby("prompt_id", sort=False):
+    for prompt_id in tokens["prompt_id"].unique().tolist():
+        some = tokens[tokens["prompt_id"].eq(prompt_id)]
         of_word = some.groupby("word_position").agg(
             word=("word", "first"), most=("gradient", "max")
         )
         most = of_word["most"].fillna(0.0)
         weight = most / most.max() if most.max() > 0 else most
-        words[int(prompt_id)] = [  # type: ignore[call-overload]
+        words[int(prompt_id)] = [
             (text, round(share, 3)) for text, share in zip(of_word["word"], weight, strict=True)
         ]
     return words
