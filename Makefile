@@ -28,7 +28,7 @@ SEED_LIST = [$(subst $(empty) $(empty),$(comma),$(strip $(SEEDS)))]
 # a file is one worker's, and files start in the order of tests/conftest.py: the longest first
 PYTEST = .venv/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help attribute audit guard table1 unlock all smoke world world-check study study-quick test test-quick test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
+.PHONY: help attribute audit guard table1 unlock all claims smoke world world-check study study-quick test test-quick test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
 
 help:            ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 20
@@ -68,6 +68,9 @@ unlock: setup    ## after a killed run: end its SLURM jobs (PROFILE=slurm), take
 
 all: setup       ## everything: tables, figures, checks
 	$(SNAKEMAKE) $(SET) -- all
+
+claims: all      ## everything, then each claim of workflow/docs/claims.md beside this run
+	.venv/bin/python workflow/tools/check_claims.py results
 
 world: setup     ## train the embedded world's models anew, in hours; results/trained/world/release
 	nice -n 10 $(SNAKEMAKE) --configfile config/config.yaml config/train.yaml $(SET) -- results/trained/world/release/provenance.json
