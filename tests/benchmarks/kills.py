@@ -1,6 +1,6 @@
 """Kill a run of the smoke world at random moments and compare its tables: python tests/benchmarks/kills.py FOLDER [KILLS] [SEED].
 
-Snakemake and all its jobs are killed (SIGKILL) after 5 to 60 seconds, unlocked and started again, KILLS (70) times; a
+Snakemake and all its jobs are killed (SIGKILL) after 5 to 40 seconds, unlocked and started again, KILLS (70) times; a
 run that ends before its moment starts from nothing again. Then to the end, and every table must equal that of a run without a
 kill. FOLDER keeps the copies of the tree and their results. Between kills no file may be damaged.
 """
@@ -103,7 +103,7 @@ def main() -> None:
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            code = run.wait(timeout=moments.uniform(5, 60))
+            code = run.wait(timeout=moments.uniform(5, 40))
         except subprocess.TimeoutExpired:
             kill(run)
             n += 1
