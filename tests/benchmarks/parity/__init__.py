@@ -1,0 +1,1 @@
+"""What `tests/benchmarks/parity.py` compares, a file for each part of the attack."""
