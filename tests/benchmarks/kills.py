@@ -86,11 +86,24 @@ def kill(run: subprocess.Popen[bytes]) -> None:
     psutil.wait_procs(jobs, timeout=10)
 
 
+def make_tree(folder: Path) -> Tree:
+    """A copy of the tree as it is, with the results that an earlier one left in the folder."""
+    old, kept = folder / "tree", folder / "results"
+    if (old / "results").exists():
+        (old / "results").rename(kept)
+    shutil.rmtree(old, ignore_errors=True)
+    tree = Tree(old, ("config/smoke.yaml",))
+    if kept.exists():
+        shutil.rmtree(tree.folder / "results", ignore_errors=True)
+        kept.rename(tree.folder / "results")
+    return tree
+
+
 def main() -> None:
     folder = Path(sys.argv[1]).resolve()
     kills = int(sys.argv[2]) if len(sys.argv) > 2 else 70
     moments = random.Random(int(sys.argv[3]) if len(sys.argv) > 3 else 0)
-    tree = Tree(folder / "tree", ("config/smoke.yaml",))
+    tree = make_tree(folder)
     expected, killed = tree.folder / "results/expected", tree.folder / "results/killed"
     if not (expected / "checks.txt").exists():
         done = tree.run("all", "--rerun-incomplete", results="results/expected")
