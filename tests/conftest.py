@@ -23,9 +23,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "src"))
 sys.path.insert(0, str(ROOT / "tests"))
 
-# the same examples in every run; `pytest --hypothesis-profile=explore` looks at others, and at more of them
-settings.register_profile("fixed", derandomize=True, deadline=None, max_examples=50)
-settings.register_profile("explore", deadline=None, max_examples=1000)
+from law_examples import WHOLE  # noqa: E402
+
+# the same examples in every run: `make test-quick` takes the profile `few`, and
+# `pytest --hypothesis-profile=explore` looks at others, and at more of them
+settings.register_profile("fixed", derandomize=True, deadline=None, max_examples=WHOLE)
+settings.register_profile("few", settings.get_profile("fixed"), max_examples=WHOLE // 5)
+settings.register_profile("explore", deadline=None, max_examples=20 * WHOLE)
 settings.load_profile("fixed")
 
 from rule_names import check_names  # noqa: E402

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import atexit
+import contextlib
 import functools
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from warm_python import WarmPython
+from warm_python import LIBRARIES, start_warm
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAVE = ("results", ".snakemake", ".git", ".venv", "__pycache__", "*_cache", "node_modules")
@@ -66,13 +64,14 @@ def clean_environment() -> dict[str, str]:
 @functools.cache
 def warm_python() -> str:
     """The command of this process's one Python with loaded libraries; where there is no fork, the ordinary one."""
-    if sys.platform != "linux":
-        return sys.executable
-    folder = Path(tempfile.mkdtemp(prefix="warm", dir="/tmp"))  # the path of a socket is short
-    warm = WarmPython(folder, clean_environment())
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    atexit.register(warm.close)
-    return str(warm.python)
+    return start_warm(clean_environment(), LIBRARIES)
+
+
+def words_of(process: psutil.Process) -> list[str]:
+    """The command line of a process; none of one that has ended."""
+    with contextlib.suppress(psutil.Error):
+        return process.cmdline()
+    return []
 
 
 class Tree:
@@ -123,17 +122,31 @@ class Tree:
         assert done.code == 0, done.text[-3000:]
         return done
 
+    def processes(self) -> list[psutil.Process]:
+        """Every process that works in this folder: snakemake, its jobs, and whoever waits for them."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):  # it has ended, or is somebody else's
+                if Path(process.cwd()) == self.folder:
+                    found.append(process)
+        return found
+
     def kill_when(
         self,
         ready: Callable[[], bool],
         *args: str,
         results: str,
+        warm: bool = True,
         timeout: float = 900,
         **config: str,
     ) -> None:
-        """Start a run of ordinary processes, and kill it and its jobs (SIGKILL) as soon as `ready`."""
+        """Start a run, and kill it and its jobs (SIGKILL) as soon as `ready`.
+
+        warm : whether it and its jobs start with the libraries loaded.
+        """
+        python = warm_python() if warm else sys.executable
         run = subprocess.Popen(
-            self.command(*args, results=results, **config), cwd=self.folder, env=self.environment,
+            self.command(*args, results=results, python=python, **config), cwd=self.folder, env=self.environment,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         end = time.monotonic() + timeout
@@ -143,9 +156,13 @@ class Tree:
                 assert time.monotonic() < end, "the moment to kill the run never came"
                 time.sleep(0.02)
         finally:
-            jobs = psutil.Process(run.pid).children(recursive=True) if run.poll() is None else []
-            os.killpg(run.pid, signal.SIGKILL)
+            running = [word for process in self.processes() for word in words_of(process)]
+            end = time.monotonic() + 10
+            while (left := self.processes()) and time.monotonic() < end:
+                for process in left:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        process.kill()
+                time.sleep(0.02)
             run.wait()
-            _, alive = psutil.wait_procs(jobs, timeout=10)
-        assert jobs, "nothing was running"
-        assert not alive
+        assert not left
+        assert any("/.snakemake/scripts/" in word for word in running), "no job was running"

@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from law_examples import examples
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -61,7 +62,7 @@ def test_components_are_those_of_a_naive_search_however_pairs_and_rows_are_cut(
     assert found == naive_components(pairs, n_rows)
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(graphs(), st.data())
 def test_the_order_and_the_direction_of_pairs_and_repeating_one_change_no_cluster(graph, data):
     n_rows, pairs = graph

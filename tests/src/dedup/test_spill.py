@@ -3,8 +3,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from law_examples import examples
 
 from verbatim.dedup.spill import (
     Buckets,
@@ -32,7 +33,7 @@ def test_equal_keys_share_a_bucket_and_neighbours_are_spread():
     assert (abs(np.bincount(bucket, minlength=7) - 10_000) < 500).all()
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.text(max_size=3)), max_size=40),
     st.integers(1, 41),
@@ -63,7 +64,7 @@ def test_a_whole_bucket_is_one_frame(tmp_path: Path):
         assert buckets.frame(1)["value"].tolist() == [0, 1, 2]
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(
     st.integers(0, 60),
     st.integers(0, 2**32 - 1),

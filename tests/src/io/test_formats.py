@@ -9,9 +9,10 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from law_examples import examples
 from PIL import Image, ImageCms
 
 from verbatim.io.formats import name_format
@@ -246,7 +247,7 @@ def test_what_pillow_warns_of_is_no_noise_in_a_jobs_log():
     assert said == []
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.data())
 def test_any_image_survives_png_to_the_bit(data):
     height, width = data.draw(st.tuples(st.integers(1, 12), st.integers(1, 12)))
@@ -256,7 +257,7 @@ def test_any_image_survives_png_to_the_bit(data):
     np.testing.assert_array_equal(decode_image(encode_png(decoded)), decoded)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.data())
 def test_resampling_stays_in_range_and_keeps_an_even_colour(data):
     sides = st.integers(1, 20)
@@ -272,7 +273,7 @@ def test_resampling_stays_in_range_and_keeps_an_even_colour(data):
     np.testing.assert_allclose(resize(even, new_height, new_width, how), want, atol=2e-6)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     st.binary(max_size=300),
     st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF....WEBPVP8 "]),
@@ -285,7 +286,7 @@ def test_bytes_of_any_kind_are_an_image_or_an_image_error(tail, head):
     assert got.shape[2] == 3
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.data())
 def test_an_image_with_damaged_bytes_is_an_image_or_an_image_error(data):
     exif = Image.Exif()

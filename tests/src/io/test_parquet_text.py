@@ -13,8 +13,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from law_examples import examples
 
 from verbatim.io import parquet_text
 from verbatim.io.parquet_text import LONGEST_CELL, TextColumn, UserTableError, read_texts
@@ -246,7 +247,7 @@ def test_a_lenient_column_leaves_out_what_is_no_text_and_keeps_the_rest():
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.lists(st.none() | TEXT),
     st.sampled_from([pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]),
@@ -260,7 +261,7 @@ def test_what_pyarrow_writes_is_read_back(tmp_path_factory, texts, kind, group):
     assert read_user_table(path, CAPTIONS, ["caption"]).frame["caption"].tolist() == texts
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(st.none() | TEXT, min_size=1), st.booleans())
 def test_what_pandas_and_json_write_as_lines_is_read_back(tmp_path_factory, texts, ascii_only):
     path = tmp_path_factory.mktemp("json") / "a.jsonl"

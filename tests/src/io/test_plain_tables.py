@@ -9,8 +9,9 @@ import tracemalloc
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from law_examples import examples
 
 from verbatim.io.plain_files import LONGEST_LINE
 from verbatim.io.user_tables import CAPTIONS, UserTableError, read_user_table
@@ -180,7 +181,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 PRINTED = TEXT.filter(lambda text: "\r" not in text)  # pandas leaves a lone CR without quotes
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     st.lists(st.tuples(TEXT, TEXT), min_size=1),
     st.sampled_from([",", ";", "\t", "|"]),
@@ -196,7 +197,7 @@ def test_what_the_csv_module_writes_is_read_back(tmp_path_factory, rows, delimit
     assert [tuple(row) for row in table.frame.to_numpy()] == rows
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     st.lists(st.tuples(PRINTED, PRINTED), min_size=1),
     st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
@@ -208,7 +209,7 @@ def test_what_pandas_writes_is_read_back(tmp_path_factory, rows, encoding):
     assert [tuple(row) for row in table.frame.to_numpy()] == rows
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.lists(TEXT, min_size=1, max_size=4), st.lists(st.lists(TEXT, max_size=4), max_size=5))
 def test_rows_are_read_cell_by_cell_or_refused_and_never_shifted(tmp_path_factory, header, rows):
     """Whatever the widths: a table that is read has the cells that were written, and every row its own."""

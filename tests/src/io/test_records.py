@@ -8,8 +8,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from law_examples import examples
 
 from verbatim.io.records import (
     MANIFEST,
@@ -54,7 +55,7 @@ def frame_of(lines: list[tuple]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=list(types)).astype(types)
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(LINES, st.integers(1, 21))
 def test_a_table_comes_back_to_the_bit_whole_or_in_pieces(lines, size):
     table = frame_of(lines)
@@ -71,7 +72,7 @@ def test_a_table_comes_back_to_the_bit_whole_or_in_pieces(lines, size):
         pd.testing.assert_frame_equal(several, pd.concat([table, table], ignore_index=True))
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(st.lists(st.integers(0, 30)), st.lists(st.integers(-1, 31)), st.integers(1, 9))
 def test_the_lines_of_rows_are_all_that_name_one_of_them_in_the_tables_order(rows, asked, size):
     table = pd.DataFrame({"row": rows, "cluster": range(len(rows))}, dtype="int64")

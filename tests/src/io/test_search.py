@@ -6,9 +6,10 @@ from pathlib import Path
 import faiss
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from law_examples import examples
 from made_embeddings import embeddings, index_in_parts, index_of
 from made_inputs import random_units, unit
 
@@ -20,7 +21,7 @@ SMALL = st.integers(-2, 2).map(float)
 VECTORS = st.integers(1, 20).flatmap(lambda n: arrays(np.float32, (n, 4), elements=SMALL))
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(VECTORS, VECTORS, st.integers(1, 25), st.integers(1, 21), st.data())
 def test_the_nearest_rows_are_those_of_brute_force_whatever_the_parts_and_batches(
     raw, queries, k, batch, data

@@ -7,8 +7,9 @@ import io
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from law_examples import examples
 
 from verbatim.io.spreadsheets import csv_text, plain_cell, read_csv, safe_cell
 
@@ -46,7 +47,7 @@ def test_every_text_comes_back_and_none_begins_as_a_formula(text):
 CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(st.tuples(CELL | st.sampled_from(FORMULAS), st.integers(-9, 9)), min_size=1))
 def test_a_table_is_read_as_it_was_written(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("csv") / "a.csv"

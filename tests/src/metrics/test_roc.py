@@ -5,8 +5,9 @@ from math import ceil
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from law_examples import examples
 from sklearn.metrics import roc_auc_score
 
 from verbatim.metrics.intervals import Draws
@@ -52,7 +53,7 @@ def test_auc_is_the_share_of_ordered_pairs(seed):
     )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(SCORES, RATES)
 def test_an_exchangeable_negative_passes_at_most_at_the_rate(scores, rate):
     """Each of n + 1 exchangeable scores, ties and all, is as likely to be the one that is judged."""
@@ -63,7 +64,7 @@ def test_an_exchangeable_negative_passes_at_most_at_the_rate(scores, rate):
     assert passed <= rate * len(scores) + 1e-9
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.integers(0, 400), RATES)
 def test_a_threshold_is_the_highest_that_the_rate_allows(n, rate):
     """Of n different negatives, one more above it would let an exchangeable one through too often."""

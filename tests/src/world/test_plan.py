@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from law_examples import examples
 
 from verbatim.io.records import to_table
 from verbatim.world.plan import (
@@ -77,7 +78,7 @@ HELD = tuple(PLANTED["held_out"])
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(worlds(), SEEDS)
 def test_every_world_has_the_rows_and_held_out_prompts_that_are_counted(planted, seed):
     truth = plant(made_drawings(), COVER, planted, seed)
@@ -89,7 +90,7 @@ def test_every_world_has_the_rows_and_held_out_prompts_that_are_counted(planted,
     assert sorted(truth.image_id.unique()) == list(range(truth.image_id.nunique()))
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(worlds(), SEEDS)
 def test_in_every_world_a_drawing_has_one_use_and_an_image_is_met_as_often_as_asked(planted, seed):
     truth = plant(made_drawings(), COVER, planted, seed)
@@ -104,7 +105,7 @@ def test_in_every_world_a_drawing_has_one_use_and_an_image_is_met_as_often_as_as
     assert sorted(families) == sorted(template["times"] * template["each"])
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(worlds(), SEEDS)
 def test_captions_of_duplicates_are_one_and_those_of_an_image_alone_differ(planted, seed):
     truth = plant(made_drawings(), COVER, planted, seed)

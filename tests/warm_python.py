@@ -1,11 +1,11 @@
-"""A Python that starts with its large libraries loaded, for the many short jobs that a tested workflow has.
+"""A Python that starts with its libraries loaded, for the many short programs that tests start.
 
 A job of the smoke world computes for a second and loads torch, diffusers and transformers for ten. Here one process
 loads them, and every program is a copy of it (fork): a process of its own, with its own folder, environment,
-streams and exit code, which imports `verbatim` and whatever else from the tree that it runs in. When whoever
+streams, memory limit and exit code, which imports whatever is not loaded from the tree that it runs in. When whoever
 waits for a program is killed, the program is killed too.
 
-`WarmPython` starts that process and names the command that stands for `python`.
+`start_warm` starts that process and names the command that stands for `python`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ import json
 import os
 import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 from pathlib import Path
@@ -54,12 +56,14 @@ OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARAL
 ORDINARY = "ordinary"
 
 CLIENT = """\
-import json, os, socket, sys
+import json, os, resource, socket, sys
 argv = sys.argv[1:]
 if argv[:1] == ["-m"] or argv[:1] and not argv[0].startswith("-"):
     server = socket.socket(socket.AF_UNIX)
     server.connect(%(socket)r)
-    told = json.dumps({"argv": argv, "cwd": os.getcwd(), "env": dict(os.environ)}).encode()
+    memory = resource.getrlimit(resource.RLIMIT_AS)
+    told = {"argv": argv, "cwd": os.getcwd(), "env": dict(os.environ), "memory": memory}
+    told = json.dumps(told).encode()
     socket.send_fds(server, [len(told).to_bytes(8, "big")], [0, 1, 2])
     server.sendall(told)
     answer = server.makefile().read()
@@ -76,17 +80,26 @@ class WarmPython:
     """The process that has the libraries loaded.
 
     folder : where its command and its socket are made; a short path, as sockets need.
+    libraries : modules to load, each with the names to look up in it.
     python : the command to start programs with, instead of `sys.executable`.
     """
 
-    def __init__(self, folder: Path, environment: dict[str, str]):
+    def __init__(
+        self, folder: Path, environment: dict[str, str], libraries: dict[str, tuple[str, ...]]
+    ):
         self.socket, self.python = folder / "socket", folder / "python"
         client = folder / "client.py"
         words = {"socket": str(self.socket), "python": sys.executable, "ordinary": ORDINARY}
         client.write_text(CLIENT % words)
         self.python.write_text(f"#!/bin/sh\nexec '{sys.executable}' -IS '{client}' \"$@\"\n")
         self.python.chmod(0o755)
-        command = [sys.executable, __file__, str(self.socket), str(self.python)]
+        command = [
+            sys.executable,
+            __file__,
+            str(self.socket),
+            str(self.python),
+            json.dumps(libraries),
+        ]
         # it ends as its standard input does, however this process ends
         self.process = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/"
@@ -100,9 +113,20 @@ class WarmPython:
         self.process.wait()
 
 
-def _load() -> None:
+def start_warm(environment: dict[str, str], libraries: dict[str, tuple[str, ...]]) -> str:
+    """Start a process with these libraries, which ends with this one; where there is no fork, the ordinary command."""
+    if sys.platform != "linux":
+        return sys.executable
+    folder = Path(tempfile.mkdtemp(prefix="warm", dir="/tmp"))  # the path of a socket is short
+    warm = WarmPython(folder, environment, libraries)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(warm.close)
+    return str(warm.python)
+
+
+def _load(libraries: dict[str, list[str]]) -> None:
     os.environ.update(OFFLINE)
-    for module, names in LIBRARIES.items():
+    for module, names in libraries.items():
         loaded = importlib.import_module(module)
         for name in names:
             getattr(loaded, name)
@@ -127,17 +151,22 @@ def _become(told: dict[str, Any], fds: list[int], python: str) -> None:
     os.chdir(told["cwd"])
     os.environ.clear()
     os.environ.update(told["env"] | OFFLINE)
-    importlib.reload(sys.modules["huggingface_hub.constants"])  # where its cache is
+    if "huggingface_hub.constants" in sys.modules:
+        importlib.reload(sys.modules["huggingface_hub.constants"])  # where its cache is
     os.environ.clear()
     os.environ.update(told["env"])
     sys.executable = python
     importlib.invalidate_caches()
     threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
-    sys.modules["torch"].set_num_threads(threads)
-    sys.modules["faiss"].omp_set_num_threads(threads)
-    import numpy as np
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+    if "faiss" in sys.modules:
+        sys.modules["faiss"].omp_set_num_threads(threads)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+    import resource
 
-    np.random.seed()
+    resource.setrlimit(resource.RLIMIT_AS, tuple(told["memory"]))
 
 
 def _run(argv: list[str]) -> int:
@@ -198,8 +227,8 @@ def _reap(*_: Any) -> None:
             pass
 
 
-def main(path: str, python: str) -> None:
-    _load()
+def main(path: str, python: str, libraries: str) -> None:
+    _load(json.loads(libraries))
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(64)
