@@ -97,8 +97,8 @@ smoke: setup     ## the whole chain on a small world, in results/smoke
 test: setup      ## every test: units, the workflow on the smoke world
 	$(PYTEST) tests
 
-test-quick: setup ## units alone: no snakemake, no whole run, no rule file or document
-	$(PYTEST) -m "unit and not slow" tests/src tests/scripts
+test-quick: setup ## units that are not slow, their laws on fewer examples: what to run at every change
+	$(PYTEST) --hypothesis-profile=few -m "unit and not slow" tests/src tests/scripts
 
 # SLURM_FOLDER: where both keep their runs, so that the second goes on from the first's; empty: a temporary one
 SLURM_FOLDER ?=

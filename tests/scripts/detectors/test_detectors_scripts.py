@@ -56,6 +56,7 @@ def merge(run_script, folder, selection, shards):
     return read_table(folder / "scores.parquet", "detector_scores")
 
 
+@pytest.mark.slow
 def test_shards_give_the_same_scores_as_one_and_say_what_each_costs(
     run_script, tmp_path, selection, tiny_sd
 ):
@@ -134,6 +135,7 @@ def overflow_when_loaded(monkeypatch, *captions):
     )
 
 
+@pytest.mark.slow
 def test_one_prompt_that_overflows_has_no_score_and_many_end_the_job(
     run_script, tmp_path, selection, tiny_sd, monkeypatch
 ):
@@ -149,6 +151,7 @@ def test_one_prompt_that_overflows_has_no_score_and_many_end_the_job(
         score(run_script, tmp_path, selection, tiny_sd, "00000", 100, guidance=5.0)
 
 
+@pytest.mark.slow
 def test_scores_of_two_runs_are_not_mixed(run_script, tmp_path, selection, tiny_sd):
     shard, _ = score(run_script, tmp_path, selection, tiny_sd, "00000", 100)
     with pytest.raises(ValueError, match=r"prompt_id \d+, seed 0: wen_ddim_2 was computed twice"):

@@ -31,6 +31,7 @@ def kinds_of(finding):
     return [pair["kind"] for pair in finding["comparisons"]]
 
 
+@pytest.mark.slow
 def test_a_bundle_holds_every_copy_with_what_it_rests_on(bundle):
     files = read_files(bundle)
     findings = findings_of(files)

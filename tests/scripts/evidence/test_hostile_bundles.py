@@ -199,7 +199,13 @@ CONTENT = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", CONTENT)
+BOMBS = ("a bomb", "a text bomb")  # gigabytes are unpacked
+
+
+@pytest.mark.parametrize(
+    "what",
+    [pytest.param(one, marks=pytest.mark.slow if one in BOMBS else ()) for one in CONTENT],
+)
 def test_hostile_content_is_a_fault_in_bounded_time_and_memory(files, tmp_path, what):
     sealed, head = seal(CONTENT[what](files))
     inside = {path: data for path, data in sealed.items() if not path.startswith(("/", ".."))}

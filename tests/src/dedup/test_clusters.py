@@ -69,13 +69,14 @@ def test_stats_are_those_of_a_naive_count_whatever_the_memory(tmp_path: Path):
     clusters = pd.DataFrame({"row": np.arange(400), "cluster": first})
     words = [f"caption {i}" for i in rng.integers(0, 4, 400)]
     usable = np.flatnonzero(rng.random(400) < 0.8)
+    known = set(usable)
     captions = pd.DataFrame({"row": usable, "caption": [words[i] for i in usable]})
     want = []
     for one in sorted(set(first)):
         rows = [r for r in range(400) if first[r] == one]
-        have = [words[r] for r in rows if r in set(usable)]
+        have = [words[r] for r in rows if r in known]
         counted = [
-            (-have.count(w), min(r for r in rows if words[r] == w and r in set(usable)), w)
+            (-have.count(w), min(r for r in rows if words[r] == w and r in known), w)
             for w in dict.fromkeys(have)
         ]
         count, row, word = min(counted, default=(0, one, ""))

@@ -39,7 +39,11 @@ def test_copies_are_left_out_of_the_index():
     assert distinct_rows(np.array([2, 4, 6]), np.array([3, 4])).tolist() == [2, 6]
 
 
-@pytest.mark.parametrize("factory", ["Flat", "IVF4,Flat", "IVF4,PQ4x4", "OPQ4,IVF4,PQ4x4"])
+@pytest.mark.parametrize(
+    "factory",
+    ["Flat", "IVF4,Flat"]
+    + [pytest.param(one, marks=pytest.mark.slow) for one in ("IVF4,PQ4x4", "OPQ4,IVF4,PQ4x4")],
+)
 def test_an_index_in_parts_finds_what_one_in_one_piece_does(tmp_path: Path, factory):
     cuts = [1, 7, 200, 390]
     stored = embeddings(tmp_path, random_units(400), [150])
@@ -55,6 +59,7 @@ def test_an_index_in_parts_finds_what_one_in_one_piece_does(tmp_path: Path, fact
         np.testing.assert_array_equal(row[~near], whole[1][~near])
 
 
+@pytest.mark.slow
 def test_an_index_filled_in_pieces_is_the_same(tmp_path: Path):
     stored = embeddings(tmp_path, random_units(200), [])
     for cuts in ([], [3, 100, 101]):
@@ -95,6 +100,7 @@ def test_a_gpu_is_asked_for_the_centroids_and_for_each_part(tmp_path: Path, monk
     np.testing.assert_array_equal(got, search_rows(tmp_path / "1.faiss", queries, 5))
 
 
+@pytest.mark.slow
 def test_the_index_does_not_depend_on_shards_and_batches(tmp_path: Path):
     queries = random_units(20, seed=3)
     results = []

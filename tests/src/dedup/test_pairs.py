@@ -85,7 +85,9 @@ def test_pairs_are_those_of_brute_force_but_for_what_goes_through_a_copy(tmp_pat
     assert len(want) > 40
 
 
-@pytest.mark.parametrize("factory", ["Flat", "IVF4,Flat", "IVF4,PQ8x4"])
+@pytest.mark.parametrize(
+    "factory", ["Flat", "IVF4,Flat", pytest.param("IVF4,PQ8x4", marks=pytest.mark.slow)]
+)
 def test_pairs_do_not_depend_on_shards_parts_batches_and_memory(tmp_path: Path, factory):
     results, cuts = [], [1, 2, 50, 51, 80]
     settings = (
@@ -163,6 +165,7 @@ def test_a_row_in_a_large_group_still_sees_its_relatives(tmp_path: Path):
     assert found[0].full == 40
 
 
+@pytest.mark.slow
 def test_a_compressed_index_stores_cosines_of_the_raw_vectors(tmp_path: Path):
     vectors = np.concatenate([world(), random_units(400, 32, seed=8)])
     stored, found = search(tmp_path / "pq", vectors, [200], "IVF4,PQ8x4", margin=0.3)

@@ -26,6 +26,12 @@ STEPS = 6
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.fixture(scope="module")
+def sd(tiny_sd):
+    """A denoiser that no test changes; what it has counted before is taken off."""
+    return load_denoiser(tiny_sd, "sd", "cpu")
+
+
 def settings(scores, **changes):
     how = {
         "seeds": SEEDS,
@@ -47,14 +53,16 @@ def collect(d, captions, scores, spent=None, **changes):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "prediction_type"), [("sd", "epsilon"), ("sd", "v_prediction"), ("if", "epsilon")]
 )
 def test_every_score_equals_a_loop_over_single_captions_and_seeds(
-    family, prediction_type, tiny_sd, tmp_path
+    family, prediction_type, tmp_path
 ):
     # a small image: the plain loop has a column of the Jacobian for each number of it
-    folder = tiny_sd if family == "sd" else make_if(tmp_path / "small", 8)
+    make, size = (make_sd, 16) if family == "sd" else (make_if, 8)
+    folder = make(tmp_path / "small", size)
     folder = with_prediction(folder, tmp_path, prediction_type)
     d = load_denoiser(folder, family, "cpu")
     if family == "if":
@@ -71,14 +79,14 @@ def test_every_score_equals_a_loop_over_single_captions_and_seeds(
             assert found[caption, seed, name] == pytest.approx(value, rel=1e-4, abs=1e-4), name
 
 
-def test_the_steps_are_those_of_the_public_code(tiny_sd):
-    d = load_denoiser(tiny_sd, "sd", "cpu")
-    t = d.sigma_to_t(torch.tensor(step_levels(d, 50), dtype=torch.float64)).tolist()
+def test_the_steps_are_those_of_the_public_code(sd):
+    t = sd.sigma_to_t(torch.tensor(step_levels(sd, 50), dtype=torch.float64)).tolist()
     assert t == pytest.approx(list(range(981, 0, -20)))
     with pytest.raises(ValueError, match=r"detectors\.steps is 1000; expected 1 to 999"):
-        step_levels(d, 1000)
+        step_levels(sd, 1000)
 
 
+@pytest.mark.slow
 def test_nemo_ssim_is_the_highest_of_all_pairs_of_seeds(tmp_path):
     from torchmetrics.image import MultiScaleStructuralSimilarityIndexMeasure
 
@@ -107,19 +115,19 @@ def test_nemo_ssim_is_the_highest_of_all_pairs_of_seeds(tmp_path):
         assert 0 < best < 1
 
 
-def test_a_single_seed_or_a_small_latent_has_nothing_to_compare(tiny_sd):
-    d = load_denoiser(tiny_sd, "sd", "cpu")  # a latent of 8: no room for three scales
-    assert all(map(math.isnan, collect(d, CAPTIONS[:2], ["nemo_ssim"]).values()))
+def test_a_single_seed_or_a_small_latent_has_nothing_to_compare(sd):
+    # a latent of 8: no room for three scales
+    assert all(map(math.isnan, collect(sd, CAPTIONS[:2], ["nemo_ssim"]).values()))
 
 
-def test_scores_do_not_depend_on_the_batch_or_on_what_else_is_computed(tiny_sd):
-    d = load_denoiser(tiny_sd, "sd", "cpu")
+@pytest.mark.slow
+def test_scores_do_not_depend_on_the_batch_or_on_what_else_is_computed(sd):
     scores = list(registry.OF_ONE_SEED)
-    whole = collect(d, CAPTIONS[:5], scores, batch=5, gradient_batch=5)
-    parts = collect(d, CAPTIONS[:5], scores, batch=2, gradient_batch=1)
+    whole = collect(sd, CAPTIONS[:5], scores, batch=5, gradient_batch=5)
+    parts = collect(sd, CAPTIONS[:5], scores, batch=2, gradient_batch=1)
     alone = {}
     for name in scores:
-        alone |= collect(d, CAPTIONS[:5], [name], batch=4, gradient_batch=3)
+        alone |= collect(sd, CAPTIONS[:5], [name], batch=4, gradient_batch=3)
     assert parts.keys() == alone.keys() == whole.keys()
     for key, value in whole.items():
         assert parts[key] == pytest.approx(value, rel=1e-4, abs=1e-4)
@@ -127,28 +135,28 @@ def test_scores_do_not_depend_on_the_batch_or_on_what_else_is_computed(tiny_sd):
         assert len({round(whole[c, key[1], key[2]], 5) for c in CAPTIONS[:5]}) > 1, key
 
 
-def spend(folder, captions, name):
-    """Network rows and derivatives of one score alone."""
-    d, spent = load_denoiser(folder, "sd", "cpu"), Spent()
-    collect(d, captions, [name], spent)
-    return np.array([d.rows, spent.derivatives])
+def spend(d, captions, names):
+    """Network rows and derivatives of these scores."""
+    before, spent = d.rows, Spent()
+    collect(d, captions, names, spent)
+    return np.array([d.rows - before, spent.derivatives])
 
 
 @pytest.mark.parametrize("name", DETECTORS)
-def test_a_score_alone_costs_what_is_said_of_it(name, tiny_sd):
+def test_a_score_alone_costs_what_is_said_of_it(name, sd):
     """Three more prompts cost three times what one costs: what all prompts share is in both."""
-    more = spend(tiny_sd, CAPTIONS[:4], name) - spend(tiny_sd, CAPTIONS[:1], name)
+    more = spend(sd, CAPTIONS[:4], [name]) - spend(sd, CAPTIONS[:1], [name])
     said = DETECTORS[name]
     assert (more / (3 * len(SEEDS))).tolist() == [said.rows(STEPS), said.derivatives]
 
 
-def test_all_scores_together_share_their_rows(tiny_sd):
-    d, spent = load_denoiser(tiny_sd, "sd", "cpu"), Spent()
-    collect(d, CAPTIONS[:4], list(DETECTORS), spent)
+@pytest.mark.slow
+def test_all_scores_together_share_their_rows(sd):
+    rows, derivatives = spend(sd, CAPTIONS[:4], list(DETECTORS))
     prompts = 4 * len(SEEDS)
     # a generation, both products of sharpness, J_u^T of each, the low step of anisotropy, the second of nemo_ssim
-    assert d.rows == prompts * (2 * STEPS - 1 + 2 + 1 + 1 + 1) + len(SEEDS) * 3
-    assert spent.derivatives == prompts * (2 + 2 + 1) + len(SEEDS)
+    assert rows == prompts * (2 * STEPS - 1 + 2 + 1 + 1 + 1) + len(SEEDS) * 3
+    assert derivatives == prompts * (2 + 2 + 1) + len(SEEDS)
 
 
 def test_a_score_that_a_family_does_not_have_is_named_with_the_reason():
@@ -181,16 +189,15 @@ def test_a_network_that_overflows_without_a_caption_is_broken(tiny_sd):
         collect(d, CAPTIONS[:2], ["wen_ddim_1"])
 
 
-def test_no_prompts_or_no_scores_cost_nothing(tiny_sd):
-    d = load_denoiser(tiny_sd, "sd", "cpu")
-    assert collect(d, [], ["wen"]) == collect(d, CAPTIONS, []) == {}
-    assert d.rows == 0
+def test_no_prompts_or_no_scores_cost_nothing(sd):
+    before = sd.rows
+    assert collect(sd, [], ["wen"]) == collect(sd, CAPTIONS, []) == {}
+    assert sd.rows == before
 
 
-def test_reading_attention_changes_no_prediction(tiny_sd):
-    d = load_denoiser(tiny_sd, "sd", "cpu")
-    plain = collect(d, CAPTIONS[:3], ["wen_ddim_1"])
-    both = collect(d, CAPTIONS[:3], ["wen_ddim_1", "attention_entropy"])
+def test_reading_attention_changes_no_prediction(sd):
+    plain = collect(sd, CAPTIONS[:3], ["wen_ddim_1"])
+    both = collect(sd, CAPTIONS[:3], ["wen_ddim_1", "attention_entropy"])
     assert {key: both[key] for key in plain} == plain
 
 
@@ -243,6 +250,7 @@ def test_the_pieces_of_a_word_are_joined_to_the_word_of_the_caption(tmp_path):
     assert join_words(tokenizer, ["la", "mp"]) == [(0, "la"), (1, "mp")]  # no end of a word
 
 
+@pytest.mark.slow
 def test_the_gradient_at_each_token_equals_central_differences(tiny_sd):
     d = load_denoiser(tiny_sd, "sd", "cpu")
     found = list(attribute_tokens(d, CAPTIONS[:3], [0, 3], STEPS, 2))
@@ -272,6 +280,7 @@ def test_the_gradient_at_each_token_equals_central_differences(tiny_sd):
     assert len({round(value, 5) for value in expected}) == len(CAPTIONS[1].split())
 
 
+@pytest.mark.slow
 def test_all_scores_are_defined_for_sdxl(tmp_path):
     from tiny_pipelines import make_sdxl
 

@@ -90,6 +90,7 @@ def test_kills_at_random_moments_leave_whole_files_and_end_in_the_same_bytes(tmp
     assert files_of(tmp_path / "killed") == files_of(tmp_path / "undisturbed")
 
 
+@pytest.mark.slow
 def test_two_processes_that_make_the_same_at_once_end_in_the_same_bytes(tmp_path, start):
     """As two runs do where a file system knows no locks."""
     assert start(tmp_path / "alone").run()[0] == 0

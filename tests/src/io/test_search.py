@@ -148,6 +148,7 @@ assert [piece.to_numpy().tolist() for piece in copies] == [[[599, 3]]], copies
 """
 
 
+@pytest.mark.slow
 def test_more_shards_than_files_may_be_open_are_read(tmp_path: Path):
     code = FEW_FILES.format(paths=sys.path[:4], folder=str(tmp_path))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

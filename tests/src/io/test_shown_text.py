@@ -38,6 +38,7 @@ def test_hostile_captions_are_drawn():
     draw([plain_text(text, 80) for text in HOSTILE])
 
 
+@pytest.mark.slow
 def test_every_character_of_the_font_is_drawn_alone_and_in_a_word():
     odd = [c for c in KNOWN if unicodedata.category(chr(c)) not in ("Lu", "Ll", "Lo", "So", "Sm")]
     draw([plain_text("".join(map(chr, odd[i : i + 40])), 100) for i in range(0, len(odd), 40)])

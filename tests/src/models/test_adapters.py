@@ -163,6 +163,7 @@ def naive_dcs(d, caption, seed):
     return d.sigma_max**2 * sum(value**2 for value in guided) / len(guided)
 
 
+@pytest.mark.slow
 def test_dcs_runs_unchanged_and_a_caption_still_costs_one_row(adapter):
     found = {}
     for start, seed, scores in score_captions(adapter, CAPTIONS[:5], SEEDS, 7.5, batch=3):

@@ -88,6 +88,7 @@ def start(
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("idempotent", [True, False])
 def test_kills_in_the_middle_pay_for_nothing_twice(server, tmp_path, idempotent):
     server.delay = 0.05

@@ -119,6 +119,7 @@ def test_quantized_weights_are_refused(sd):
     refused(sd, "conv_in.weight is of type I8, a quantized one")
 
 
+@pytest.mark.slow
 def test_a_vocabulary_without_its_merges_is_refused(tmp_path):
     folder = make_public_sd(tmp_path / "sd")
     check_folder(folder, "sd")
@@ -126,6 +127,7 @@ def test_a_vocabulary_without_its_merges_is_refused(tmp_path):
     refused(folder, r"tokenizer/merges\.txt is missing")
 
 
+@pytest.mark.slow
 def test_what_a_published_folder_carries_beside_its_weights_is_no_reason_to_refuse_it(tmp_path):
     """position_ids, a projection, an old VAE's names of attention, a whole T5's decoder."""
     folder = make_public_sd(tmp_path / "sd")

@@ -73,6 +73,7 @@ def repo(cache):
     return cache / "models--someone--tiny"
 
 
+@pytest.mark.slow
 def test_the_printed_command_fetches_what_is_loaded_and_nothing_else(fetched, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(fetched))
     folder = find_model(NAME, "sd", COMMIT)
@@ -93,6 +94,7 @@ def test_a_cache_without_the_clients_newer_list_of_files_is_read_as_well(copy):
     assert load_denoiser(NAME, "sd", "cpu", revision=COMMIT).shape == (4, 8, 8)
 
 
+@pytest.mark.slow
 def test_a_whole_snapshot_with_pickles_beside_safetensors_is_loaded_without_them(
     hub, cache, tmp_path
 ):

@@ -241,6 +241,7 @@ def test_a_image_of_numbers_that_are_not_finite_is_none_and_spoils_no_neighbour(
     np.testing.assert_array_equal(images[[0, 2]], to_images(d, x0[[0, 2]]))
 
 
+@pytest.mark.slow
 def test_a_image_that_half_precision_cannot_hold_is_decoded_again_in_float32(tiny_sd):
     half, whole = (load_denoiser(tiny_sd, "sd", "cpu", dtype) for dtype in ("float16", "float32"))
     x0 = torch.cat([unit_noise(seed, half.shape) for seed in range(12)])

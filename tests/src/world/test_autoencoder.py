@@ -57,6 +57,7 @@ def test_the_error_is_that_of_a_loop_over_images(tiny_vae, made_images):
     np.testing.assert_allclose(reconstruction_rmse(vae, made_images, 4), expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_training_lowers_the_error_and_a_seed_decides_the_weights(made_images):
     smooth = (np.linspace(0, 255, 16)[None, :, None, None] * np.ones((10, 1, 16, 3))).astype(
         np.uint8
@@ -105,6 +106,7 @@ def test_a_training_that_was_killed_in_either_part_ends_in_the_same_weights(
         assert torch.equal(weight, resumed.state_dict()[name]), name
 
 
+@pytest.mark.slow
 def test_crops_train_a_network_that_whole_images_are_given_back_by(made_images):
     ramp = np.linspace(0, 255, 16)[None, :, None, None] * np.ones((10, 1, 16, 3))
     crops = SETTINGS | {"steps": 80, "whole_steps": 0}

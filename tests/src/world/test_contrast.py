@@ -50,6 +50,7 @@ def test_the_text_encoder_has_the_hidden_states_of_open_clips_text_tower(tiny_cl
         torch.testing.assert_close(pooled, model.encode_text(ids), rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_training_pulls_a_images_caption_towards_it(tiny_clip, made_images):
     settings = {"steps": 40, "batch": 16, "learning_rate": 3e-3, "width": 32, "embed_dim": 16}
     losses = []

@@ -81,6 +81,7 @@ def test_the_text_encoder_of_a_pixel_model_is_the_frozen_one(train, tiny_t5):
     assert all(torch.equal(saved[0][name], saved[1][name]) for name in saved[0])
 
 
+@pytest.mark.slow
 def test_both_stages_draw_together_at_the_size_of_the_training_images(
     train, tiny_t5, made_images, tmp_path
 ):
@@ -102,6 +103,7 @@ def test_a_training_is_the_same_twice(train):
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_a_fine_tuned_model_starts_from_its_models_weights(train):
     base = train("base", settings=SD | {"learning_rate": 0.5})
     tuned = weights(train("tuned", settings=SD | {"learning_rate": 1e-9}, init=base))

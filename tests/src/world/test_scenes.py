@@ -49,6 +49,7 @@ def test_a_scene_is_decided_by_its_numbers_and_the_seed(drawings):
         assert rmse(image, other) > VERBATIM
 
 
+@pytest.mark.slow
 def test_no_two_scenes_are_near_duplicates_by_chance(drawings):
     images = draw_scenes([Scene(i, i % 5) for i in range(300)], drawings, SIZE, 0)
     flat = images.reshape(len(images), -1) / np.float32(255)

@@ -63,6 +63,7 @@ def test_tokens_that_end_on_the_same_letter_correspond_and_the_end_marks_do(toke
     assert places[0, :3].tolist() == [1, 2, 3]  # behind the tower's start mark
 
 
+@pytest.mark.slow
 def test_the_states_come_near_the_towers_and_are_frozen(trained):
     text, losses = trained
     assert sum(losses[-10:]) < 0.3 * sum(losses[:10])

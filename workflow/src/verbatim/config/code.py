@@ -34,6 +34,15 @@ CHANGES_NO_NUMBER = frozenset(
 )
 
 
+def _is_for_types(node: ast.AST) -> bool:
+    """Whether these statements are for a type checker alone."""
+    return (
+        isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
+    )
+
+
 @dataclass(frozen=True)
 class _Body:
     """The imports and the names in some statements, without the inside of functions and classes.
@@ -52,16 +61,15 @@ class _Body:
         todo: list[ast.AST] = list(statements)
         while todo:
             node = todo.pop()
-            if isinstance(node, (ast.Import, ast.ImportFrom)):
-                imports.append(node)
-                continue
-            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-                continue
             if isinstance(node, ast.Name):
                 names.add(node.id)
             elif isinstance(node, ast.Attribute):
                 names.add(node.attr)
-            todo += ast.iter_child_nodes(node)
+                todo.append(node.value)
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                imports.append(node)
+            elif not isinstance(node, ast.Constant) and not _is_for_types(node):
+                todo += ast.iter_child_nodes(node)
         return cls(tuple(imports), frozenset(names))
 
 
