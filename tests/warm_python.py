@@ -33,6 +33,10 @@ from typing import Any
 LIBRARIES = {
     "snakemake.cli": (),
     "snakemake.script": (),
+    "snakemake.report.html_reporter": (),
+    "snakemake_logger_plugin_rich.handler": (),
+    "jsonschema": (),
+    "smart_open": (),
     "pandas": (),
     "pyarrow.parquet": (),
     "scipy.ndimage": (),

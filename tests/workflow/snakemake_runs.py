@@ -86,7 +86,8 @@ class Tree:
             source = ROOT / name
             if source.is_dir():
                 # only the results of the top folder are left behind: tests/results holds the checks
-                leave = shutil.ignore_patterns(*(x for x in LEAVE if x != "results"))
+                stays = {"results", "__pycache__"} if name == "workflow" else {"results"}
+                leave = shutil.ignore_patterns(*(x for x in LEAVE if x not in stays))
                 shutil.copytree(source, folder / name, ignore=leave)
             else:
                 folder.mkdir(parents=True, exist_ok=True)

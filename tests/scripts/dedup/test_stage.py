@@ -185,6 +185,7 @@ def run_stage(run_script, tmp_path: Path):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cuts", "batch", "a_part"), [([7, 30], 5, 100), ([1, 2, 3, 4, 5, 41], 1000, 2)]
 )

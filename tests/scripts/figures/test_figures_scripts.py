@@ -16,6 +16,8 @@ from verbatim.io.contracts.reports import TABLES as REPORTS
 from verbatim.io.privacy import PrivacyError
 from verbatim.io.records import SCHEMAS, read_table, write_table
 
+pytestmark = pytest.mark.slow  # all look at tables that are made for three seconds, and draw
+
 ATTACKED = {one["model"]: one["name"] for one in MODELS if one["attacked"]}
 NAMES = {one["model"]: one["name"] for one in MODELS}
 STAGES = ("whitebox", "blackbox", "postfilter")
@@ -223,9 +225,7 @@ def marked(tables, tmp_path):
     return root
 
 
-@pytest.mark.parametrize(
-    "rule", ["plot_images", "plot_edges", pytest.param("plot_truth", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("rule", ["plot_images", "plot_edges", "plot_truth"])
 def test_no_figure_shows_an_image_that_may_not_be_shown(run_script, marked, tmp_path, rule):
     inputs, params, figures = job(marked, rule)
     key = "shown" if rule == "plot_truth" else "images"

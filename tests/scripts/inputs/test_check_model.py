@@ -40,6 +40,7 @@ def test_the_files_of_a_good_folder_are_listed_with_their_sizes(check, tiny_sd):
     assert list(table.sha256) == digests
 
 
+@pytest.mark.slow
 def test_a_job_loads_the_files_that_were_checked_or_ends(check, tiny_sd, tmp_path):
     folder = shutil.copytree(tiny_sd, tmp_path / "model")
     check(folder)

@@ -69,6 +69,7 @@ def row(request, tmp_path):
     return loading_row(check_sheet(write_sheet(tmp_path, **cells)), "mine")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", MAKERS, indirect=True)
 def test_a_row_leads_to_scores_and_generations(row, run_script, tmp_path):
     source = row["source"]

@@ -159,6 +159,7 @@ def served(tool, tiny_sd):
     server.server_close()
 
 
+@pytest.mark.slow
 def test_images_over_http_are_those_of_direct_calls(run_script, served, tiny_sd, tmp_path):
     from verbatim.models.load import load_denoiser
     from verbatim.models.sampling import Sampling

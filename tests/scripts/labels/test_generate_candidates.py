@@ -68,6 +68,7 @@ def run(folder, model, run_script, n=3, size=100, family="sd", filtered=(), **se
     return read_table(folder / "cost.parquet", "costs").iloc[0]
 
 
+@pytest.mark.slow
 def test_every_prompt_and_seed_has_its_image_and_the_rows_are_counted(tmp_path, model, run_script):
     cost = run(tmp_path, model, run_script)
     denoiser = load_denoiser(model, "sd", "cpu")
@@ -106,6 +107,7 @@ def test_generations_of_the_post_filter_are_taken_and_not_made_again(tmp_path, m
             np.testing.assert_allclose(two.read(name), expected, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.slow
 def test_shards_give_the_same_archive_and_a_longer_list_makes_the_new_ones_alone(
     tmp_path, model, run_script, monkeypatch
 ):
@@ -128,6 +130,7 @@ def test_shards_give_the_same_archive_and_a_longer_list_makes_the_new_ones_alone
     assert longer["unet_rows"] == 12 * 3 * 2
 
 
+@pytest.mark.slow
 def test_a_killed_job_goes_on_where_it_was(tmp_path, model, run_script, monkeypatch):
     run(tmp_path / "whole", model, run_script)
     real = stacks.generate_stack
@@ -167,6 +170,7 @@ def lose(denoiser, seed_of_first: int):
     return denoiser
 
 
+@pytest.mark.slow
 def test_one_generation_that_is_not_finite_is_recorded_with_its_reason_and_the_rest_goes_on(
     tmp_path, model, run_script, monkeypatch
 ):
@@ -208,6 +212,7 @@ def test_no_candidate_makes_an_empty_archive_without_loading_the_model(tmp_path,
         assert archive.names() == []
 
 
+@pytest.mark.slow
 def test_the_images_of_a_model_of_two_stages_are_stage_twos_and_each_stage_is_counted(
     tmp_path, run_script, tiny_if, tiny_upscaler
 ):
@@ -227,6 +232,7 @@ def test_the_images_of_a_model_of_two_stages_are_stage_twos_and_each_stage_is_co
     assert (costs["prompts"] == 3).all()
 
 
+@pytest.mark.slow
 def test_another_second_stage_makes_the_images_anew(
     tmp_path, run_script, tiny_if, tiny_upscaler, monkeypatch
 ):

@@ -138,6 +138,7 @@ def test_recall_and_confusion_have_every_model(run_script, finished):
     assert confusion.loc[("sd1", "copy", "all"), ["prompts", "source_planted"]].tolist() == [7, 7]
 
 
+@pytest.mark.slow
 def test_detectors_are_judged_and_their_scores_listed(run_script, finished):
     run_script(
         "tables/score_detectors.py",
@@ -185,6 +186,7 @@ def test_precision_of_every_ranking(run_script, finished):
     assert (table["found_unique"] <= table["found"]).all()
 
 
+@pytest.mark.slow
 def test_runs_of_several_seeds_are_compared(run_script, finished):
     make_table1(run_script, finished)
     test_recall_and_confusion_have_every_model(run_script, finished)
@@ -235,6 +237,7 @@ def check(run_script, finished, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_a_sound_run_passes_and_every_check_has_its_line(check):
     lines = check()
     assert all(line.startswith("ok ") for line in lines)

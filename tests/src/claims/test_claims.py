@@ -234,6 +234,7 @@ def test_the_frechet_distance_is_fid_where_inception_was_there():
     assert find_measure(some, "frechet") == "fid"
 
 
+@pytest.mark.slow
 def test_every_claim_of_the_papers_gives_a_line_whatever_is_missing():
     for measures in (made_measures(), made_measures().iloc[:0]):
         table = compare_claims(CLAIMS, measures, made_states(), made_grid(), 0.95)
@@ -275,6 +276,7 @@ def test_other_measures_are_the_median_every_other_detector_and_the_copies():
     assert other_measures(table.iloc[:1]) == []
 
 
+@pytest.mark.slow
 def test_a_claim_by_another_measure_is_judged_as_if_that_were_its_own():
     measures, states, grid = made_measures(), made_states(), made_grid()
     same = measures[measures["measure"].eq(SCORE)].assign(measure="similarity:p50")

@@ -118,6 +118,7 @@ def names(runs, defence="none"):
     return [(f"p{i}", defence) for i in range(runs)]
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_as_often_as_they_say():
     """Nominal 90 %; within three standard errors of 150 simulated studies."""
 

@@ -64,3 +64,46 @@ def test_the_real_dcs_rule_depends_on_the_file_that_computes_dcs_and_on_no_other
     assert not [
         name for name in modules if name.startswith(("blackbox/", "labels/", "sweep/", "claims/"))
     ]
+
+
+@pytest.fixture
+def processes(library, monkeypatch):
+    """A function after which everything is asked as a new process asks it; the last one has kept what it found."""
+    monkeypatch.setattr(code, "HOME", library)
+    monkeypatch.setattr(code, "KEPT", library / "kept.json")
+    monkeypatch.setattr(code.sys, "dont_write_bytecode", False)
+
+    def begin(keep=True):
+        if keep:
+            code._keep()
+        for one in (code._kept, code._parts, code._names, code.code_of):
+            one.cache_clear()
+
+    begin(keep=False)
+    yield begin
+    begin(keep=False)
+    code.atexit.unregister(code._keep)
+
+
+def test_a_file_is_parsed_once_for_all_processes_until_it_changes(library, processes, monkeypatch):
+    script = written(library, "from verbatim.numbers import used\nused()\n")
+    assert code.code_of(script) == ("helpers", "numbers")
+    processes()
+    parsed = []
+    parse = code._parse
+    monkeypatch.setattr(code, "_parse", lambda file: parsed.append(file) or parse(file))
+    assert code.code_of(script) == ("helpers", "numbers")
+    assert code.imported_packages(script) == {"scipy"}
+    assert not parsed
+    helpers = library / "src/verbatim/helpers.py"
+    helpers.write_text("from verbatim import slow\ndef half(x):\n    return x / 2\n")
+    processes(keep=False)
+    assert code.code_of(script) == ("helpers", "numbers", "slow")
+    assert parsed == [helpers, library / "src/verbatim/slow.py"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"of": 1}', '{"files": {}}'])
+def test_what_was_kept_and_is_damaged_is_found_anew(library, processes, text):
+    script = written(library, "from verbatim.numbers import used\nused()\n")
+    (library / "kept.json").write_text(text)
+    assert code.code_of(script) == ("helpers", "numbers")

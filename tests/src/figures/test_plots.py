@@ -17,6 +17,7 @@ from verbatim.figures.unpicked import Drawn, choose_prompts, plot_unpicked
 NAMES = {"sd1": "SD V1", "sd2": "SD V2"}
 
 
+@pytest.mark.slow
 def test_a_figure_has_the_same_bytes_on_every_run(tmp_path):
     table = pd.DataFrame({"model": "sd1", "detector": "DCS", "k": [1, 2], "found": [1, 1], "found_unique": 1,
                           "precision": [1, 0.5], "low": [0.2, 0.1], "high": [1, 0.9]})  # fmt: skip

@@ -1,5 +1,6 @@
 """Checkpoints as they are published load, and say what diffusers' own pipelines say of them."""
 
+import functools
 import io
 import json
 import shutil
@@ -30,6 +31,12 @@ def family(name):
     return "if" if name == "if" else "sd"
 
 
+@pytest.fixture(scope="module")
+def loaded(public):
+    """A folder's denoiser by its name, loaded once; not to be changed."""
+    return functools.cache(lambda name: load_denoiser(public[name], family(name), "cpu"))
+
+
 def pipeline_of(d):
     """diffusers' own pipeline of a denoiser's parts."""
     from diffusers import DDPMScheduler, IFPipeline, StableDiffusionPipeline
@@ -49,8 +56,8 @@ def pipeline_of(d):
         ("if", "epsilon", (3, 16, 16), 16, 77, 20291.7),
     ],
 )
-def test_a_public_folder_loads_and_scores(public, name, kind, shape, size, tokens, sigma_max):
-    d = load_denoiser(public[name], family(name), "cpu")
+def test_a_public_folder_loads_and_scores(loaded, name, kind, shape, size, tokens, sigma_max):
+    d = loaded(name)
     assert (d.prediction_type, d.shape, d.size, d.tokens) == (kind, shape, size, tokens)
     assert d.sigma_max == pytest.approx(sigma_max, rel=1e-4)
     found = list(score_captions(d, CAPTIONS[:2], [0], 7.5, 2))
@@ -58,8 +65,8 @@ def test_a_public_folder_loads_and_scores(public, name, kind, shape, size, token
 
 
 @pytest.mark.parametrize("name", ["sd1", "sd2", "if"])
-def test_captions_are_encoded_as_the_pipeline_of_the_family_does_it(public, name):
-    d = load_denoiser(public[name], family(name), "cpu")
+def test_captions_are_encoded_as_the_pipeline_of_the_family_does_it(loaded, name):
+    d = loaded(name)
     for caption in ["Red heart", "", "a flag, with 2 stars " * 30]:
         more = {"clean_caption": False} if name == "if" else {}
         theirs, empty = pipeline_of(d).encode_prompt(
@@ -69,8 +76,8 @@ def test_captions_are_encoded_as_the_pipeline_of_the_family_does_it(public, name
         torch.testing.assert_close(d.encode([""]).states, empty, rtol=1e-4, atol=1e-5)
 
 
-def test_stable_diffusion_2_keeps_its_own_text_encoder_and_attention(public):
-    d = load_denoiser(public["sd2"], "sd", "cpu")
+def test_stable_diffusion_2_keeps_its_own_text_encoder_and_attention(loaded):
+    d = loaded("sd2")
     text = d.text_encoder.config
     assert (text.num_hidden_layers, text.hidden_act) == (23, "gelu")
     assert d.unet.config.upcast_attention
@@ -96,25 +103,25 @@ def test_every_published_scheduler_gives_the_noise_levels_that_it_has_in_diffuse
     assert d.sigma_max == pytest.approx(float(theirs.sigmas[0]), rel=1e-4)
 
 
-def test_a_caption_that_asks_for_a_mask_gets_one(public, tmp_path):
+def test_a_caption_that_asks_for_a_mask_gets_one(public, loaded, tmp_path):
     folder = shutil.copytree(public["sd1"], tmp_path / "model")
     file = folder / "text_encoder/config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"use_attention_mask": True}))
-    masked, plain = (load_denoiser(f, "sd", "cpu") for f in (folder, public["sd1"]))
+    masked, plain = load_denoiser(folder, "sd", "cpu"), loaded("sd1")
     theirs, _ = pipeline_of(masked).encode_prompt("red heart", "cpu", 1, False)
     found = masked.encode(["red heart"]).states
     torch.testing.assert_close(found, theirs, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(found, plain.encode(["red heart"]).states, rtol=1e-4)
 
 
-def test_half_of_a_published_model_is_enough(public, tmp_path):
+def test_half_of_a_published_model_is_enough(public, loaded, tmp_path):
     """A user fetches the fp16 variant alone: sharded text encoder, one file for the UNet."""
     folder = shutil.copytree(public["if"], tmp_path / "model")
     for file in folder.rglob("*.safetensors"):
         if "fp16" not in file.name:
             file.unlink()
     (folder / "text_encoder/model.safetensors.index.json").unlink()
-    half, whole = (load_denoiser(f, "if", "cpu", "float32") for f in (folder, public["if"]))
+    half, whole = load_denoiser(folder, "if", "cpu", "float32"), loaded("if")
     assert half.text_encoder.dtype == torch.float32
     (found,), (expected,) = (score_captions(d, CAPTIONS[:3], [0], 7.5, 4) for d in (half, whole))
     for name, values in expected.scores.items():
@@ -124,9 +131,9 @@ def test_half_of_a_published_model_is_enough(public, tmp_path):
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("name", ["sd1", "sd2", "if"])
 def test_half_precision_scores_lie_near_those_of_float32_and_are_summed_in_float64(
-    public, name, dtype
+    public, loaded, name, dtype
 ):
-    half, exact = (load_denoiser(public[name], family(name), "cpu", d) for d in (dtype, "float32"))
+    half, exact = load_denoiser(public[name], family(name), "cpu", dtype), loaded(name)
     (found,), (expected,) = (score_captions(d, CAPTIONS, [0], 7.5, 16) for d in (half, exact))
     tolerance = 0.02 if dtype == "float16" else 0.1
     for score in ("dcs_reference", "dcs_paper"):

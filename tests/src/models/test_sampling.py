@@ -34,6 +34,12 @@ IMAGES = 5e-4
 SEEDS = [0, 5]
 
 
+@pytest.fixture(scope="module")
+def sd(tiny_sd):
+    """A denoiser that no test changes but for what it counts."""
+    return load_denoiser(tiny_sd, "sd", "cpu")
+
+
 def naive_x0(d, caption, x, sigma, guidance):
     """x - sigma eps by the bare network, one row a call."""
     t = float(np.interp(math.log(sigma), np.log(d.sigmas.numpy()), np.arange(1000)))
@@ -98,12 +104,11 @@ def test_generation_equals_a_loop_over_single_images_in_any_batch_and_order(
 
 
 @pytest.mark.parametrize(("sampler", "rows"), [("heun", 5), ("euler", 3), ("ddim", 3)])
-def test_rows_are_counted_with_both_halves_of_guidance(sampler, rows, tiny_sd):
-    d = load_denoiser(tiny_sd, "sd", "cpu")
+def test_rows_are_counted_with_both_halves_of_guidance(sampler, rows, sd):
     for guidance, halves in ((3.0, 2), (1.0, 1)):
-        before = d.rows
-        list(generate(d, CAPTIONS, SEEDS, Sampling(3, guidance, sampler), 4))
-        assert d.rows - before == 6 * rows * halves
+        before = sd.rows
+        list(generate(sd, CAPTIONS, SEEDS, Sampling(3, guidance, sampler), 4))
+        assert sd.rows - before == 6 * rows * halves
 
 
 def test_karras_levels_fall_from_the_first_to_the_last_and_then_to_0():
@@ -139,15 +144,14 @@ def test_even_spacing_has_k_diffusions_levels_for_lms_with_any_sampler():
         noise_levels(d, 4, "heun", "lms")
 
 
-def test_spacing_reaches_the_generations_and_costs_no_row(tiny_sd):
-    d = load_denoiser(tiny_sd, "sd", "cpu")
+def test_spacing_reaches_the_generations_and_costs_no_row(sd):
     found, rows = {}, {}
     for spacing in ("karras", "even"):
-        before = d.rows
+        before = sd.rows
         ((_, _, found[spacing]),) = generate(
-            d, CAPTIONS[:1], [0], Sampling(3, 3.0, spacing=spacing), 4
+            sd, CAPTIONS[:1], [0], Sampling(3, 3.0, spacing=spacing), 4
         )
-        rows[spacing] = d.rows - before
+        rows[spacing] = sd.rows - before
     assert rows["karras"] == rows["even"]
     assert not np.allclose(found["karras"], found["even"], atol=1e-3)
 
@@ -177,19 +181,19 @@ def test_samplers_find_the_known_end_of_a_gaussians_path(prediction_type):
         assert float((x - end).abs().max()) < 0.02
 
 
-def test_guidance_goes_from_the_unconditional_to_the_conditional_and_beyond(tiny_sd):
-    d = load_denoiser(tiny_sd, "sd", "cpu")
-    cond, uncond = d.encode(["red heart"]), d.encode([""])
-    x = unit_noise(0, d.shape) * 5.0
-    u, c = (d.predict(x, 5.0, one) for one in (uncond, cond))
-    assert d.rows == 2
+def test_guidance_goes_from_the_unconditional_to_the_conditional_and_beyond(sd):
+    before = sd.rows
+    cond, uncond = sd.encode(["red heart"]), sd.encode([""])
+    x = unit_noise(0, sd.shape) * 5.0
+    u, c = (sd.predict(x, 5.0, one) for one in (uncond, cond))
+    assert sd.rows - before == 2
     for g, expected, rows in ((0.0, u, 1), (1.0, c, 1), (4.0, u + 4 * (c - u), 2)):
-        before = d.rows
-        found = guided_eps(d, x, 5.0, cond, uncond, g)
+        before = sd.rows
+        found = guided_eps(sd, x, 5.0, cond, uncond, g)
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
-        assert d.rows - before == rows
+        assert sd.rows - before == rows
     with pytest.raises(ValueError, match="unconditional"):
-        guided_eps(d, x, 5.0, cond, None, 2.0)
+        guided_eps(sd, x, 5.0, cond, None, 2.0)
 
 
 @pytest.mark.parametrize("family", ["sd", "if"])
@@ -207,19 +211,18 @@ def test_one_step_images_share_the_seeds_unconditional_row(family, tiny_sd, tiny
             np.testing.assert_allclose(found[key], slow[key], atol=2e-4)
 
 
-def test_one_step_takes_a_ready_unconditional_prediction_and_spends_no_row_on_it(tiny_sd):
-    d = load_denoiser(tiny_sd, "sd", "cpu")
-    cond, uncond = d.encode(CAPTIONS), d.encode([""])
-    eps_u = first_eps(d, uncond, unit_noise(7, d.shape))
-    before = d.rows
-    ready = one_step(d, cond, eps_u, 7, 3.0)
-    assert d.rows - before == 3
-    torch.testing.assert_close(ready, one_step(d, cond, uncond, 7, 3.0), rtol=1e-4, atol=1e-4)
-    x = unit_noise(7, d.shape).repeat(3, 1, 1, 1) * d.sigma_max
-    plain = denoise(d, x, d.sigma_max, cond, uncond, 3.0)
+def test_one_step_takes_a_ready_unconditional_prediction_and_spends_no_row_on_it(sd):
+    cond, uncond = sd.encode(CAPTIONS), sd.encode([""])
+    eps_u = first_eps(sd, uncond, unit_noise(7, sd.shape))
+    before = sd.rows
+    ready = one_step(sd, cond, eps_u, 7, 3.0)
+    assert sd.rows - before == 3
+    torch.testing.assert_close(ready, one_step(sd, cond, uncond, 7, 3.0), rtol=1e-4, atol=1e-4)
+    x = unit_noise(7, sd.shape).repeat(3, 1, 1, 1) * sd.sigma_max
+    plain = denoise(sd, x, sd.sigma_max, cond, uncond, 3.0)
     torch.testing.assert_close(ready, plain, rtol=1e-4, atol=1e-3)
     with pytest.raises(ValueError, match="uncond"):
-        one_step(d, cond, None, 7, 3.0)
+        one_step(sd, cond, None, 7, 3.0)
 
 
 def test_thresholding_can_be_left_away(tiny_if):

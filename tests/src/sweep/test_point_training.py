@@ -83,6 +83,7 @@ def test_a_mitigation_writes_captions_anew_at_each_draw(sweep_clip, mitigation):
     assert len(torch.unique(ids, dim=0)) > (5 if mitigation != "cwr" else 2)
 
 
+@pytest.mark.slow
 def test_a_training_that_was_killed_ends_in_the_same_weights(sweep_clip, tmp_path):
     class Killed(Exception):
         pass

@@ -92,6 +92,7 @@ def loop_area(pos, neg):
     return np.mean([[1.0 if p > n else 0.5 if p == n else 0.0 for n in neg] for p in pos])
 
 
+@pytest.mark.slow
 def test_a_prompt_without_a_score_counts_as_the_lowest_and_the_conditional_area_stands_beside(
     world,
 ):
@@ -225,6 +226,7 @@ def test_without_a_single_copy_the_copied_positives_are_empty():
     assert none["auc"].isna().all()
 
 
+@pytest.mark.slow
 def test_stricter_rates_are_read_only_where_the_negatives_suffice(world):
     known, scores, result = world
     got = line(result, "dcs_reference", "full", "single")  # 60 singles: 30 a half

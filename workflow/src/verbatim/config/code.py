@@ -7,13 +7,23 @@ something that is reached names it. Names are matched as plain words, so that a 
 from __future__ import annotations
 
 import ast
+import atexit
+import contextlib
 import functools
+import importlib.util
+import json
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from verbatim.io.atomic import new_file
 
 SRC = Path(__file__).resolve().parents[2]
+HOME = SRC.parent  # of the library and of the scripts
+# what files hold, from one process to the next: to parse all of them takes a second of every start of snakemake
+KEPT = Path(importlib.util.cache_from_source(__file__)).with_name("code.json")
 # Modules that move data, log or check, and change no number: an edit of them reruns nothing.
 CHANGES_NO_NUMBER = frozenset(
     {
@@ -47,16 +57,16 @@ def _is_for_types(node: ast.AST) -> bool:
 class _Body:
     """The imports and the names in some statements, without the inside of functions and classes.
 
-    imports : import statements.
+    imports : of each import statement the module after `from` (None without one) and the names after `import`.
     names : every identifier and attribute that the statements name.
     """
 
-    imports: tuple[ast.Import | ast.ImportFrom, ...]
+    imports: tuple[tuple[str | None, tuple[str, ...]], ...]
     names: frozenset[str]
 
     @classmethod
     def of(cls, statements: Iterable[ast.AST]) -> _Body:
-        imports: list[ast.Import | ast.ImportFrom] = []
+        imports: list[tuple[str | None, tuple[str, ...]]] = []
         names: set[str] = set()
         todo: list[ast.AST] = list(statements)
         while todo:
@@ -67,15 +77,62 @@ class _Body:
                 names.add(node.attr)
                 todo.append(node.value)
             elif isinstance(node, (ast.Import, ast.ImportFrom)):
-                imports.append(node)
+                module = str(node.module) if isinstance(node, ast.ImportFrom) else None
+                imports.append((module, tuple(alias.name for alias in node.names)))
             elif not isinstance(node, ast.Constant) and not _is_for_types(node):
                 todo += ast.iter_child_nodes(node)
         return cls(tuple(imports), frozenset(names))
+
+    @classmethod
+    def of_json(cls, kept: list[Any]) -> _Body:
+        imports, names = kept
+        return cls(tuple((module, tuple(found)) for module, found in imports), frozenset(names))
+
+    def to_json(self) -> list[Any]:
+        return [self.imports, sorted(self.names)]
+
+
+def _state(file: Path) -> list[int]:
+    """What changes with a file, as Python's own bytecode asks for it: the time of its last change, and its size."""
+    stat = file.stat()
+    return [stat.st_mtime_ns, stat.st_size]
+
+
+@functools.cache
+def _kept() -> dict[str, list[Any]]:
+    """What earlier processes found: path from `HOME` -> the file's state, and what it held in that state."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        kept = json.loads(KEPT.read_bytes())
+        if kept["of"] == _state(Path(__file__)):
+            return dict(kept["files"])
+    return {}
+
+
+def _keep() -> None:
+    """Keep what was found for later processes, where Python keeps bytecode too."""
+    if not sys.dont_write_bytecode:
+        kept = {"of": _state(Path(__file__)), "files": _kept()}
+        with contextlib.suppress(OSError), new_file(KEPT, durable=False) as temporary:
+            temporary.write_text(json.dumps(kept))
 
 
 @functools.cache
 def _parts(file: Path) -> tuple[_Body, dict[str, _Body]]:
     """What runs as the file is imported, and each top-level function and class by its name."""
+    if not file.is_relative_to(HOME):
+        return _parse(file)
+    name, state, known = file.relative_to(HOME).as_posix(), _state(file), _kept()
+    if known.get(name, [None])[0] != state:
+        top, inside = _parse(file)
+        atexit.unregister(_keep)
+        atexit.register(_keep)
+        known[name] = [state, top.to_json(), {key: one.to_json() for key, one in inside.items()}]
+        return top, inside
+    _, body, bodies = known[name]
+    return _Body.of_json(body), {key: _Body.of_json(one) for key, one in bodies.items()}
+
+
+def _parse(file: Path) -> tuple[_Body, dict[str, _Body]]:
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     tree = ast.parse(file.read_text("utf-8"))
     inside = {node.name: _Body.of([node]) for node in tree.body if isinstance(node, kinds)}
@@ -101,18 +158,18 @@ def module_file(module: str) -> Path | None:
 
 
 def _targets(
-    node: ast.Import | ast.ImportFrom, used: frozenset[str]
+    module: str | None, names: tuple[str, ...], used: frozenset[str]
 ) -> list[tuple[str, frozenset[str]]]:
     """(module, the names of it that are used) of one import statement."""
-    if isinstance(node, ast.Import):
-        return [(alias.name, used) for alias in node.names]
+    if module is None:
+        return [(name, used) for name in names]
     found = []
-    for alias in node.names:
-        whole = f"{node.module}.{alias.name}"
+    for name in names:
+        whole = f"{module}.{name}"
         if module_file(whole) is not None:  # from verbatim import images
             found.append((whole, used))
         else:
-            found.append((str(node.module), frozenset({alias.name})))
+            found.append((module, frozenset({name})))
     return found
 
 
@@ -149,8 +206,8 @@ class _Reach:
             # an import of a whole module serves every function of the file: all that they name counts
             used = _names(here)
             for body in self._new_bodies(here, wanted):
-                for node in body.imports:
-                    for module, what in _targets(node, used):
+                for imported in body.imports:
+                    for module, what in _targets(*imported, used):
                         if (target := module_file(module)) is not None:
                             todo.append((target, what))
                         else:
