@@ -86,6 +86,7 @@ def test_one_finding_is_asked_for_by_its_prompt(verified):
         build_bundle(verified, finding="7")
 
 
+@pytest.mark.slow
 def test_a_closed_systems_findings_are_replayed_by_the_seeds_that_each_prompt_has(tmp_path):
     close_system(write_labels(tmp_path))
     check_copies(tmp_path, seeds=[])

@@ -181,6 +181,7 @@ def test_what_ssh_keygen_signed_itself_is_accepted(bundle, keys):
     assert check(bundle, keys)[0] == SOUND
 
 
+@pytest.mark.slow
 def test_a_bundle_that_was_changed_after_it_was_signed_is_faulty_even_if_sealed_again(
     bundle, keys, authority, service
 ):
@@ -213,6 +214,7 @@ def test_a_request_may_be_sent_by_hand(bundle, authority):
     assert verify(bundle, "--tsa-ca", authority / "ca.crt", *extra)[0] == SOUND
 
 
+@pytest.mark.slow
 def test_a_time_stamp_of_another_authority_of_another_head_or_expired_is_a_fault(
     bundle, authority, service, tmp_path
 ):
@@ -261,6 +263,7 @@ def test_an_absent_key_is_one_line(bundle, tmp_path):
     assert "Traceback" not in text
 
 
+@pytest.mark.slow
 def test_every_command_of_the_documentation_runs_as_it_is_printed(
     original, keys, authority, service, tmp_path
 ):

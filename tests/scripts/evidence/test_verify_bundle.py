@@ -289,6 +289,7 @@ def test_the_tool_says_what_was_forged(files, tmp_path):
     assert "FAULTY" in text
 
 
+@pytest.mark.slow
 def test_every_byte_of_thirty_is_told_and_its_file_named(files, head):
     rng = np.random.default_rng(0)
     names = sorted(files)
@@ -302,6 +303,7 @@ def test_every_byte_of_thirty_is_told_and_its_file_named(files, head):
         assert any(name in fault for fault in result.faults), (name, place)
 
 
+@pytest.mark.slow
 def test_no_random_change_is_ever_sound_to_whoever_has_the_head(files, head):
     """Bytes flipped, files cut, deleted, exchanged, added, JSON values replaced; half of them sealed again."""
     rng = np.random.default_rng(1)
@@ -353,6 +355,7 @@ def replace_value(value, rng):
     return odd[int(rng.integers(len(odd)))]
 
 
+@pytest.mark.slow
 def test_no_value_of_any_kind_in_a_findings_json_ends_in_a_traceback(files):
     """Every value of a finding and of run.json in turn, replaced by one of another kind and sealed again."""
     rng = np.random.default_rng(2)

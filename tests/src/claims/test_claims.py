@@ -290,6 +290,7 @@ def test_a_claim_by_another_measure_is_judged_as_if_that_were_its_own():
     pd.testing.assert_frame_equal(table.set_index("claim")[both], first[both])
 
 
+@pytest.mark.slow
 def test_a_measure_that_says_the_opposite_is_reported_so():
     table = compare_measures(CLAIMS, made_measures(), made_states(), made_grid(), 0.95)
     verdict = table.set_index("claim")["verdict"]  # pixels: 1 - similarity

@@ -21,6 +21,8 @@ from verbatim.models.latent import LatentDenoiser
 from verbatim.models.sampling import Sampling, generate, generate_one_step
 from verbatim.whitebox.dcs import score_captions
 
+pytestmark = pytest.mark.slow  # each makes and loads a pipeline of another kind
+
 SEEDS = [0, 3]
 SIZE = torch.tensor([[32.0, 32.0, 0.0, 0.0, 32.0, 32.0]])  # SDXL: original size, crop, target size
 
@@ -163,7 +165,6 @@ def naive_dcs(d, caption, seed):
     return d.sigma_max**2 * sum(value**2 for value in guided) / len(guided)
 
 
-@pytest.mark.slow
 def test_dcs_runs_unchanged_and_a_caption_still_costs_one_row(adapter):
     found = {}
     for start, seed, scores in score_captions(adapter, CAPTIONS[:5], SEEDS, 7.5, batch=3):

@@ -84,6 +84,7 @@ def test_a_config_that_does_not_fit_is_refused_by_the_check(sd, file, changes, w
         refused(sd, words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", [UNET, TEXT, "vae/diffusion_pytorch_model.safetensors"])
 def test_weights_that_are_missing_unknown_or_of_another_shape_are_refused_by_name(
     sd, tiny_sd, file

@@ -62,7 +62,10 @@ def test_an_index_alone_that_names_a_pickle_is_refused(sd, target):
             call(sd, "sd")
 
 
-@pytest.mark.parametrize("variant", ["fp16", "bf16", "non_ema", "mine"])
+@pytest.mark.parametrize(
+    "variant",
+    ["fp16", *(pytest.param(one, marks=pytest.mark.slow) for one in ("bf16", "non_ema", "mine"))],
+)
 @pytest.mark.parametrize("sharded", [False, True], ids=["whole", "sharded"])
 def test_a_variant_is_loaded_where_no_plain_file_is(sd, variant, sharded):
     plain = sd / f"unet/{UNET}.safetensors"
@@ -86,6 +89,7 @@ def test_the_plain_file_comes_before_every_variant_and_half_precision_before_una
     assert f"unet/{UNET}.fp16.safetensors" in list_files(sd, "sd")
 
 
+@pytest.mark.slow
 def test_exchanged_weights_behind_a_link_change_state_and_fingerprint(sd, tmp_path):
     shared = {name: tmp_path / name for name in ("one", "other")}
     for number, folder in enumerate(shared.values()):

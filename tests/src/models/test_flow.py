@@ -24,7 +24,15 @@ MAKERS = {
 }
 
 
-@pytest.fixture(scope="module", params=MAKERS)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(
+            one, marks=pytest.mark.slow if one in ("sd3 without T5", "flux schnell") else ()
+        )
+        for one in MAKERS
+    ],
+)
 def made(request, tmp_path_factory):
     root = tmp_path_factory.mktemp("flow")
     return root / "model", MAKERS[request.param](root / "model", root)

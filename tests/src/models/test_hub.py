@@ -108,6 +108,7 @@ def test_a_whole_snapshot_with_pickles_beside_safetensors_is_loaded_without_them
     assert not {*PICKLES, "v1-pruned.safetensors"} & set(list_files(folder, "sd"))
 
 
+@pytest.mark.slow
 def test_a_branch_is_the_commit_that_it_had_when_it_was_fetched(hub, cache, tmp_path):
     done = hub.run(printed(revision="main"), tmp_path / "home")
     assert done.returncode == 0, done.stderr

@@ -114,6 +114,7 @@ def test_a_caption_that_asks_for_a_mask_gets_one(public, loaded, tmp_path):
     assert not torch.allclose(found, plain.encode(["red heart"]).states, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_half_of_a_published_model_is_enough(public, loaded, tmp_path):
     """A user fetches the fp16 variant alone: sharded text encoder, one file for the UNet."""
     folder = shutil.copytree(public["if"], tmp_path / "model")
@@ -128,6 +129,7 @@ def test_half_of_a_published_model_is_enough(public, loaded, tmp_path):
         assert found.scores[name] == pytest.approx(values, rel=0.02, abs=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("name", ["sd1", "sd2", "if"])
 def test_half_precision_scores_lie_near_those_of_float32_and_are_summed_in_float64(

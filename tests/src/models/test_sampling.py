@@ -77,6 +77,7 @@ def naive_heun(d, caption, seed, steps, guidance):
     return d.decode(x)[0].permute(1, 2, 0).numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "prediction_type"), [("sd", "epsilon"), ("sd", "v_prediction"), ("if", "epsilon")]
 )

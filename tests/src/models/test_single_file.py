@@ -69,6 +69,7 @@ def named(kind, folder, file, **more):
     return Checkpoint(FAMILY[kind], file, prediction=said, configs=folder, **more)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MAKERS)
 def test_the_networks_are_bit_for_bit_those_of_the_folder_and_of_diffusers_own_reader(
     models, kind, no_network
@@ -96,6 +97,7 @@ def test_the_networks_are_bit_for_bit_those_of_the_folder_and_of_diffusers_own_r
     assert all((a == b).all() for a, b in zip(*images, strict=True))
 
 
+@pytest.mark.slow
 def test_half_precision_stays_and_memory_may_be_short(models, tmp_path):
     folder, pipeline, _ = models("sd1")
     keys = {key: weight.half() for key, weight in keys_of(pipeline).items()}

@@ -45,6 +45,7 @@ def made_by(denoiser, captions=CAPTIONS[:3], seeds=SEEDS, batch=4):
     return {(captions[i], seed): image for i, seed, image in made}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guidance", [4.0, 1.0])
 @pytest.mark.parametrize("noise_level", [250, 0, 999])
 def test_stage_two_equals_the_pipeline_of_diffusers_given_the_same_noise(
@@ -90,6 +91,7 @@ def test_stage_two_equals_the_pipeline_of_diffusers_given_the_same_noise(
     assert found.std() > 0.05, "an image of one grey agrees with anything"
 
 
+@pytest.mark.slow
 def test_a_full_generation_is_stage_twos_and_a_function_of_caption_and_seed_alone(cascade):
     whole = made_by(cascade)
     assert {image.shape for image in whole.values()} == {(32, 32, 3)}

@@ -168,6 +168,7 @@ def test_a_network_that_knows_the_image_has_no_loss(sweep_clip, monkeypatch):
     assert losses == pytest.approx([0.0] * 3, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_saved_point_is_loaded_as_a_model_that_predicts_v(sweep_clip, tmp_path):
     from diffusers import AutoencoderKL
 

@@ -157,6 +157,7 @@ def test_negatives_of_a_kind_are_those_matched_to_it(world):
     assert kinds.loc[kinds["kind"].eq("template"), "matched"].all()
 
 
+@pytest.mark.slow
 def test_a_kind_is_judged_as_if_no_other_kind_and_no_others_negatives_were_there(world):
     known, scores, _ = world
     known = known.copy()

@@ -105,6 +105,7 @@ def test_in_every_world_a_drawing_has_one_use_and_an_image_is_met_as_often_as_as
     assert sorted(families) == sorted(template["times"] * template["each"])
 
 
+@pytest.mark.slow
 @examples(20)
 @given(worlds(), SEEDS)
 def test_captions_of_duplicates_are_one_and_those_of_an_image_alone_differ(planted, seed):
