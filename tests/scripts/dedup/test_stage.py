@@ -201,6 +201,7 @@ def test_results_do_not_depend_on_the_shards(run_stage, cuts, batch, a_part):
         )
 
 
+@pytest.mark.slow
 def test_the_stage_finds_what_was_planted(run_stage):
     out = run_stage("run", [25])
     manifest = read_manifest(out / "inputs/manifest.tsv")
@@ -247,6 +248,7 @@ def test_the_stage_finds_what_was_planted(run_stage):
     assert kept == [i for i in range(N) if i not in (4, 5, 6, 7, 8, 41, 42, 43, 31, 32, 33, 34)]
 
 
+@pytest.mark.slow
 def test_images_of_rows_neighbours_and_relatives_are_fetched(run_stage, run_script):
     out = run_stage("run", [25])
     labels = out / "labels"

@@ -79,6 +79,7 @@ def test_shards_give_the_same_scores_as_one_and_say_what_each_costs(
     assert one["n_seeds"].eq(2).all()
 
 
+@pytest.mark.slow
 def test_a_score_that_the_family_does_not_have_is_left_out_and_named(
     run_script, tmp_path, selection, tiny_if
 ):

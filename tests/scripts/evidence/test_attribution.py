@@ -47,6 +47,7 @@ def shared(root):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_generation_is_attributed_and_a_copy_names_its_source(root, run_script):
     folder = root / "labels/sd1"
     names = ("labels", "neighbours", "relatives", "fetched")

@@ -54,6 +54,7 @@ def changed(folder, name, change):
     )
 
 
+@pytest.mark.slow
 def test_a_match_with_a_placeholder_or_a_flat_image_is_doubted(tmp_path):
     folder = write_labels(tmp_path)
     texts = ["sunset over lisbon", "cheap red shoes", "doctor who", "kitchen table", "blue whale"]
@@ -73,6 +74,7 @@ def test_a_match_with_a_placeholder_or_a_flat_image_is_doubted(tmp_path):
     assert table.loc[1, "verified"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_is_missing_and_compared_with_nothing(tmp_path):
     folder = write_labels(tmp_path)
     lost = {generation_name(IDS[0], seed): None for seed in (0, 1)}
@@ -90,6 +92,7 @@ def test_what_cannot_be_read_is_missing_and_compared_with_nothing(tmp_path):
     assert table.loc[[1, 3], "verified"].all()
 
 
+@pytest.mark.slow
 def test_too_few_unrelated_images_find_nothing_and_say_so(tmp_path):
     write_labels(tmp_path)
     table = read_table(check_copies(tmp_path, test=TEST | {"least": 1000}), "verification")
@@ -98,6 +101,7 @@ def test_too_few_unrelated_images_find_nothing_and_say_so(tmp_path):
     assert not table["verified"].any()
 
 
+@pytest.mark.slow
 def test_a_closed_systems_images_are_compared_by_the_seeds_that_each_prompt_has(table, tmp_path):
     own = close_system(write_labels(tmp_path))
     found = read_table(check_copies(tmp_path, seeds=[]), "verification")

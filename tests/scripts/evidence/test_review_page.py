@@ -210,6 +210,7 @@ def test_decisions_are_exported_as_the_file_that_the_tables_read(at, tmp_path, r
     assert again.errors() == []
 
 
+@pytest.mark.slow
 def test_the_pages_data_are_those_of_the_tables(review):
     html = (review / "index.html").read_text("utf-8")
     data = json.loads(html.split('id="data">')[1].split("</script>")[0])

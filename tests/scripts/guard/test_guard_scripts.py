@@ -100,6 +100,7 @@ def test_alarms_are_of_the_score_of_the_same_seed(root, run_script):
         alarms(root, run_script, seeds=[7])
 
 
+@pytest.mark.slow
 def test_what_each_part_lets_out_is_counted_from_the_images_alone(root, run_script):
     told = alarms(root, run_script)
     stopped = told.loc[told["alarm"], "prompt_id"].unique().tolist()

@@ -81,6 +81,7 @@ def test_every_prompt_and_seed_has_its_image_and_the_rows_are_counted(tmp_path, 
     assert (cost["stage"], cost["preset"], cost["prompts"]) == ("labels", "all", 3)
 
 
+@pytest.mark.slow
 def test_generations_of_the_post_filter_are_taken_and_not_made_again(tmp_path, model, run_script):
     whole = run(tmp_path / "whole", model, run_script)
     rng = np.random.default_rng(0)

@@ -37,6 +37,7 @@ def run(run_script, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_each_model_has_its_table(run, tmp_path):
     theirs = write_labels(tmp_path / "theirs.parquet")
     others = write_labels(tmp_path / "others.parquet", caption=["p", "q", "r", "s"])

@@ -44,6 +44,7 @@ def columns_of(name):
     return list(CONTRACTS["tables"][f"tables/{name}.csv"].columns)
 
 
+@pytest.mark.slow
 def test_captions_alone_are_judged_without_a_model(run_script, sets, tmp_path):
     names = {
         "sets": "prompt_sets", "baselines": "set_baselines", "overlaps": "set_overlaps", "families": "set_families",
@@ -76,6 +77,7 @@ def make_stages(run_script, sets, tmp_path):
     return table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "stages", [["whitebox", "blackbox"], ["whitebox", "blackbox", "postfilter"]]
 )

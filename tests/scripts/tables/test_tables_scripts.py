@@ -121,6 +121,7 @@ def test_costs_of_all_jobs(run_script, finished):
     assert table.loc[("whitebox+blackbox", "sd1"), "unet_rows"] == 200
 
 
+@pytest.mark.slow
 def test_recall_and_confusion_have_every_model(run_script, finished):
     draws = {"resamples": 50, "seed": 0}
     jobs = (("count_recall", "recall", {}), ("compare_truth", "confusion", draws))
@@ -246,6 +247,7 @@ def test_a_sound_run_passes_and_every_check_has_its_line(check):
     assert len(lines) == len(set(lines)) > 25
 
 
+@pytest.mark.slow
 def test_a_broken_run_fails_with_a_list_of_what_is_wrong(check, tmp_path):
     def change(root):
         path = root / "labels/sd1/labels.parquet"

@@ -142,6 +142,7 @@ def spend(d, captions, names):
     return np.array([d.rows - before, spent.derivatives])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DETECTORS)
 def test_a_score_alone_costs_what_is_said_of_it(name, sd):
     """Three more prompts cost three times what one costs: what all prompts share is in both."""
@@ -171,6 +172,7 @@ def test_a_score_that_a_family_does_not_have_is_named_with_the_reason():
     assert keep_defined(DETECTORS, "sdxl") == tuple(DETECTORS)
 
 
+@pytest.mark.slow
 def test_a_caption_that_overflows_has_no_score_and_spoils_no_neighbour(tiny_sd):
     d = load_denoiser(tiny_sd, "sd", "cpu")
     scores = ["wen_ddim_2", "dsm_01", "anisotropy", "attention_entropy", "hessian_difference"]
@@ -221,6 +223,7 @@ def test_every_detector_is_computed_and_can_be_asked_for():
     assert asked == list(DETECTORS)
 
 
+@pytest.mark.slow
 def test_the_change_of_a_rectified_flow_equals_a_loop(tmp_path):
     from tiny_pipelines import make_sd3
 

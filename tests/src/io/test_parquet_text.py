@@ -183,6 +183,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bomb", [dictionary_bomb, list_bomb])
 def test_a_small_file_that_unpacks_to_gigabytes_is_refused_in_bounded_memory(tmp_path, bomb):
     path = tmp_path / "bomb.parquet"

@@ -71,6 +71,7 @@ def test_an_index_with_fewer_rows_than_asked_for_says_minus_one(tmp_path: Path):
     assert np.isneginf(similarity[0, 3:]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "factory", ["Flat", "IVF4,Flat", "IVF4,PQ4x4", "PCA12,IVF4,Flat", "SQfp16"]
 )

@@ -155,6 +155,7 @@ def test_rank_correlation_is_scipys():
     assert np.isnan(rank_correlation(np.ones(9), np.arange(9.0), 10, 0.95, 0)).all()
 
 
+@pytest.mark.slow
 def test_intervals_of_an_area_hold_the_truth_as_often_as_they_say():
     """Nominal 90 %; 200 simulated detectors of 40 positives and 60 negatives, within three standard errors."""
     truth, covered = norm.cdf(1 / np.sqrt(2)), 0

@@ -128,6 +128,7 @@ def test_noise_depends_on_the_seed_alone():
     assert torch.equal(noise_of_seeds([4, 3, 4], (4, 8, 8))[1:2], first)
 
 
+@pytest.mark.slow
 def test_bfloat16_weights_give_float32_predictions_near_the_float32_ones(tiny_sd):
     exact, half = (load_denoiser(tiny_sd, "sd", "cpu", dtype) for dtype in ("float32", "bfloat16"))
     x = unit_noise(0, exact.shape) * exact.sigma_max

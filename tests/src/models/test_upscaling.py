@@ -164,6 +164,7 @@ def test_a_model_of_one_stage_spends_in_one(tiny_sd):
     assert meter.spent("labels")["labels"][0] == rows == 4
 
 
+@pytest.mark.slow
 def test_with_offload_the_device_holds_one_network_of_either_stage_at_a_time(
     tiny_if, tiny_upscaler
 ):
@@ -175,6 +176,7 @@ def test_with_offload_the_device_holds_one_network_of_either_stage_at_a_time(
         np.testing.assert_allclose(lean[key], image, atol=1 / 255)  # the written tolerance
 
 
+@pytest.mark.slow
 def test_an_image_of_stage_two_that_is_not_finite_is_left_out_and_the_others_stay(cascade):
     whole, plain = made_by(cascade), cascade.upscaler.network
     bad = cascade.encode(CAPTIONS[1:2]).states[0]

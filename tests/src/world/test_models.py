@@ -45,6 +45,7 @@ def weights(folder):
     return load_file(folder / "unet" / "diffusion_pytorch_model.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "settings"), [("sd", SD), ("if", IF)])
 def test_a_trained_model_loads_as_a_public_checkpoint_and_draws(train, family, settings):
     steps = []
@@ -97,6 +98,7 @@ def test_both_stages_draw_together_at_the_size_of_the_training_images(
     assert np.isfinite(image).all()
 
 
+@pytest.mark.slow
 def test_a_training_is_the_same_twice(train):
     one, two = weights(train("one")), weights(train("two"))
     assert one.keys() == two.keys()
