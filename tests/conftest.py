@@ -46,9 +46,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     processor time: the files of `WHOLE_RUNS`, and what their own tests say.
     """
     order = {name: place for place, name in enumerate(WHOLE_RUNS)}
-    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+    folders = {
+        path: path.relative_to(ROOT / "tests").parts[0] for path in {item.path for item in items}
+    }
+    # then what starts snakemake, so that the last files are short and workers end together
+    items.sort(
+        key=lambda item: (
+            order.get(item.path.stem, len(order)),
+            folders[item.path] != "workflow",
+        )
+    )
     for item in items:
-        folder = item.path.relative_to(ROOT / "tests").parts[0]
+        folder = folders[item.path]
         if folder in ("slurm", "conda", "benchmarks"):
             item.add_marker(pytest.mark.slow)
         elif folder == "workflow":

@@ -38,6 +38,8 @@ LIBRARIES = {
     "jsonschema": (),
     "smart_open": (),
     "pandas": (),
+    "pyarrow.dataset": (),
+    "pyarrow.pandas_compat": (),
     "pyarrow.parquet": (),
     "scipy.ndimage": (),
     "scipy.sparse.csgraph": (),

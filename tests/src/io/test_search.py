@@ -71,9 +71,15 @@ def test_an_index_with_fewer_rows_than_asked_for_says_minus_one(tmp_path: Path):
     assert np.isneginf(similarity[0, 3:]).all()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    "factory", ["Flat", "IVF4,Flat", "IVF4,PQ4x4", "PCA12,IVF4,Flat", "SQfp16"]
+    "factory",
+    [
+        "Flat",
+        "IVF4,Flat",
+        pytest.param("IVF4,PQ4x4", marks=pytest.mark.slow),
+        "PCA12,IVF4,Flat",
+        "SQfp16",
+    ],
 )
 def test_an_index_is_found_again_on_disk(tmp_path: Path, factory):
     vectors = embeddings(tmp_path, random_units(300), [100])
