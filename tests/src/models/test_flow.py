@@ -16,6 +16,8 @@ from verbatim.models.noise import unit_noise
 from verbatim.models.sampling import Sampling, first_eps, generate, generate_one_step, noise_levels
 from verbatim.whitebox.dcs import score_captions
 
+pytestmark = pytest.mark.slow  # diffusers' whole pipelines are loaded, and made
+
 MAKERS = {
     "sd3": lambda folder, root: make_sd3(folder, root),
     "sd3 without T5": lambda folder, root: make_sd3(folder, root, t5=False),
@@ -24,15 +26,7 @@ MAKERS = {
 }
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(
-            one, marks=pytest.mark.slow if one in ("sd3 without T5", "flux schnell") else ()
-        )
-        for one in MAKERS
-    ],
-)
+@pytest.fixture(scope="module", params=MAKERS)
 def made(request, tmp_path_factory):
     root = tmp_path_factory.mktemp("flow")
     return root / "model", MAKERS[request.param](root / "model", root)

@@ -26,6 +26,8 @@ from verbatim.models.ldm_names import unet_names
 from verbatim.models.lora import merge_lora, plan_lora, read_lora
 from verbatim.whitebox.dcs import score_captions
 
+pytestmark = pytest.mark.slow  # diffusers' whole pipelines are loaded, and made
+
 FAMILY = {"sd": "sd", "sdxl": "sdxl", "sd3": "flow", "flux": "flow"}
 MAKERS = {"sd": make_sd_pipeline, "sdxl": make_sdxl, "sd3": make_sd3, "flux": make_flux}
 LINEAR, ONE, THREE = (

@@ -64,6 +64,7 @@ def test_a_public_folder_loads_and_scores(loaded, name, kind, shape, size, token
     assert found[0].scores["dcs_reference"].min() > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sd1", "sd2", "if"])
 def test_captions_are_encoded_as_the_pipeline_of_the_family_does_it(loaded, name):
     d = loaded(name)
@@ -103,6 +104,7 @@ def test_every_published_scheduler_gives_the_noise_levels_that_it_has_in_diffuse
     assert d.sigma_max == pytest.approx(float(theirs.sigmas[0]), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_caption_that_asks_for_a_mask_gets_one(public, loaded, tmp_path):
     folder = shutil.copytree(public["sd1"], tmp_path / "model")
     file = folder / "text_encoder/config.json"

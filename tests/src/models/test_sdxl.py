@@ -14,6 +14,8 @@ from verbatim.models.noise import unit_noise
 from verbatim.models.sampling import Sampling, generate, generate_one_step
 from verbatim.whitebox.dcs import score_captions
 
+pytestmark = pytest.mark.slow  # diffusers' whole pipelines are loaded, and made
+
 STEPS = 4  # linspace(0, 999, 4) are whole timesteps, where both schedules agree
 
 

@@ -30,6 +30,8 @@ from verbatim.models.single_file_kinds import FIRST
 from verbatim.models.vocabulary import clip_tokenizer
 from verbatim.whitebox.dcs import score_captions
 
+pytestmark = pytest.mark.slow  # diffusers' whole pipelines are loaded, and made
+
 FAMILY = {"sd1": "sd", "sd2": "sd", "sd2 v": "sd", "sdxl": "sdxl"}
 MAKERS = {
     "sd1": lambda folder, root: make_sd_pipeline(folder, root),
@@ -69,7 +71,6 @@ def named(kind, folder, file, **more):
     return Checkpoint(FAMILY[kind], file, prediction=said, configs=folder, **more)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", MAKERS)
 def test_the_networks_are_bit_for_bit_those_of_the_folder_and_of_diffusers_own_reader(
     models, kind, no_network
@@ -97,7 +98,6 @@ def test_the_networks_are_bit_for_bit_those_of_the_folder_and_of_diffusers_own_r
     assert all((a == b).all() for a, b in zip(*images, strict=True))
 
 
-@pytest.mark.slow
 def test_half_precision_stays_and_memory_may_be_short(models, tmp_path):
     folder, pipeline, _ = models("sd1")
     keys = {key: weight.half() for key, weight in keys_of(pipeline).items()}

@@ -80,6 +80,7 @@ def test_it_learns_to_enlarge(made_images):
     assert sum(losses[-20:]) < 0.5 * sum(losses[:20])
 
 
+@pytest.mark.slow
 def test_its_folder_is_diffusers_own_and_has_no_text_encoder(made_images, tmp_path):
     from diffusers import IFSuperResolutionPipeline
 
