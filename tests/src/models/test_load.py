@@ -87,7 +87,8 @@ def test_a_tokenizer_without_its_vocabulary_is_refused(sd):
 
 @pytest.mark.parametrize(
     "name",
-    ["unet/diffusion_pytorch_model.bin", "text_encoder/pytorch_model.bin", "vae/vae.ckpt", "unet/a.PT"],
+    ["unet/diffusion_pytorch_model.bin", pytest.param("text_encoder/pytorch_model.bin", marks=pytest.mark.slow),
+     pytest.param("vae/vae.ckpt", marks=pytest.mark.slow), pytest.param("unet/a.PT", marks=pytest.mark.slow)],
 )  # fmt: skip
 def test_pickles_beside_safetensors_are_ignored_and_never_opened(sd, name):
     before = load_denoiser(sd, "sd", "cpu")

@@ -87,6 +87,7 @@ def test_stable_diffusion_2_keeps_its_own_text_encoder_and_attention(loaded):
     assert padded[-1] == d.tokenizer.convert_tokens_to_ids("!")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_every_published_scheduler_gives_the_noise_levels_that_it_has_in_diffusers(
     public, tmp_path, scheduler
