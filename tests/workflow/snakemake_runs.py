@@ -99,8 +99,9 @@ class Tree:
         """snakemake's command line; each keyword is one `--config` entry."""
         settings = [f"{key}={value}" for key, value in {"results": results, **config}.items()]
         files = ["config/config.yaml", *self.overlays]
+        # the order of jobs is planned greedily: the linear program that is solved by default takes longer than they do
         return [
-            python, "-m", "snakemake", "--cores", str(cores), *args, "--configfile", *files,
+            python, "-m", "snakemake", "--cores", str(cores), "--scheduler", "greedy", *args, "--configfile", *files,
             "--config", *settings,
         ]  # fmt: skip
 

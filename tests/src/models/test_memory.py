@@ -9,6 +9,7 @@ from verbatim.models.sampling import Sampling, generate, generate_one_step
 from verbatim.whitebox.dcs import score_captions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("memory", ["slicing", "offload"])
 @pytest.mark.parametrize("family", ["sd", "if"])
 def test_scores_and_images_are_those_of_the_whole_model(family, memory, tiny_sd, tiny_if):
