@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from made_claims import BASE, LEVELS, generations_of, made_measures, made_states
 
 from verbatim.io.records import SCHEMAS, read_table, write_table
@@ -58,6 +59,7 @@ def test_numbers_are_merged_with_what_the_attacks_find_and_with_failures(run_scr
     assert len(read_table(tmp_path / "all_states.parquet", "sweep_state")) == 3
 
 
+@pytest.mark.slow
 def test_the_claims_and_the_page_come_of_the_merged_numbers(run_script, tmp_path):
     pool = {
         "image_id": [0, 1], "caption": "c", "group": "g", "order": [0, 1], "planted": False,

@@ -129,6 +129,7 @@ def measuring(run_script, tmp_path, sweep_clip):
     return Measuring(run_script, tmp_path, sweep_clip)
 
 
+@pytest.mark.slow
 def test_a_run_is_measured_and_its_copies_are_found(measuring):
     measuring.embed()
     similarities, measures = measuring.count()

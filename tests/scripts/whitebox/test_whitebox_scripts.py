@@ -123,6 +123,7 @@ def spent(monkeypatch):
     return lambda: sum(denoiser.rows for denoiser in loaded)
 
 
+@pytest.mark.slow
 def test_a_longer_list_costs_the_new_prompts_alone(run_script, tmp_path, tiny_sd, spent):
     """Those that were scored stand in other shards now, as new ones have come before them."""
 

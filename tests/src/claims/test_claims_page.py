@@ -55,6 +55,7 @@ def read(page):
     return reader
 
 
+@pytest.mark.slow
 def test_the_page_has_every_claim_every_mitigation_and_what_failed(tables):
     claims, _, mitigations, _, usual = tables
     page = read(render_page(TEMPLATE, PageTables(*tables), {"data": b"png"}, 2, 0.95))
@@ -68,12 +69,14 @@ def test_the_page_has_every_claim_every_mitigation_and_what_failed(tables):
     assert any(words.strip().startswith("pixels, 95 %") for words in page.words)
 
 
+@pytest.mark.slow
 def test_the_page_reaches_for_nothing_outside_itself(tables):
     page = read(render_page(TEMPLATE, PageTables(*tables), {"data": b"png"}, 2, 0.95))
     assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
     assert not {"script", "link", "iframe"} & set(page.tags)
 
 
+@pytest.mark.slow
 def test_text_of_a_table_is_escaped(tables):
     claims, robustness, mitigations, states, usual = (table.copy() for table in tables)
     states.loc[states["status"].eq("failed"), "reason"] = "<script>alert(1)</script>"
