@@ -93,6 +93,7 @@ for entry in fetch_all({urls}, downloader, UrlCache({folder!r}), 2, 2):
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_has_kept_what_it_had_and_nobody_is_asked_for_it_again(tmp_path):
     with Imageserver() as server:
         server.images = {f"/{i}": png(i) for i in range(30)}

@@ -249,6 +249,7 @@ def test_scores_of_several_fits_have_no_threshold_and_say_so(world):
     assert got["tpr_note"] == "scores of several fits share no threshold"
 
 
+@pytest.mark.slow
 def test_scores_of_other_papers_are_judged_as_all_others_are(world):
     known, scores, _ = world
     seen = scores.index[:-3]

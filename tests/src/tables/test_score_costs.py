@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from made_results import make_labels, make_prompts, make_scores, make_truth
 
 from verbatim.tables.depths import count_depths
@@ -39,6 +40,7 @@ def judged(model="sd1"):
     return evaluation, depths, table
 
 
+@pytest.mark.slow
 def test_scores_go_from_the_cheapest_to_the_dearest_with_their_rows():
     evaluation, depths, table = judged()
     rows = pd.concat([stage_rows(costs()), detector_rows({"sd1": table})])
@@ -58,6 +60,7 @@ def test_scores_go_from_the_cheapest_to_the_dearest_with_their_rows():
     assert set(found["detector"]) == set(evaluation["detector"])
 
 
+@pytest.mark.slow
 def test_a_model_without_detectors_has_its_own_scores_alone():
     evaluation, depths, _ = judged()
     evaluation = evaluation[~evaluation["detector"].isin(["wen", "dsm_01", "sharpness"])]
