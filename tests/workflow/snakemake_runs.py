@@ -99,7 +99,7 @@ class Tree:
         """snakemake's command line; each keyword is one `--config` entry."""
         settings = [f"{key}={value}" for key, value in {"results": results, **config}.items()]
         files = ["config/config.yaml", *self.overlays]
-        # the order of jobs is planned greedily: the linear program that is solved by default takes longer than they do
+        # greedy: no linear program is solved at every choice of jobs, as by default
         return [
             python, "-m", "snakemake", "--cores", str(cores), "--scheduler", "greedy", *args, "--configfile", *files,
             "--config", *settings,
