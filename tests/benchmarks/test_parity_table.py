@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
+from benchmarks.parity import copies, denoising, duplicates, edges, estimates, labels
 from benchmarks.parity.comparison import (
     BEYOND,
     FAILED,
@@ -15,6 +19,8 @@ from benchmarks.parity.comparison import (
     largest,
     relative,
 )
+
+PARTS = (edges, labels, denoising, copies, duplicates, estimates)
 
 
 def of(difference: float, pairs: int = 3, **more) -> Comparison:
@@ -74,3 +80,17 @@ def test_a_relative_difference_is_a_share_of_the_other_side():
     assert largest([1.0, 9.0], [1.0, 10.0]) == pytest.approx(1.0)
     assert relative([1.0, 9.0], [1.0, 10.0]) == pytest.approx(0.1)
     assert relative([0.5], [0.0]) == pytest.approx(0.5)
+
+
+def test_every_package_that_a_comparison_needs_is_in_the_list_of_packages():
+    listed = (Path(denoising.__file__).parent / "packages.txt").read_text("utf-8")
+    named = set(re.findall(r"^([\w-]+)==", listed, re.M))
+    needed = {name for part in PARTS for one in part.COMPARISONS for name in one.needs.values()}
+    assert needed
+    assert needed <= named
+
+
+def test_estimates_agree_with_the_packages_of_the_lock(tmp_path):
+    table = compare_all([one for one in estimates.COMPARISONS if not one.needs], tmp_path)
+    assert len(table) > 10
+    assert table["within"].eq(WITHIN).all(), table
