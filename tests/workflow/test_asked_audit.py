@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections import Counter
@@ -12,69 +11,49 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from api_server import ApiServer
 from PIL import Image
-from served_checkpoint import load_tool
+from served_checkpoint import COPIED, HELD_OUT, describe, generate, serve
 from snakemake_runs import Tree
 
-from tiny_models import CAPTIONS
 from verbatim.io.images import encode_png
 
 pytestmark = pytest.mark.slow
 
-MODERATED = "a moderated drawing"
-GENERATIONS, ASKED_FOR = 3, 8  # of each caption; captions in all
+MODERATED = COPIED[2]
+GENERATIONS, CAPTIONS = 3, 8  # of each caption; captions in all
 # a kill and an answer that was cut may have been billed, and each image is asked for again
-BUDGET = GENERATIONS * ASKED_FOR + 2
+BUDGET = GENERATIONS * CAPTIONS + 2
 SETTINGS = {
-    "audit": "{images: my images, model: closed.yaml, generations: 3, least_prompts: 8, least_side: 16, unrelated: 4}",
-    "labels": "{size: 32}",
+    "audit": "{images: my images, model: closed.yaml, generations: 3, least_prompts: 8, unrelated: 4}",
+    "labels": "{size: 64}",
     "evidence": "{size: 16, search: {coarse: 8}, test: {least: 4}}",
 }
 
 
 @pytest.fixture(scope="module")
-def server(tiny_sd):
-    """A checkpoint behind stable-diffusion-webui's API, at a price."""
-    generator = load_tool().Generator(str(tiny_sd), "sd")
-
-    def generate(body: bytes) -> bytes:
-        return base64.b64decode(generator.answer(body)["images"][0])
-
-    with ApiServer(generate) as server:
+def server():
+    with serve() as server:
         server.of_prompt[MODERATED] = "moderated"
         yield server
 
 
-def describe(tree: Tree, server: ApiServer, budget: int) -> None:
-    described = {
-        "kind": "a1111", "url": f"{server.url}/sdapi/v1/txt2img", "allow_http": True, "size": [32, 32], "steps": 2,
-        "guidance": 3.0, "sampler": "Euler", "budget": budget, "price": 0.5, "images_per_minute": 100000,
-    }  # fmt: skip
-    (tree.folder / "closed.yaml").write_text(yaml.safe_dump(described))
+def write_description(tree: Tree, server, budget: int) -> None:
+    (tree.folder / "closed.yaml").write_text(yaml.safe_dump(describe(server, budget)))
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory, tiny_sd) -> Tree:
+def tree(tmp_path_factory) -> Tree:
     """A folder of six images: three that the checkpoint generates by a direct call, two that it does not, a control."""
-    from verbatim.models.load import load_denoiser
-    from verbatim.models.sampling import Sampling
-    from verbatim.models.stacks import generate_stack
-
     tree = Tree(tmp_path_factory.mktemp("asked") / "tree", ("config/audit.yaml",))
     folder = tree.folder / "my images"
     folder.mkdir()
-    captions = [*CAPTIONS[:2], MODERATED, *CAPTIONS[2:5]]
-    stack, _ = generate_stack(
-        load_denoiser(tiny_sd, "sd", "cpu"), captions[:3], [1], Sampling(2, 3.0, "euler"), 3
-    )
-    for i, images in enumerate(stack):
+    for i, images in enumerate(generate(COPIED, [1])):
         (folder / f"own{i}.png").write_bytes(encode_png(images[0]))
     for i in range(3):
         box = (-2 + i / 4, -1, 0.5 + i / 4, 1)
-        Image.effect_mandelbrot((32, 32), box, 20 + i).convert("RGB").save(folder / f"other{i}.png")
+        Image.effect_mandelbrot((64, 64), box, 20 + i).convert("RGB").save(folder / f"other{i}.png")
     table = pd.DataFrame({
-        "file_name": [f"{kind}{i}.png" for kind in ("own", "other") for i in range(3)], "text": captions,
+        "file_name": [f"{kind}{i}.png" for kind in ("own", "other") for i in range(3)], "text": [*COPIED, *HELD_OUT],
         "owner": ["Ash"] * 3 + ["Birch"] * 3, "control": ["no"] * 5 + ["yes"],
     })  # fmt: skip
     table.to_csv(folder / "metadata.csv", index=False)
@@ -84,14 +63,15 @@ def tree(tmp_path_factory, tiny_sd) -> Tree:
 @pytest.fixture(scope="module")
 def audited(tree, server) -> Path:
     """The audit after a run that was killed with seven images paid for, and the same command again."""
-    describe(tree, server, 10)
+    write_description(tree, server, 10)
     before = tree.run("audit", **SETTINGS)
     assert before.code != 0
     assert "24 images have to be asked for, but 10 are left of the budget of 10" in before.text
     assert not server.bodies
-    describe(tree, server, BUDGET)
+    write_description(tree, server, BUDGET)
     server.ways = ["busy", "broken", "good", "cut"]
     tree.kill_when(lambda: len(server.paid) >= 7, "audit", results="results", **SETTINGS)
+    assert tree.run("--unlock", **SETTINGS).code == 0
     done = tree.run("audit", **SETTINGS)
     assert done.code == 0, done.text[-5000:]
     assert re.search(r"24 images: \d+ are kept and cost nothing, \d+ are asked for", done.text)
@@ -100,9 +80,9 @@ def audited(tree, server) -> Path:
 
 
 def test_the_plan_says_the_price_and_what_is_too_few_in_the_budget(tree, server, audited):
-    describe(tree, server, 20)
+    write_description(tree, server, 20)
     done = tree.plan("audit", "--forceall", **SETTINGS)
-    describe(tree, server, BUDGET)
+    write_description(tree, server, BUDGET)
     assert (
         f"asks {server.url}/sdapi/v1/txt2img for 24 images at most at 0.5 USD = 12.00 USD"
         in done.text
@@ -112,7 +92,7 @@ def test_the_plan_says_the_price_and_what_is_too_few_in_the_budget(tree, server,
 
 def test_no_image_is_paid_for_twice_but_the_two_whose_answers_were_lost(server, audited):
     paid = Counter(server.paid)
-    assert len(paid) == GENERATIONS * (ASKED_FOR - 1)  # a caption is refused
+    assert len(paid) == GENERATIONS * (CAPTIONS - 1)  # a caption is refused
     assert 1 <= paid.total() - len(paid) <= 2
     events = Counter(
         json.loads(line)["event"] for line in (audited / "answers/ledger.jsonl").open()
@@ -127,6 +107,7 @@ def test_the_checkpoints_own_images_are_given_back_and_a_refused_one_is_not_test
     assert own["verdict"].tolist() == ["given_back"] * 2
     assert (own["distance"] < 1 / 255).all()  # over HTTP and by a direct call: the same image
     assert own["seed"].tolist() == [1, 1]
+    assert own["n_back"].tolist() == [GENERATIONS] * 2  # memorized: other seeds give the same image
     refused = told.loc["own2.png"]
     assert refused["verdict"] == "not_tested"
     assert "moderation: moderation_blocked" in refused["reason"]
@@ -139,14 +120,14 @@ def test_the_page_says_how_a_closed_system_was_asked_and_needs_nothing_else(audi
     page = (audited / "report.html").read_text("utf-8")
     assert not re.findall(r"""(?:src|href)=["'](?!data:)""", page)
     for words in (
-        "over HTTP, a1111, 2 steps, guidance 3.0",
+        "over HTTP, a1111, 8 steps, guidance 3.0",
         "The model is a closed system",
         "given back",
     ):
         assert words in page
     assert "File of the model" not in page
     assert (
-        json.loads((audited / "bundle/run.json").read_text())["settings"]["sampling"]["steps"] == 2
+        json.loads((audited / "bundle/run.json").read_text())["settings"]["sampling"]["steps"] == 8
     )
 
 

@@ -21,6 +21,9 @@ from verbatim.io.images import ImageArchive, ImageError, generation_name, resize
 from verbatim.labels.masks import MaskSettings
 from verbatim.metrics.rmse import fit_square
 
+CACHED = 1_000_000_000  # ASSUME: bytes of squares that stay in memory, a quarter of what the job asks for
+CROPS = 3  # most squares of an image, see `fit_square`
+
 Watch = Callable[[Sequence[int], str], Iterable[int]]
 
 
@@ -33,6 +36,11 @@ class Setup:
     search: Search
     mask: MaskSettings
     near: NearSettings
+
+
+def kept_squares(size: int) -> int:
+    """How many images' squares of `size` pixels stay in memory: one at least, `CACHED` bytes at most."""
+    return max(1, CACHED // (CROPS * size * size * 3 * np.dtype(np.float32).itemsize))
 
 
 class Comparison:
@@ -65,7 +73,8 @@ class Comparison:
         for image, prompt_id in zip(group.tolist(), tested["prompt_id"].tolist(), strict=True):
             if place[prompt_id] not in self.own[at[image]]:
                 self.own[at[image]].append(place[prompt_id])
-        self._squares = lru_cache(maxsize=2000)(self._load)
+        size = max(setup.size, setup.search.settings.size)
+        self._squares = lru_cache(maxsize=kept_squares(size))(self._load)
         self._lost: dict[
             int, str
         ] = {}  # place of a caption -> why its first missing generation is missing
