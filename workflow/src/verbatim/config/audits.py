@@ -241,8 +241,9 @@ class Audit:
         if not self.asked:
             return {**self.run.pick("sampling", "sampler steps guidance"), "seeded": True}
         endpoint = Endpoint(**self.endpoint(None))
+        named = f", model {endpoint.model}" if endpoint.model else ""
         return {
-            "sampler": f"over HTTP, {endpoint.kind}", "steps": endpoint.steps, "guidance": endpoint.guidance,
+            "sampler": f"over HTTP, {endpoint.kind} at {endpoint.url}{named}", "steps": endpoint.steps, "guidance": endpoint.guidance,
             "seeded": "seed" in endpoint.takes,
         }  # fmt: skip
 
