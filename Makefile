@@ -57,7 +57,7 @@ audit: setup     ## which images of a folder a model gives back; results/audit/r
 # of `make serve`: MODEL is a diffusers folder; PORT a free port of this machine. It answers until Ctrl-C.
 PORT ?= 7860
 serve: setup     ## a checkpoint behind HTTP on this machine, as if it were a closed system, for `make asked`
-	.venv/bin/python workflow/tools/serve_checkpoint.py --port $(PORT) $(if $(MODEL),$(call quoted,$(MODEL)),workflow/resources/world/sd1)
+	.venv/bin/python workflow/tools/serve_checkpoint.py --port $(PORT) $(if $(MODEL),'$(subst ','\'',$(MODEL))',workflow/resources/world/sd1)
 
 asked: setup     ## Table 1 of a system that is asked over HTTP (make serve) beside direct calls; results/asked
 	$(SNAKEMAKE) --configfile config/config.yaml config/asked.yaml $(SET) -- asked
