@@ -28,7 +28,7 @@ SEED_LIST = [$(subst $(empty) $(empty),$(comma),$(strip $(SEEDS)))]
 # a file is one worker's, and files start in the order of tests/conftest.py: the longest first
 PYTEST = .venv/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help attribute audit guard table1 unlock all claims smoke world world-check study study-quick test test-quick test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
+.PHONY: help asked serve attribute audit guard table1 unlock all claims smoke world world-check study study-quick test test-quick test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
 
 help:            ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 20
@@ -53,6 +53,14 @@ AUDITED = $(strip $(if $(IMAGES),images: $(call quoted,$(IMAGES))$(comma)) $(if 
 audit: setup     ## which images of a folder a model gives back; results/audit/report.html
 	$(SNAKEMAKE) $(if $(MODEL),--configfile config/config.yaml config/audit.yaml) \
 	  $(if $(CONFIG)$(AUDITED),--config $(CONFIG)) $(if $(AUDITED),audit="{$(AUDITED)}") -- audit
+
+# of `make serve`: MODEL is a diffusers folder; PORT a free port of this machine. It answers until Ctrl-C.
+PORT ?= 7860
+serve: setup     ## a checkpoint behind HTTP on this machine, as if it were a closed system, for `make asked`
+	.venv/bin/python workflow/tools/serve_checkpoint.py --port $(PORT) $(if $(MODEL),'$(subst ','\'',$(MODEL))',workflow/resources/world/sd1)
+
+asked: setup     ## Table 1 of a system that is asked over HTTP (make serve) beside direct calls; results/asked
+	$(SNAKEMAKE) --configfile config/config.yaml config/asked.yaml $(SET) -- asked
 
 # of `make attribute`: an image file, or a folder of them; the embedded world's training images, or those of inputs.source
 IMAGE ?=

@@ -47,6 +47,7 @@ include: "workflow/rules/guard.smk"
 
 localrules:
     all,
+    asked,
     attacks,
     attribution,
     audit,
@@ -86,6 +87,12 @@ rule all:
 rule audit:
     input:
         audited.targets,
+
+
+rule asked:
+    input:
+        "<results>/table1.csv",
+        "<results>/tables/asked.csv",
 
 
 rule attribution:

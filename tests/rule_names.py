@@ -64,7 +64,7 @@ def _unpacked(function: ast.expr) -> Iterator[str]:
     """Names that an input function gives for any model of the sheet, whatever its candidates are."""
     sheet = _run().models.sheet
     call = _value(function)
-    for word in ("own", "top:sd1", "found:sd1", "authors", "manifest"):
+    for word in ("own", "top:sd1", "found:sd1", "same:sd1", "authors", "manifest"):
         for model in sheet.index:
             old = sheet.loc[model, "candidates"]
             sheet.loc[model, "candidates"] = word

@@ -125,7 +125,7 @@ LIGHT = {
     "check_upscaler",
 }  # networks without numbers, though their modules can load them too
 LOCAL = {
-    "all", "attacks", "attribution", "audit", "guard", "labels", "evaluation", "prompt_sets", "templates", "study",
+    "all", "asked", "attacks", "attribution", "audit", "guard", "labels", "evaluation", "prompt_sets", "templates", "study",
 }  # fmt: skip
 # rules of a stage may be spread over several files, a part of it each
 PARTS = {

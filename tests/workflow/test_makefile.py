@@ -118,6 +118,24 @@ def test_an_audit_takes_a_folder_a_model_and_a_table_and_each_alone():
     }  # fmt: skip
 
 
+def test_a_checkpoint_is_served_and_asked_with_the_overlay_and_the_changes_of_the_user():
+    def served(*variables):
+        told = subprocess.run(
+            ["make", "--no-print-directory", "--dry-run", "serve", *variables], cwd=ROOT, env=PLAIN, capture_output=True,
+            text=True, check=True,
+        )  # fmt: skip
+        return shlex.split(told.stdout.splitlines()[-1])[1:]
+
+    tool = "workflow/tools/serve_checkpoint.py"
+    assert served() == [tool, "--port", "7860", "workflow/resources/world/sd1"]
+    assert served("MODEL=my models/o'hara", "PORT=1") == [tool, "--port", "1", "my models/o'hara"]
+    (asked,) = commands("asked", "CONFIG=select_models=[midjourney,midjourney_http]")
+    start = asked.index("--configfile")
+    assert asked[start + 1 : start + 3] == ["config/config.yaml", "config/asked.yaml"]
+    assert settings(asked) == ["select_models=[midjourney,midjourney_http]"]
+    assert asked[-2:] == ["--", "asked"]
+
+
 def test_an_image_is_asked_about_by_its_name_whatever_is_in_it():
     (asked,) = commands("attribute", "IMAGE=my images/o'hara.png", "CONFIG=results=elsewhere")
     assert settings(asked)[0] == "results=elsewhere"

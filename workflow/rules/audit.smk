@@ -92,6 +92,8 @@ rule build_audit:
         size=config["labels"]["size"],
         thresholds=run.thresholds("labels"),
         guards=config["labels"]["guards"],
+    message:
+        audited.planned_cost
     script:
         "../scripts/audit/build_audit.py"
 

@@ -13,6 +13,8 @@
 #            tables/precision.csv             precision at every depth of DCS, ECS, ECS+Carlini
 #          of compare_authors, where labels.authors names theirs
 #            tables/agreement.csv             our labels against the authors'
+#          of compare_asked, for rows that are asked over HTTP for the prompts of another row (candidates same:MODEL)
+#            tables/asked.csv                 their images and labels beside those of that row
 #          of merge_tables
 #            tables/tables.html               the tables on one page, to read
 #          of check_results
@@ -158,6 +160,33 @@ rule compare_authors:
         models=run.models.labelled_by_authors,
     script:
         "../scripts/tables/compare_authors.py"
+
+
+rule compare_asked:
+    input:
+        labels=run.models.of_twins("<results>/labels/{model}/labels.parquet", False),
+        direct_labels=run.models.of_twins(
+            "<results>/labels/{model}/labels.parquet", True
+        ),
+        images=run.models.of_twins("<results>/labels/{model}/images.zip", False),
+        direct_images=run.models.of_twins("<results>/labels/{model}/images.zip", True),
+        code=code_of("tables/compare_asked"),
+    output:
+        table="<results>/tables/asked.csv",
+    log:
+        "<results>/logs/tables/compare_asked.log",
+    benchmark:
+        "<results>/benchmarks/tables/compare_asked.tsv"
+    conda:
+        "../../envs/plots.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(60),
+    params:
+        pairs=run.models.twins,
+    script:
+        "../scripts/tables/compare_asked.py"
 
 
 rule merge_tables:

@@ -50,6 +50,7 @@ snakemake --cores all --configfile config/config.yaml config/smoke.yaml
 - `train.yaml`: the embedded world's models trained instead of loaded (`make world`)
 - `study_quick.yaml`: a part of the copying study (`make study-quick`)
 - `audit.yaml`: the audit of a public checkpoint (`make audit`)
+- `asked.yaml`: a row of Table 1 that is asked for over HTTP, beside direct calls (`make serve`, `make asked`)
 - `prompt_sets.yaml`: scores of public checkpoints on published prompt sets (`snakemake prompt_sets`)
 - `paper.yaml`: the paper: LAION-2B and public checkpoints, on a cluster
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import importlib.util
 import json
 import threading
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from api_server import KEY, ApiServer, drawn
+from served_checkpoint import load_tool
 
 from tiny_models import CAPTIONS
 from verbatim.io.images import ImageArchive, decode_image, generation_name, to_uint8
@@ -19,7 +19,6 @@ from verbatim.io.missing import MissingError
 from verbatim.io.paid_answers import BudgetError
 from verbatim.io.records import prompt_id, read_table, write_table
 
-ROOT = Path(__file__).resolve().parents[3]
 SEEDS = [0, 3]
 
 
@@ -138,13 +137,7 @@ def test_a_budget_of_nothing_asks_for_nothing(run_script, server, tmp_path):
 
 @pytest.fixture(scope="module")
 def tool():
-    """workflow/tools/serve_checkpoint.py as a module."""
-    spec = importlib.util.spec_from_file_location(
-        "serve", ROOT / "workflow/tools/serve_checkpoint.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool()
 
 
 @pytest.fixture(scope="module")

@@ -72,6 +72,17 @@ def test_found_takes_what_each_model_was_found_to_copy(files, run_script):
     }  # fmt: skip
 
 
+def test_same_takes_the_prompts_of_another_row_those_that_are_in_no_data_too(files, run_script):
+    other = table(
+        "selection", 3, prompt_id=[4, 99, 1], caption=["c4", "nowhere", "c1"], row=[40, -1, 10],
+        extra=[False, False, True], why=["manifest", "manifest", "extra"],
+    )  # fmt: skip
+    write_table(files / "other", "selection", other)
+    out = run(files, run_script, {"same": files / "other"}, "same:midjourney")
+    assert out.drop(columns="why").equals(other.drop(columns="why"))
+    assert set(out["why"]) == {"same:midjourney"}
+
+
 def test_nothing_found_is_an_empty_table_and_is_said(files, run_script):
     prompts = read_table(files / "prompts", "prompts")
     write_table(files / "few", "prompts", prompts.assign(extra=False))

@@ -40,7 +40,7 @@ def pairs(*of_image):
 
 def p_values(*p):
     return pd.DataFrame(
-        {"image": range(len(p)), "relative": [1.0] * len(p), "n_unrelated": 20, "n_null": 1000, "p": p}
+        {"image": range(len(p)), "relative": [1.0] * len(p), "n_unrelated": 20, "reason": "", "n_null": 1000, "p": p}
     )  # fmt: skip
 
 
@@ -133,3 +133,12 @@ def test_of_many_unrelated_images_hardly_one_is_called_a_part():
         table = judge_images(images(200), pairs(*[[near]] * 200), p_values(*p), SETTINGS)
         found += table["verdict"].eq("in_part").sum()
     assert found <= 1
+
+
+def test_an_image_whose_generations_are_all_missing_is_not_tested_and_the_first_reason_is_told():
+    tests = p_values(0.001, np.nan).assign(
+        reason=["", "refused: moderation: content_policy_violation"]
+    )
+    _, other = judged(images(2), pairs([{}], []), tests)
+    assert other["verdict"] == "not_tested"
+    assert "can be read: refused: moderation: content_policy_violation" in other["reason"]

@@ -7,12 +7,20 @@ from pathlib import Path
 import pytest
 import yaml
 
-from verbatim.config.audits import AUDITED, Audit, add_audited, planned_captions
+from verbatim.config.audits import (
+    AUDITED,
+    Audit,
+    add_audited,
+    describe_most,
+    planned_captions,
+    rows_a_generation,
+)
 from verbatim.config.data_files import DataFiles, WorldSource
 from verbatim.config.endpoints import read_endpoint
 from verbatim.config.run import Run
 from verbatim.config.settings import ConfigError
 from verbatim.config.sheet import loading_row, read_models
+from verbatim.models.endpoint import Endpoint
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -71,7 +79,27 @@ def test_a_closed_system_behind_http_is_asked_and_nothing_of_it_is_scored_or_cou
     assert audit.sampling["seeded"]
     assert audit.bundle_settings["sampling"] == audit.sampling
     assert own.scores == "<results>/audit/scores.parquet"
+    # 60 captions at least, ten generations each
+    assert f"asks {described['url']} for 600 images at most" in audit.planned_cost
+    assert "the budget is 5,000 images." in audit.planned_cost
+    rows = rows_a_generation("euler", config["sampling"]["steps"], config["sampling"]["guidance"])
+    scores = 60 * len(config["whitebox"]["seeds"])
+    assert f"takes {600 * rows + scores:,} network rows" in own.planned_cost
     assert own.sampling["sampler"] == config["sampling"]["sampler"]
+
+
+def test_the_description_of_an_endpoint_is_of_family_api_whatever_the_config_says(sheet):
+    named = AUDIT | {"model": str(ROOT / "config/endpoints/openai.yaml"), "family": "sd"}
+    more, key = add_audited(sheet, named, ROOT)
+    assert more.loc[key, "family"] == "api"
+
+
+def test_a_budget_that_cannot_pay_for_every_caption_is_told_with_the_plan():
+    endpoint = Endpoint("openai", "https://example.org/v1", 150, price=0.02, images_per_minute=5)
+    told = describe_most(20, 10, endpoint)
+    assert "for 200 images at most at 0.02 USD = 4.00 USD, in 40 minutes at least" in told
+    assert "the budget is 150 images, 50 too few" in told
+    assert "too few" not in describe_most(15, 10, endpoint)
 
 
 def test_jobs_are_planned_for_every_caption_and_for_one_at_least():

@@ -131,3 +131,17 @@ def test_findings_compare_the_first_attacked_model_of_each_kind(make):
     assert roles["deduplicated"] == "sd2"
     assert "if" in roles["others"]
     assert make(select=("if",)).roles["duplicated"] == ""
+
+
+def test_a_row_that_is_asked_for_the_prompts_of_another_is_compared_with_it(config):
+    models = read_models(ROOT / "config/models_asked.tsv", ROOT)
+    files = ModelFiles(config, models, select_models(models, ["sd1", "sd1_http"]), ROWS)
+    assert files.candidate_files(of("sd1_http")) == {
+        "same": "<results>/labels/sd1/selection.parquet"
+    }
+    assert files.twins == [("sd1_http", "sd1")]
+    pattern = "<results>/labels/{model}/images.zip"
+    assert files.of_twins(pattern, False) == ["<results>/labels/sd1_http/images.zip"]
+    assert files.of_twins(pattern, True) == ["<results>/labels/sd1/images.zip"]
+    alone = ModelFiles(config, models, select_models(models, ["sd1"]), ROWS)
+    assert alone.twins == []

@@ -42,6 +42,7 @@ def test_the_default_sheet_is_sound_and_a_job_is_told_what_it_loads_and_no_more(
             ("openjourney", "candidates", "found:sd1,openjourney"),
             ["candidates leads back to openj"],
         ),
+        (("if", "candidates", "same:if"), ["if: candidates leads back to if"]),
         (("sd1", "training", ""), ["sd1 is trained here", "`training`"]),
         (("sd1", "dtype", "float8"), ["line 2", "dtype", "'float8'"]),
         (("sd1", "whitebox", "YES"), ["line 2", "whitebox", "'YES'"]),

@@ -39,7 +39,10 @@ def main(smk: Any) -> None:
             log.info("the authors' prompts, found by %s", found["how"].value_counts().to_dict())
             listed = listed.assign(prompt_id=prompt_ids(listed["caption"]), row=found["row"])
             prompts, reasons["authors"] = add_listed(prompts, listed), listed["prompt_id"].tolist()
-        table = select_candidates(prompts, reasons)
+        if path := smk.input.get("same"):
+            table = read_table(path, "selection").assign(why=p.candidates)
+        else:
+            table = select_candidates(prompts, reasons)
         if own and table.empty:
             raise CandidateError(
                 f"models sheet, {smk.wildcards.model}: candidates is own, but no prompt is left to "

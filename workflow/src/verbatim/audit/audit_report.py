@@ -192,7 +192,7 @@ def rates(summary: Mapping[str, Any]) -> list[str]:
     lines = []
     for name, what in (
         ("images", "images"),
-        ("controls", "control images, which the model cannot have seen"),
+        ("controls", "control images, which the model cannot have seen,"),
     ):
         one = summary[name]
         if one["tested"]:

@@ -21,6 +21,9 @@ from verbatim.io.images import ImageArchive, ImageError, generation_name, resize
 from verbatim.labels.masks import MaskSettings
 from verbatim.metrics.rmse import fit_square
 
+CACHED = 1_000_000_000  # ASSUME: bytes of squares that stay in memory, a quarter of what the job asks for
+CROPS = 3  # most squares of an image, see `fit_square`
+
 Watch = Callable[[Sequence[int], str], Iterable[int]]
 
 
@@ -33,6 +36,11 @@ class Setup:
     search: Search
     mask: MaskSettings
     near: NearSettings
+
+
+def kept_squares(size: int) -> int:
+    """How many images' squares of `size` pixels stay in memory: one at least, `CACHED` bytes at most."""
+    return max(1, CACHED // (CROPS * size * size * 3 * np.dtype(np.float32).itemsize))
 
 
 class Comparison:
@@ -65,7 +73,11 @@ class Comparison:
         for image, prompt_id in zip(group.tolist(), tested["prompt_id"].tolist(), strict=True):
             if place[prompt_id] not in self.own[at[image]]:
                 self.own[at[image]].append(place[prompt_id])
-        self._squares = lru_cache(maxsize=2000)(self._load)
+        size = max(setup.size, setup.search.settings.size)
+        self._squares = lru_cache(maxsize=kept_squares(size))(self._load)
+        self._lost: dict[
+            int, str
+        ] = {}  # place of a caption -> why its first missing generation is missing
 
     def _load(self, i: int, size: int) -> dict[str, np.ndarray]:
         return fit_square(self._archive.read(row_name(self.images[i])), size)
@@ -102,7 +114,8 @@ class Comparison:
             for place, seed in enumerate(setup.seeds):
                 try:
                     image = self._generations.read(generation_name(self.captions[caption], seed))
-                except (KeyError, ImageError):
+                except (KeyError, ImageError) as err:
+                    self._lost.setdefault(caption, str(err) if isinstance(err, ImageError) else "")
                     continue
                 fine[caption, place] = resize(image, size, size)
                 readable[caption, place] = True
@@ -133,6 +146,10 @@ class Comparison:
             squares = self._squares(i, self.setup.search.settings.size)
             own = np.array(self.own[i], dtype=int)
             if not blocks.readable[own].any():
+                why = next((self._lost[int(one)] for one in own if self._lost.get(int(one))), "")
+                tests.append(
+                    {"image": self.images[i], "relative": np.inf, "n_unrelated": 0, "reason": why}
+                )
                 continue
             rows, relative, null, of_null = compare_placed(
                 blocks, squares, own, related, self.setup.near
@@ -143,7 +160,14 @@ class Comparison:
                 pairs.append(
                     {"image": self.images[i]} | key | whole[i, caption, place] | _finite(row)
                 )
-            tests.append({"image": self.images[i], "relative": relative, "n_unrelated": len(null)})
+            tests.append(
+                {
+                    "image": self.images[i],
+                    "relative": relative,
+                    "n_unrelated": len(null),
+                    "reason": "",
+                }
+            )
             nulls.append(null)
             residuals += [(self.images[i], one) for one in of_null.tolist()]
         table = pd.DataFrame(residuals, columns=["image", "residual"])
@@ -161,7 +185,7 @@ def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
 def _with_p(tests: list[dict[str, Any]], nulls: list[np.ndarray]) -> pd.DataFrame:
     """`audit_tests`: p of each image over the null of all; NaN where it has no null of its own."""
     null = np.concatenate(nulls) if nulls else np.zeros(0)
-    table = pd.DataFrame(tests, columns=["image", "relative", "n_unrelated"])
+    table = pd.DataFrame(tests, columns=["image", "relative", "n_unrelated", "reason"])
     relative = table["relative"].to_numpy(float)
     p = empirical_p(relative, null)
     table["p"] = np.where(table["n_unrelated"].to_numpy() > 0, p, np.nan)

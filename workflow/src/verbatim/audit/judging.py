@@ -50,6 +50,7 @@ def judge_images(
     q_of = dict(
         zip(tests["image"].tolist(), benjamini_hochberg(tests["p"].to_numpy(float)), strict=True)
     )
+    why_of = dict(zip(tests["image"].tolist(), tests["reason"].tolist(), strict=True))
     critical = max(
         (relative_of[one] for one, q in q_of.items() if q <= settings.alpha),
         default=-np.inf,
@@ -63,7 +64,9 @@ def judge_images(
         if image["status"] != "ok":
             row |= {"verdict": "not_tested", "reason": image["reason"]}
         elif first not in by_image:
-            row |= {"verdict": "not_tested", "reason": "no generation of its caption can be read"}
+            why = f": {why_of[first]}" if why_of.get(first) else ""
+            reason = f"no generation of its caption can be read{why}"
+            row |= {"verdict": "not_tested", "reason": reason}
         else:
             row |= {"p": float(p_of[first]), "q": float(q_of[first])}
             row |= _judge(by_image[first], row["p"], row["q"], float(critical), settings)

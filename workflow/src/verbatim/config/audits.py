@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from verbatim.config.endpoints import read_endpoint
+from verbatim.config.endpoints import SUFFIXES, read_endpoint
 from verbatim.config.folder_state import folder_state
 from verbatim.config.prompt_plan import shard_names
 from verbatim.config.run import Run
@@ -30,7 +30,8 @@ def add_audited(
 
     Parameters
     ----------
-    sheet : from `read_models`. audit : the config's block; `model` is a key of the sheet, or what its column `source` takes.
+    sheet : from `read_models`. audit : the config's block; `model` is a key of the sheet, or what its column `source` takes;
+    the description of an endpoint is of family `api` whatever `family` says.
     base : top folder of the repository.
 
     Raises
@@ -49,8 +50,10 @@ def add_audited(
         raise ConfigError(
             f"{AUDITED!r} is a key of the models sheet, and the key that an audit gives a model that is none; rename it"
         )
+    described = Path(model).suffix in SUFFIXES  # of an endpoint; no checkpoint has such a name
     row = {name: "" for name in sheet.columns} | {
-        "model": AUDITED, "name": Path(model).name or model, "family": audit["family"], "source": model,
+        "model": AUDITED, "name": Path(model).name or model, "family": "api" if described else audit["family"],
+        "source": model,
         "revision": audit["revision"], "dtype": audit["dtype"], "deduplicated": "unknown", "candidates": "own",
         "whitebox": "no", "memory": "full",
     }  # fmt: skip
@@ -94,6 +97,29 @@ def rows_a_generation(sampler: str, steps: int, guidance: float) -> int:
     """Network rows of one generation: Heun's method calls twice a step but for the last, guidance doubles it."""
     calls = 2 * steps - 1 if sampler == "heun" else steps
     return calls * (1 if guidance == 1 else 2)
+
+
+def describe_most(captions: int, generations: int, endpoint: Endpoint) -> str:
+    """The most images that an audit asks a closed system for, their price and the least time, in words."""
+    images = captions * generations
+    price = f" at {endpoint.price:g} {endpoint.currency} = {images * endpoint.price:,.2f} {endpoint.currency}"
+    lacking = images - endpoint.budget
+    return (
+        f"An audit of at most {captions:,} captions asks {endpoint.url} for {images:,} images at most"
+        + (price if endpoint.price else "")
+        + f", in {images / endpoint.images_per_minute:,.0f} minutes at least; the budget is {endpoint.budget:,} images"
+        + (f", {lacking:,} too few if every caption is asked" if lacking > 0 else "")
+        + ". What is kept of an earlier run costs nothing."
+    )
+
+
+def describe_most_rows(captions: int, generations: int, rows: int, seeds: int) -> str:
+    """The most network rows that an audit takes, in words. rows : of one generation. seeds : of the scores."""
+    images = captions * generations
+    return (
+        f"An audit of at most {captions:,} captions generates {images:,} images at most and takes "
+        f"{images * rows + captions * seeds:,} network rows; generate_audit says how many minutes that is."
+    )
 
 
 @dataclass(frozen=True, repr=False)  # Snakemake prints input functions with what they belong to
@@ -197,13 +223,27 @@ class Audit:
         return read_endpoint(str(self.run.models.sheet.loc[self.model, "source"]))
 
     @property
+    def planned_cost(self) -> str:
+        """The most that this audit asks of its model, for the plan of jobs: before anything is read or asked."""
+        captions = planned_captions(self._block, self.count)
+        if self.asked:
+            return describe_most(
+                captions, self._block["generations"], Endpoint(**self.endpoint(None))
+            )
+        seeds = len(self.run.config["whitebox"]["seeds"])
+        return describe_most_rows(
+            captions, self._block["generations"], self.rows_a_generation, seeds
+        )
+
+    @property
     def sampling(self) -> dict[str, Any]:
         """How generations are sampled: sampler, steps, guidance, and whether a seed decides one."""
         if not self.asked:
             return {**self.run.pick("sampling", "sampler steps guidance"), "seeded": True}
         endpoint = Endpoint(**self.endpoint(None))
+        named = f", model {endpoint.model}" if endpoint.model else ""
         return {
-            "sampler": f"over HTTP, {endpoint.kind}", "steps": endpoint.steps, "guidance": endpoint.guidance,
+            "sampler": f"over HTTP, {endpoint.kind} at {endpoint.url}{named}", "steps": endpoint.steps, "guidance": endpoint.guidance,
             "seeded": "seed" in endpoint.takes,
         }  # fmt: skip
 

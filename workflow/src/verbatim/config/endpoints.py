@@ -16,6 +16,7 @@ from verbatim.models.endpoint import Endpoint, EndpointError, Key, find_problems
 
 ROOT = Path(__file__).resolve().parents[4]
 LONGEST = 1_000_000  # bytes of a description
+SUFFIXES = (".yaml", ".yml", ".json")  # of a description's name
 
 
 def read_endpoint(path: str | Path) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def read_endpoint(path: str | Path) -> dict[str, Any]:
     from jsonschema import Draft202012Validator
 
     path = Path(path)
-    if path.suffix not in (".yaml", ".yml", ".json"):
+    if path.suffix not in SUFFIXES:
         raise ConfigError(
             f"{path}: no description of an endpoint; its name must end in .yaml, .yml or .json"
         )

@@ -302,7 +302,20 @@ class ModelFiles:
             return {"rows": list(self.rows)}
         if candidates.startswith("top:"):
             return {"ecs": f"<results>/blackbox/{sources[0]}/scores.parquet"}
+        if candidates.startswith("same:"):
+            return {"same": f"<results>/labels/{sources[0]}/selection.parquet"}
         return {"labels": [f"<results>/labels/{source}/labels.parquet" for source in sources]}
+
+    @property
+    def twins(self) -> list[tuple[str, str]]:
+        """Selected models that are asked over HTTP for the prompts of another row, each with that row's model."""
+        asked = [model for model in self.all if model in self.asked]
+        words = [(model, self._cell(model, "candidates")) for model in asked]
+        return [(model, word[5:]) for model, word in words if word.startswith("same:")]
+
+    def of_twins(self, pattern: str, direct: bool) -> list[str]:
+        """A file of each of `twins`, of the model that is asked or of the one by direct calls; `{model}` in the pattern."""
+        return [pattern.replace("{model}", pair[direct]) for pair in self.twins]
 
     def found_in(self, wildcards: Any) -> list[str]:
         """Params function: models whose extracted prompts are candidates of this one."""

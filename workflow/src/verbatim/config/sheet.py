@@ -84,7 +84,8 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
 
 def _circles(sheet: pd.DataFrame) -> list[str]:
     """Models whose weights start from themselves, or whose prompts are found by themselves, at once or over other models."""
-    found = sheet["candidates"].where(sheet["candidates"].str.startswith("found:"), "")
+    waits = sheet["candidates"].str.startswith(("found:", "same:"))
+    found = sheet["candidates"].where(waits, "")
     needs = {
         "init": {model: [init] for model, init in zip(sheet["model"], sheet["init"], strict=True)},
         "candidates": dict(zip(sheet["model"], found.map(candidate_models), strict=True)),
@@ -109,12 +110,14 @@ def _closed_problems(row: dict[Any, str]) -> list[str]:
         return ["has the candidates 'manifest', which only family 'images' has"] if asks else []
     asked = row["family"] == "api"
     where = "the description of its endpoint" if asked else "the folder of its images"
-    words = "top:MODEL or found:MODELS" if asked else "manifest, top:MODEL or found:MODELS"
-    refused = ("own", "manifest", "authors") if asked else ("own",)
+    words = (
+        "top:MODEL, found:MODELS or same:MODEL" if asked else "manifest, top:MODEL or found:MODELS"
+    )
+    refused = ("own", "manifest", "authors") if asked else ("own", "same")
     cures = {
         "source": (row["source"] == "train", f"give {where}"),
         "whitebox": (row["whitebox"] == "yes", "set it to no"),
-        "candidates": (row["candidates"] in refused, f"set it to {words}"),
+        "candidates": (row["candidates"].partition(":")[0] in refused, f"set it to {words}"),
         "init": (row["init"] != "", "leave it empty"),
         "training": (row["training"] != "", "leave it empty"),
     }

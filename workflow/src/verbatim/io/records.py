@@ -140,7 +140,7 @@ SCHEMAS: dict[str, pa.Schema] = {
         top=F64, left=F64, visible=F64, overlap=F64,
     ),
     "audit_null": _schema(image=I32, residual=F64),
-    "audit_tests": _schema(image=I32, relative=F64, n_unrelated=I32, n_null=I64, p=F64),
+    "audit_tests": _schema(image=I32, relative=F64, n_unrelated=I32, reason=S, n_null=I64, p=F64),
     "audit_verdicts": _schema(
         image=I32, verdict=S, how=S, reason=S, n=I32, n_back=I32, rate_low=F64, rate_high=F64, prompt_id=I64, seed=I32,
         distance=F64, p=F64, q=F64,

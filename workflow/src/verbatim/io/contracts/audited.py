@@ -81,11 +81,12 @@ AUDIT = {
     ),
     "audit_tests": Table(
         "audit/tests.parquet",
-        "an image that was compared",
+        "an image that was to be compared",
         {
             "image": IMAGE,
             "relative": "Least `relative` of its pairs; NaN if there is none.",
             "n_unrelated": "Number of unrelated captions that the image was compared with; 0 if they are too few.",
+            "reason": "Why no generation of the captions of the image can be read, as of the first one; empty if one can be read.",
             "n_null": "Number of values in the null distribution of all images.",
             "p": P,
         },
