@@ -54,6 +54,10 @@ class Done:
         return {job.model for job in self.jobs if job.model}
 
 
+# Snakemake starts its Python unquoted: in a checkout whose path has a space, .venv is a link to a folder without
+PYTHON = str(Path(sys.prefix).resolve() / "bin" / Path(sys.executable).name)
+
+
 def clean_environment() -> dict[str, str]:
     """This process's environment without what is told to tests."""
     # without cached bytecode every job compiles torch and diffusers anew: 25 s each
@@ -94,7 +98,7 @@ class Tree:
                 shutil.copy2(source, folder / name)
 
     def command(
-        self, *args: str, results: str, cores: int = 2, python: str = sys.executable, **config: str
+        self, *args: str, results: str, cores: int = 2, python: str = PYTHON, **config: str
     ) -> list[str]:
         """snakemake's command line; each keyword is one `--config` entry."""
         settings = [f"{key}={value}" for key, value in {"results": results, **config}.items()]
@@ -112,7 +116,7 @@ class Tree:
     def run(
         self, *args: str, results: str = "results", timeout: float = 3000, **config: str
     ) -> Done:
-        python = warm_python() if self.warm else sys.executable
+        python = warm_python() if self.warm else PYTHON
         done = subprocess.run(
             self.command(*args, results=results, python=python, **config), cwd=self.folder, env=self.environment,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout,
@@ -146,7 +150,7 @@ class Tree:
 
         warm : whether it and its jobs start with the libraries loaded.
         """
-        python = warm_python() if warm else sys.executable
+        python = warm_python() if warm else PYTHON
         run = subprocess.Popen(
             self.command(*args, results=results, python=python, **config), cwd=self.folder, env=self.environment,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
