@@ -6,16 +6,13 @@ python workflow/tools/check_claims.py results
 from __future__ import annotations
 
 import argparse
-import functools
 import sys
 from pathlib import Path
-
-import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow" / "src"))
 
-from verbatim.tables.documents import DocumentError  # noqa: E402
+from verbatim.tables.documents import DocumentError, read_results  # noqa: E402
 from verbatim.tables.reproduced import compare_sections  # noqa: E402
 
 CLAIMS = ROOT / "workflow" / "docs" / "claims.md"
@@ -28,13 +25,7 @@ def main() -> int:
     parser.add_argument("results", type=Path, help="results folder of a finished run")
     asked = parser.parse_args()
 
-    @functools.cache
-    def read(file: str) -> pd.DataFrame:
-        path = asked.results / file
-        if not path.is_file():
-            raise DocumentError(f"{path}: no such file; finish the run (`make all`) first")
-        return pd.read_csv(path)
-
+    read = read_results(asked.results)
     try:
         sections = compare_sections(CLAIMS.read_text("utf-8"), read)
     except DocumentError as err:

@@ -7,18 +7,15 @@ python workflow/tools/fill_documents.py --check        do documents and workflow
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import shutil
 import sys
 from pathlib import Path
 
-import pandas as pd
-
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow" / "src"))
 
-from verbatim.tables.documents import DocumentError, fill, list_lookups  # noqa: E402
+from verbatim.tables.documents import DocumentError, fill, list_lookups, read_results  # noqa: E402
 
 FIGURE = ROOT / "workflow" / "report" / "readme" / "copies.png"
 NUMBERS = ROOT / "workflow" / "docs" / "numbers.json"
@@ -55,13 +52,7 @@ def main() -> int:
     if asked.results is None:
         parser.error("name the results folder of a finished run, or --check")
 
-    @functools.cache
-    def read(file: str) -> pd.DataFrame:
-        path = asked.results / file
-        if not path.is_file():
-            raise DocumentError(f"{path}: no such file; finish the run (`make all`) first")
-        return pd.read_csv(path)
-
+    read = read_results(asked.results)
     try:
         filled = {path: fill(path.read_text("utf-8"), read) for path in documents()}
     except DocumentError as err:

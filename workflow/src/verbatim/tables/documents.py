@@ -15,10 +15,12 @@ columns of a Markdown table (`column as Heading` renames one).
 
 from __future__ import annotations
 
+import functools
 import re
 import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -134,3 +136,16 @@ def fill(document: str, read: Callable[[str], pd.DataFrame]) -> str:
         return f"{head}{answer(lookup, read(lookup.file))}<!-- . -->"
 
     return LOOKUP.sub(replace, document)
+
+
+def read_results(folder: Path) -> Callable[[str], pd.DataFrame]:
+    """What reads a CSV file of a finished run's results folder, each once. It raises DocumentError where the file is missing."""
+
+    @functools.cache
+    def read(file: str) -> pd.DataFrame:
+        path = folder / file
+        if not path.is_file():
+            raise DocumentError(f"{path}: no such file; finish the run (`make all`) first")
+        return pd.read_csv(path)
+
+    return read
