@@ -21,6 +21,8 @@ endif
 SNAKEMAKE = .venv/bin/snakemake --workflow-profile workflow/profiles/$(PROFILE) $(HERE) --rerun-incomplete $(ARGS)
 HERE = $(if $(filter default,$(PROFILE)),--cores $(CORES))
 SET = $(if $(strip $(CONFIG)),--config $(CONFIG))
+# the results folder that CONFIG names, e.g. CONFIG=results=elsewhere
+RESULTS = $(lastword results $(patsubst results=%,%,$(filter results=%,$(CONFIG))))
 empty :=
 comma := ,
 SEED_LIST = [$(subst $(empty) $(empty),$(comma),$(strip $(SEEDS)))]
@@ -37,7 +39,7 @@ setup:           ## make .venv from envs/requirements.lock (once)
 	@./setup.sh
 
 table1: setup    ## Table 1 of the embedded world, in results/table1.csv
-	$(SNAKEMAKE) $(SET) -- results/table1.csv
+	$(SNAKEMAKE) $(SET) -- $(RESULTS)/table1.csv
 
 # of `make audit`, all optional. IMAGES: a folder of images; without, a sample of the embedded world.
 # MODEL: a diffusers folder, a hub id or a key of the models sheet; without, the embedded world's sd1.
@@ -78,7 +80,7 @@ all: setup       ## everything: tables, figures, checks
 	$(SNAKEMAKE) $(SET) -- all
 
 claims: all      ## everything, then each claim of workflow/docs/claims.md beside this run
-	.venv/bin/python workflow/tools/check_claims.py results
+	.venv/bin/python workflow/tools/check_claims.py $(RESULTS)
 
 world: setup     ## train the embedded world's models anew, in hours; results/trained/world/release
 	nice -n 10 $(SNAKEMAKE) --configfile config/config.yaml config/train.yaml $(SET) -- results/trained/world/release/provenance.json

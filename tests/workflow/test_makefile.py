@@ -31,6 +31,7 @@ def commands(target: str, *variables: str) -> list[list[str]]:
     lines = [line for line in shown.splitlines() if "setup.sh" not in line]
     told = "\n".join(lines).replace(".venv/bin/snakemake", "printf '%q '")
     told = told.replace("nice -n 10 printf", "printf")
+    told = told.replace(".venv/bin/python", "echo .venv/bin/python")
     told = told.replace("|| exit 1", "; echo") + "\n"
     out = subprocess.run(["bash", "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
     return [shlex.split(line) for line in out.stdout.splitlines()]
@@ -53,6 +54,19 @@ def test_table_1_is_made_of_the_default_config_or_with_changes():
     assert settings(changed) == ["select_models=[sd2]", "world={seed: 4}"]
     assert "-n" in changed[: changed.index("--config")]
     assert changed[-2:] == ["--", "results/table1.csv"]
+
+
+def test_table_1_and_the_claims_are_those_of_the_results_folder_that_the_user_names():
+    (table,) = commands("table1", "CONFIG=select_models=[sd2] results=else/where")
+    assert settings(table) == ["select_models=[sd2]", "results=else/where"]
+    assert table[-1] == "else/where/table1.csv"
+    for changes, folder in (("results=else/where", "else/where"), ("", DEFAULT["results"])):
+        (line,) = commands("claims", f"CONFIG={changes}")  # both commands, one behind the other
+        *run, python, tool, checked = line
+        assert settings(run) == changes.split() and run[-1] == "all"
+        assert [python, tool, checked] == [
+            ".venv/bin/python", "workflow/tools/check_claims.py", folder,
+        ]  # fmt: skip
 
 
 def test_the_world_is_trained_and_checked_with_the_overlay_and_the_changes_of_the_user():
