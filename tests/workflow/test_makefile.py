@@ -63,7 +63,8 @@ def test_table_1_and_the_claims_are_those_of_the_results_folder_that_the_user_na
     for changes, folder in (("results=else/where", "else/where"), ("", DEFAULT["results"])):
         (line,) = commands("claims", f"CONFIG={changes}")  # both commands, one behind the other
         *run, python, tool, checked = line
-        assert settings(run) == changes.split() and run[-1] == "all"
+        assert settings(run) == changes.split()
+        assert run[-1] == "all"
         assert [python, tool, checked] == [
             ".venv/bin/python", "workflow/tools/check_claims.py", folder,
         ]  # fmt: skip
