@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from hypothesis import settings
@@ -32,7 +32,6 @@ settings.register_profile("few", settings.get_profile("fixed"), max_examples=WHO
 settings.register_profile("explore", deadline=None, max_examples=20 * WHOLE)
 settings.load_profile("fixed")
 
-from rule_names import check_names  # noqa: E402
 from script_files import Files, run_job  # noqa: E402
 
 # files whose fixture runs the whole workflow, the longest first: they start first, so that workers end together
@@ -74,6 +73,21 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def wait_for_no_disk():
+    """An fsync of this process returns at once: what it is for shows after a power cut alone.
+
+    A disk takes some milliseconds for each of the thousands that tests make. Programs that tests start wait for it.
+    """
+
+    def fsync(file: int | IO) -> None:
+        os.fstat(file if isinstance(file, int) else file.fileno())  # a closed file is an error
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def close_figures():
     """No test leaves figures open; matplotlib is not imported for those that draw none."""
@@ -88,6 +102,10 @@ def run_script(tmp_path: Path) -> Callable[..., None]:
 
     Its names must be those of the rule: a param that the rule does not give, or one that the test forgets, is an error.
     """
+
+    from rule_names import (
+        check_names,  # brings pandas, which the process that shares the tests out needs not
+    )
 
     def run(
         path: str,

@@ -110,6 +110,7 @@ def test_the_top_prompts_are_selected_and_extra_ones_beside_them(selection):
     assert table["why"].tolist() == ["dcs", "dcs", "extra", "dcs", "dcs"]
 
 
+@pytest.mark.slow
 def test_images_and_scores_are_the_same_in_any_shards_parts_and_batches(
     run_script, tmp_path, selection, tiny_sd
 ):

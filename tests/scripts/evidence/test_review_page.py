@@ -1,4 +1,7 @@
-"""Rule build_review, in a real browser: the page loads from a disk, filters, shows the right images."""
+"""Rule build_review, in a real browser: the page loads from a disk, filters, shows the right images.
+
+Tests that need the browser are slow, as its start is.
+"""
 
 from __future__ import annotations
 
@@ -87,6 +90,7 @@ def test_every_candidate_has_its_image_beside_the_page(review):
         np.testing.assert_allclose(panels[:SIZE, SIZE : 2 * SIZE], image(source), atol=1 / 255)
 
 
+@pytest.mark.slow
 def test_the_page_loads_from_a_disk_without_an_error_and_asks_for_nothing_else(at, review):
     page = at()
     assert count(page) == f"{2 * N} of {2 * N} candidates"
@@ -97,6 +101,7 @@ def test_the_page_loads_from_a_disk_without_an_error_and_asks_for_nothing_else(a
     assert [url for url in asked if not url.startswith(inside)] == []
 
 
+@pytest.mark.slow
 def test_a_captions_markup_is_text_and_nothing_runs(at):
     page = at()
     assert page.run("document.querySelector('article h2').textContent") == EVIL
@@ -105,6 +110,7 @@ def test_a_captions_markup_is_text_and_nothing_runs(at):
     assert page.told("Page.javascriptDialogOpening") == []
 
 
+@pytest.mark.slow
 def test_an_injected_script_would_be_stopped_by_the_pages_policy(at):
     page = at()
     page.run("(() => { const s = document.createElement('script'); s.textContent = 'window.ran = 1'; document.body.append(s); })()")  # fmt: skip
@@ -113,6 +119,7 @@ def test_an_injected_script_would_be_stopped_by_the_pages_policy(at):
     assert any("Content Security Policy" in text for text in page.errors())
 
 
+@pytest.mark.slow
 def test_the_address_filters_by_model_label_state_text_and_score(at):
     labels = make_labels()
     assert keys(at("model=sd1&label=MV")) == keys_of("sd1", [0])
@@ -131,6 +138,7 @@ def test_the_address_filters_by_model_label_state_text_and_score(at):
     assert at("model=none&label=%3Cb%3E").errors() == []
 
 
+@pytest.mark.slow
 def test_the_controls_filter_as_the_address_does(at):
     page = at()
     page.run("(() => { const f = document.forms[0].elements.label; f.value = 'TV'; f.dispatchEvent(new Event('input', {bubbles: true})); })()")  # fmt: skip
@@ -138,6 +146,7 @@ def test_the_controls_filter_as_the_address_does(at):
     assert page.run("location.hash") == "#label=TV"
 
 
+@pytest.mark.slow
 def test_long_lists_are_shown_a_page_at_a_time_and_images_load_when_they_are_seen(at):
     page = at()
     assert len(keys(page)) == 40
@@ -147,6 +156,7 @@ def test_long_lists_are_shown_a_page_at_a_time_and_images_load_when_they_are_see
     assert page.run("[...document.images].every((image) => image.loading === 'lazy')")
 
 
+@pytest.mark.slow
 def test_each_card_shows_the_images_of_its_prompt_in_its_shape(at, review):
     page = at("model=sd1&label=MV")
     page.wait("document.images.length === 1 && document.images[0].complete")
@@ -176,6 +186,7 @@ def test_each_card_shows_the_images_of_its_prompt_in_its_shape(at, review):
     assert np.abs(seen[:SIZE, :SIZE] - image(8)).mean() > 0.1
 
 
+@pytest.mark.slow
 def test_words_that_trigger_a_copy_are_marked_by_their_weight(at):
     marks = "[...document.querySelectorAll('article mark')].map((m) => [m.textContent, m.title, m.dataset.weight])"
     page = at("model=sd1&text=thing%207")
@@ -185,6 +196,7 @@ def test_words_that_trigger_a_copy_are_marked_by_their_weight(at):
     assert at("model=sd2&text=thing%207").run(marks) == []
 
 
+@pytest.mark.slow
 def test_decisions_are_exported_as_the_file_that_the_tables_read(at, tmp_path, review):
     page = at("model=sd1&text=thing%209")
     page.run("(() => { const r = document.getElementById('reviewer'); r.value = 'A, \"B\"'; r.dispatchEvent(new Event('change')); })()")  # fmt: skip

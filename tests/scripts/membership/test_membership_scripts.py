@@ -64,6 +64,7 @@ def run_membership(run_script, folder, files):
     )
 
 
+@pytest.mark.slow
 def test_membership_attacks_every_shadow_model(run_script, tmp_path, tiny_sd, images):
     scores, measures = run_membership(run_script, tmp_path, write_shadows(tmp_path, tiny_sd))
     assert len(scores) == 3 * IMAGES
@@ -80,6 +81,7 @@ def test_shadow_models_that_diverged_leave_an_empty_table(run_script, tmp_path, 
     assert len(scores) == len(measures) == 0
 
 
+@pytest.mark.slow
 def test_completions_are_made_of_the_same_images_by_every_model(
     run_script, tmp_path, tiny_sd, images
 ):

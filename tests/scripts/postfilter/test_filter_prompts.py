@@ -95,6 +95,7 @@ def test_scores_and_costs_are_those_of_the_images_in_the_archive(tmp_path, model
     assert not list(tmp_path.rglob("*.tmp"))
 
 
+@pytest.mark.slow
 def test_stopping_early_decides_the_same_with_fewer_images(tmp_path, model, run_script):
     # an edge at which some of this model's prompts are kept and some are not
     full, _, archive = run(tmp_path / "all", model, run_script, stop_early=False)
@@ -115,6 +116,7 @@ def test_stopping_early_decides_the_same_with_fewer_images(tmp_path, model, run_
     assert cheap["unet_rows"] < dear["unet_rows"] == 2 * 5 * 6
 
 
+@pytest.mark.slow
 def test_a_killed_job_goes_on_where_it_was_and_ends_with_the_same(
     tmp_path, model, run_script, monkeypatch
 ):
@@ -144,6 +146,7 @@ def test_a_killed_job_goes_on_where_it_was_and_ends_with_the_same(
     assert cost["unet_rows"] == whole_cost["unet_rows"]
 
 
+@pytest.mark.slow
 def test_a_longer_list_makes_the_new_prompts_alone_and_other_settings_all(
     tmp_path, model, run_script, monkeypatch
 ):
@@ -161,6 +164,7 @@ def test_a_longer_list_makes_the_new_prompts_alone_and_other_settings_all(
     assert {caption for captions in made for caption in captions} == set(CAPTIONS[:5])
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_the_size_of_shards_parts_and_batches(tmp_path, model, run_script):
     one, _, _ = run(tmp_path / "one", model, run_script, prompts_a_part=5, batch=30)
     two, _, _ = run(tmp_path / "two", model, run_script, prompts_a_part=2, batch=3, size=3)

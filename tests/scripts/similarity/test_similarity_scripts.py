@@ -144,6 +144,7 @@ def test_a_run_is_measured_and_its_copies_are_found(measuring):
     assert measures["measure"].is_unique
 
 
+@pytest.mark.slow
 def test_clusters_and_users_are_counted_on_what_was_measured(measuring):
     measuring.embed()
     measuring.count()

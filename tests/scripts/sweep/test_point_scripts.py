@@ -97,6 +97,7 @@ def study(run_script, tmp_path, world):
     return Study(run_script, tmp_path / "study", world)
 
 
+@pytest.mark.slow
 def test_a_point_is_trained_drawn_and_attacked(study):
     pool = study.pool()
     state = study.train(ddf=5.0)
@@ -125,6 +126,7 @@ def test_a_point_is_trained_drawn_and_attacked(study):
     assert (scores[scores.member].clique_size >= 1).all()
 
 
+@pytest.mark.slow
 def test_a_defence_changes_prompts_and_scores_and_keeps_the_noise(study):
     study.pool()
     study.train()
@@ -144,6 +146,7 @@ def test_a_point_without_captions_is_drawn_and_has_no_scores(study):
     assert len(study.score(conditioning="none")) == 0
 
 
+@pytest.mark.slow
 def test_held_out_captions_are_of_the_points_kind(study):
     study.pool()
     study.train(conditioning="fixed")

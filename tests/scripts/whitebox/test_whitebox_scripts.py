@@ -62,6 +62,7 @@ def merge(run_script, folder, prompts, shards, preset="reference"):
     return read_table(folder / "scores.parquet", "whitebox")
 
 
+@pytest.mark.slow
 def test_shards_give_the_same_scores_as_one_and_count_their_rows(
     run_script, tmp_path, prompts, tiny_sd
 ):

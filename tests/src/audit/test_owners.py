@@ -85,6 +85,7 @@ def test_normal_scores_depend_on_the_order_alone():
     np.testing.assert_allclose(normal_scores(x).ravel(), stats.norm.ppf([0.75, 0.25, 0.5]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [0.05, 0.01])
 def test_owners_that_were_not_trained_on_are_called_members_no_more_often_than_said(alpha):
     """Heavy tails, and two scores that depend on each other."""

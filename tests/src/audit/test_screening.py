@@ -81,6 +81,7 @@ def test_files_that_are_equal_are_one_image_and_duplicates_of_duplicates_too():
     assert find_duplicates(vectors, ["x", "x", "y", "z"], 0.02255).tolist() == [0, 0, 2, 0]
 
 
+@pytest.mark.slow
 def test_ten_thousand_images_are_compared_within_seconds():
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(10_000, 48)).astype(np.float32)

@@ -79,6 +79,7 @@ def test_attacks_behind_mitigations_are_drawn_beside_guessing_or_said_to_be_miss
     )
 
 
+@pytest.mark.slow
 def test_membership_is_a_curve_an_attack():
     rng = np.random.default_rng(0)
     member = rng.random(300) < 0.5

@@ -62,6 +62,7 @@ def test_stats_count_captions_of_each_cluster(tmp_path: Path, memory, piece):
     np.testing.assert_allclose(stats["share_equal_captions"], [2 / 5, 1 / 2, 0])
 
 
+@pytest.mark.slow
 def test_stats_are_those_of_a_naive_count_whatever_the_memory(tmp_path: Path):
     rng = np.random.default_rng(0)
     cluster = rng.integers(0, 60, 400)

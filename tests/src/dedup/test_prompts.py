@@ -67,6 +67,7 @@ def naive_prompts(captions: dict[int, str], clusters: list[list[int]]) -> list[t
     return [p[:5] for p in out]
 
 
+@pytest.mark.slow
 def test_prompts_are_those_of_a_naive_ranking():
     for seed in range(6):
         rng = np.random.default_rng(seed)
