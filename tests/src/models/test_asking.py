@@ -122,10 +122,10 @@ def test_a_server_that_never_ends_its_answer_is_left_after_the_time_limit(server
 def test_back_off_grows_with_every_try(server, tmp_path):
     server.ways = ["broken"] * 4
     with open_asker(settings(server), tmp_path, ENVIRONMENT) as asker:
-        asker.backoff = 0.2
+        asker.backoff = 0.05
         list(asker.ask_all(full_asks(asker.endpoint, prompts("a cat"), [0])))
     waits = np.diff(server.times)
-    assert (waits[1:] >= [0.4, 0.8, 1.6]).all()  # 0.2 s, doubled for each try
+    assert (waits[1:] >= [0.1, 0.2, 0.4]).all()  # 0.05 s, doubled for each try
 
 
 def test_a_request_that_fails_to_the_end_is_recorded_and_asked_again_by_the_next_run(
