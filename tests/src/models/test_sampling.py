@@ -1,5 +1,6 @@
 """Samplers against a loop without batches, over the bare networks; their cost; their independence."""
 
+import copy
 import math
 
 import numpy as np
@@ -269,11 +270,8 @@ def test_a_image_that_half_precision_cannot_hold_is_decoded_again_in_float32(tin
 
 
 @pytest.mark.parametrize("batch", [1, 2, 6])
-def test_a_full_generation_that_overflows_is_left_out_and_the_others_stay_what_they_are(
-    tiny_sd, batch
-):
-    captions = CAPTIONS[:3]
-    d = load_denoiser(tiny_sd, "sd", "cpu")
+def test_a_full_generation_that_overflows_is_left_out_and_the_others_stay_what_they_are(sd, batch):
+    captions, d = CAPTIONS[:3], copy.copy(sd)
     whole = {(i, s): p for i, s, p in generate(d, captions, [0, 1], Sampling(2, 3.0), 6)}
     overflow_at(d, captions[1])
     found = {(i, s): p for i, s, p in generate(d, captions, [0, 1], Sampling(2, 3.0), batch)}
@@ -287,9 +285,8 @@ def test_a_full_generation_that_overflows_is_left_out_and_the_others_stay_what_t
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3])
-def test_a_one_step_image_that_overflows_is_left_out_and_spoils_no_neighbour(tiny_sd, batch):
-    captions = CAPTIONS[:3]
-    d = load_denoiser(tiny_sd, "sd", "cpu")
+def test_a_one_step_image_that_overflows_is_left_out_and_spoils_no_neighbour(sd, batch):
+    captions, d = CAPTIONS[:3], copy.copy(sd)
     whole = {(i, s): p for i, s, p in generate_one_step(d, captions, [0, 1], 7.5, 3)}
     overflow_at(d, captions[1])
     found = {(i, s): p for i, s, p in generate_one_step(d, captions, [0, 1], 7.5, batch)}

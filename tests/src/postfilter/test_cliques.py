@@ -83,6 +83,7 @@ def test_a_planted_clique_is_found_among_500_images():
     assert list(search_clique(graph).members) == sorted(planted)
 
 
+@pytest.mark.slow
 def test_images_that_are_all_alike_are_one_clique_at_once():
     assert len(search_clique(np.ones((1200, 1200), dtype=bool)).members) == 1200
 

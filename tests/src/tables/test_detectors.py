@@ -125,7 +125,7 @@ def test_where_every_prompt_has_a_score_both_areas_are_one(world):
     assert every["auc_scored"].to_numpy() == pytest.approx(every["auc"].to_numpy())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def judged_in_part():
     """Judged: five planted (four drawn), three held out (one a false alarm), no single but one."""
     truth = make_truth(8)
