@@ -151,6 +151,7 @@ def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
 def _become(told: dict[str, Any], fds: list[int], python: str) -> None:
     """Make this process one that was started with these words, in this folder, with these streams."""
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for fd, stream in enumerate(fds):
         os.dup2(stream, fd)
         os.close(stream)
@@ -202,35 +203,63 @@ def _run(argv: list[str]) -> int:
     return int(code or 0)
 
 
-def _keep(connection: socket.socket, python: str) -> None:
-    """Run one program, and tell its exit code; kill it if nobody waits for it."""
-    told, fds = _received(connection)
-    loaded = {k: v for k, v in os.environ.items() if k.startswith(READ_AS_THEY_LOAD)}
-    wanted = {k: v for k, v in told["env"].items() if k.startswith(READ_AS_THEY_LOAD)}
-    if loaded | OFFLINE != wanted | OFFLINE:
-        connection.sendall(ORDINARY.encode())
-        return
-    program = os.fork()
-    if program == 0:
-        connection.close()
-        _become(told, fds, python)
-        os._exit(_run(told["argv"]))
-    for fd in fds:
-        os.close(fd)
-    ended = os.pidfd_open(program)
-    readable, _, _ = select.select([ended, connection], [], [])
-    if ended not in readable:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(program, signal.SIGKILL)
-    _, status = os.waitpid(program, 0)
+class _Programs:
+    """The programs that run, each a copy of this process, and who waits for them.
+
+    One process watches all: a second copy for each, to wait for it, would cost as much again as the first.
+    """
+
+    def __init__(self, listener: socket.socket, python: str):
+        self.listener, self.python = listener, python
+        self.running: dict[int, tuple[int, socket.socket]] = {}  # pidfd -> process, who waits
+        self.waiting: dict[socket.socket, int] = {}  # who waits -> pidfd
+
+    def start(self, connection: socket.socket) -> None:
+        """Start what a client asks for, or tell it to do so itself."""
+        told, fds = _received(connection)
+        loaded = {k: v for k, v in os.environ.items() if k.startswith(READ_AS_THEY_LOAD)}
+        wanted = {k: v for k, v in told["env"].items() if k.startswith(READ_AS_THEY_LOAD)}
+        if loaded | OFFLINE != wanted | OFFLINE:
+            _answer(connection, ORDINARY)
+        elif (program := os.fork()) == 0:
+            self.leave()
+            connection.close()
+            _become(told, fds, self.python)
+            os._exit(_run(told["argv"]))
+        else:
+            ended = os.pidfd_open(program)
+            self.running[ended], self.waiting[connection] = (program, connection), ended
+        for fd in fds:
+            os.close(fd)
+
+    def leave(self) -> None:
+        """Forget all programs, in a copy of this process: who waits for another one does not wait for this one."""
+        self.listener.close()
+        for ended, (_, connection) in self.running.items():
+            os.close(ended)
+            connection.close()
+
+    def end(self, ended: int) -> None:
+        """Tell who waits for a program its exit code."""
+        program, connection = self.running.pop(ended)
+        os.close(ended)
+        _, status = os.waitpid(program, 0)
+        self.waiting.pop(connection, None)
+        _answer(connection, str(os.waitstatus_to_exitcode(status)))
+
+    def kill(self, connection: socket.socket) -> None:
+        """Kill a program that nobody waits for."""
+        program, _ = self.running[self.waiting.pop(connection)]
+        for kill in (os.killpg, os.kill):  # it may have no group of its own yet
+            with contextlib.suppress(ProcessLookupError):
+                kill(program, signal.SIGKILL)
+
+
+def _answer(connection: socket.socket, text: str) -> None:
     with contextlib.suppress(OSError):
-        connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
-
-
-def _reap(*_: Any) -> None:
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        connection.sendall(text.encode())
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
 
 
 def main(path: str, python: str, libraries: str) -> None:
@@ -239,19 +268,26 @@ def main(path: str, python: str, libraries: str) -> None:
     listener.bind(path)
     listener.listen(64)
     print("ready", flush=True)
-    signal.signal(signal.SIGCHLD, _reap)
+    programs = _Programs(listener, python)
     while True:
-        readable, _, _ = select.select([listener, sys.stdin], [], [])
+        watched = [listener, sys.stdin, *programs.running, *programs.waiting]
+        readable, _, _ = select.select(watched, [], [])
         if sys.stdin in readable:
+            for connection in list(programs.waiting):
+                programs.kill(connection)
             return
-        connection, _ = listener.accept()
-        if os.fork() == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            listener.close()
-            _keep(connection, python)
-            os._exit(0)
-        connection.close()
+        for one in readable:
+            if one in programs.running:
+                programs.end(one)
+            elif one in programs.waiting:
+                programs.kill(one)
+        if listener in readable:
+            connection, _ = listener.accept()
+            connection.settimeout(60)
+            try:
+                programs.start(connection)
+            except (OSError, ValueError):  # the client was killed before it had asked
+                connection.close()
 
 
 if __name__ == "__main__":
