@@ -60,6 +60,7 @@ def read_run():
     archives = layouts.list_archives(folder)
     data = DataFiles(config, source, folder, archives, clip)
     found = Run.of(config, models, selected, data)
+    found.copies.check()
     images = config["audit"]["images"]
     sample = count_sample(config["audit"]["sample"])
     count = sample if images == "world" else image_folders.count_planned(images)

@@ -12,6 +12,8 @@
 #            urls.parquet                     what came of their urls
 #          of fetch_images
 #            training.zip                     their images; fetched.parquet: where each was found
+#          of search_copies, where labels.copies names a copy descriptor
+#            copy_neighbours.parquet          of these images the most similar to each generation
 
 
 rule search_neighbours:
@@ -131,3 +133,33 @@ rule fetch_images:
         most_missing=config["inputs"]["most_missing"],
     script:
         "../scripts/labels/fetch_images.py"
+
+
+rule search_copies:
+    input:
+        selection="<results>/labels/{model}/selection.parquet",
+        images="<results>/labels/{model}/images.zip",
+        training="<results>/labels/{model}/training.zip",
+        fetched="<results>/labels/{model}/fetched.parquet",
+        descriptor=run.copies.files,
+        code=code_of("labels/search_copies"),
+    output:
+        neighbours="<results>/labels/{model}/copy_neighbours.parquet",
+    log:
+        "<results>/logs/labels/search_copies/{model}.log",
+    benchmark:
+        "<results>/benchmarks/labels/search_copies/{model}.tsv"
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=grow(8000),
+        runtime=grow(240),
+    params:
+        seeds=run.models.seeds,
+        batch=config["labels"]["embed_batch"],
+        neighbours=config["labels"]["copies"]["neighbours"],
+        spec=run.copies.spec,
+    script:
+        "../scripts/labels/search_copies.py"

@@ -11,6 +11,8 @@
 #            tables/costs.csv                 network rows a stage and model, against 500 full generations a prompt
 #          of count_precision
 #            tables/precision.csv             precision at every depth of DCS, ECS, ECS+Carlini
+#          of compare_criteria, where labels.copies names a copy descriptor
+#            tables/criteria.csv              its verdicts beside the labels; both against the truth where there is one
 #          of compare_authors, where labels.authors names theirs
 #            tables/agreement.csv             our labels against the authors'
 #          of compare_asked, for rows that are asked over HTTP for the prompts of another row (candidates same:MODEL)
@@ -223,6 +225,38 @@ rule merge_tables:
         runtime=grow(10),
     script:
         "../scripts/tables/merge_tables.py"
+
+
+rule compare_criteria:
+    input:
+        truth=run.truth,
+        labels=run.of_labels("labels.parquet"),
+        neighbours=run.of_labels("copy_neighbours.parquet"),
+        code=code_of("tables/compare_criteria"),
+    output:
+        table=shown(
+            "<results>/tables/criteria.csv",
+            "Labels and a copy descriptor (CSV)",
+            TABLES,
+            "compare_criteria",
+        ),
+    log:
+        "<results>/logs/tables/compare_criteria.log",
+    benchmark:
+        "<results>/benchmarks/tables/compare_criteria.tsv"
+    conda:
+        "../../envs/plots.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(10),
+    params:
+        **run.pick("tables", "resamples confidence seed"),
+        models=run.models.all,
+        descriptor=run.copies.name,
+        thresholds=config["labels"]["copies"]["thresholds"],
+    script:
+        "../scripts/tables/compare_criteria.py"
 
 
 rule check_results:

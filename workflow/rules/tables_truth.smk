@@ -12,6 +12,8 @@
 #            depths.csv                       precision of every score's first k prompts
 #          of compare_scores
 #            scores.csv                       every score by what it finds and what it costs a prompt
+#          of compare_descriptors, where labels.copies names a copy descriptor
+#            separation.csv                   how well it tells copies from other images, beside CLIP
 #          of check_world
 #            findings.csv                     which of the paper's findings hold in this world
 #          of compare_seeds, a target of its own
@@ -154,6 +156,34 @@ rule compare_scores:
         depths=config["tables"]["depths"],
     script:
         "../scripts/tables/compare_scores.py"
+
+
+rule compare_descriptors:
+    input:
+        pairs="<results>/world/pairs.parquet",
+        code=code_of("tables/compare_descriptors"),
+    output:
+        table=shown(
+            "<results>/tables/separation.csv",
+            "Copy descriptors on unseen pairs (CSV)",
+            TABLES,
+            "compare_descriptors",
+        ),
+    log:
+        "<results>/logs/tables/compare_descriptors.log",
+    benchmark:
+        "<results>/benchmarks/tables/compare_descriptors.tsv"
+    conda:
+        "../../envs/plots.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(10),
+    params:
+        **run.pick("tables", "resamples confidence seed"),
+        thresholds=config["labels"]["copies"]["thresholds"],
+    script:
+        "../scripts/tables/compare_descriptors.py"
 
 
 rule check_world:

@@ -17,10 +17,13 @@
 #            sample/                          some of the images as a user keeps them, for the audit; sample.parquet: what they are
 #          of embed_rows
 #            embeddings/                      CLIP embeddings of the training set as clip-retrieval lays them out
-#          of train_clip, train_vae, train_text_encoder, train_model, train_upscaler
+#          of train_clip, train_vae, train_text_encoder, train_model, train_upscaler, train_descriptor
 #            clip/, vae/, t5/                 what the models share: CLIP, VAE, the pixel models' frozen text encoder
+#            descriptor/                      the copy descriptor that labels are compared with
 #            models/{model}/                  one diffusers folder a model; upscalers/{model}/: its second stage
 #            training/{network}/              losses, and the rows that a model was trained on
+#          of score_pairs
+#            pairs.parquet                    what the descriptor and CLIP say of pairs that no training has seen
 #          of generate_closed
 #            closed/                          the images that the closed system is known by, with a manifest
 #          of build_checkpoints
@@ -320,6 +323,71 @@ rule train_upscaler:
         "../scripts/world/train_upscaler.py"
 
 
+# trained on scenes of its own: it knows none of the images that it is asked about
+rule train_descriptor:
+    input:
+        drawings="<results>/world/drawings.npy",
+        table="<results>/world/drawings.parquet",
+        code=code_of("world/train_descriptor"),
+    output:
+        config="<results>/world/descriptor/config.json",
+        weights="<results>/world/descriptor/model.safetensors",
+        training_log="<results>/world/training/descriptor/log.parquet",
+    log:
+        "<results>/logs/world/train_descriptor.log",
+    benchmark:
+        "<results>/benchmarks/world/train_descriptor.tsv"
+    priority: 50
+    conda:
+        "../../envs/world.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=grow(3000),
+        runtime=grow(60),
+    params:
+        **run.pick("world", "size planted checkpoint_every"),
+        world_seed=config["world"]["seed"],
+        settings=config["world"]["descriptor"],
+        seed=run.training.seed("descriptor"),
+        checkpoint=run.training.checkpoint("descriptor"),
+    script:
+        "../scripts/world/train_descriptor.py"
+
+
+rule score_pairs:
+    input:
+        drawings="<results>/world/drawings.npy",
+        table="<results>/world/drawings.parquet",
+        descriptor=run.copies.files,
+        clip=run.data.clip_file("open_clip_config.json"),
+        clip_weights=run.data.clip_file("open_clip_model.safetensors"),
+        code=code_of("world/score_pairs"),
+    output:
+        pairs="<results>/world/pairs.parquet",
+    log:
+        "<results>/logs/world/score_pairs.log",
+    benchmark:
+        "<results>/benchmarks/world/score_pairs.tsv"
+    conda:
+        "../../envs/world.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=grow(3000),
+        runtime=grow(20),
+    params:
+        **run.pick("world", "size planted"),
+        **run.pick("labels.copies", "pairs background"),
+        world_seed=config["world"]["seed"],
+        seed=run.training.seed("pairs"),
+        training_seed=run.training.seed("descriptor"),
+        name=run.copies.name,
+        spec=run.copies.spec,
+    script:
+        "../scripts/world/score_pairs.py"
+
+
 rule generate_closed:
     input:
         index=f"<results>/world/models/{sheet.CLOSED}/model_index.json",
@@ -361,6 +429,7 @@ rule build_checkpoints:
         ),
         clip="<results>/world/clip/open_clip_config.json",
         vae="<results>/world/vae/config.json",
+        descriptor="<results>/world/descriptor/config.json",
         closed="<results>/world/closed/manifest.csv",
         logs=run.training.logs,
         rows=run.training.of_models(
@@ -373,6 +442,7 @@ rule build_checkpoints:
             "world/train_text_encoder",
             "world/train_model",
             "world/train_upscaler",
+            "world/train_descriptor",
         ),
         code=code_of("world/build_checkpoints"),
     output:

@@ -23,6 +23,7 @@ def main(smk: Any) -> None:
             copy_half(Path(index).parent, folder / name)
         copy_half(Path(smk.input.clip).parent, folder / "clip")
         copy_half(Path(smk.input.vae).parent, folder / "vae")
+        copy_half(Path(smk.input.descriptor).parent, folder / "descriptor")
         copy_half(Path(smk.input.closed).parent, folder / p.closed)
         logs = {Path(path).parent.name: path for path in smk.input.logs}
         trainings = {

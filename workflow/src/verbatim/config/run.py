@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from verbatim.config.copy_criteria import CopyCriteria
 from verbatim.config.data_files import DataFiles
 from verbatim.config.folder_state import folder_state
 from verbatim.config.model_files import ModelFiles
@@ -181,6 +182,16 @@ class Run:
         return self.config["labels"]["decisions"] or []
 
     @property
+    def copies(self) -> CopyCriteria:
+        """The copy descriptor that labels are compared with."""
+        return CopyCriteria(self.config)
+
+    @property
+    def truth(self) -> str | list[str]:
+        """What was planted, or nothing where nobody knows it."""
+        return "<results>/world/truth.parquet" if self.data.world else []
+
+    @property
     def prompts_of_sets(self) -> str:
         """Name of the table of published sets' prompts: that of the run's prompts where it asks for them, else one that nothing needs."""
         return "prompts" if asks_sets(self.config) else "prompts_of_sets"
@@ -252,6 +263,8 @@ class Run:
             "scores": world and attacked,
             "findings": world and bool(self.models.roles["duplicated"]),
             "agreement": bool(self.models.labelled_by_authors),
+            "criteria": self.copies.asked,
+            "separation": world and self.copies.asked,
         }
         tables = [f"<results>/tables/{name}.csv" for name, asked in wanted.items() if asked]
         return ["<results>/table1.csv", *tables, "<results>/tables/tables.html"]

@@ -90,7 +90,7 @@ class WorldTraining:
     @property
     def logs(self) -> list[str]:
         """The log of every training that a release tells of."""
-        names = ["clip", "vae", *self.models, *self.upscalers]
+        names = ["clip", "vae", "descriptor", *self.models, *self.upscalers]
         return [f"<results>/world/training/{name}/log.parquet" for name in names]
 
     def seed(self, name: str) -> int:

@@ -47,6 +47,7 @@ SCHEMAS: dict[str, pa.Schema] = {
         family=S, match=I32,
     ),
     "extra_prompts": _schema(caption=S),
+    "pair_similarities": _schema(descriptor=S, normalized=B, pair=S, number=I32, drawing=I32, similarity=F32),
     "training_log": _schema(step=I32, loss=F32, learning_rate=F32, seconds=F32),
     # inputs
     "rows": _schema(
@@ -106,6 +107,7 @@ SCHEMAS: dict[str, pa.Schema] = {
         prompt_id=I64, caption=S, seed=I32, file=S, given_seed=I64, steps=I64, status=S, reason=S
     ),
     "neighbours": _schema(prompt_id=I64, seed=I32, order=I32, row=I64, similarity=F32),
+    "copy_neighbours": _schema(prompt_id=I64, seed=I32, order=I32, row=I64, similarity=F32),
     "relatives": _schema(row=I64, relative=I64, similarity=F32, order=I32),
     "wanted": _schema(row=I64, url=S, caption=S, archive=S, member=S),
     "urls": _schema(row=I64, url=S, status=S, reason=S, sha256=S, size=I64, final_url=S),

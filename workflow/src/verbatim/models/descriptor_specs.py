@@ -13,13 +13,15 @@ from typing import Any
 
 from verbatim.models.descriptor_preprocessing import PRESETS
 
-KINDS = ("open_clip", "timm", "torchscript", "pixels")
+KINDS = ("open_clip", "timm", "torchscript", "pixels", "copy_network")
 OWN = "own"  # preset: what the model's own folder says
 # kind -> files of its folder; a TorchScript file is one file
 FILES = {
     "open_clip": ("open_clip_config.json", "open_clip_model.safetensors"),
     "timm": ("config.json", "model.safetensors"),
+    "copy_network": ("config.json", "model.safetensors"),
 }
+STUDY = "similarity.descriptors"  # block of the config that names those of the copying study
 
 
 class DescriptorError(ValueError):
@@ -28,12 +30,13 @@ class DescriptorError(ValueError):
 
 @dataclass(frozen=True)
 class Spec:
-    """An entry of `similarity.descriptors`.
+    """A descriptor that the config names.
 
     name
-        Its key.
+        Its key in `block`.
     kind
-        open_clip, timm (folders in these libraries' layouts), torchscript (a file) or pixels (no network at all).
+        open_clip, timm (folders in these libraries' layouts), copy_network (a folder that `train_descriptor` wrote),
+        torchscript (a file) or pixels (no network at all).
     source
         The folder or file.
     preset
@@ -42,6 +45,8 @@ class Spec:
         Of a TorchScript file.
     chunks
         Pieces that a vector is cut into where the network has no tokens.
+    block
+        Block of the config that it is an entry of.
     """
 
     name: str
@@ -50,6 +55,12 @@ class Spec:
     preset: str = OWN
     sha256: str = ""
     chunks: int = 16
+    block: str = STUDY
+
+    @property
+    def key(self) -> str:
+        """Where the config names it, for messages."""
+        return f"{self.block}.{self.name}"
 
 
 def read_checked(path: str | Path, sha256: str, key: str) -> bytes:
@@ -78,7 +89,7 @@ def check_spec(spec: Spec, digest: bool = True) -> None:
     Raises DescriptorError for an unknown kind or preset, a file that is missing or of another kind, and a
     TorchScript file whose digest is not stated, or another (`digest`: read all of it).
     """
-    key = f"similarity.descriptors.{spec.name}"
+    key = spec.key
     if spec.kind not in KINDS:
         raise DescriptorError(f"config: {key}.kind is {spec.kind!r}; one of {', '.join(KINDS)}")
     if spec.preset not in (*PRESETS, OWN) or (spec.kind == "torchscript" and spec.preset == OWN):
@@ -122,6 +133,13 @@ def check_spec(spec: Spec, digest: bool = True) -> None:
             )
 
 
+def files_of(kind: str, source: str) -> list[str]:
+    """The files that a descriptor of this kind is read from: those of its folder, the one that it is, or none."""
+    if kind == "torchscript":
+        return [source]
+    return [f"{source}/{name}" for name in FILES.get(kind, ())]
+
+
 def make_specs(descriptors: dict[str, dict[str, Any]], clip: str) -> list[Spec]:
     """The entries of `similarity.descriptors`, in their order; an empty source is the folder of `inputs.clip`.
 
@@ -154,8 +172,7 @@ def check_descriptors(measures: dict[str, Any]) -> list[str]:
         if spec.source or spec.kind == "pixels":
             check_spec(spec)
         if spec.source:
-            one = spec.kind == "torchscript"
-            files += [spec.source] if one else [f"{spec.source}/{f}" for f in FILES[spec.kind]]
+            files += files_of(spec.kind, spec.source)
     inception = measures["inception"]
     if inception["source"]:
         read_checked(inception["source"], inception["sha256"], "similarity.inception")

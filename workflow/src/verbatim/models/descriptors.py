@@ -128,7 +128,7 @@ class OpenClipDescriptor(Descriptor):
         try:
             self.clip = ClipEmbedder(self.spec.source, self.device)
         except ClipError as err:
-            key = f"similarity.descriptors.{self.spec.name}"
+            key = self.spec.key
             raise DescriptorError(f"config: {key}: {err}") from err
         visual = self.clip.model.visual
         if hasattr(visual, "output_tokens"):
@@ -154,7 +154,7 @@ class TimmDescriptor(Descriptor):
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        key = f"similarity.descriptors.{self.spec.name}"
+        key = self.spec.key
         folder = Path(self.spec.source)
         try:
             self.config = json.loads((folder / "config.json").read_text("utf-8"))
@@ -204,7 +204,7 @@ class TorchScriptDescriptor(Descriptor):
     def load(self) -> Any:
         import torch
 
-        key = f"similarity.descriptors.{self.spec.name}"
+        key = self.spec.key
         # the very bytes that were checked are the ones that are run
         data = read_checked(self.spec.source, self.spec.sha256, key)
         try:
@@ -213,6 +213,32 @@ class TorchScriptDescriptor(Descriptor):
             raise DescriptorError(
                 f"config: {key}: {self.spec.source} is no TorchScript file ({err})"
             ) from err
+
+    def forward(self, x: Any) -> tuple[Any, Any]:
+        return self.network(x), None
+
+
+class CopyNetworkDescriptor(Descriptor):
+    """The small SSCD that the embedded world trains, from its folder."""
+
+    def load(self) -> Any:
+        from safetensors import SafetensorError
+
+        from verbatim.models.copy_network import load_network
+
+        try:
+            network, self.config = load_network(Path(self.spec.source))
+        except (RuntimeError, SafetensorError, OSError, ValueError, KeyError, TypeError) as err:
+            raise DescriptorError(
+                f"config: {self.spec.key}: {self.spec.source} is no folder that train_descriptor wrote ({err!r}); "
+                "fetch it again, or name another"
+            ) from err
+        return network.to(self.device)
+
+    @property
+    def own_preset(self) -> Preset:
+        mean, std = tuple(self.config["mean"]), tuple(self.config["std"])
+        return Preset(square=int(self.config["size"]), mean=mean, std=std)
 
     def forward(self, x: Any) -> tuple[Any, Any]:
         return self.network(x), None
@@ -249,5 +275,6 @@ def load_descriptor(spec: Spec, device: str = "cpu") -> Descriptor:
         "timm": TimmDescriptor,
         "torchscript": TorchScriptDescriptor,
         "pixels": PixelDescriptor,
+        "copy_network": CopyNetworkDescriptor,
     }
     return kinds[spec.kind](spec, device)

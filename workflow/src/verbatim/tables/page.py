@@ -44,6 +44,16 @@ SECTIONS = {
         ("model", "label", "kind", "prompts", "source_own", "source_planted", "sources",
          "share_planted [low, high]", "preset"),
     ),
+    "criteria": Section(
+        "Labels and a copy descriptor", "Prompts called copied by the labels and by a copy descriptor's similarity, by label and by "
+        "kind of prompt; own: copied from an image of the prompt's own caption or template family.",
+        ("model", "criterion", "by", "group", "n", "found", "share [low, high]", "own", "own_share [own_low, own_high]", "preset"),
+    ),
+    "separation": Section(
+        "Copy descriptors on unseen pairs", "Pairs above a threshold of similarity, by kind of pair; the area is against unrelated "
+        "pairs. No training has seen the scenes or their drawings.",
+        ("descriptor", "normalized", "pair", "threshold", "n", "share [low, high]", "median", "auc [auc_low, auc_high]"),
+    ),
     "evaluation": Section(
         "Every score as a detector", "Area under the ROC curve with its bootstrap interval over "
         "images and families; true positive rates at the threshold of one half judged on the other, "

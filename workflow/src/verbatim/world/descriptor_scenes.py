@@ -6,12 +6,14 @@ says of them does not come from having seen them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from verbatim.metrics.similarity import normalize_scores
 from verbatim.world.augmentations import augment
 from verbatim.world.scenes import DISTORTIONS, Scene, distort, draw_scenes
 
@@ -20,6 +22,7 @@ HELD_OUT = ("held_out", "paraphrase")  # kinds whose drawings the pairs take
 # kinds of pairs: two views of one image; two images of one template family; images that share a drawing, or nothing
 COPIES = ("augmented", "distorted")
 PAIRS = (*COPIES, "template", "same_drawing", "unrelated")
+NEIGHBOURS = 3  # of a query in the background: places 0 to 2 of SSCD's published score normalization
 
 
 class Drawings(NamedTuple):
@@ -88,3 +91,26 @@ def draw_pairs(drawings: np.ndarray, n: int, size: int, seed: int) -> Pairs:
         np.concatenate([members if kind == "template" else first for kind in PAIRS]),
         np.concatenate([seconds[kind] for kind in PAIRS]),
     )
+
+
+def score_pairs(
+    name: str, pairs: Pairs, background: np.ndarray, describe: Callable[[np.ndarray], np.ndarray]
+) -> pd.DataFrame:
+    """A `pair_similarities` table of one detector: its similarities, and the same normalized.
+
+    Parameters
+    ----------
+    background
+        (m, s, s, 3) uint8: images that scores are normalized by. The second image of a pair is the query.
+    describe
+        Images (n, s, s, 3) to unit vectors (n, d).
+    """
+    first, second = describe(pairs.first), describe(pairs.second)
+    raw = np.clip((first * second).sum(1), -1, 1)
+    normal = normalize_scores(raw, second, describe(background), NEIGHBOURS)
+    kinds = dict.fromkeys(pairs.kind.tolist())
+    number = np.concatenate([np.arange((pairs.kind == kind).sum()) for kind in kinds])
+    base = pd.DataFrame({"pair": pairs.kind, "number": number, "drawing": pairs.drawing})
+    base = base.assign(descriptor=name)
+    scores = ((False, raw), (True, normal))
+    return pd.concat([base.assign(normalized=which, similarity=values) for which, values in scores])

@@ -49,6 +49,20 @@ WORLD = {
         "a prompt that is judged beside the selected ones",
         {"caption": CAPTION},
     ),
+    "pair_similarities": Table(
+        "world/pairs.parquet",
+        "a copy detector and a pair of images that no training has seen",
+        {
+            "descriptor": "Name of the detector: that of labels.copies, or clip.",
+            "normalized": "Whether the score is normalized: lower by the query's mean similarity to the background images "
+            "that are nearest to it. Thresholds mean nothing for it.",
+            "pair": "Kind of the pair: augmented or distorted (two views of one image), template (two images of one family), "
+            "same_drawing (two scenes with one drawing), or unrelated (two scenes).",
+            "number": "Number of the pair among those of its kind, from 0.",
+            "drawing": "Number of the first image's drawing among the held-out ones, from 0.",
+            "similarity": "Dot product of the two unit vectors, -1 to 1, or the normalized score, -2 to 2.",
+        },
+    ),
     "training_log": Table(
         "world/models/{model}/training_log.parquet, sweep/points/{point}/{seed}/training_log.parquet",
         "an optimizer step of one training",

@@ -50,6 +50,17 @@ LABELS = {
             "similarity": "Cosine similarity of the embeddings, -1 to 1.",
         },
     ),
+    "copy_neighbours": Table(
+        "labels/{model}/copy_neighbours.parquet",
+        "a generation and a training image near it by the copy descriptor of labels.copies",
+        {
+            "prompt_id": PROMPT_ID,
+            "seed": SEED,
+            "order": "Place among the training images of the generation; 0 is the most similar.",
+            "row": "Training row of the image; of equal files the lowest.",
+            "similarity": "Dot product of the two unit vectors, -1 to 1.",
+        },
+    ),
     "relatives": Table(
         "labels/{model}/relatives.parquet",
         "a training row and one that may be of its template",
