@@ -197,6 +197,8 @@ rule merge_tables:
         costs="<results>/tables/costs.csv",
         recall=run.truth_table("recall"),
         confusion=run.truth_table("confusion"),
+        criteria=run.criteria,
+        separation=run.separation,
         evaluation=run.detector_table("evaluation"),
         scores=run.detector_table("scores"),
         kinds=run.detector_table("kinds"),

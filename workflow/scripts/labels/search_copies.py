@@ -20,7 +20,9 @@ def main(smk: Any) -> None:
         fetched = read_table(smk.input.fetched, "fetched")
         file = Path(smk.input.descriptor[0]) if smk.input.descriptor else Path()
         source = str(file if p.spec["kind"] == "torchscript" else file.parent)
-        detector = load_descriptor(make_spec(source if smk.input.descriptor else "", p.spec), device())
+        detector = load_descriptor(
+            make_spec(source if smk.input.descriptor else "", p.spec), device()
+        )
 
         def describe(images):
             return detector.describe(images, p.batch).whole

@@ -64,7 +64,9 @@ class CopyCriteria:
         try:
             check_spec(make_spec(entry["source"], self.spec))
         except DescriptorError as err:
-            raise ConfigError(f"{err}. Or take the kind {NONE!r}: labels need no descriptor") from err
+            raise ConfigError(
+                f"{err}. Or take the kind {NONE!r}: labels need no descriptor"
+            ) from err
 
 
 def make_spec(source: str, spec: Mapping[str, Any]) -> Spec:

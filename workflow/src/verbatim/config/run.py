@@ -187,6 +187,16 @@ class Run:
         return CopyCriteria(self.config)
 
     @property
+    def criteria(self) -> str | list[str]:
+        """The table of a copy descriptor's verdicts, or nothing where none is named."""
+        return "<results>/tables/criteria.csv" if self.copies.asked else []
+
+    @property
+    def separation(self) -> str | list[str]:
+        """The table that measures this descriptor, or nothing where none is named or there are no scenes."""
+        return self.truth_table("separation") if self.copies.asked else []
+
+    @property
     def truth(self) -> str | list[str]:
         """What was planted, or nothing where nobody knows it."""
         return "<results>/world/truth.parquet" if self.data.world else []

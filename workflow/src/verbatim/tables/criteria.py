@@ -42,7 +42,9 @@ def judge_similarities(
     prompt_id, extra, label ("MV" above the threshold, else "N"; "missing" without a generation that was described),
     review (never), source_row
     """
-    best = nearest[nearest["order"].eq(0)].sort_values(["similarity", "seed"], ascending=[False, True])
+    best = nearest[nearest["order"].eq(0)].sort_values(
+        ["similarity", "seed"], ascending=[False, True]
+    )
     best = best.drop_duplicates("prompt_id").set_index("prompt_id")
     table = labels[["prompt_id", "extra"]].assign(review=False)
     similarity = table["prompt_id"].map(best["similarity"])

@@ -41,13 +41,21 @@ def compare_descriptors(
             if kind != UNRELATED:
                 positive = both["pair"].eq(kind)
                 area = auc_interval(both["similarity"], positive, both["drawing"], draws)
-            line = {"descriptor": descriptor, "normalized": normalized, "pair": kind, "n": len(some)}
+            line = {
+                "descriptor": descriptor,
+                "normalized": normalized,
+                "pair": kind,
+                "n": len(some),
+            }
             line["median"] = float(some["similarity"].median())
             line |= {"auc": area.value, "auc_low": area.low, "auc_high": area.high}
             for threshold in [float("nan")] if normalized else thresholds:
                 above = some["similarity"] > threshold
                 share = NOTHING if normalized else share_interval(above, some["drawing"], *draws)
-                cells = {"threshold": threshold, "above": float("nan") if normalized else above.sum()}
+                cells = {
+                    "threshold": threshold,
+                    "above": float("nan") if normalized else above.sum(),
+                }
                 cells |= {"share": share.value, "low": share.low, "high": share.high}
                 lines.append(line | cells)
     return pd.DataFrame(lines)[COLUMNS]

@@ -6,6 +6,7 @@ pixels of 224 there are the same share of the side here.
 
 from __future__ import annotations
 
+import functools
 import io
 from typing import NamedTuple
 
@@ -13,11 +14,24 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from torchvision.transforms import functional as F
 
-FLIP, QUARTER, TEXT, EMOJI, TURN, JITTER, GREY, BLUR, JPEG = .5, .05, .1, .2, .05, .8, .2, .5, .2
+FLIP, QUARTER, TEXT, EMOJI, TURN, JITTER, GREY, BLUR, JPEG = (
+    0.5,
+    0.05,
+    0.1,
+    0.2,
+    0.05,
+    0.8,
+    0.2,
+    0.5,
+    0.2,
+)
 LIGHT, HUE = 0.8, 0.2  # reach of brightness, contrast and saturation, and of the hue
 RADIUS = (1 / 224, 5 / 224)  # of a blur, in sides
 RATIO = (3 / 4, 4 / 3)  # width over height of a crop
-MIXED, ALPHA = 0.05, 2.0  # chance that two images are mixed; both parameters of the beta distribution
+MIXED, ALPHA = (
+    0.05,
+    2.0,
+)  # chance that two images are mixed; both parameters of the beta distribution
 # ASSUME: SSCD crops 0.08 of an image of 224 pixels and more. Of 64 pixels that is a square of 18, which seldom shows
 # more than a piece of background
 AREA = (0.2, 1.0)
@@ -76,13 +90,19 @@ def augment(image: np.ndarray, overlays: np.ndarray, rng: np.random.Generator) -
     return np.asarray(view)
 
 
+@functools.cache
+def _font(pixels: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Pillow's own font, which takes a millisecond to open."""
+    return ImageFont.load_default(pixels)
+
+
 def _write(view: Image.Image, rng: np.random.Generator) -> Image.Image:
     """A line of random letters in a random colour, somewhere."""
     size = view.width
     text = "".join(LETTERS[i] for i in rng.integers(0, len(LETTERS), rng.integers(3, 10)))
     colour = tuple(int(value) for value in rng.integers(0, 256, 3))
     place = (float(rng.uniform(0, 0.6)) * size, float(rng.uniform(0, 0.85)) * size)
-    font = ImageFont.load_default(size * float(rng.uniform(*LINE)))
+    font = _font(max(1, round(size * float(rng.uniform(*LINE)))))
     ImageDraw.Draw(view).text(place, text, fill=colour, font=font)
     return view
 
@@ -91,7 +111,8 @@ def _overlay(view: Image.Image, drawing: np.ndarray, rng: np.random.Generator) -
     """A drawing at a random place and size, as opaque as chance has it."""
     side = max(1, round(view.width * float(rng.uniform(*OVERLAY))))
     small = Image.fromarray(drawing).resize((side, side), Image.Resampling.BILINEAR)
-    alpha = small.getchannel("A").point(lambda value, by=float(rng.uniform(0.5, 1)): value * by)
+    opaque = float(rng.uniform(0.5, 1))
+    alpha = small.getchannel("A").point([round(value * opaque) for value in range(256)])
     left, top = (int(i) for i in rng.integers(0, view.width - side + 1, 2))
     view.paste(small.convert("RGB"), (left, top), alpha)
     return view

@@ -22,7 +22,9 @@ HELD_OUT = ("held_out", "paraphrase")  # kinds whose drawings the pairs take
 # kinds of pairs: two views of one image; two images of one template family; images that share a drawing, or nothing
 COPIES = ("augmented", "distorted")
 PAIRS = (*COPIES, "template", "same_drawing", "unrelated")
-NEIGHBOURS = 3  # of a query in the background: places 0 to 2 of SSCD's published score normalization
+NEIGHBOURS = (
+    3  # of a query in the background: places 0 to 2 of SSCD's published score normalization
+)
 
 
 class Drawings(NamedTuple):
