@@ -1,7 +1,10 @@
 """Find the training images that are nearest to every candidate's generations by a copy descriptor."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from verbatim.config.copy_criteria import make_spec
 from verbatim.io.images import ImageArchive, generation_name, seeds_of, seeds_of_prompts
@@ -24,19 +27,18 @@ def main(smk: Any) -> None:
             make_spec(source if smk.input.descriptor else "", p.spec), device()
         )
 
-        def describe(images):
+        def describe(images: Sequence[np.ndarray]) -> np.ndarray:
             return detector.describe(images, p.batch).whole
 
         with ImageArchive(smk.input.training) as archive:
             originals = list_originals(fetched, archive.read_bytes)
-            named = [((row,), member) for row, member in originals.items()]
-            rows, training = describe_named(named, archive.read, describe, p.batch)
+            rows, training = describe_named(originals.items(), archive.read, describe, p.batch)
         with ImageArchive(smk.input.images) as archive:
             seeds = p.seeds or seeds_of_prompts(archive.names())  # whatever a closed system gave
             wanted = [(key, seed) for key in ids for seed in seeds_of(seeds, key)]
             named = [(key, generation_name(*key)) for key in wanted]
             queries, vectors = describe_named(named, archive.read, describe, p.batch)
-        table = nearest_images(queries, vectors, [row for (row,) in rows], training, p.neighbours)
+        table = nearest_images(queries, vectors, rows, training, p.neighbours)
         write_table(smk.output.neighbours, "copy_neighbours", table)
         log.info("%d generations, %d training images", len(queries), len(rows))
 

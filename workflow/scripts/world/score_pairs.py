@@ -34,11 +34,11 @@ def main(smk: Any) -> None:
         found = []
         for name, spec in specs.items():
             detector = load_descriptor(spec, device())
-            found.append(
-                score_pairs(
-                    name, pairs, background, lambda some, by=detector: by.describe(list(some)).whole
-                )
-            )
+            vectors = [
+                detector.describe(list(images)).whole
+                for images in (pairs.first, pairs.second, background)
+            ]
+            found.append(score_pairs(name, pairs, *vectors))
             log.info("%s: %d pairs", name, len(pairs.kind))
         write_table(smk.output.pairs, "pair_similarities", pd.concat(found))
 

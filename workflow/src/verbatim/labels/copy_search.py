@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import faiss
 import numpy as np
@@ -18,6 +19,7 @@ from verbatim.io.images import ImageError
 from verbatim.io.search import search_rows
 from verbatim.labels.neighbours import neighbour_table
 
+Key = TypeVar("Key")
 log = logging.getLogger(__name__)
 # images of any sizes, in [0, 1] -> unit vectors (n, d)
 Describe = Callable[[Sequence[np.ndarray]], np.ndarray]
@@ -36,16 +38,16 @@ def list_originals(fetched: pd.DataFrame, read_bytes: Callable[[str], bytes]) ->
 
 
 def describe_named(
-    named: Iterable[tuple[tuple[int, ...], str]],
+    named: Iterable[tuple[Key, str]],
     read: Callable[[str], np.ndarray],
     describe: Describe,
     batch: int,
-) -> tuple[list[tuple[int, ...]], np.ndarray]:
+) -> tuple[list[Key], np.ndarray]:
     """Keys and unit vectors (n, d) of the images of these member names, `batch` in memory at a time.
 
     An image that cannot be read is left out and named in the log.
     """
-    keys: list[tuple[int, ...]] = []
+    keys: list[Key] = []
     vectors: list[np.ndarray] = []
     waiting: list[np.ndarray] = []
     for key, name in named:

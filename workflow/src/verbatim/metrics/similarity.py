@@ -34,26 +34,6 @@ def background(training: np.ndarray) -> np.ndarray:
     return nearest(training, training, 2)[0][:, 1]
 
 
-def normalize_scores(
-    similarities: np.ndarray, queries: np.ndarray, background: np.ndarray, neighbours: int
-) -> np.ndarray:
-    """Similarities (n,) less the mean similarity of each query to its nearest background vectors, (n,).
-
-    Pizzi 2022, section 4.4 (score normalization): a query that is near to many images needs more to be called a copy.
-    Thresholds of raw similarities mean nothing for it.
-
-    Parameters
-    ----------
-    queries
-        Vector of the query of each pair, (n, d), unit length.
-    background
-        (m, d), unit length: images that no pair has.
-    neighbours
-        Background vectors whose mean is taken, at most m.
-    """
-    return similarities - nearest(queries, background, neighbours)[0].mean(1)
-
-
 def split_product(a: np.ndarray, b: np.ndarray, cross: bool = False) -> np.ndarray:
     """Split product of each pair: the largest inner product of two chunks, (n,).
 

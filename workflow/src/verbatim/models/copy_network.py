@@ -74,7 +74,7 @@ class CopyNetwork(nn.Module):
             nn.GroupNorm(GROUPS, first),
             nn.ReLU(),
             *(Block(*widths) for widths in zip([first, *channels], channels, strict=False)),
-        ).to(memory_format=torch.channels_last)
+        )
         self.head = nn.Linear(channels[-1], dim)
         self.whiten = whiten
         self.register_buffer("mean", torch.zeros(dim))

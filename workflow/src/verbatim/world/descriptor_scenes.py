@@ -6,14 +6,13 @@ says of them does not come from having seen them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from verbatim.metrics.similarity import normalize_scores
+from verbatim.metrics.score_normalization import normalize_scores
 from verbatim.world.augmentations import augment
 from verbatim.world.scenes import DISTORTIONS, Scene, distort, draw_scenes
 
@@ -96,20 +95,19 @@ def draw_pairs(drawings: np.ndarray, n: int, size: int, seed: int) -> Pairs:
 
 
 def score_pairs(
-    name: str, pairs: Pairs, background: np.ndarray, describe: Callable[[np.ndarray], np.ndarray]
+    name: str, pairs: Pairs, first: np.ndarray, second: np.ndarray, background: np.ndarray
 ) -> pd.DataFrame:
     """A `pair_similarities` table of one detector: its similarities, and the same normalized.
 
     Parameters
     ----------
+    first, second
+        Unit vectors of the pairs' images, (n, d) each. The second of a pair is the query.
     background
-        (m, s, s, 3) uint8: images that scores are normalized by. The second image of a pair is the query.
-    describe
-        Images (n, s, s, 3) to unit vectors (n, d).
+        Unit vectors of the images that scores are normalized by, (m, d).
     """
-    first, second = describe(pairs.first), describe(pairs.second)
     raw = np.clip((first * second).sum(1), -1, 1)
-    normal = normalize_scores(raw, second, describe(background), NEIGHBOURS)
+    normal = normalize_scores(raw, second, background, NEIGHBOURS)
     kinds = dict.fromkeys(pairs.kind.tolist())
     number = np.concatenate([np.arange((pairs.kind == kind).sum()) for kind in kinds])
     base = pd.DataFrame({"pair": pairs.kind, "number": number, "drawing": pairs.drawing})
