@@ -231,7 +231,7 @@ rule merge_tables:
 
 rule compare_criteria:
     input:
-        truth=run.truth,
+        truth=run.of_world("<results>/world/truth.parquet"),
         labels=run.of_labels("labels.parquet"),
         neighbours=run.of_labels("copy_neighbours.parquet"),
         code=code_of("tables/compare_criteria"),

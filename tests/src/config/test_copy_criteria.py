@@ -2,9 +2,9 @@
 
 import pytest
 
-from verbatim.config.copy_criteria import CopyCriteria, make_spec
+from verbatim.config.copy_criteria import CopyCriteria
 from verbatim.config.settings import ConfigError
-from verbatim.models.descriptor_specs import FILES
+from verbatim.models.descriptor_specs import FILES, make_spec
 
 
 def with_descriptor(config, **entry) -> CopyCriteria:

@@ -81,7 +81,7 @@ def test_each_network_has_a_seed_and_a_checkpoint_of_its_own(make, config):
 def test_a_release_holds_the_models_of_the_sheet_and_their_second_stages(make):
     training = make()
     assert training.released[-1] == "if_upscaler"
-    assert len(training.logs) == 2 + len(training.models) + 1
+    assert len(training.logs) == 3 + len(training.models) + 1
     assert training.with_upscaler == ["if"]
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from verbatim.config.copy_criteria import make_spec
 from verbatim.io.images import ImageArchive, generation_name, seeds_of, seeds_of_prompts
 from verbatim.io.records import read_table, write_table
 from verbatim.io.search import use_threads
 from verbatim.labels.copy_search import describe_named, list_originals, nearest_images
+from verbatim.models.descriptor_specs import make_spec
 from verbatim.models.descriptors import load_descriptor
 from verbatim.runtime import device, script
 

@@ -5,10 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from verbatim.config.copy_criteria import make_spec
 from verbatim.io.records import read_table, write_table
 from verbatim.io.seals import read_array
-from verbatim.models.descriptor_specs import Spec
+from verbatim.models.descriptor_specs import Spec, make_spec
 from verbatim.models.descriptors import load_descriptor
 from verbatim.runtime import device, script
 from verbatim.world.descriptor_scenes import draw_fresh, draw_pairs, score_pairs, split_drawings

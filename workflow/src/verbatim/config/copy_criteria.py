@@ -8,9 +8,15 @@ from typing import Any
 
 from verbatim.config.settings import ConfigError
 from verbatim.config.sources import is_released
-from verbatim.models.descriptor_specs import DescriptorError, Spec, check_spec, files_of
+from verbatim.models.descriptor_specs import (
+    BLOCK,
+    ENTRY,
+    DescriptorError,
+    check_spec,
+    files_of,
+    make_spec,
+)
 
-BLOCK, ENTRY = "labels.copies", "descriptor"
 NONE, WORLD = "none", "world"  # kind of no descriptor; source of the one that the world trains
 TRAINED = "world/descriptor"  # its folder in the results
 
@@ -67,8 +73,3 @@ class CopyCriteria:
             raise ConfigError(
                 f"{err}. Or take the kind {NONE!r}: labels need no descriptor"
             ) from err
-
-
-def make_spec(source: str, spec: Mapping[str, Any]) -> Spec:
-    """The descriptor of `labels.copies` that lies at `source`."""
-    return Spec(name=ENTRY, source=source, block=BLOCK, **spec)

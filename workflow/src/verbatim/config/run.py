@@ -196,10 +196,9 @@ class Run:
         """The table that measures this descriptor, or nothing where none is named or there are no scenes."""
         return self.truth_table("separation") if self.copies.asked else []
 
-    @property
-    def truth(self) -> str | list[str]:
-        """What was planted, or nothing where nobody knows it."""
-        return "<results>/world/truth.parquet" if self.data.world else []
+    def of_world(self, path: str) -> str | list[str]:
+        """A file of the embedded world, or nothing where the data are a user's own."""
+        return path if self.data.world else []
 
     @property
     def prompts_of_sets(self) -> str:

@@ -7,6 +7,7 @@ loaded only if its SHA-256 is the one that the config states.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ FILES = {
     "copy_network": ("config.json", "model.safetensors"),
 }
 STUDY = "similarity.descriptors"  # block of the config that names those of the copying study
+BLOCK, ENTRY = "labels.copies", "descriptor"  # where the config names that of the labels
 
 
 class DescriptorError(ValueError):
@@ -138,6 +140,11 @@ def files_of(kind: str, source: str) -> list[str]:
     if kind == "torchscript":
         return [source]
     return [f"{source}/{name}" for name in FILES.get(kind, ())]
+
+
+def make_spec(source: str, entry: Mapping[str, Any]) -> Spec:
+    """The descriptor of the labels that lies at `source`; entry: its kind, preset, sha256 and chunks."""
+    return Spec(name=ENTRY, source=source, block=BLOCK, **entry)
 
 
 def make_specs(descriptors: dict[str, dict[str, Any]], clip: str) -> list[Spec]:

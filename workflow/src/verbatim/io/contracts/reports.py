@@ -172,7 +172,7 @@ REPORTS = {
         {
             "descriptor": "Name of the detector: that of labels.copies, or clip.",
             "normalized": "Whether scores are normalized by the images nearest to the query (Pizzi 2022); then no threshold counts.",
-            "pair": "augmented (an image and a strongly changed copy), distorted (a near-duplicate), template (two of one family), "
+            "pair": "One of: augmented (an image and a strongly changed copy), distorted (a near-duplicate), template (two of one family), "
             "same_drawing (two scenes with one drawing), or unrelated.",
             "threshold": "Similarity above which a pair counts as a copy; empty for normalized scores.",
             "n": "Number of pairs.",
