@@ -38,7 +38,7 @@ def test_files_are_those_of_the_folder_or_of_the_one_that_is_trained(config):
 
 def test_where_a_descriptor_lies_is_no_param(config):
     spec = CopyCriteria(config).spec
-    assert spec == {"kind": "copy_network", "preset": "own"}
+    assert spec == {"kind": "copy_network", "preset": "own", "sha256": ""}
     assert make_spec("a/folder", spec).key == "labels.copies.descriptor"
 
 
