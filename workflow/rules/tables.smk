@@ -234,6 +234,7 @@ rule compare_criteria:
         truth=run.of_world("<results>/world/truth.parquet"),
         labels=run.of_labels("labels.parquet"),
         neighbours=run.of_labels("copy_neighbours.parquet"),
+        clip=run.of_labels("neighbours.parquet"),
         code=code_of("tables/compare_criteria"),
     output:
         table=shown(

@@ -17,11 +17,13 @@ def main(smk: Any) -> None:
         truth = read_table(smk.input.truth, "truth") if smk.input.truth else None
         draws = Draws(p.resamples, p.confidence, p.seed)
         parts = []
-        files = zip(smk.input.labels, smk.input.neighbours, strict=True)
-        for model, (labels_file, neighbours_file) in zip(p.models, files, strict=True):
+        files = zip(smk.input.labels, smk.input.neighbours, smk.input.clip, strict=True)
+        for model, (labels_file, copies_file, clip_file) in zip(p.models, files, strict=True):
             labels = read_table(labels_file, "labels")
-            nearest = read_table(neighbours_file, "copy_neighbours")
-            similar = judge_similarities(labels, nearest, p.descriptor, p.thresholds)
+            copies = read_table(copies_file, "copy_neighbours")
+            similar = judge_similarities(labels, copies, p.descriptor, p.thresholds)
+            near = read_table(clip_file, "neighbours")
+            similar |= judge_similarities(labels, near, "clip", p.thresholds)
             part = compare_criteria(labels, similar, truth, draws)
             parts.append(part.assign(model=model, preset=name_preset(labels)))
         write_text(smk.output.table, csv_text(pd.concat(parts)[COLUMNS]))

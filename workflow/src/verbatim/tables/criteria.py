@@ -32,7 +32,7 @@ def judge_similarities(
     labels
         A `labels` table: its prompts are judged.
     nearest
-        A `copy_neighbours` table. Of a prompt's generations the one with the most similar training image counts; of
+        A `copy_neighbours` or `neighbours` table. Of a prompt's generations the one with the most similar training image counts; of
         ties the lower seed.
     name
         Of the descriptor: a criterion is {name}_{threshold}.

@@ -149,7 +149,8 @@ REPORTS = {
         {
             "model": MODEL,
             "criterion": "One of: labels (MV, RV or TV), or the copy descriptor's name and threshold, as sscd_0.5: the most "
-            "similar of all training images that the model's labels read is above it for one generation of the prompt.",
+            "similar of all training images that the model's labels read is above it for one generation of the prompt. clip_0.5 is the same "
+            "of the CLIP of inputs.clip, over all training images.",
             "by": "What the groups are: label (verdicts of the labels), or kind (kinds of prompts; embedded world).",
             "group": "MV, RV, TV, N, review or missing, or a kind of planting.",
             "n": "Number of prompts of the group that the criterion judged.",
