@@ -7,12 +7,17 @@ import numpy as np
 import pytest
 import yaml
 
+from verbatim.config.copy_criteria import CopyCriteria
 from verbatim.config.sheet import read_models
 from verbatim.config.sources import RELEASED, find_manifest, is_released
+from verbatim.io.images import decode_image, to_uint8
 from verbatim.io.seals import LIST
 from verbatim.models.clip import ClipEmbedder
+from verbatim.models.descriptor_specs import make_spec
+from verbatim.models.descriptors import load_descriptor
 from verbatim.models.load import load_denoiser
 from verbatim.world.release import PROVENANCE, find_changes
+from verbatim.world.scenes import distort
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / RELEASED
@@ -72,3 +77,17 @@ def test_the_clip_embeds_scenes_of_the_worlds_size():
     images = np.random.default_rng(0).random((2, size, size, 3), np.float32)
     vectors = clip.embed_images(images, 2)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4)
+
+
+def test_the_copy_descriptor_finds_the_near_duplicates_of_images_that_it_has_not_seen():
+    criteria = CopyCriteria(CONFIG)
+    folder = ROOT / criteria.settings["source"]
+    detector = load_descriptor(make_spec(str(folder), criteria.spec))
+    files = sorted((FOLDER / "midjourney").glob("*_0.png"))[:40]
+    images = [to_uint8(decode_image(file.read_bytes())) for file in files]
+    changed = [distort(image, ("jpeg", "shift_x", "crop", "bright")[i % 4]) for i, image in enumerate(images)]  # fmt: skip
+    found = detector.describe(images).whole
+    similar = detector.describe(changed).whole @ found.T
+    assert (similar.argmax(1) == np.arange(40)).mean() > 0.9
+    assert np.median(np.diag(similar)) > 0.7
+    assert np.median(similar[~np.eye(40, dtype=bool)]) < 0.2
