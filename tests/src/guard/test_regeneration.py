@@ -5,7 +5,8 @@ import pytest
 import torch
 from exact_denoiser import GaussianDenoiser
 
-from verbatim.guard.regeneration import Defence, RowCounter, regenerate
+from verbatim.guard.regeneration import Defence, regenerate
+from verbatim.models.row_counter import RowCounter
 from verbatim.models.sampling import Sampling
 
 HOW = Sampling(steps=4, guidance=3.0, sampler="euler")
