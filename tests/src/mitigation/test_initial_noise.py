@@ -41,7 +41,9 @@ def test_the_change_is_that_of_two_predictions_at_the_highest_level(denoiser):
     x = noise * denoiser.sigma_max
     expected = denoiser.predict(x, denoiser.sigma_max, cond)
     expected = expected - denoiser.predict(x, denoiser.sigma_max, empty.repeat(2))
-    torch.testing.assert_close(first_change(denoiser, noise, cond, empty), expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        first_change(denoiser, noise, cond, empty), expected, atol=1e-5, rtol=1e-4
+    )
 
 
 def test_noise_is_moved_until_the_prompt_changes_less_and_no_further(denoiser):

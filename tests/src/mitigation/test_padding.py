@@ -22,7 +22,9 @@ def test_states_are_those_of_other_padding_and_none_at_the_end(denoiser):
     found = encode_without_ends(denoiser, ["red heart", ""]).states
     torch.testing.assert_close(found[:1], expected, atol=1e-5, rtol=1e-5)
     own = denoiser.encode(["red heart"]).states
-    torch.testing.assert_close(found[0, : len(ids) - 1], own[0, : len(ids) - 1], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        found[0, : len(ids) - 1], own[0, : len(ids) - 1], atol=1e-5, rtol=1e-5
+    )
     assert (found[0, len(ids) :] - own[0, len(ids) :]).abs().max() > 1e-3
 
 

@@ -26,8 +26,9 @@ def protect(denoiser, name, **changes):
     layer = next(
         one for one, _ in denoiser.unet.named_modules() if one.endswith("attn2") and "down" in one
     )
+    # targets of 0 are never reached, so that all steps are taken
     constants = {
-        "inference": INFERENCE, "noise": NOISE, "sail": NOISE | {"weight": 0.05}, "prss": PRSS,
+        "inference": INFERENCE | {"wen_target": 0.0}, "noise": NOISE, "sail": NOISE | {"weight": 0.05}, "prss": PRSS,
         "neurons": {layer: [0, 1, 2]},
     }  # fmt: skip
     return Protection(denoiser, name, Constants(**constants | changes))
@@ -53,7 +54,9 @@ def test_every_defence_changes_generations_and_leaves_the_model_as_it_was(denois
     found = images(protect(denoiser, name))
     assert np.isfinite(found).all()
     assert np.abs(found - before).max() > 1e-3
-    assert all(torch.equal(value, weights[key]) for key, value in denoiser.unet.state_dict().items())
+    assert all(
+        torch.equal(value, weights[key]) for key, value in denoiser.unet.state_dict().items()
+    )
     np.testing.assert_array_equal(images(protect(denoiser, "none")), before)
 
 
@@ -75,9 +78,7 @@ def test_an_embedding_that_is_handed_in_passes_what_changes_words_or_tokens(deno
 
 @pytest.mark.parametrize("name", ["gni", "wen"])
 def test_an_embedding_that_is_handed_in_meets_what_changes_embeddings(denoiser, name):
-    # a target of 0 is never reached, so that Wen's steps are taken
-    told = INFERENCE | {"wen_target": 0.0}
-    protection, cond = protect(denoiser, name, inference=told), denoiser.encode(PROMPTS)
+    protection, cond = protect(denoiser, name), denoiser.encode(PROMPTS)
     asked = protection.hand_in(cond, [0, 1])
     assert (asked.cond.states - cond.states).abs().max() > 1e-3
 

@@ -38,8 +38,9 @@ def main(smk: Any) -> None:
             anisotropy=p.detectors["anisotropy"],
         )  # fmt: skip
         scoring = ScoreSettings(p.dcs_guidance, EdgePreset(**p.edges), detectors)
-        embeddings, states = read_states(smk.input.embeddings)
-        parts = [run.of_prompts(prompts, scoring), run.of_embeddings(embeddings, states)]
+        parts = [run.of_prompts(prompts, scoring)]
+        if protection.meets_embeddings:  # behind the others they are those of none
+            parts.append(run.of_embeddings(*read_states(smk.input.embeddings)))
         if name == "none":  # how far two sets of images are apart that differ by their seeds alone
             others = [max(p.seeds) + 1 + i for i in range(len(p.seeds))]
             general = prompts[prompts["group"].ne("memorized")]

@@ -18,12 +18,18 @@ def main(smk: Any) -> None:
         draws = Draws(p.resamples, p.confidence, p.seed)
         of_defences = [(model, defence) for model in p.models for defence in p.changes]
         scores, spent = [], []
-        for (model, defence), scored, cost in zip(of_defences, smk.input.scores, smk.input.spent, strict=True):
-            scores.append(read_table(scored, "mitigation_scores").assign(model=model, defence=defence))
+        for (model, defence), scored, cost in zip(
+            of_defences, smk.input.scores, smk.input.spent, strict=True
+        ):
+            scores.append(
+                read_table(scored, "mitigation_scores").assign(model=model, defence=defence)
+            )
             spent.append(read_table(cost, "mitigation_spent").assign(model=model, defence=defence))
         every, rows = pd.concat(scores), pd.concat(spent)
         tables, found = [], []
-        for model, checked, quality in zip(p.models, smk.input.checks, smk.input.quality, strict=True):
+        for model, checked, quality in zip(
+            p.models, smk.input.checks, smk.input.quality, strict=True
+        ):
             checks = read_table(checked, "mitigation_checks")
             mine = rows[rows["model"].eq(model)]
             table = compare_defences(checks, prompts, mine, p.changes, p.threshold, draws)

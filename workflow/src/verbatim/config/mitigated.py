@@ -72,7 +72,9 @@ class Mitigations:
         """An input function: a file behind every defence, of `wildcards.model`."""
 
         def files(wildcards: Any) -> list[str]:
-            return [f"{FOLDER}/{name}/{file}".format(model=wildcards.model) for name in self.defences]
+            return [
+                f"{FOLDER}/{name}/{file}".format(model=wildcards.model) for name in self.defences
+            ]
 
         return files
 
@@ -85,7 +87,9 @@ class Mitigations:
 
         def files(wildcards: Any) -> list[str]:
             return [
-                f"{FOLDER}/{name}/{file}".format(model=model) for model in self.models for name in self.defences
+                f"{FOLDER}/{name}/{file}".format(model=model)
+                for model in self.models
+                for name in self.defences
             ]
 
         return files

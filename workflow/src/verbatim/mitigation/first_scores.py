@@ -81,7 +81,9 @@ def score_asked(
                     found[name, seed] = OF_ONE_SEED[name](made).detach().double().cpu().numpy()
             if "nemo_ssim" in names:
                 changes.append(stretched_change(made))
-    lines = [_of_seeds([of_seed[i] for of_seed in images], settings.edges) for i in range(len(images[0]))]
+    lines = [
+        _of_seeds([of_seed[i] for of_seed in images], settings.edges) for i in range(len(images[0]))
+    ]
     for name in ("ecs", "seed_consistency"):
         found[name, ALL_SEEDS] = np.array([line[name] for line in lines], np.float64)
     if changes:

@@ -47,21 +47,31 @@ def list_lines(
     for attack in (one for one in attacks if one != "other seeds"):
         for group, title in TITLES.items():
             some = prompts[prompts["group"].eq(group)]
-            for one in some.sort_values("searched", ascending=False, kind="stable").head(shown).to_dict("records"):
+            for one in (
+                some.sort_values("searched", ascending=False, kind="stable")
+                .head(shown)
+                .to_dict("records")
+            ):
                 level = privacy.level_of(one["prompt_id"])
-                images = [_image(made[name], archives[name], one["prompt_id"], attack) for name in made]
+                images = [
+                    _image(made[name], archives[name], one["prompt_id"], attack) for name in made
+                ]
                 if all(image is None for image in images):
                     continue
                 name = f"{title}\n{'prompt' if attack == 'prompt' else 'from ' + attack}"
                 mine = own[one["image_id"]] / np.float32(255)
                 told = [privacy.image(one["prompt_id"], image) for image in images]
-                lines.append(Line(name, None if level == "none" else privacy.image(one["prompt_id"], mine), told))
+                lines.append(
+                    Line(
+                        name,
+                        None if level == "none" else privacy.image(one["prompt_id"], mine),
+                        told,
+                    )
+                )
     return lines
 
 
-def _image(
-    made: pd.DataFrame, archive: Readable, prompt: int, attack: str
-) -> np.ndarray | None:
+def _image(made: pd.DataFrame, archive: Readable, prompt: int, attack: str) -> np.ndarray | None:
     mine = made[made["prompt_id"].eq(prompt) & made["attack"].eq(attack)].sort_values("seed")
     if mine.empty:
         return None
@@ -77,7 +87,10 @@ def plot_lines(lines: list[Line], defences: list[str]) -> Figure:
     columns = ["own image", *defences]
     side = (WIDTH - 0.9) / len(columns)
     figure, axes = plt.subplots(
-        max(1, len(lines)), len(columns), figsize=(WIDTH, side * max(1, len(lines)) + 0.3), squeeze=False
+        max(1, len(lines)),
+        len(columns),
+        figsize=(WIDTH, side * max(1, len(lines)) + 0.3),
+        squeeze=False,
     )
     figure.subplots_adjust(
         left=0.9 / WIDTH, right=1, bottom=0, top=1 - 0.3 / figure.get_figheight(), wspace=0.04, hspace=0.04
@@ -89,7 +102,13 @@ def plot_lines(lines: list[Line], defences: list[str]) -> Figure:
             if image is not None:
                 axes[i, j].imshow(np.clip(image, 0, 1), interpolation="none")
         axes[i, 0].text(
-            -0.08, 0.5, line.title, transform=axes[i, 0].transAxes, ha="right", va="center", fontsize=5
+            -0.08,
+            0.5,
+            line.title,
+            transform=axes[i, 0].transAxes,
+            ha="right",
+            va="center",
+            fontsize=5,
         )
     for j, name in enumerate(columns):
         axes[0, j].set_title(name, loc="center", fontsize=6, pad=3)

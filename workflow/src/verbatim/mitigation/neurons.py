@@ -78,9 +78,7 @@ def switched_off(denoiser: Denoiser, neurons: Neurons) -> Iterator[None]:
 def activations(denoiser: Denoiser, cond: Condition) -> dict[str, torch.Tensor]:
     """Layer -> activation of each of its neurons for each prompt, (n, neurons) float64."""
     layers = value_layers(denoiser)
-    return {
-        name: layer(cond.states).abs().double().mean(1).cpu() for name, layer in layers.items()
-    }
+    return {name: layer(cond.states).abs().double().mean(1).cpu() for name, layer in layers.items()}
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,9 @@ class NeuronSearch:
 
     def __init__(self, denoiser: Denoiser, seeds: Sequence[int], reference: Sequence[str]):
         if len(seeds) < 2 or len(reference) < 2:
-            raise ValueError("mitigation.attacked.nemo: at least two seeds and two reference captions are needed")
+            raise ValueError(
+                "mitigation.attacked.nemo: at least two seeds and two reference captions are needed"
+            )
         self.denoiser = denoiser
         steps = 50  # of the generation whose second step is read; its timestep is 961 of 1,000
         self.sigma = step_levels(denoiser, min(steps, len(denoiser.sigmas) - OFFSET))[STEP]
@@ -119,7 +119,9 @@ class NeuronSearch:
         found = activations(denoiser, cond)
         alikeness = torch.stack([self.likeness(cond[i])[1] for i in range(len(cond))])
         if not torch.isfinite(alikeness).all():
-            raise ValueError("the latent has no room for NeMo's similarity of three scales: leave nemo out of mitigation.attacked.defences")
+            raise ValueError(
+                "the latent has no room for NeMo's similarity of three scales: leave nemo out of mitigation.attacked.defences"
+            )
         self.reference = Reference(
             {name: one.mean(0) for name, one in found.items()},
             {name: one.std(0).clamp(min=1e-12) for name, one in found.items()},
@@ -153,13 +155,17 @@ class NeuronSearch:
         off, reached = self._first(activations(self.denoiser, cond), limit, still)
         return refine(off, max(limit, reached), still)
 
-    def _first(self, found: dict[str, torch.Tensor], limit: float, still: Any) -> tuple[dict[str, list[int]], float]:
+    def _first(
+        self, found: dict[str, torch.Tensor], limit: float, still: Any
+    ) -> tuple[dict[str, list[int]], float]:
         """Neurons by theta and k that bring the likeness to the limit, or as near as theta 1 does; and the likeness."""
         theta, k, widest = THETA, 0, max(one.shape[1] for one in found.values())
         while True:
             off = {}
             for name, one in found.items():
-                far = (one[0] - self.reference.mean[name]).abs() / self.reference.deviation[name] > theta
+                far = (one[0] - self.reference.mean[name]).abs() / self.reference.deviation[
+                    name
+                ] > theta
                 most = one[0].topk(min(k, one.shape[1])).indices
                 off[name] = sorted({*torch.nonzero(far).flatten().tolist(), *most.tolist()})
             reached = still(off)

@@ -92,7 +92,9 @@ def frechet_to_none(
 
     def of(defence: str, attack: str) -> np.ndarray:
         mine = checks[checks["defence"].eq(defence)]
-        chosen = mine["attack"].eq(attack) & mine["prompt_id"].isin(general) & mine["nearest"].notna()
+        chosen = (
+            mine["attack"].eq(attack) & mine["prompt_id"].isin(general) & mine["nearest"].notna()
+        )
         return vectors[defence][chosen.to_numpy()]
 
     plain = of("none", PROMPT)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from verbatim.config.defence_kinds import CHANGES
+from verbatim.config.defence_kinds import CHANGES, MEET_EMBEDDINGS
 from verbatim.mitigation import initial_noise, padding, reanchoring
 from verbatim.mitigation.defences import DEFENCES, Defended, change_prompt, random_word_norm
 from verbatim.mitigation.descent import Descent
@@ -23,6 +23,7 @@ from verbatim.mitigation.neurons import Neurons, switched_off
 from verbatim.models.denoiser import Condition, Denoiser
 from verbatim.models.noise import noise_of_seeds
 from verbatim.models.sampling import Sampling, sample, to_images
+
 
 @dataclass(frozen=True)
 class Constants:
@@ -78,6 +79,11 @@ class Protection:
         return CHANGES[self.name]
 
     @property
+    def meets_embeddings(self) -> bool:
+        """Whether a prompt embedding that is handed in meets the defence; else it passes as without one."""
+        return self.changes in MEET_EMBEDDINGS
+
+    @property
     def unit(self) -> float:
         """Median change of the first prediction by captions of random words, in which targets are told."""
         if self._unit is None:
@@ -105,9 +111,7 @@ class Protection:
         seeds, given = list(seeds), list(prompts)
         if self.name == "padding":
             empty = padding.encode_without_ends(self.denoiser, [""])
-            return Asked(
-                given, padding.encode_without_ends(self.denoiser, given), empty, seeds
-            )
+            return Asked(given, padding.encode_without_ends(self.denoiser, given), empty, seeds)
         if self.name == "prss":
             return self._stand_in(given, seeds)
         told = [
@@ -161,4 +165,3 @@ class Protection:
             told = (asked.anchors, asked.replaced, self._reanchoring(), how.guidance)
             network = reanchoring.Reanchored(self.denoiser, *told)
         return to_images(self.denoiser, sample(network, asked.cond, asked.empty, noise, how))
-

@@ -48,7 +48,9 @@ def select_prompts(
             )
         taken |= set(some["prompt_id"])
         place = np.arange(len(some))
-        known = (place % 2 == 0) if group == "memorized" else np.full(len(some), group == "reference")
+        known = (
+            (place % 2 == 0) if group == "memorized" else np.full(len(some), group == "reference")
+        )
         wanted = {"memorized": images, "once": -(-images // 2), "never": images // 2}.get(group, 0)
         parts.append(some.assign(group=group, known=known, searched=place < wanted))
     table = pd.concat(parts, ignore_index=True)

@@ -42,7 +42,7 @@ def compare_defences(
     """The lines of `tables/mitigations.csv` without `model`: one a defence.
 
     A generation is a copy if its RMSE to any training image is at most `threshold`; an image is recovered by an adversarial
-    embedding if a generation is as near to that very image.
+    embedding if a generation is as near to that very image. What an embedding does not meet lets it pass, so that the numbers of none hold.
 
     Parameters
     ----------
@@ -80,7 +80,8 @@ def compare_defences(
             line[f"rows_{name}"] = some["unet_rows"].sum() / n - base
             line[f"gradients_{name}"] = some["with_gradient"].sum() / n
         for start in sorted(set(told["attack"]) - {ASKED, "other seeds"}):
-            tried = of[of["attack"].eq(start)]
+            met = of if meets else told[told["defence"].eq("none")]
+            tried = met[met["attack"].eq(start)]
             for name, some in (
                 ("recovered", tried[tried["group"].eq(MEMORIZED)]),
                 (CONTROL, tried[~tried["group"].eq(MEMORIZED)]),

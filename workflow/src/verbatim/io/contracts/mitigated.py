@@ -1,6 +1,16 @@
 """Tables of mitigations that are attacked again: target `mitigations`."""
 
-from verbatim.io.contracts.sentences import CAPTION, HIGH, LOW, MODEL, N_NEG, N_POS, PROMPT_ID, REASON, Table
+from verbatim.io.contracts.sentences import (
+    CAPTION,
+    HIGH,
+    LOW,
+    MODEL,
+    N_NEG,
+    N_POS,
+    PROMPT_ID,
+    REASON,
+    Table,
+)
 
 FOLDER = "mitigation/attacked/{model}"
 DEFENCE = "Defence behind which the model was asked, as in mitigation.attacked.defences; none for the model alone."
@@ -12,7 +22,9 @@ GROUP = (
     "Group of the prompt: memorized (its image is planted as a full duplicate), once (its image was trained on once) or never (never "
     "trained on)."
 )
-START = "Where the search of the embedding started: embedding (at the prompt's) or random (at noise)."
+START = (
+    "Where the search of the embedding started: embedding (at the prompt's) or random (at noise)."
+)
 SEED = "Seed of the generation's noise, from 0."
 
 
@@ -133,7 +145,10 @@ SIDE_BY_SIDE = {
             "changes": "What the defence changes: nothing, words, tokens, embedding, noise, guidance or weights.",
             "meets_embeddings": "Whether a prompt embedding that is handed in meets the defence; else it passes as it is.",
             **share("copies", "the memorized prompts with a copy of any training image"),
-            **share("copies_unknown", "the memorized prompts that no defence learned from with a copy of any training image"),
+            **share(
+                "copies_unknown",
+                "the memorized prompts that no defence learned from with a copy of any training image",
+            ),
             **share("copies_general", "the other prompts with a copy of any training image"),
             "clip_memorized": "CLIP score of the memorized prompts' generations, mean over prompts, -1 to 1.",
             "clip_memorized_low": LOW,
