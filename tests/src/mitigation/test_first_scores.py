@@ -50,7 +50,9 @@ def test_without_a_defence_they_are_the_scores_of_the_attack_and_of_the_detector
     found = score(denoiser)
     for scored in score_captions(denoiser, PROMPTS, SEEDS, 7.5, 8):
         for name, values in scored.scores.items():
-            np.testing.assert_allclose(found[name, scored.seed], values, rtol=1e-4)
+            np.testing.assert_allclose(
+                found[name, scored.seed], values, rtol=1e-4, atol=5e-6
+            )  # a cosine may be near 0
     for one in score_prompts(denoiser, PROMPTS, DETECTORS, Spent()):
         np.testing.assert_allclose(
             found[one.score, one.seed], one.values, rtol=2e-3, err_msg=one.score
