@@ -22,7 +22,7 @@ from verbatim.config import (
     unfinished,
 )
 from verbatim.config.data_files import DataFiles, WorldSource
-from verbatim.config.mitigated import Mitigations
+from verbatim.config.mitigation_plan import Mitigations
 from verbatim.config.run import TRUTH_FIGURES, Run
 from verbatim.config.sweep_points import GridError
 from verbatim.inputs import layouts

@@ -4,7 +4,7 @@ from typing import Any
 
 from verbatim.io.records import read_table, write_table
 from verbatim.runtime import script
-from verbatim.tables.mitigated import select_prompts
+from verbatim.tables.mitigated_prompts import select_prompts
 
 
 def main(smk: Any) -> None:

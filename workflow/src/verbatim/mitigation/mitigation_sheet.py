@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,9 +14,14 @@ from matplotlib.figure import Figure
 from verbatim.figures.style import WIDTH, use_style
 from verbatim.io.images import ImageError
 from verbatim.io.privacy import Privacy
-from verbatim.mitigation.outcomes_checked import Readable
 
 TITLES = {"memorized": "memorized", "once": "trained once", "never": "never trained on"}
+
+
+class Readable(Protocol):
+    """An archive of images by name."""
+
+    def read(self, name: str) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)

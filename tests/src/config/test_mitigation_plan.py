@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from verbatim.config.defence_kinds import CHANGES
-from verbatim.config.mitigated import Mitigations
+from verbatim.config.mitigation_plan import Mitigations
 from verbatim.config.settings import ConfigError
 
 HERE = SimpleNamespace(model="sd1", defence="wen")

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from verbatim.tables.mitigated import select_prompts
+from verbatim.tables.mitigated_prompts import select_prompts
 
 COUNTS = {"memorized": 6, "once": 4, "never": 5, "reference": 10}
 
