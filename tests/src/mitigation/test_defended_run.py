@@ -52,6 +52,7 @@ def test_every_prompt_is_generated_with_every_seed_and_numbered_in_the_order_of_
     assert scores.groupby("score").size()["dcs_paper"] == 6
 
 
+@pytest.mark.slow
 def test_images_do_not_depend_on_how_many_run_together(start):
     many, one = (dict(start("none", batch).of_prompts(PROMPTS, SCORING)) for batch in (8, 1))
     ours = {i: image for i, image in zip((5, 6, 7), list(one.values())[::2], strict=True)}

@@ -63,6 +63,7 @@ def test_without_a_defence_they_are_the_scores_of_the_attack_and_of_the_detector
     assert found["ecs", ALL_SEEDS].shape == (3,)
 
 
+@pytest.mark.slow
 def test_scores_are_read_at_the_noise_and_the_embedding_that_the_defence_leaves(denoiser):
     plain = score(denoiser)["wen_first_step", 0]
     quiet = score(denoiser, "noise", noise={"steps": 20, "rate": 0.05, "target": 0.0})[
@@ -73,6 +74,7 @@ def test_scores_are_read_at_the_noise_and_the_embedding_that_the_defence_leaves(
     assert (np.abs(moved - plain) > 1e-4).all()
 
 
+@pytest.mark.slow
 def test_anchored_guidance_changes_no_score_of_the_prompt_that_was_given(denoiser):
     plain = score(denoiser)
     prss = {"target": 0.0, "low": 0.01, "high": 0.02}

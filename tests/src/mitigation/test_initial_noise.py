@@ -46,6 +46,7 @@ def test_the_change_is_that_of_two_predictions_at_the_highest_level(denoiser):
     )
 
 
+@pytest.mark.slow
 def test_noise_is_moved_until_the_prompt_changes_less_and_no_further(denoiser):
     cond, empty = denoiser.encode(["red heart", "black cat face"]), denoiser.encode([""])
     noise = noise_of_seeds([3, 4], denoiser.shape)
@@ -59,6 +60,7 @@ def test_noise_is_moved_until_the_prompt_changes_less_and_no_further(denoiser):
     assert torch.equal(quiet_noise(denoiser, noise, cond, empty, above), noise)
 
 
+@pytest.mark.slow
 def test_a_flatter_start_weighs_the_noises_own_norm(denoiser):
     cond, empty = denoiser.encode(["red heart"]), denoiser.encode([""])
     noise = noise_of_seeds([3], denoiser.shape)

@@ -64,6 +64,7 @@ def test_a_missing_image_has_no_number_and_the_others_have_theirs(checked):
     assert checks["clip_score"][0] == pytest.approx(mean[0] / np.linalg.norm(mean), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_each_defence_is_compared_with_none_and_none_with_other_seeds():
     rng = np.random.default_rng(1)
     n = 40

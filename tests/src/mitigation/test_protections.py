@@ -88,6 +88,7 @@ def test_words_that_are_drawn_at_random_are_drawn_anew_for_each_generation(denoi
     assert len(set(asked.prompts)) > 1
 
 
+@pytest.mark.slow
 def test_noise_is_that_of_the_seed_unless_the_defence_moves_it(denoiser):
     plain = noise_of_seeds([0, 1], denoiser.shape)
     for name in CHANGES:

@@ -65,6 +65,7 @@ def test_only_the_replaced_prompts_cost_a_third_row(denoiser):
         assert denoiser.rows - before == rows
 
 
+@pytest.mark.slow
 def test_a_prompt_is_replaced_only_above_the_limit(denoiser):
     prompts = ["red heart", "black cat face"]
     assert choose_prompts(denoiser, prompts, Reanchoring(0.0, 1e9, 2e9)) == prompts
