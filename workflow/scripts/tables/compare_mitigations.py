@@ -40,7 +40,7 @@ def main(smk: Any) -> None:
         result = pd.concat(tables, ignore_index=True)
         write_text(smk.output.table, csv_text(result))
         write_text(smk.output.scores, csv_text(pd.concat(found, ignore_index=True)))
-        told = [name for name in result if not name.endswith(("_low", "_high"))]
+        told = [name for name in result if not str(name).endswith(("_low", "_high"))]
         log.info("\n%s", result[told].round(3).to_string())
 
 

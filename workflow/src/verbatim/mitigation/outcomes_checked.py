@@ -101,5 +101,6 @@ def frechet_to_none(
     lines = []
     for defence in vectors:
         some = of(defence, OTHER_SEEDS if defence == "none" else PROMPT)
-        lines.append((defence, len(some), frechet_distance(plain, some)))
+        distance = float(np.maximum(frechet_distance(plain, some), 0.0))  # 0 but for rounding
+        lines.append((defence, len(some), distance))
     return pd.DataFrame(lines, columns=["defence", "n_frechet", "frechet"])

@@ -36,7 +36,8 @@ def select_prompts(
     """
     rng = np.random.default_rng([seed, STREAM])
     pairs = list_captions(truth)
-    parts, taken = [], set()
+    parts: list[pd.DataFrame] = []
+    taken: set[int] = set()
     for group, kind in KINDS.items():
         some = pairs[pairs["kind"].eq(kind) & ~pairs["prompt_id"].isin(taken)]
         some = some.drop_duplicates("prompt_id").drop_duplicates("image_id")
