@@ -1,4 +1,4 @@
-"""Every defence by what it changes."""
+"""Every defence by what it changes, and how a model behind one is asked."""
 
 # defence -> what it changes between a prompt and a generation
 CHANGES = {
@@ -8,3 +8,5 @@ CHANGES = {
 # what a prompt embedding meets that is handed in instead of a prompt; what changes words or tokens never sees it, and PRSS has no
 # other wording of it
 MEET_EMBEDDINGS = ("nothing", "embedding", "noise", "weights")
+# how a model is asked, beside with adversarial embeddings, which are named by where their search started
+PROMPT, OTHER_SEEDS = "prompt", "other seeds"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from verbatim.config.defence_kinds import OTHER_SEEDS, PROMPT
 from verbatim.io.images import to_uint8
 from verbatim.mitigation.first_scores import ScoreSettings, score_asked
 from verbatim.mitigation.protections import Asked, Protection

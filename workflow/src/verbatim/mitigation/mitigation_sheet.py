@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from verbatim.config.defence_kinds import OTHER_SEEDS, PROMPT
 from verbatim.figures.style import WIDTH, use_style
 from verbatim.io.images import ImageError
 from verbatim.io.privacy import Privacy
@@ -50,7 +51,7 @@ def list_lines(
     """
     lines = []
     attacks = list(dict.fromkeys(made["none"]["attack"]))
-    for attack in (one for one in attacks if one != "other seeds"):
+    for attack in (one for one in attacks if one != OTHER_SEEDS):
         for group, title in TITLES.items():
             some = prompts[prompts["group"].eq(group)]
             for one in (
@@ -64,7 +65,7 @@ def list_lines(
                 ]
                 if all(image is None for image in images):
                     continue
-                name = f"{title}\n{'prompt' if attack == 'prompt' else 'from ' + attack}"
+                name = f"{title}\n{'prompt' if attack == PROMPT else 'from ' + attack}"
                 mine = own[one["image_id"]] / np.float32(255)
                 told = [privacy.image(one["prompt_id"], image) for image in images]
                 lines.append(

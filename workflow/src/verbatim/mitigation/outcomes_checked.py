@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from verbatim.config.defence_kinds import OTHER_SEEDS, PROMPT
 from verbatim.io.images import ImageError, resize
 from verbatim.metrics.rmse import as_floats, pair_rmse, rmse
-from verbatim.mitigation.defended_run import OTHER_SEEDS, PROMPT
 
 
 class Readable(Protocol):

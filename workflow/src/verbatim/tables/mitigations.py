@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from verbatim.config.defence_kinds import OTHER_SEEDS, PROMPT
 from verbatim.metrics.intervals import NOTHING, Draws, Interval, bootstrap_interval, wilson
 from verbatim.metrics.roc import auc_interval
 
 MEMORIZED, CONTROL = "memorized", "control"
-ASKED = "prompt"
 
 
 def _share(hits: pd.Series, prompts: pd.Series, confidence: float) -> dict[str, float]:
@@ -56,7 +56,7 @@ def compare_defences(
     lines = []
     for defence, (what, meets) in changes.items():
         of = told[told["defence"].eq(defence)]
-        asked = of[of["attack"].eq(ASKED)]
+        asked = of[of["attack"].eq(PROMPT)]
         memorized = asked[asked["group"].eq(MEMORIZED)]
         general = asked[~asked["group"].eq(MEMORIZED)]
         line: dict[str, Any] = {"defence": defence, "changes": what, "meets_embeddings": meets}
@@ -79,7 +79,7 @@ def compare_defences(
             n = max(1, int(some["generations"].sum()))
             line[f"rows_{name}"] = some["unet_rows"].sum() / n - base
             line[f"gradients_{name}"] = some["with_gradient"].sum() / n
-        for start in sorted(set(told["attack"]) - {ASKED, "other seeds"}):
+        for start in sorted(set(told["attack"]) - {PROMPT, OTHER_SEEDS}):
             met = of if meets else told[told["defence"].eq("none")]
             tried = met[met["attack"].eq(start)]
             for name, some in (
