@@ -17,11 +17,6 @@ from verbatim.models.denoiser import NOT_FINITE, Condition
 from verbatim.models.row_counter import RowCounter
 from verbatim.models.sampling import Sampling
 
-PROMPT, OTHER_SEEDS = (
-    "prompt",
-    "other seeds",
-)  # what the model was asked with, beside the starts of embeddings
-
 
 @dataclass(frozen=True)
 class RunSettings:
