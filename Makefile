@@ -30,7 +30,7 @@ SEED_LIST = [$(subst $(empty) $(empty),$(comma),$(strip $(SEEDS)))]
 # a file is one worker's, and files start in the order of tests/conftest.py: the longest first
 PYTEST = .venv/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help asked serve attribute audit guard table1 unlock all claims smoke world world-check study study-quick test test-quick test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
+.PHONY: help asked serve attribute audit guard mitigations table1 unlock all claims smoke world world-check study study-quick test test-quick test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
 
 help:            ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 20
@@ -71,6 +71,9 @@ attribute: setup ## which training images an image is nearest to, and whether it
 
 guard: setup     ## a guard before a model, evaluated: copies let out, prompts disturbed, cost; results/guard
 	$(SNAKEMAKE) $(SET) -- guard
+
+mitigations: setup ## defences of one model before and after a second attack: copies, quality, cost; results/tables/mitigations.csv
+	$(SNAKEMAKE) $(SET) -- mitigations
 
 unlock: setup    ## after a killed run: end its SLURM jobs (PROFILE=slurm), take its lock away; then run again
 	$(if $(filter slurm,$(PROFILE)),workflow/profiles/slurm/cancel_jobs.sh)

@@ -43,6 +43,8 @@ include: "workflow/rules/similarity.smk"
 include: "workflow/rules/membership.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/guard.smk"
+include: "workflow/rules/tables_mitigations.smk"
+include: "workflow/rules/mitigation_attacked.smk"
 
 
 localrules:
@@ -54,6 +56,7 @@ localrules:
     evaluation,
     guard,
     labels,
+    mitigations,
     prompt_sets,
     study,
     templates,
@@ -103,6 +106,11 @@ rule attribution:
 rule guard:
     input:
         run.guard,
+
+
+rule mitigations:
+    input:
+        mitigated.targets,
 
 
 rule evaluation:

@@ -107,6 +107,9 @@ EXCEPTIONS = {
         "verbatim.evidence.contact_sheet",
         "verbatim.labels.checking",
     },
+    # one Frechet distance, and one way of an image into a latent
+    "src/verbatim/mitigation/outcomes_checked.py": {"verbatim.similarity.quality"},
+    "scripts/mitigation/train_embeddings.py": {"verbatim.membership.losses"},
     # a bundle has one form, so that one program checks it
     "scripts/audit/build_findings.py": {
         "verbatim.evidence.bundle_null",
@@ -116,7 +119,9 @@ EXCEPTIONS = {
     },
 }
 # the copying study stands on the attacks: its stages may import these, and no stage imports one of the study's
-STUDY_IMPORTS = {"world", "whitebox", "blackbox", "postfilter", "labels", "tables", "figures"}
+STUDY_IMPORTS = {
+    "world", "whitebox", "blackbox", "detectors", "postfilter", "labels", "tables", "figures",
+}  # fmt: skip
 TORCH = {"torch", "diffusers", "transformers", "open_clip", "safetensors"}
 LIGHT = {
     "build_checkpoints",  # rewrites weights
@@ -125,12 +130,12 @@ LIGHT = {
     "check_upscaler",
 }  # networks without numbers, though their modules can load them too
 LOCAL = {
-    "all", "asked", "attacks", "attribution", "audit", "guard", "labels", "evaluation", "prompt_sets", "templates", "study",
+    "all", "asked", "attacks", "attribution", "audit", "guard", "labels", "evaluation", "mitigations", "prompt_sets", "templates", "study",
 }  # fmt: skip
 # rules of a stage may be spread over several files, a part of it each
 PARTS = {
     "labels_images": "labels", "tables_truth": "tables", "tables_sets": "tables",
-    "sweep_images": "sweep",
+    "sweep_images": "sweep", "mitigation_attacked": "mitigation", "tables_mitigations": "tables",
 }  # fmt: skip
 
 

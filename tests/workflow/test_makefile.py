@@ -165,6 +165,12 @@ def test_the_guard_is_a_target_of_its_own_with_the_changes_of_the_user():
     assert plain[-2:] == ["--", "guard"]
 
 
+def test_the_mitigations_are_a_target_of_their_own_with_the_changes_of_the_user():
+    (plain,) = commands("mitigations", "CONFIG=mitigation='{attacked: {defences: [wen]}}'")
+    assert settings(plain) == ["mitigation={attacked: {defences: [wen]}}"]
+    assert plain[-2:] == ["--", "mitigations"]
+
+
 def test_where_the_home_may_not_be_written_snakemake_keeps_its_cache_in_the_checkout(tmp_path):
     """And models are looked for where they were."""
     more = tmp_path / "more.mk"

@@ -22,6 +22,7 @@ from verbatim.config import (
     unfinished,
 )
 from verbatim.config.data_files import DataFiles, WorldSource
+from verbatim.config.mitigation_plan import Mitigations
 from verbatim.config.run import TRUTH_FIGURES, Run
 from verbatim.config.sweep_points import GridError
 from verbatim.inputs import layouts
@@ -70,6 +71,7 @@ def read_run():
 try:
     run, audited = read_run()
     SWEEP = sweep_plan.read_plan(config)
+    mitigated = Mitigations(run)
 except (
     settings.ConfigError,
     decisions.DecisionError,

@@ -25,7 +25,7 @@ SOURCES = {
     "audit": "Source: Webster 2023, section 4; Dubiński et al. 2025 (CDI) for the test by owner",
     "privacy": "No paper describes it: training images may show people who were never asked",
     "sweep": "Source: Somepalli 2022 and 2023",
-    "mitigation": "Source: Somepalli 2023, section 5; Wen 2024",
+    "mitigation": "Source: Somepalli 2023, section 5; Wen 2024; of attacked: Jeon 2025, Han 2025, Chen 2025, Hintersdorf 2024",
     "similarity": "Source: Somepalli 2022 and 2023",
     "membership": "Source: Carlini 2022 and 2023",
     "guard": "Source: Wen et al. 2024, section 4.3; Webster 2023, section 6",

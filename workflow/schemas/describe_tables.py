@@ -26,6 +26,7 @@ HEADINGS = {
     "evidence": "Evidence",
     "tables": "Tables",
     "study": "Copying study",
+    "mitigations": "Mitigations attacked again",
 }
 
 

@@ -3,11 +3,12 @@
 import time
 from typing import Any
 
-from verbatim.guard.regeneration import Defence, RowCounter, regenerate
+from verbatim.guard.regeneration import Defence, regenerate
 from verbatim.io.images import generation_name
 from verbatim.io.records import read_table, write_table
 from verbatim.io.result_cache import Kept, fingerprint
 from verbatim.models.denoiser import NOT_FINITE, check_broken
+from verbatim.models.row_counter import RowCounter
 from verbatim.models.sampling import Sampling
 from verbatim.runtime import load_model, model_files, progress, script
 

@@ -3,45 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from verbatim.io.images import to_uint8
 from verbatim.mitigation.defences import Defended, change_prompt
 from verbatim.mitigation.generation import draw_images
 from verbatim.models.denoiser import Denoiser
 from verbatim.models.sampling import Sampling
-
-
-@dataclass
-class RowCounter:
-    """Rows that pass a denoiser's network, whoever calls it.
-
-    Attributes
-    ----------
-    rows
-        All rows.
-    with_gradient
-        Those of them that a gradient was asked for: a backward pass costs about two forward passes more.
-    """
-
-    rows: int = 0
-    with_gradient: int = 0
-    _network: Any = field(default=None, repr=False)
-
-    def watch(self, denoiser: Denoiser) -> RowCounter:
-        """Count the rows of this denoiser from here on."""
-        self._network = denoiser.network
-        denoiser.network = self._counted  # type: ignore[method-assign, assignment]
-        return self
-
-    def _counted(self, x: torch.Tensor, *rest: Any) -> torch.Tensor:
-        self.rows += len(x)
-        self.with_gradient += len(x) * torch.is_grad_enabled()
-        return self._network(x, *rest)
 
 
 @dataclass(frozen=True)

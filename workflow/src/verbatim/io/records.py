@@ -171,6 +171,18 @@ SCHEMAS: dict[str, pa.Schema] = {
     "sweep_state": _schema(
         point=S, seed=I32, status=S, reason=S, steps=I32, seconds=F64, loss=F64
     ),
+    "mitigated": _schema(prompt_id=I64, caption=S, image_id=I32, group=S, known=B, searched=B),
+    "mitigation_neurons": _schema(prompt_id=I64, layer=S, neuron=I32),
+    "mitigation_embeddings": _schema(prompt_id=I64, start=S, tokens=I32, states=pa.list_(F32)),
+    "mitigation_attacked": _schema(
+        generation=I32, prompt_id=I64, seed=I32, attack=S, prompt=S, status=S, reason=S
+    ),
+    "mitigation_scores": _schema(prompt_id=I64, seed=I32, score=S, value=F64),
+    "mitigation_spent": _schema(group=S, generations=I64, unet_rows=I64, with_gradient=I64),
+    "mitigation_checks": _schema(
+        defence=S, attack=S, prompt_id=I64, seed=I32, own=F64, nearest=F64, clip_score=F64
+    ),
+    "mitigation_quality": _schema(defence=S, n_frechet=I32, frechet=F64),
     "mitigation_generations": _schema(
         generation=I32, image_id=I32, caption=S, prompt=S, gen_seed=I64, planted=B, member=B, kind=S, size=I32
     ),

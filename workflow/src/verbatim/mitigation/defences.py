@@ -52,7 +52,7 @@ class Defended:
         if defence not in DEFENCES:
             raise ValueError(f"defence {defence!r} is unknown; known: {', '.join(DEFENCES)}")
         self.denoiser, self.defence, self.constants, self.seed = denoiser, defence, constants, seed
-        self._target: torch.Tensor | None = None
+        self._target: float | None = None
         self._known: dict[str, torch.Tensor] = {}
 
     def __getattr__(self, name: str) -> Any:
@@ -75,12 +75,8 @@ class Defended:
         code = self.denoiser.encode(prompts, batch)
         states = code.states
         if self.defence == "gni":
-            noises = [
-                _noise(f"{seed}/{prompt}", states.shape[1:])
-                for prompt, seed in zip(prompts, seeds, strict=True)
-            ]
-            noise = torch.stack(noises).to(states.device, states.dtype)
-            return Condition(states + self.constants["gni"] * noise, code.extra)
+            keys = [f"{seed}/{prompt}" for prompt, seed in zip(prompts, seeds, strict=True)]
+            return self.change_states(code, keys)
         if self.defence == "wen":
             moved = [
                 self._known[prompt] if prompt else state
@@ -94,29 +90,46 @@ class Defended:
         seeds = seeds if self.defence == "gni" else seeds[:1]
         return self.encode_prompts([""] * len(seeds), seeds)
 
+    def change_states(self, code: Condition, keys: Sequence[str]) -> Condition:
+        """Prompt embeddings of any origin, behind a defence of embeddings; unchanged behind one of words.
+
+        keys : of each, which decide the noise of GNI.
+        """
+        if self.defence == "gni":
+            noises = [_noise(key, code.states.shape[1:]) for key in keys]
+            noise = torch.stack(noises).to(code.states.device, code.states.dtype)
+            return Condition(code.states + self.constants["gni"] * noise, code.extra)
+        return self._moved(code) if self.defence == "wen" else code
+
+    def prepare(self) -> float:
+        """Wen's target, in what the network answers; computed once."""
+        if self._target is None:
+            self._target = self.constants["wen_target"] * random_word_norm(self.denoiser)
+        return self._target
+
+    def _moved(self, code: Condition) -> Condition:
+        """Wen's optimization of prompt embeddings."""
+        target = self.prepare()
+        steps, rate = self.constants["wen_steps"], self.constants["wen_rate"]
+        return optimize_codes(self.denoiser, code, target, steps, rate)
+
     def _optimize(self, prompts: list[str], batch: int) -> None:
         """Make the codes of prompts that have none yet."""
         new = [prompt for prompt in prompts if prompt not in self._known]
-        if not new:
-            return
-        if self._target is None:
-            words = [
-                conditioning.random_words(random.Random(f"wen/{i}"), 1 + i % 6)
-                for i in range(YARDSTICK)
-            ]
-            norms = change_norms(self.denoiser, self.denoiser.encode(words))
-            self._target = self.constants["wen_target"] * norms.median()
         size = min(batch, 64)
         for start in range(0, len(new), size):
             part = new[start : start + size]
-            codes = optimize_codes(
-                self.denoiser,
-                self.denoiser.encode(part),
-                float(self._target),
-                self.constants["wen_steps"],
-                self.constants["wen_rate"],
-            )
+            codes = self._moved(self.denoiser.encode(part))
             self._known |= dict(zip(part, codes.states, strict=True))
+
+
+@torch.no_grad()
+def random_word_norm(denoiser: Denoiser) -> float:
+    """Median of `change_norms` over captions of random words, which belong to no training image."""
+    words = [
+        conditioning.random_words(random.Random(f"wen/{i}"), 1 + i % 6) for i in range(YARDSTICK)
+    ]
+    return float(change_norms(denoiser, denoiser.encode(words)).median())
 
 
 def _noise(key: str, shape: Sequence[int]) -> torch.Tensor:

@@ -9,6 +9,7 @@ from verbatim.io.contracts.audited import TABLES as AUDITED
 from verbatim.io.contracts.copying import TABLES as COPYING
 from verbatim.io.contracts.evidence import TABLES as EVIDENCE
 from verbatim.io.contracts.guarded import TABLES as GUARDED
+from verbatim.io.contracts.mitigated import TABLES as MITIGATED
 from verbatim.io.contracts.preparation import TABLES as PREPARATION
 from verbatim.io.contracts.reports import TABLES as REPORTS
 from verbatim.io.contracts.sentences import Table as Table
@@ -24,4 +25,5 @@ CONTRACTS: dict[str, dict[str, Table]] = {
     **GUARDED,
     **REPORTS,
     **COPYING,
+    **MITIGATED,
 }
