@@ -110,8 +110,9 @@ smoke: setup     ## the whole chain on a small world, in results/smoke
 test: setup      ## every test: units, the workflow on the smoke world
 	$(PYTEST) tests
 
+# a third worker for two cores: some units wait, for a server or a process
 test-quick: setup ## units that are not slow, their laws on fewer examples: what to run at every change
-	$(PYTEST) --hypothesis-profile=few -m "unit and not slow" tests/src tests/scripts
+	$(PYTEST) -n 3 --hypothesis-profile=few -m "unit and not slow" tests/src tests/scripts
 
 # SLURM_FOLDER: where both keep their runs, so that the second goes on from the first's; empty: a temporary one
 SLURM_FOLDER ?=
