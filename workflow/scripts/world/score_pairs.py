@@ -10,18 +10,14 @@ from verbatim.io.seals import read_array
 from verbatim.models.descriptor_specs import Spec, make_spec
 from verbatim.models.descriptors import load_descriptor
 from verbatim.runtime import device, script
-from verbatim.world.descriptor_scenes import draw_fresh, draw_pairs, score_pairs, split_drawings
-from verbatim.world.drawings import template_share
-from verbatim.world.plan import plant
+from verbatim.world.descriptor_scenes import draw_fresh, draw_pairs, score_pairs, split_planted
 
 
 def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
-        drawings = read_array(smk.input.drawings)
         table = read_table(smk.input.table, "images")
-        plan = plant(table, template_share(table, drawings), p.planted, p.world_seed)
-        split = split_drawings(plan, drawings)
+        split = split_planted(table, read_array(smk.input.drawings), p.planted, p.world_seed)
         pairs = draw_pairs(split.held_out, p.pairs, p.size, p.seed)
         background = draw_fresh(split.trained, p.background, p.size, p.training_seed)
         file = Path(smk.input.descriptor[0]) if smk.input.descriptor else Path()

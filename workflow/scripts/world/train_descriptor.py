@@ -9,23 +9,19 @@ from verbatim.io.seals import read_array, seal_folder
 from verbatim.models.copy_network import save_network
 from verbatim.runtime import TrainingReport, device, script
 from verbatim.world.copy_detection import describe_config, train_copy_network
-from verbatim.world.descriptor_scenes import draw_fresh, split_drawings
-from verbatim.world.drawings import template_share
-from verbatim.world.plan import plant
+from verbatim.world.descriptor_scenes import draw_fresh, split_planted
 from verbatim.world.training import TrainingRun
 
 
 def main(smk: Any) -> None:
     with script(smk) as log:
         p = smk.params
-        drawings = read_array(smk.input.drawings)
         table = read_table(smk.input.table, "images")
-        plan = plant(table, template_share(table, drawings), p.planted, p.world_seed)
-        trained = split_drawings(plan, drawings).trained
-        images = draw_fresh(trained, p.settings["images"], p.size, p.seed)
+        split = split_planted(table, read_array(smk.input.drawings), p.planted, p.world_seed)
+        images = draw_fresh(split.trained, p.settings["images"], p.size, p.seed)
         report = TrainingReport("descriptor", p.settings["steps"])
         network = train_copy_network(
-            images, trained, p.settings,
+            images, split.trained, p.settings,
             TrainingRun(p.seed, device(), Path(p.checkpoint), p.checkpoint_every, report),
         )  # fmt: skip
         with new_folder(Path(smk.output.config).parent) as folder:

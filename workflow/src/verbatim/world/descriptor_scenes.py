@@ -7,13 +7,15 @@ says of them does not come from having seen them.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from verbatim.metrics.score_normalization import normalize_scores
 from verbatim.world.augmentations import augment
+from verbatim.world.drawings import template_share
+from verbatim.world.plan import plant
 from verbatim.world.scenes import DISTORTIONS, Scene, distort, draw_scenes
 
 TRAINED_ON = ("single",)  # kinds whose drawings the training takes
@@ -21,9 +23,8 @@ HELD_OUT = ("held_out", "paraphrase")  # kinds whose drawings the pairs take
 # kinds of pairs: two views of one image; two images of one template family; images that share a drawing, or nothing
 COPIES = ("augmented", "distorted")
 PAIRS = (*COPIES, "template", "same_drawing", "unrelated")
-NEIGHBOURS = (
-    3  # of a query in the background: places 0 to 2 of SSCD's published score normalization
-)
+# of a query in the background: places 0 to 2 of SSCD's published score normalization
+NEIGHBOURS = 3
 
 
 class Drawings(NamedTuple):
@@ -38,6 +39,18 @@ def split_drawings(plan: pd.DataFrame, drawings: np.ndarray) -> Drawings:
     of_kinds = (plan.loc[plan["kind"].isin(kinds), "drawing"] for kinds in (TRAINED_ON, HELD_OUT))
     trained, held_out = (np.sort(found.unique()) for found in of_kinds)
     return Drawings(drawings[trained], drawings[held_out])
+
+
+def split_planted(
+    table: pd.DataFrame, drawings: np.ndarray, planted: dict[str, Any], seed: int
+) -> Drawings:
+    """`split_drawings` of the world of this seed.
+
+    Parameters
+    ----------
+    table, drawings : of `build_drawings`. planted : `world.planted`. seed : `world.seed`.
+    """
+    return split_drawings(plant(table, template_share(table, drawings), planted, seed), drawings)
 
 
 def draw_fresh(drawings: np.ndarray, n: int, size: int, seed: int) -> np.ndarray:
