@@ -22,6 +22,8 @@ report: "workflow/report/workflow.rst"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/study.smk"
 include: "workflow/rules/world.smk"
+include: "workflow/rules/world_models.smk"
+include: "workflow/rules/world_copies.smk"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/dedup.smk"
 include: "workflow/rules/whitebox.smk"
@@ -105,7 +107,7 @@ rule attribution:
 
 rule guard:
     input:
-        run.guard,
+        guarded.targets,
 
 
 rule mitigations:
@@ -120,7 +122,7 @@ rule evaluation:
 
 rule prompt_sets:
     input:
-        run.set_tables,
+        sets.targets,
 
 
 rule attacks:

@@ -134,7 +134,7 @@ LOCAL = {
 }  # fmt: skip
 # rules of a stage may be spread over several files, a part of it each
 PARTS = {
-    "labels_images": "labels", "tables_truth": "tables", "tables_sets": "tables",
+    "world_models": "world", "world_copies": "world", "labels_images": "labels", "tables_truth": "tables", "tables_sets": "tables",
     "sweep_images": "sweep", "mitigation_attacked": "mitigation", "tables_mitigations": "tables",
 }  # fmt: skip
 

@@ -22,8 +22,10 @@ from verbatim.config import (
     unfinished,
 )
 from verbatim.config.data_files import DataFiles, WorldSource
+from verbatim.config.guard_plan import Guard
 from verbatim.config.mitigation_plan import Mitigations
 from verbatim.config.run import TRUTH_FIGURES, Run
+from verbatim.config.set_plan import Sets
 from verbatim.config.sweep_points import GridError
 from verbatim.inputs import layouts
 from verbatim.io import atomic, file_times, locks
@@ -71,7 +73,7 @@ def read_run():
 try:
     run, audited = read_run()
     SWEEP = sweep_plan.read_plan(config)
-    mitigated = Mitigations(run)
+    mitigated, guarded, sets = Mitigations(run), Guard(run), Sets(run)
 except (
     settings.ConfigError,
     decisions.DecisionError,

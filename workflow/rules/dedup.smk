@@ -263,7 +263,7 @@ else:
 
 rule select_listed:
     input:
-        listed=run.prompt_list,
+        listed=sets.prompt_list,
         rows=run.data.rows,
         clusters="<results>/dedup/clusters.parquet",
         stats="<results>/dedup/cluster_stats.parquet",
@@ -292,7 +292,7 @@ rule select_sets:
         sets="<results>/inputs/prompt_sets.parquet",
         code=code_of("dedup/select_sets"),
     output:
-        prompts=f"<results>/dedup/{run.prompts_of_sets}.parquet",
+        prompts=f"<results>/dedup/{sets.prompts}.parquet",
     log:
         "<results>/logs/dedup/select_sets.log",
     benchmark:

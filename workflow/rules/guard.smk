@@ -67,7 +67,7 @@ rule generate_guarded:
         model=run.models.loading,
         inference=config["mitigation"]["inference"],
         seed=config["guard"]["seed"],
-        kept=run.kept_guarded,
+        kept=guarded.kept,
     script:
         "../scripts/guard/generate_guarded.py"
 
@@ -77,7 +77,7 @@ rule label_guarded:
         prompts="<results>/dedup/prompts.parquet",
         alarms="<results>/guard/{model}/alarms.parquet",
         images="<results>/labels/{model}/images.zip",
-        guarded=run.of_defences("<results>/guard/{model}/{defence}/images.parquet"),
+        guarded=guarded.of_defences("images.parquet"),
         index=run.data.index,
         clip=run.data.clip_file("open_clip_config.json"),
         clip_weights=run.data.clip_file("open_clip_model.safetensors"),
@@ -117,7 +117,7 @@ rule count_guard:
     input:
         alarms="<results>/guard/{model}/alarms.parquet",
         checks="<results>/guard/{model}/checks.parquet",
-        costs=run.of_defences("<results>/guard/{model}/{defence}/cost.parquet"),
+        costs=guarded.of_defences("cost.parquet"),
         clusters="<results>/dedup/clusters.parquet",
         code=code_of("guard/count_guard"),
     output:
@@ -150,7 +150,7 @@ rule plot_guard:
         outcomes="<results>/guard/{model}/outcomes.parquet",
         checks="<results>/guard/{model}/checks.parquet",
         images="<results>/labels/{model}/images.zip",
-        guarded=run.of_defences("<results>/guard/{model}/{defence}/images.parquet"),
+        guarded=guarded.of_defences("images.parquet"),
         rows=run.data.rows,
         archives=run.data.archives,
         known_prompts=run.known_prompts,

@@ -185,7 +185,7 @@ rule embed_images:
 
 rule build_prompt_sets:
     input:
-        files=run.set_files,
+        files=sets.files,
         code=code_of("inputs/build_prompt_sets"),
     output:
         prompts="<results>/inputs/prompt_sets.parquet",

@@ -51,7 +51,7 @@ rule score_sets:
         sets="<results>/inputs/prompt_sets.parquet",
         whitebox=run.scores("whitebox"),
         blackbox=run.scores("blackbox"),
-        postfilter=run.set_cliques,
+        postfilter=sets.cliques,
         detectors=run.of_detected("<results>/detectors/{model}/detectors.parquet"),
         template=[
             workflow.source_path(f"../report/{name}")
@@ -75,6 +75,6 @@ rule score_sets:
         **run.pick("tables", "fpr fpr_strict resamples folds confidence seed"),
         family=config["prompt_sets"]["family"],
         models=run.models.attacked,
-        stages=run.set_stages,
+        stages=sets.stages,
     script:
         "../scripts/tables/score_sets.py"

@@ -272,9 +272,9 @@ rule compare_guarded:
         truth="<results>/world/truth.parquet",
         rows=run.data.rows,
         archives=run.data.archives,
-        outcomes=run.of_guarded("<results>/guard/{model}/outcomes.parquet"),
-        images=run.of_guarded("<results>/labels/{model}/images.zip"),
-        guarded=run.of_guarded_defences,
+        outcomes=guarded.of_models("<results>/guard/{model}/outcomes.parquet"),
+        images=guarded.of_models("<results>/labels/{model}/images.zip"),
+        guarded=guarded.of_all("images.parquet"),
         code=code_of("tables/compare_guarded"),
     output:
         table="<results>/tables/guard.csv",
@@ -290,7 +290,7 @@ rule compare_guarded:
         runtime=grow(120),
     params:
         **run.pick("tables", "confidence resamples seed"),
-        models=run.guarded_models,
+        models=guarded.models_told,
         defences=config["guard"]["defences"],
         threshold=run.thresholds("labels")["mv"],
     script:

@@ -9,6 +9,12 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from overlays import change
+
+from verbatim.config.data_files import DataFiles, WorldSource
+from verbatim.config.run import Run
+from verbatim.config.sheet import read_models, select_models
+from verbatim.inputs.layouts import Source
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -33,3 +39,24 @@ def sheet(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / "models.tsv"
 
     return write
+
+
+@pytest.fixture
+def make(config: dict[str, Any], sheet: Callable[..., Path]) -> Callable[..., Run]:
+    """A run of the training sheet with changed config keys; `cells` change the sheet."""
+
+    def build(
+        *cells: tuple[str, str, str], select: tuple[str, ...] = (), world: bool = True, **keys: Any
+    ) -> Run:
+        changed = config
+        for key, value in keys.items():
+            changed = change(changed, key.replace("__", "."), value)
+        source = WorldSource.of_rows(20, 10)
+        if not world:
+            changed = change(changed, "inputs.source", "laion")
+            source = Source(("00000",), ("e.npy",), ("m.parquet",), False)
+        models = read_models(sheet(*cells), ROOT)
+        data = DataFiles(changed, source, "images", [], "clip")
+        return Run.of(changed, models, select_models(models, list(select)), data)
+
+    return build

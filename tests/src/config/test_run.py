@@ -4,33 +4,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from overlays import change
 
-from verbatim.config.data_files import DataFiles, WorldSource
-from verbatim.config.run import ATTACK, Run, pick
-from verbatim.config.sheet import read_models, select_models
-from verbatim.inputs.layouts import Source
-
-ROOT = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture
-def make(config, sheet):
-    """A run of the training sheet with changed config keys; `cells` change the sheet."""
-
-    def build(*cells, select=(), world=True, **keys):
-        changed = config
-        for key, value in keys.items():
-            changed = change(changed, key.replace("__", "."), value)
-        source = WorldSource.of_rows(20, 10)
-        if not world:
-            changed = change(changed, "inputs.source", "laion")
-            source = Source(("00000",), ("e.npy",), ("m.parquet",), False)
-        models = read_models(sheet(*cells), ROOT)
-        data = DataFiles(changed, source, "images", [], "clip")
-        return Run.of(changed, models, select_models(models, list(select)), data)
-
-    return build
+from verbatim.config.run import ATTACK, pick
 
 
 def of(model, **more):

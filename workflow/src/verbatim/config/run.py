@@ -19,8 +19,6 @@ from verbatim.config.data_files import DataFiles
 from verbatim.config.folder_state import folder_state
 from verbatim.config.model_files import ModelFiles
 from verbatim.config.prompt_plan import planned_prompts, shard_names
-from verbatim.config.set_files import asks_sets, set_files
-from verbatim.config.settings import ConfigError
 from verbatim.config.world_training import WorldTraining
 
 ATTACK = ("whitebox", "blackbox", "postfilter")
@@ -200,37 +198,6 @@ class Run:
         """A file of the embedded world, or nothing where the data are a user's own."""
         return path if self.data.world else []
 
-    @property
-    def prompts_of_sets(self) -> str:
-        """Name of the table of published sets' prompts: that of the run's prompts where it asks for them, else one that nothing needs."""
-        return "prompts" if asks_sets(self.config) else "prompts_of_sets"
-
-    @property
-    def prompt_list(self) -> str | list[str]:
-        """The file of captions that are the prompts, or nothing."""
-        return [] if asks_sets(self.config) else self.config["dedup"]["prompt_list"] or []
-
-    @property
-    def set_files(self) -> list[str]:
-        """Every file of the published prompt sets."""
-        return set_files(self.config)
-
-    @property
-    def set_cliques(self) -> list[str]:
-        """The scores of the post-filter, where they are asked for on the sets."""
-        return self.scores("postfilter") if self.config["prompt_sets"]["postfilter"] else []
-
-    @property
-    def set_stages(self) -> list[str]:
-        """The stages whose scores are compared on the sets."""
-        return [*ATTACK] if self.config["prompt_sets"]["postfilter"] else [*ATTACK[:2]]
-
-    @property
-    def set_tables(self) -> list[str]:
-        """What the target `prompt_sets` ends with; scores where the prompts of the run are those of the sets."""
-        scored = ["<results>/tables/set_scores.html"] if asks_sets(self.config) else []
-        return ["<results>/tables/prompt_sets.html", *scored]
-
     def urls(self, wildcards: Any) -> str | list[str]:
         """Input function: what came of the urls of `wildcards.model`, where they are fetched."""
         fetched = self.config["inputs"]["fetch_urls"]
@@ -349,53 +316,6 @@ class Run:
             "evidence": {"size": evidence["size"], **evidence["search"]},
             "test": evidence["test"],
         }
-
-    @property
-    def guarded(self) -> list[str]:
-        """The models that the guard is evaluated on: those of guard.models, or the first that is attacked.
-
-        Raises
-        ------
-        ConfigError
-            Where there is none, or one is not attacked or has two stages.
-        """
-        named = list(self.config["guard"]["models"]) or self.models.attacked[:1]
-        fit = [m for m in self.models.attacked if not self.models.sheet.loc[m, "upscaler"]]
-        unfit = [model for model in named if model not in fit]
-        if unfit or not named:
-            raise ConfigError(
-                f"config: guard.models: {', '.join(unfit) or 'no model'} cannot be guarded: a guard needs first-step scores "
-                f"(whitebox: yes in the models sheet), generations of one stage, and a model that is selected; fit: "
-                f"{', '.join(fit) or 'none'}"
-            )
-        return named
-
-    def of_guarded(self, pattern: str) -> Callable[[Any], list[str]]:
-        """An input function: a file of every model that the guard is evaluated on."""
-        return lambda wildcards: self.of_models(pattern, self.guarded)
-
-    def of_guarded_defences(self, wildcards: Any) -> list[str]:
-        """Input function: the generations behind each defence, of every model that the guard is evaluated on."""
-        files = self.of_models("<results>/guard/{model}/{defence}/images.parquet", self.guarded)
-        return [path for file in files for path in self.of_defences(file)]
-
-    def guarded_models(self, wildcards: Any) -> list[str]:
-        """Params function: `guarded`."""
-        return self.guarded
-
-    def guard(self, wildcards: Any) -> list[str]:
-        """Input function: what target `guard` ends with; verdicts by kind of prompt where that is known."""
-        files = self.of_models("<results>/guard/{model}/sheet.png", self.guarded)
-        table = ["<results>/tables/guard.csv"] if self.data.world else []
-        return [*files, *self.of_models("<results>/guard/{model}/guard.csv", self.guarded), *table]
-
-    def of_defences(self, pattern: str) -> list[str]:
-        """A file of each defence of the guard; `{defence}` in the pattern stands for its name."""
-        return [pattern.replace("{defence}", name) for name in self.config["guard"]["defences"]]
-
-    def kept_guarded(self, wildcards: Any) -> str:
-        """Params function: the folder of generations behind a defence that are finished."""
-        return f"{self.config['results']}/guard/{wildcards.model}/{wildcards.defence}/kept"
 
     @property
     def attributed_state(self) -> str:
