@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tiny_models import CAPTIONS
+from verbatim.models import latent
 from verbatim.models.load import ModelFolderError, load_denoiser
 from verbatim.models.sampling import Sampling, generate, generate_one_step
 from verbatim.whitebox.dcs import score_captions
@@ -30,6 +31,20 @@ def test_attention_is_sliced_and_images_are_decoded_one_at_a_time(tiny_sd):
     d = load_denoiser(tiny_sd, "sd", "cpu", memory="slicing")
     assert {type(p).__name__ for p in d.unet.attn_processors.values()} == {"SlicedAttnProcessor"}
     assert d.vae.use_slicing
+
+
+def test_a_processor_decodes_few_pixels_at_a_time_and_nothing_depends_on_it(tiny_sd, monkeypatch):
+    d = load_denoiser(tiny_sd, "sd", "cpu")
+    x0 = torch.randn(5, *d.shape, generator=torch.Generator().manual_seed(0))
+    sizes, decoder = [], d.vae.decoder
+    decoder.register_forward_pre_hook(lambda _, args: sizes.append(len(args[0])))
+    whole = d.decode(x0)
+    monkeypatch.setattr(latent, "CACHED_PIXELS", 2 * d.size**2)
+    parts = d.decode(x0)
+    assert sizes == [5, 2, 2, 1]
+    assert torch.allclose(whole, parts, atol=1e-6)
+    monkeypatch.setattr(latent, "CACHED_PIXELS", 1)
+    assert torch.allclose(whole, d.decode(x0), atol=1e-6)
 
 
 class Watched(torch.nn.Module):

@@ -9,6 +9,10 @@ import torch
 
 from verbatim.models.denoiser import Condition, Denoiser
 
+# ASSUME: pixels that a processor decodes together. 16 images of 64 pixels at a time took three quarters of the time of 64, since
+# what lies between two layers then stays in its cache
+CACHED_PIXELS = 2**16
+
 
 class AutoencoderDenoiser(Denoiser):
     """A `Denoiser` in the latent of a diffusers AutoencoderKL: what its families share is how they decode.
@@ -56,8 +60,11 @@ class AutoencoderDenoiser(Denoiser):
         if self.spread is not None:
             z = z * self.spread.to(self.device)
         z = (z + self.shift.to(self.device)).to(dtype)
-        image: torch.Tensor = self.here(self.vae).decode(z, return_dict=False)[0]
-        return (image.float() / 2 + 0.5).clamp(0.0, 1.0)
+        vae, count = self.here(self.vae), len(z)
+        if self.device.type == "cpu":
+            count = max(1, CACHED_PIXELS // self.size**2)
+        parts = [vae.decode(part, return_dict=False)[0] for part in z.split(max(1, count))]
+        return (torch.cat(parts).float() / 2 + 0.5).clamp(0.0, 1.0)
 
 
 class LatentDenoiser(AutoencoderDenoiser):
