@@ -73,6 +73,7 @@ EXCEPTIONS = {
         "verbatim.labels.masks",
     },
     "scripts/audit/score_audit.py": {"verbatim.whitebox.dcs"},
+    "scripts/audit/denoise_words.py": {"verbatim.detectors.token_attribution"},
     # a generation is judged alone as the labels judge it, with the relatives that dedup's pairs give
     "src/verbatim/evidence/attribution.py": {
         "verbatim.labels.checking",

@@ -74,6 +74,7 @@ def test_the_page_is_one_file_that_asks_for_nothing(audited):
     assert not re.findall(r"""(?:src|href)=["'](?!data:)""", page)
     assert "<script" not in page
     assert page.count('<img src="data:image/png;base64,') > 40
+    assert page.count("<dt>Words that trigger it</dt>") > 10
     for words in ("given back in part", "no copy found", "Method, in five sentences", "Limits"):
         assert words in page
 

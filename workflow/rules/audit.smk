@@ -20,6 +20,8 @@
 #            pairs.parquet                    each image with each generation of its captions; tests.parquet: p-values
 #          of label_audit
 #            verdicts.parquet                 what is said of each image; owners.parquet: by owner
+#          of denoise_words, with audit.tokens, of a model whose network is here
+#            tokens.parquet                   which words trigger what was given back
 #          of build_report
 #            report.html                      the same to read; verdicts.csv, owners.csv, verdicts.json
 #          of build_findings
@@ -258,6 +260,32 @@ rule label_audit:
         "../scripts/audit/label_audit.py"
 
 
+rule denoise_words:
+    input:
+        unpack(audited.loaded),
+        prompts="<results>/audit/prompts.parquet",
+        verdicts="<results>/audit/verdicts.parquet",
+        code=code_of("audit/denoise_words"),
+    output:
+        tokens="<results>/audit/tokens.parquet",
+    log:
+        "<results>/logs/audit/denoise_words.log",
+    benchmark:
+        "<results>/benchmarks/audit/denoise_words.tsv"
+    conda:
+        "../../envs/gpu.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=grow(8000),
+        runtime=grow(60),
+    params:
+        **run.pick("detectors", "seeds steps gradient_batch"),
+        model=audited.loading,
+    script:
+        "../scripts/audit/denoise_words.py"
+
+
 rule build_report:
     input:
         unpack(audited.loaded_stages),
@@ -270,6 +298,7 @@ rule build_report:
         pairs="<results>/audit/pairs.parquet",
         verdicts="<results>/audit/verdicts.parquet",
         owners="<results>/audit/owners.parquet",
+        tokens=audited.tokens,
         page=workflow.source_path("../report/audit/page.html"),
         code=code_of("audit/build_report"),
     output:

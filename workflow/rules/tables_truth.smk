@@ -221,6 +221,7 @@ rule compare_seeds:
         recall=run.of_seeds("<results>/seeds/{seed}/tables/recall.csv"),
         evaluation=run.of_seeds("<results>/seeds/{seed}/tables/evaluation.csv"),
         kinds=run.of_seeds("<results>/seeds/{seed}/tables/kinds.csv"),
+        scores=run.of_seeds("<results>/seeds/{seed}/tables/scores.csv"),
         depths=run.of_seeds("<results>/seeds/{seed}/tables/depths.csv"),
         confusion=run.of_seeds("<results>/seeds/{seed}/tables/confusion.csv"),
         code=code_of("tables/compare_seeds"),

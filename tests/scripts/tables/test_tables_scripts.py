@@ -187,12 +187,32 @@ def test_precision_of_every_ranking(run_script, finished):
     assert (table["found_unique"] <= table["found"]).all()
 
 
+def make_scores_table(run_script, root):
+    """scores.csv, of what evaluation.csv, depths.csv and costs.csv say."""
+    make_costs_table(run_script, root)
+    run_script(
+        "tables/compare_scores.py",
+        input={name: root / f"tables/{name}.csv" for name in ("evaluation", "depths", "costs")}
+        | {"detectors": []},
+        output={"table": root / "tables/scores.csv"},
+        params={"models": ATTACKED, "depths": [5, 10]},
+    )
+    return pd.read_csv(root / "tables/scores.csv")
+
+
 @pytest.mark.slow
 def test_runs_of_several_seeds_are_compared(run_script, finished):
     make_table1(run_script, finished)
     test_recall_and_confusion_have_every_model(run_script, finished)
     test_detectors_are_judged_and_their_scores_listed(run_script, finished)
-    names = ("recall", "evaluation", "kinds", "depths", "confusion")
+    scores = make_scores_table(run_script, finished).set_index(["model", "detector"])
+    assert scores.loc[("sd1", "dcs_reference"), ["blind", "auc", "precision_5"]].tolist() == [
+        False,
+        1,
+        1,
+    ]
+    assert scores.loc[("sd1", "words"), ["blind", "unet_rows"]].tolist() == [True, 0]
+    names = ("recall", "evaluation", "kinds", "scores", "depths", "confusion")
     run_script(
         "tables/compare_seeds.py",
         input={"table1": [finished / "table1.csv"] * 2}

@@ -56,7 +56,7 @@ def public(privacy=None):
     return public_table(*tables(), {10: "one", 11: "two", 12: "three"}, privacy or Privacy())
 
 
-def page(privacy=None):
+def page(privacy=None, words=None):
     table = public(privacy)
     summary = summarize(table, 0.95)
     told = {
@@ -66,7 +66,7 @@ def page(privacy=None):
         "cost": {"network_rows": 1000, "minutes": 2.0}, "code": {"git_commit": "c0", "git_changed": False},
         "summary": summary,
     }  # fmt: skip
-    shown = cards(table, 10, 0.95, lambda row: {"image": embed(np.ones((8, 8, 3)))})
+    shown = cards(table, 10, 0.95, lambda row: {"image": embed(np.ones((8, 8, 3)))}, words or {})
     owners = [
         {"owner": EVIL, "images": 2, "tested": 2, "given_back": 1, "in_part": 1, "share": 0.5, "low": 0.1, "high": 0.9,
          "controls": 0, "p": np.nan, "q": np.nan, "note": "no controls"},
@@ -81,6 +81,16 @@ def test_nothing_of_the_users_becomes_code_of_the_page():
     text = page()
     assert "<script" not in text
     assert html.escape("<script>alert(1)</script>") in text
+
+
+def test_words_are_marked_by_what_they_weigh_and_only_beside_what_was_given_back():
+    words = {10: [("red", 0.25), (EVIL, 1.0)], 12: [("nothing", 1.0)]}
+    text = page(words=words)
+    assert '<mark style="--w: 0.15" title="0.25">red</mark>' in text
+    assert html.escape(EVIL) in text
+    assert EVIL not in text
+    assert "nothing</mark>" not in text
+    assert "Words that trigger" not in page()
 
 
 def test_the_clearest_verdicts_come_first_and_the_untested_last():

@@ -85,3 +85,16 @@ def test_precision_at_a_depth_is_compared_too():
     table = compare_seeds({"depths": {"0": lines, "1": lines}}, 0.95)
     got = table[(table["item"] == "seed_ssim / 50") & (table["quantity"] == "precision")].iloc[0]
     assert (got["mean"], got["n"], got["runs"]) == (0.5, 50, 2)
+
+
+def test_every_score_is_compared_with_its_cost_and_its_precision_at_the_depths_of_the_run():
+    lines = pd.DataFrame(
+        {"model": "sd1", "detector": ["words", "wen"], "auc": [0.5, 1.0], "low": 0.4, "tpr": [None, 1.0],
+         "unet_rows": [0.0, 400.0], "tpr_0.01": [None, 0.9], "precision_7": [0.2, 1.0], "n_pos": 40}
+    )  # fmt: skip
+    table = compare_seeds({"scores": {"1": lines, "2": lines.assign(auc=[0.6, 0.9])}}, 0.95)
+    wen = table[table["item"] == "wen"].set_index("quantity")["mean"]
+    assert wen.to_dict() == {
+        "auc": pytest.approx(0.95), "tpr": 1, "unet_rows": 400, "tpr_0.01": 0.9, "precision_7": 1,
+    }  # fmt: skip
+    assert set(table["preset"]) == {""}

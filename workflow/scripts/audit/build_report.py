@@ -19,6 +19,7 @@ from verbatim.io.images import ImageArchive
 from verbatim.io.privacy import read_privacy
 from verbatim.io.records import read_table, read_tables
 from verbatim.io.spreadsheets import csv_text
+from verbatim.metrics.word_weights import weigh_words
 from verbatim.runtime import code_state, script, weights_digest, write_text
 
 
@@ -35,6 +36,8 @@ def main(smk: Any) -> None:
         privacy = read_privacy(p.privacy, p.only, [smk.input.images])
         captions = dict(zip(prompts["prompt_id"], prompts["caption"], strict=True))
         table = public_table(images, verdicts, captions, privacy)
+        tokens = smk.input.tokens
+        words = weigh_words(read_table(tokens, "detector_tokens")) if tokens else {}
         settings = {
             name: p.get(name)
             for name in ("generations", "thresholds", "part", "alpha", "most_p", "confidence", "size",
@@ -54,7 +57,7 @@ def main(smk: Any) -> None:
             page = render_page(
                 Path(smk.input.page).read_text("utf-8"), told=told, owners=owners.to_dict("records"),
                 lines=rates(told["summary"]), table=table.to_dict("records"),
-                cards=cards(table, p.shown, p.confidence, panels), privacy=privacy,
+                cards=cards(table, p.shown, p.confidence, panels, words), privacy=privacy,
             )  # fmt: skip
         write_text(smk.output.page, page)
         write_text(smk.output.verdicts, csv_text(plain))

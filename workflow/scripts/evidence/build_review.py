@@ -5,11 +5,12 @@ from typing import Any
 
 from verbatim.config.decisions import read_decisions
 from verbatim.evidence.gathering import PanelSettings, model_panels
-from verbatim.evidence.review import PageParts, Shown, candidate_records, review_page, weigh_words
+from verbatim.evidence.review import PageParts, Shown, candidate_records, review_page
 from verbatim.io.atomic import new_folder
 from verbatim.io.images import ImageArchive, encode_png
 from verbatim.io.privacy import read_privacy
 from verbatim.io.records import find_urls, read_table
+from verbatim.metrics.word_weights import weigh_words
 from verbatim.runtime import progress, script, write_text
 
 FILES = ("images", "training", "masks")

@@ -166,16 +166,19 @@ def cards(
     shown: int,
     confidence: float,
     panels: Callable[[Mapping[Any, Any]], dict[str, str]],
+    words: Mapping[int, list[tuple[str, float]]],
 ) -> list[dict[str, Any]]:
     """What the page shows of each of the first `shown` tested images.
 
-    panels : a row -> the sources of its images by name, as `embed` makes them.
+    panels : a row -> the sources of its images by name, as `embed` makes them. words : prompt_id -> how much each word of the
+    prompt triggers what was given back, from `metrics.word_weights`.
     """
     tested = table[table["verdict"].ne("not_tested")].head(shown)
     return [
         {
             **{str(name): value for name, value in row.items()}, "words": WORDS[row["verdict"]], "sentence": sentence(row, confidence),
             "p": small(row["p"]), "q": small(row["q"]), "panels": panels(row),
+            "trigger": [] if row["verdict"] == "no_copy" else words.get(int(row["shown_prompt"]), []),
         }
         for row in tested.to_dict("records")
     ]  # fmt: skip

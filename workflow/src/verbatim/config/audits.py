@@ -214,6 +214,12 @@ class Audit:
         return [] if self.asked else "<results>/audit/scores.cost.parquet"
 
     @property
+    def tokens(self) -> str | list[str]:
+        """Which words trigger what was given back; nothing of a closed system, or where audit.tokens does not ask for it."""
+        asked = self._block["tokens"] and not self.asked
+        return "<results>/audit/tokens.parquet" if asked else []
+
+    @property
     def answers(self) -> str:
         """The folder of everything that an endpoint has answered; see `verbatim.io.paid_answers`."""
         return f"{self.run.config['results']}/audit/answers"

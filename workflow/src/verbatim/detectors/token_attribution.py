@@ -7,11 +7,12 @@ the halves of guidance exchanged, so that only the first step is of a generation
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 
 from verbatim.detectors.definitions import LATENT
@@ -60,6 +61,19 @@ def attribute_tokens(
             found = np.where(np.isfinite(mean[i]), mean[i], np.nan)[1 : 1 + len(ids)]
             tokens = tokenizer.convert_ids_to_tokens(ids)
             yield Tokens(start + i, tokens, join_words(tokenizer, tokens), found)
+
+
+def token_table(found: Iterable[Tokens], prompt_ids: Sequence[int]) -> pd.DataFrame:
+    """Table `detector_tokens` of `attribute_tokens`, a row a token; `prompt_ids` are those of its captions."""
+    columns = ("prompt_id", "position", "token", "word_position", "word", "gradient")
+    rows = [
+        (prompt_ids[one.number], position, token, place, word, gradient)
+        for one in found
+        for position, (token, (place, word), gradient) in enumerate(
+            zip(one.tokens, one.words, one.gradients, strict=True)
+        )
+    ]
+    return pd.DataFrame(rows, columns=list(columns))
 
 
 def join_words(tokenizer: Any, tokens: Sequence[str]) -> list[tuple[int, str]]:

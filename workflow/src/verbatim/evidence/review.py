@@ -34,32 +34,13 @@ class Shown:
 
     urls : prompt_id -> address of its source, "" where it may not be told. scores : `dcs`, `ecs` -> prompt_id ->
     score, of attacked models. images : prompt_id -> path from the page, and how many rows of panels it has.
-    words : prompt_id -> from `weigh_words`, of copies whose words were weighed.
+    words : prompt_id -> from `metrics.word_weights`, of copies whose words were weighed.
     """
 
     urls: Mapping[int, str]
     scores: Mapping[str, Mapping[int, float]]
     images: Mapping[int, tuple[str, int]]
     words: Mapping[int, list[tuple[str, float]]]
-
-
-def weigh_words(tokens: pd.DataFrame) -> dict[int, list[tuple[str, float]]]:
-    """The words of each prompt of a `detector_tokens` table in order, and how much each triggers the copy.
-
-    The weight of a word is the largest gradient of its tokens as a share of the largest of the prompt, 0 to 1; 0 if none is finite.
-    """
-    words: dict[int, list[tuple[str, float]]] = {}
-    for prompt_id in tokens["prompt_id"].unique().tolist():
-        some = tokens[tokens["prompt_id"].eq(prompt_id)]
-        of_word = some.groupby("word_position").agg(
-            word=("word", "first"), most=("gradient", "max")
-        )
-        most = of_word["most"].fillna(0.0)
-        weight = most / most.max() if most.max() > 0 else most
-        words[int(prompt_id)] = [
-            (text, round(share, 3)) for text, share in zip(of_word["word"], weight, strict=True)
-        ]
-    return words
 
 
 def candidate_records(

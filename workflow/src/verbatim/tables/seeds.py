@@ -16,7 +16,7 @@ class Lines:
     over, its preset.
 
     counts : quantities that are 0 in a run without their line: a line is written only where there
-    is one to count. strict : takes the true positive rates at the stricter rates too.
+    is one to count. more : a pattern of further quantities, whose names depend on the config.
     """
 
     keys: list[str]
@@ -24,8 +24,11 @@ class Lines:
     n: str
     presets: list[str]
     counts: tuple[str, ...] = ()
-    strict: bool = False
+    more: re.Pattern[str] | None = None
 
+
+STRICT = re.compile(r"(tpr|fpr)_[\d.e-]+")
+STRICT_OR_PRECISION = re.compile(rf"{STRICT.pattern}|precision_\d+")
 
 LINES: dict[str, Lines] = {
     "table1": Lines(
@@ -39,9 +42,13 @@ LINES: dict[str, Lines] = {
     "evaluation": Lines(
         ["model", "detector", "positives", "negatives"],
         ["auc", "auc_scored", "tpr", "fpr", "found", "alarms"], "n_pos",
-        ["preset", "label_preset"], strict=True,
+        ["preset", "label_preset"], more=STRICT,
     ),
     "kinds": Lines(["model", "detector", "kind", "count"], ["auc", "tpr", "fpr"], "n_pos", ["preset"]),
+    "scores": Lines(
+        ["model", "detector"], ["auc", "tpr", "unet_rows"], "n_pos", [],
+        more=STRICT_OR_PRECISION,
+    ),
     "depths": Lines(
         ["model", "detector", "k"], ["precision", "precision_planted", "base_planted"], "k",
         ["preset", "label_preset"],
@@ -55,13 +62,15 @@ SHARES = {
     "recall", "auc", "auc_scored", "tpr", "fpr", "alarms", "share_planted", "precision",
     "precision_planted", "base_planted",
 }  # fmt: skip
-STRICT = re.compile(r"(tpr|fpr)_[\d.e-]+")
 
 
 def _is_share(table: str, quantity: str) -> bool:
     """Whether a quantity lies in [0, 1]."""
-    strict = bool(STRICT.fullmatch(quantity))
-    return strict or quantity in SHARES or (table, quantity) == ("evaluation", "found")
+    return (
+        bool(STRICT_OR_PRECISION.fullmatch(quantity))
+        or quantity in SHARES
+        or (table, quantity) == ("evaluation", "found")
+    )
 
 
 def compare_seeds(runs: dict[str, dict[str, pd.DataFrame]], confidence: float) -> pd.DataFrame:
@@ -83,13 +92,13 @@ def compare_seeds(runs: dict[str, dict[str, pd.DataFrame]], confidence: float) -
     for name, tables in runs.items():
         rule = LINES[name]
         every = pd.concat([table.assign(run=run) for run, table in tables.items()])
-        strict = [c for c in every.columns if STRICT.fullmatch(str(c))] if rule.strict else []
+        more = [c for c in every.columns if rule.more and rule.more.fullmatch(str(c))]
         for key, lines in every.groupby(rule.keys, sort=False):
             n = lines[rule.n].mean()
-            presets = (
-                lines.reindex(columns=rule.presets).fillna("").astype(str).agg("/".join, axis=1)
-            )
-            for quantity in (*rule.quantities, *strict):
+            presets = [
+                "/".join(named) for named in lines[rule.presets].fillna("").astype(str).to_numpy()
+            ]
+            for quantity in (*rule.quantities, *more):
                 values = lines.set_index("run")[quantity]
                 if quantity in rule.counts:
                     values = values.reindex(list(tables), fill_value=0)

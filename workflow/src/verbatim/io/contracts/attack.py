@@ -98,7 +98,8 @@ DETECTORS = {
     ),
     "detector_tokens": Table(
         "detectors/{model}/tokens.parquet",
-        "a token of a prompt that is labelled MV, RV or TV (Wen 2024, section 4.2)",
+        "a token of a prompt that is labelled MV, RV or TV (Wen 2024, section 4.2); in audit/tokens.parquet, of a caption whose image "
+        "was given back",
         {
             "prompt_id": PROMPT_ID,
             "position": "Place of the token between begin and end of the text, from 0.",
