@@ -41,7 +41,7 @@ WHOLE_RUNS = ("test_smoke", "test_paper", "test_audit", "test_study_smoke", "tes
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test by its folder, and put the files first that take longest.
 
-    `workflow` starts snakemake or reads its rules, the rest is `unit`. `slow` is a unit of more than about .6 s of
+    `workflow` starts snakemake or reads its rules, the rest is `unit`. `slow` is a unit of more than about .3 s of
     processor time, as its file says, and all of `WHOLE_RUNS`.
     """
     order = {name: place for place, name in enumerate(WHOLE_RUNS)}

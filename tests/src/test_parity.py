@@ -178,6 +178,7 @@ def rounding(d, guidance):
     return d.sigma_max * (1 + 2 * guidance) * np.finfo(np.float32).epsneg / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ECS_PRESETS)
 def test_a_generation_of_one_step(model, preset):
     guidance = ECS_PRESETS[preset]["guidance"]
@@ -191,6 +192,7 @@ def test_a_generation_of_one_step(model, preset):
             np.testing.assert_allclose(image, naive[key], atol=bound, err_msg=str((batch, key)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ECS_PRESETS)
 def test_the_edge_consistency_score(model, preset):
     rules = {name: EdgePreset(**values) for name, values in ECS_PRESETS.items()}

@@ -39,6 +39,7 @@ def run(tmp_path, run_script):
     return images, read_table(tmp_path / "prompts.parquet", "selection")
 
 
+@pytest.mark.slow
 def test_duplicates_are_one_image_and_captions_are_asked_once(tmp_path, run_script):
     folder = tmp_path / "folder"
     folder.mkdir()

@@ -137,6 +137,7 @@ def test_images_and_scores_are_the_same_in_any_shards_parts_and_batches(
     assert np.allclose(whole["ecs"], cut.loc[whole.index, "ecs"], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_prompt_whose_images_overflow_is_last_and_two_of_five_are_a_broken_network(
     run_script, tmp_path, selection, tiny_sd, monkeypatch
 ):
@@ -165,6 +166,7 @@ def test_a_shard_beyond_the_selection_loads_no_model(run_script, tmp_path, selec
     assert read_table(score(run_script, images), "blackbox").empty
 
 
+@pytest.mark.slow
 def test_a_shard_that_is_missing_is_named_by_a_prompt(run_script, tmp_path, selection, tiny_sd):
     images = generate(run_script, tmp_path, selection, tiny_sd, size=3)
     with pytest.raises(
@@ -174,6 +176,7 @@ def test_a_shard_that_is_missing_is_named_by_a_prompt(run_script, tmp_path, sele
     assert not (tmp_path / "scores.parquet").exists()
 
 
+@pytest.mark.slow
 def test_scores_come_from_the_images_alone_and_record_the_broken_ones(
     run_script, tmp_path, selection, tiny_sd
 ):
@@ -206,6 +209,7 @@ def test_scores_come_from_the_images_alone_and_record_the_broken_ones(
     pd.testing.assert_frame_equal(found.loc[IDS[2:5], rest], whole.loc[IDS[2:5], rest])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["cut", "lost"])
 def test_a_damaged_archive_ends_the_job_and_the_command_it_names_makes_its_prompts_anew(
     run_script, tmp_path, selection, tiny_sd, damage
@@ -231,6 +235,7 @@ def test_a_damaged_archive_ends_the_job_and_the_command_it_names_makes_its_promp
     pd.testing.assert_frame_equal(merge(run_script, tmp_path, selection, [images]), whole)
 
 
+@pytest.mark.slow
 def test_each_preset_judges_the_images_of_its_own_guidance(
     run_script, tmp_path, selection, tiny_sd
 ):

@@ -299,6 +299,7 @@ def test_images_of_rows_neighbours_and_relatives_are_fetched(run_stage, run_scri
             np.testing.assert_allclose(image, row / 255, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_log_names_what_cannot_be_used(run_stage, tmp_path: Path, run_script):
     out = run_stage("run", [])
     source = out / "source"

@@ -52,6 +52,7 @@ def test_a_bundle_holds_every_copy_with_what_it_rests_on(bundle):
     assert files[f"findings/{IDS[0]}/source_0.png"][:8] == b"\x89PNG\r\n\x1a\n"
 
 
+@pytest.mark.slow
 def test_a_template_comes_with_the_image_that_its_mask_was_made_with(bundle):
     files = read_files(bundle)
     finding = findings_of(files)[IDS[3]]

@@ -18,6 +18,7 @@ def table(verified):
     return read_table(verified / "evidence/sd1/verification.parquet", "verification")
 
 
+@pytest.mark.slow
 def test_every_candidate_has_a_row_in_the_order_of_the_labels(table):
     assert table["prompt_id"].tolist() == IDS
     assert table["label"].tolist() == make_labels()["label"].tolist()

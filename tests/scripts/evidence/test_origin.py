@@ -197,6 +197,7 @@ def test_a_bundle_that_was_changed_after_it_was_signed_is_faulty_even_if_sealed_
     assert (code, "FAULT all.head.tsr" in text) == (FAULTY, True)
 
 
+@pytest.mark.slow
 def test_a_time_stamp_of_a_known_authority_is_an_origin(bundle, authority, service):
     code, text = stamp(bundle, service)
     assert code == 0, text

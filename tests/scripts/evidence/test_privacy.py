@@ -31,6 +31,7 @@ def review(root, **how):
     return build_review(root, root / "review.csv", **how)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("images", ["blurred", "none"])
 def test_the_review_page_shows_no_original_and_tells_no_address(marked, images):
     full = files_under(review(marked))

@@ -79,6 +79,7 @@ def test_a_head_that_lies_beside_a_bundle_is_no_origin(bundle):
     assert "origin unknown" in text
 
 
+@pytest.mark.slow
 def test_it_needs_numpy_and_pillow_alone(bundle, head, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\nfor name in ('pandas', 'pyarrow', 'scipy', 'torch', 'snakemake', 'yaml'): sys.modules[name] = None\n"

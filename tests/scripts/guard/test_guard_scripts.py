@@ -172,6 +172,7 @@ def test_what_each_part_lets_out_is_counted_from_the_images_alone(root, run_scri
     assert (sheet < 1).mean() > 0.3
 
 
+@pytest.mark.slow
 def test_what_alarms_is_generated_again_with_all_seeds_and_not_twice(root, run_script, tiny_sd):
     told = alarms(root, run_script)
     stopped = told.loc[told["alarm"], "prompt_id"].unique().tolist()

@@ -32,6 +32,7 @@ def check(run_script, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_the_files_of_a_good_folder_are_listed_with_their_sizes(check, tiny_sd):
     table = check(tiny_sd)
     assert "unet/diffusion_pytorch_model.safetensors" in list(table.file)

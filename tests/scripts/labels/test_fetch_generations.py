@@ -170,6 +170,7 @@ def test_images_over_http_are_those_of_direct_calls(run_script, served, tiny_sd,
                 assert np.array_equal(found, image), (caption, seed)
 
 
+@pytest.mark.slow
 def test_one_step_over_http_is_the_one_step_image_of_the_score(
     run_script, served, tiny_sd, tmp_path
 ):

@@ -77,6 +77,7 @@ def contents(archive):
         return {name: images.read_bytes(name) for name in images.names()}
 
 
+@pytest.mark.slow
 def test_scores_and_costs_are_those_of_the_images_in_the_archive(tmp_path, model, run_script):
     scores, cost, archive = run(tmp_path, model, run_script)
     assert scores["prompt_id"].tolist() == [prompt_id(c) for c in CAPTIONS[:5]]

@@ -186,6 +186,7 @@ def test_clusters_and_users_are_counted_on_what_was_measured(measuring):
     assert found.loc["users_above:over_held_out", "value"] == above - np.mean(unseen)
 
 
+@pytest.mark.slow
 def test_replication_is_of_one_image_a_caption(measuring):
     measuring.embed()
     measuring.count()

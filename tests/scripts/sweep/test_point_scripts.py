@@ -137,6 +137,7 @@ def test_a_defence_changes_prompts_and_scores_and_keeps_the_noise(study):
     assert study.score("cwr").dcs.tolist() != study.score().dcs.tolist()
 
 
+@pytest.mark.slow
 def test_a_point_without_captions_is_drawn_and_has_no_scores(study):
     study.pool()
     study.train(conditioning="none")

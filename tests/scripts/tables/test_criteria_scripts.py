@@ -50,6 +50,7 @@ def compare(folder, run_script, truth) -> pd.DataFrame:
     return pd.read_csv(folder / "criteria.csv", keep_default_na=False, na_values=[""])
 
 
+@pytest.mark.slow
 def test_every_model_has_its_labels_beside_the_descriptors_verdicts(labelled, run_script):
     table = compare(labelled, run_script, labelled / "truth.parquet")
     assert list(table.columns) == explained("tables/criteria.csv")

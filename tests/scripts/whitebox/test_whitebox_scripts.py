@@ -87,6 +87,7 @@ def test_shards_give_the_same_scores_as_one_and_count_their_rows(
     assert (costs["prompts"], costs["unet_rows"]) == (10, 24)
 
 
+@pytest.mark.slow
 def test_the_last_planned_shard_takes_all_prompts_that_are_left(
     run_script, tmp_path, prompts, tiny_sd
 ):
@@ -151,6 +152,7 @@ def test_a_longer_list_costs_the_new_prompts_alone(run_script, tmp_path, tiny_sd
     assert run(longer)[1] == 8 * 2 + 2 * 2
 
 
+@pytest.mark.slow
 def test_a_killed_job_loses_the_part_that_it_was_at(
     run_script, tmp_path, prompts, tiny_sd, spent, monkeypatch
 ):
@@ -179,6 +181,7 @@ def overflow_when_loaded(monkeypatch, *captions):
     )
 
 
+@pytest.mark.slow
 def test_one_caption_that_overflows_is_last_and_ends_no_shard(
     run_script, tmp_path, prompts, tiny_sd, monkeypatch
 ):
@@ -190,6 +193,7 @@ def test_one_caption_that_overflows_is_last_and_ends_no_shard(
     assert table.iloc[-1][["prompt_id", "n_seeds"]].tolist() == [prompt_id(CAPTIONS[6]), 0]
 
 
+@pytest.mark.slow
 def test_a_network_that_overflows_often_is_told_and_its_numbers_are_not_kept(
     run_script, tmp_path, prompts, tiny_sd, monkeypatch
 ):

@@ -125,6 +125,7 @@ def test_a_duplicate_has_the_verdict_of_the_first_and_the_untested_their_reason(
     assert (three["verdict"], three["reason"]) == ("not_tested", "too small")
 
 
+@pytest.mark.slow
 def test_of_many_unrelated_images_hardly_one_is_called_a_part():
     rng = np.random.default_rng(1)
     found = 0

@@ -75,6 +75,7 @@ def test_a_seed_that_diverged_is_named_beside_the_one_that_did_not():
     assert table.loc[("none", "none", "none"), "status"] == "ok"
 
 
+@pytest.mark.slow
 def test_no_interval_of_a_share_leaves_what_a_share_can_be():
     measures = made_measures()
     recall = measures["measure"].eq("recall")

@@ -36,6 +36,7 @@ def test_conditionings_are_those_that_were_trained():
     assert "class" not in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["train", "inference"])
 def test_mitigations_have_quality_beside_similarity(stage):
     lines = pd.DataFrame(table_runs(made_grid()), columns=LINES)
@@ -44,6 +45,7 @@ def test_mitigations_have_quality_beside_similarity(stage):
     assert ("MC" if stage == "train" else "GNI") in whole_text(figure)
 
 
+@pytest.mark.slow
 def test_several_captions_are_drawn_under_both_kinds_of_duplication():
     lines = pd.DataFrame(table_runs(made_grid()), columns=LINES)
     at = lines["stage"].eq("train") & lines["mitigation"].eq("mc")

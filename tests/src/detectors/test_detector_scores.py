@@ -79,6 +79,7 @@ def test_every_score_equals_a_loop_over_single_captions_and_seeds(
             assert found[caption, seed, name] == pytest.approx(value, rel=1e-4, abs=1e-4), name
 
 
+@pytest.mark.slow
 def test_the_steps_are_those_of_the_public_code(sd):
     t = sd.sigma_to_t(torch.tensor(step_levels(sd, 50), dtype=torch.float64)).tolist()
     assert t == pytest.approx(list(range(981, 0, -20)))

@@ -88,6 +88,7 @@ def test_a_pair_gets_the_same_residual_in_any_company():
         np.testing.assert_allclose(alone.residual[0], together.residual[i], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_coarse_search_chooses_what_a_loop_over_all_placements_chooses():
     chosen = settings(size=12, coarse=12, scales=[0.75, 1.0, 1.3], refine=1e-9, blur=0, window=3)
     search, places = Search(chosen), list_placements(chosen)

@@ -117,6 +117,7 @@ def test_fig_4_counts_every_image_once_on_all_sides():
     assert lone["share"].isna().all()  # what has no duplicate has no share of equal captions
 
 
+@pytest.mark.slow
 def test_fig_4_says_how_many_images_each_line_stands_for():
     _, table = duplication_of(labels_of(2))
     figure = plot_duplication({"SD V1": table})

@@ -110,6 +110,7 @@ def test_generations_stand_beside_the_own_image():
     assert {"seed 0", "seed 3", "a cat\nN, DCS 432"} <= set(texts(figure))
 
 
+@pytest.mark.slow
 def test_precision_is_drawn_where_a_copy_was_found_a_panel_an_attack_a_curve_a_model():
     hits = np.array([1, 0, 1, 0])
     table = pd.DataFrame(

@@ -92,6 +92,7 @@ def check(source, clip, run_script, images: bool = True) -> tuple[dict[str, list
     return {line[0]: line[1:] for line in lines[1:]}, (source / "job.log").read_text()
 
 
+@pytest.mark.slow
 def test_the_clip_that_made_the_embeddings_passes_after_float16_and_jpeg(source, clips, run_script):
     found, log = check(source, clips[0], run_script)
     assert found["image"][0] == found["caption"][0] == "16"

@@ -95,6 +95,7 @@ def test_two_captions_share_a_key_only_if_they_are_one(a, b):
     assert 0 <= prompt_id(a) < 2**63
 
 
+@pytest.mark.slow
 def test_every_kind_can_be_empty(tmp_path):
     for kind in SCHEMAS:
         write_table(tmp_path / "t", kind, SCHEMAS[kind].empty_table().to_pandas())

@@ -33,6 +33,7 @@ def draw(texts: list[str]) -> None:
         plt.close(figure)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Glyph")
 def test_hostile_captions_are_drawn():
     draw([plain_text(text, 80) for text in HOSTILE])

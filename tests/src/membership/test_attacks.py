@@ -38,6 +38,7 @@ def test_captions_are_of_all_duplicated_some_others_and_some_held_out():
     assert found.member.tolist() == [True, True, True, False]
 
 
+@pytest.mark.slow
 def test_dcs_is_the_mean_of_the_stages_scores_over_seeds(tiny_sd):
     denoiser = load_denoiser(tiny_sd, "sd", "cpu")
     found = score_dcs(denoiser, CAPTIONS, [0, 3], 7.5, 2)
@@ -48,6 +49,7 @@ def test_dcs_is_the_mean_of_the_stages_scores_over_seeds(tiny_sd):
         )
 
 
+@pytest.mark.slow
 def test_a_caption_that_overflows_has_no_score_and_two_of_three_are_a_broken_network(tiny_sd):
     denoiser = overflow_at(load_denoiser(tiny_sd, "sd", "cpu"), CAPTIONS[1])
     for found in (

@@ -95,6 +95,7 @@ def test_the_error_is_of_the_hidden_half_alone():
     np.testing.assert_allclose(half_errors(made, truth), [0.0, 0.5])
 
 
+@pytest.mark.slow
 def test_fewer_completions_are_looked_at_than_made(model, images):
     every = inpainting_errors(model, images, CAPTIONS, Completions([0, 1, 2], 3, 2), 100, 2)
     alone = [

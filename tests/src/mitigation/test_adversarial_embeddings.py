@@ -25,6 +25,7 @@ def loss(denoiser, latents, cond, n=64):
     return float((denoiser.predict(x, sigma, cond) - noise).square().mean())
 
 
+@pytest.mark.slow
 def test_the_embedding_denoises_the_image_better_than_its_start(denoiser):
     latents = torch.randn(1, *denoiser.shape, generator=torch.Generator().manual_seed(5))
     start = denoiser.encode(["red heart"])
@@ -33,6 +34,7 @@ def test_the_embedding_denoises_the_image_better_than_its_start(denoiser):
     assert not found.states.requires_grad
 
 
+@pytest.mark.slow
 def test_every_image_moves_as_if_it_was_alone(denoiser):
     latents = torch.randn(3, *denoiser.shape, generator=torch.Generator().manual_seed(5))
     start = denoiser.encode(["red heart", "open book", "man cook"])
@@ -42,6 +44,7 @@ def test_every_image_moves_as_if_it_was_alone(denoiser):
     assert len({float(one.sum()) for one in together.states}) == 3
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_noises_and_rows_are_counted(denoiser):
     latents = torch.zeros(2, *denoiser.shape)
     start = denoiser.encode(["red heart", "open book"])

@@ -36,6 +36,7 @@ def start(tiny_sd):
     return run
 
 
+@pytest.mark.slow
 def test_every_prompt_is_generated_with_every_seed_and_numbered_in_the_order_of_the_archive(start):
     run = start("none")
     members = dict(run.of_prompts(PROMPTS, SCORING))
@@ -62,6 +63,7 @@ def test_images_do_not_depend_on_how_many_run_together(start):
             assert np.abs(ours[key].astype(int) - image).max() <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "rows", "gradients"), [("none", 4, 0), ("noise", 4 + 4 * 2, 4 * 2)]
 )

@@ -60,6 +60,7 @@ def test_an_unconditional_run_has_as_many_images_of_nothing():
     assert not found.planted.any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 def test_images_are_those_of_the_models_sampler(tiny_sd, guidance):
     denoiser = load_denoiser(tiny_sd, "sd", "cpu")

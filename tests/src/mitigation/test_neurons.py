@@ -137,6 +137,7 @@ def test_the_neuron_that_makes_a_prompt_copy_is_found_and_no_other(copying):
     assert 0 < search.reference.limit < 1
 
 
+@pytest.mark.slow
 def test_a_search_needs_two_noises_and_captions_to_compare_with(denoiser):
     with pytest.raises(ValueError, match="at least two seeds and two reference captions"):
         NeuronSearch(denoiser, [0], REFERENCE)

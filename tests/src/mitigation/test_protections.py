@@ -47,6 +47,7 @@ def test_without_a_defence_generations_are_the_models_own(denoiser):
     np.testing.assert_allclose(ours[1], theirs[1, 1], atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in CHANGES if name != "none"])
 def test_every_defence_changes_generations_and_leaves_the_model_as_it_was(denoiser, name):
     before = images(protect(denoiser, "none"))
@@ -60,6 +61,7 @@ def test_every_defence_changes_generations_and_leaves_the_model_as_it_was(denois
     np.testing.assert_array_equal(images(protect(denoiser, "none")), before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in CHANGES if name != "none"])
 def test_a_generation_does_not_depend_on_those_beside_it(denoiser, name):
     together = images(protect(denoiser, name))
@@ -76,6 +78,7 @@ def test_an_embedding_that_is_handed_in_passes_what_changes_words_or_tokens(deno
     np.testing.assert_allclose(found, images(protect(denoiser, "none")), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gni", "wen"])
 def test_an_embedding_that_is_handed_in_meets_what_changes_embeddings(denoiser, name):
     protection, cond = protect(denoiser, name), denoiser.encode(PROMPTS)

@@ -86,6 +86,7 @@ def test_the_printed_command_fetches_what_is_loaded_and_nothing_else(fetched, mo
     assert load_denoiser(NAME, "sd", "cpu", revision=COMMIT).shape == (4, 8, 8)
 
 
+@pytest.mark.slow
 def test_a_cache_without_the_clients_newer_list_of_files_is_read_as_well(copy):
     assert (repo(copy) / "trees").is_dir(), (
         "the locked client writes it; clients before 1.22 did not"
@@ -119,6 +120,7 @@ def test_a_branch_is_the_commit_that_it_had_when_it_was_fetched(hub, cache, tmp_
         find_snapshot(NAME, "fp16")
 
 
+@pytest.mark.slow
 def test_what_an_interrupted_fetch_left_out_is_named_with_the_command_that_ends_it(
     hub, copy, tmp_path
 ):

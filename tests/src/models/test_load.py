@@ -181,6 +181,7 @@ def test_broken_json_is_named(sd):
         check_folder(sd, "sd")
 
 
+@pytest.mark.slow
 def test_components_of_two_models_are_refused(sd):
     edit(sd / "unet/config.json", sample_size=None)
     with pytest.raises(ModelFolderError, match="sample_size"):

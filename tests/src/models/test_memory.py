@@ -76,6 +76,7 @@ def test_with_offload_one_network_at_a_time_is_on_the_device(tiny_sd):
     assert len(text.at) == moves, "a model that fits is not moved about"
 
 
+@pytest.mark.slow
 def test_every_network_of_an_adapter_is_asked_for_before_it_is_called(
     tiny_sd, tiny_if, monkeypatch
 ):

@@ -48,6 +48,7 @@ def pipeline_of(d):
     return StableDiffusionPipeline(**parts, **none, vae=d.vae, scheduler=DDPMScheduler())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind", "shape", "size", "tokens", "sigma_max"),
     [
@@ -155,6 +156,7 @@ def test_t5_keeps_the_layers_that_overflow_in_float32(public):
     assert d.encode(["red heart"]).states.dtype == torch.float16
 
 
+@pytest.mark.slow
 def test_a_hub_id_is_found_in_the_local_cache_by_its_revision(public, tmp_path, monkeypatch):
     commit = "0123456789abcdef0123456789abcdef01234567"
     repo = tmp_path / "models--someone--tiny"

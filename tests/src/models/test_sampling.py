@@ -269,6 +269,7 @@ def test_a_image_that_half_precision_cannot_hold_is_decoded_again_in_float32(tin
     np.testing.assert_allclose(images[~plain.numpy()], want[~plain.numpy()], atol=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 2, 6])
 def test_a_full_generation_that_overflows_is_left_out_and_the_others_stay_what_they_are(sd, batch):
     captions, d = CAPTIONS[:3], copy.copy(sd)

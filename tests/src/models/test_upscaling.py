@@ -132,6 +132,7 @@ def test_one_step_generations_stay_stage_ones(cascade, tiny_if):
     assert cascade.upscaler.rows == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sampler", "guidance", "rows"),
     [("ddim", 4.0, 3 * 2), ("ddim", 1.0, 3), ("heun", 4.0, (2 * 3 - 1) * 2)],
@@ -201,6 +202,7 @@ def edit(file, **changes):
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
 
+@pytest.mark.slow
 def test_thresholding_is_what_its_own_scheduler_says(tiny_if, second):
     found = both_stages(tiny_if, second).upscaler
     assert found.thresholding == ("dynamic", 0.95, 1.0)

@@ -108,6 +108,7 @@ def test_a_training_that_was_killed_ends_in_the_same_weights(sweep_clip, tmp_pat
     assert torch.equal(weights_of(whole), weights_of(again))
 
 
+@pytest.mark.slow
 def test_points_that_differ_are_not_resumed_from_each_other(sweep_clip, tmp_path):
     file = tmp_path / "state.safetensors"
     train(sweep_clip, checkpoint=file, every=2)

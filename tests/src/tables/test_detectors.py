@@ -52,6 +52,7 @@ def line(result, detector, positives, negatives):
     return hit.iloc[0]
 
 
+@pytest.mark.slow
 def test_every_detector_meets_every_set_of_negatives(world):
     _, scores, result = world
     assert len(result) == (len(scores.columns) + len(BLIND)) * 6
@@ -142,6 +143,7 @@ def judged_in_part():
     return known, score_detectors(known, scores, how(folds=3))
 
 
+@pytest.mark.slow
 def test_what_was_drawn_is_counted_among_judged_prompts_only(judged_in_part):
     got = line(judged_in_part[1], "dcs_reference", "full", "held_out")
     assert (got["n_pos"], got["n_neg"]) == (8, 8)
@@ -158,6 +160,7 @@ def test_copied_positives_meet_judged_negatives_only(judged_in_part):
             assert all(known.loc[one, "judged"].all() for one in sets)
 
 
+@pytest.mark.slow
 def test_nobody_judged_is_no_share_and_no_comparison_with_copied():
     truth = make_truth()
     prompts = make_prompts(truth)
@@ -215,6 +218,7 @@ def test_held_out_negatives_are_those_of_full_duplicates_whatever_other_kinds_ha
     assert of_carpet[["match_kind", "match_group"]].tolist() == ["template", "carpets"]
 
 
+@pytest.mark.slow
 def test_without_a_single_copy_the_copied_positives_are_empty():
     truth = make_truth()
     prompts = make_prompts(truth)

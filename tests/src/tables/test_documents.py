@@ -61,6 +61,7 @@ def test_two_lookups_on_one_line_are_told_apart():
     assert [text for _, text in list_lookups(f"{one} and {one}")] == ["0", "0"]
 
 
+@pytest.mark.slow
 def test_the_shipped_documents_hold_the_numbers_of_the_kept_run():
     done = subprocess.run(
         [sys.executable, ROOT / "workflow/tools/fill_documents.py", "--check"],

@@ -49,6 +49,7 @@ def values_of(world, chosen):
     return scores["dcs_reference"].reindex(known.loc[chosen(known), "prompt_id"]).to_numpy()
 
 
+@pytest.mark.slow
 def test_a_kind_and_count_has_the_area_of_a_loop_against_the_held_out(world, result):
     pos = values_of(world, lambda t: t["kind"].eq("full") & t["count"].eq(9))
     neg = values_of(world, lambda t: t["kind"].eq("held_out"))
@@ -146,6 +147,7 @@ def test_only_kinds_that_held_out_prompts_were_matched_to_are_matched(result):
     assert not kinds.loc[kinds["kind"].ne("full"), "matched"].any()
 
 
+@pytest.mark.slow
 def test_negatives_of_a_kind_are_those_matched_to_it(world):
     known, scores, _ = world
     known = known.copy()

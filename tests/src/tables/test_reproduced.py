@@ -78,6 +78,7 @@ def test_a_run_that_lacks_a_row_is_named():
         verdicts(TABLE1.iloc[1:])
 
 
+@pytest.mark.slow
 def test_the_tool_names_the_file_that_a_run_lacks(tmp_path):
     done = subprocess.run(
         [sys.executable, ROOT / "workflow/tools/check_claims.py", tmp_path],

@@ -92,6 +92,7 @@ def test_matched_negatives_are_listed_beside_their_positive(sets):
     assert table.loc[0, ["negatives", "positive"]].tolist() == ["same_template", headlines()[2]]
 
 
+@pytest.mark.slow
 def test_the_page_of_captions_needs_nothing_beside_it_and_says_how_far_they_go(sets):
     comparisons, baselines, table = counted(sets)
     page = render_captions(

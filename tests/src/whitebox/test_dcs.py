@@ -53,6 +53,7 @@ def collect(d, captions, batch, guidance=7.5):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "prediction_type"), [("sd", "epsilon"), ("sd", "v_prediction"), ("if", "epsilon")]
 )
@@ -69,12 +70,14 @@ def test_scores_equal_a_loop_over_single_captions(
                 assert found[caption, seed, name] == pytest.approx(value, rel=1e-4, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_caption_costs_one_row_a_seed_and_the_empty_one_is_shared(tiny_sd):
     d = load_denoiser(tiny_sd, "sd", "cpu")
     collect(d, CAPTIONS, batch=3)
     assert d.rows == len(CAPTIONS) * len(SEEDS) + len(SEEDS)
 
 
+@pytest.mark.slow
 def test_scores_do_not_depend_on_the_batch_the_order_or_the_shard(tiny_sd):
     d = load_denoiser(tiny_sd, "sd", "cpu")
     whole = collect(d, CAPTIONS, batch=256)
@@ -121,6 +124,7 @@ def test_no_captions_cost_nothing(tiny_sd):
     assert d.rows == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 2, 3, 5])
 def test_a_caption_that_overflows_has_no_score_and_spoils_no_neighbour(tiny_sd, batch):
     d = load_denoiser(tiny_sd, "sd", "cpu")

@@ -79,6 +79,7 @@ def test_steps_are_told_on_over_both_parts(made_images):
     assert told == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed_at", [1, 3])
 def test_a_training_that_was_killed_in_either_part_ends_in_the_same_weights(
     tmp_path, made_images, killed_at

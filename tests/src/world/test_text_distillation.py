@@ -71,6 +71,7 @@ def test_the_states_come_near_the_towers_and_are_frozen(trained):
     assert not text.training
 
 
+@pytest.mark.slow
 def test_captions_are_told_apart_whatever_their_case_and_their_batch(trained, tokenizer):
     text, _ = trained
     states = encode_captions(text, tokenizer, [*CAPTIONS, ""], batch=3)
