@@ -52,6 +52,15 @@ def test_its_files_are_read_and_no_rule_that_calls_a_network_makes_them(tree):
     assert of["sd1"] >= {"select_candidates", "generate_candidates", "denoise_whitebox"} | after
 
 
+def test_a_world_that_is_trained_anew_draws_the_images_of_its_closed_system_too(tree):
+    jobs = tree.plan(
+        "results/labels/midjourney/labels.parquet", models="config/models_train.tsv"
+    ).jobs
+    assert {Job("train_model", "closed"), Job("build_generations", "midjourney")} <= set(jobs)
+    assert "generate_closed" in {job.rule for job in jobs}
+    assert "generate_candidates" not in {job.rule for job in jobs}
+
+
 def test_its_candidates_may_be_another_models_top_prompts(tree):
     sheet = (tree.folder / "sheet.tsv").read_text().replace("\tmanifest\t", "\ttop:sd1\t")
     (tree.folder / "top.tsv").write_text(sheet)

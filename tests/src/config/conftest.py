@@ -27,12 +27,13 @@ def config() -> dict[str, Any]:
 
 @pytest.fixture
 def sheet(tmp_path: Path) -> Callable[..., Path]:
-    """Write a copy of config/models_train.tsv with changed cells: (model, column, value)."""
+    """Write the networks of config/models_train.tsv with changed cells: (model, column, value)."""
 
     def write(*cells: tuple[str, str, str]) -> Path:
         table = pd.read_csv(
             ROOT / "config" / "models_train.tsv", sep="\t", dtype=str, keep_default_na=False
         )
+        table = table[table["family"].ne("images")].reset_index(drop=True)
         for model, column, value in cells:
             table.loc[table.model == model, column] = value
         table.to_csv(tmp_path / "models.tsv", sep="\t", index=False)

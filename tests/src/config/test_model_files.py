@@ -74,6 +74,16 @@ def test_nothing_is_loaded_or_generated_of_a_closed_system(make, tmp_path):
     assert models.manifest(of("if")).startswith(str(tmp_path))
 
 
+def test_images_that_the_worlds_closed_system_draws_are_a_result_of_this_run(make):
+    models = make(
+        ("if", "family", "images"), ("if", "training", ""), ("if", "upscaler", ""), ("if", "candidates", "manifest"),
+    )  # fmt: skip
+    manifest = models.manifest(of("if"))
+    assert manifest == "<results>/world/closed/manifest.csv"
+    assert models.images_state(of("if"), SimpleNamespace(manifest=manifest)) == ""
+    assert models.checked(of("if")) == []
+
+
 def test_a_pattern_without_models_meets_no_name(make):
     assert make().images_only == "(?!)"
 

@@ -11,6 +11,7 @@ from verbatim.config.sheet import (
     loading_row,
     read_models,
     select_models,
+    trained_models,
     upscaler_row,
 )
 
@@ -52,7 +53,11 @@ def test_the_default_sheet_is_sound_and_a_job_is_told_what_it_loads_and_no_more(
         (("if", "source", "a/b"), ["if has the upscaler 'train'", "'a/b'", "a hub id"]),
         (("sd1", "upscaler", "a/b"), ["sd1 has the upscaler 'a/b'", "only family if"]),
         (("sd2", "upscaler_revision", "abc"), ["sd2 has the upscaler_revision 'abc'"]),
-        (("if", "family", "images"), ["if has the family 'images'", "source", "give the folder"]),
+        (
+            ("if", "family", "images"),
+            ["if has the family 'images'", "training cannot be 'distinct'"],
+        ),
+        (("sd1", "family", "api"), ["source cannot be 'train'", "give the description of its"]),
     ],
     ids=lambda value: "-".join(value)[:30],
 )
@@ -168,3 +173,9 @@ def test_the_models_behind_a_word_for_candidates():
     assert candidate_models("own") == []
     assert candidate_models("top:sd1") == ["sd1"]
     assert candidate_models("found:sd1,sd2") == ["sd1", "sd2"]
+
+
+def test_a_closed_system_may_be_drawn_here_and_is_no_network_that_is_trained():
+    models = read_models(ROOT / "config/models_train.tsv", ROOT)
+    assert models.loc["midjourney", ["family", "source"]].tolist() == ["images", "train"]
+    assert trained_models(models) == ["sd1", "sd2", "if", "openjourney", "realisticvision"]

@@ -247,13 +247,15 @@ class ModelFiles:
         """Input function: the manifest of a closed system's images."""
         if wildcards.model in self.asked:
             return f"<results>/labels/{wildcards.model}/asked/manifest.jsonl"
+        if self._cell(wildcards.model, "source") == "train":
+            return "<results>/world/closed/manifest.csv"
         return str(find_manifest(self._cell(wildcards.model, "source")))
 
     def images_state(self, wildcards: Any, input: Any) -> str:
         """Params function: names, sizes and times of the images beside the manifest; those that were asked for it names
-        with their digests.
+        with their digests, and those that are drawn here come with it.
         """
-        if wildcards.model in self.asked:
+        if wildcards.model in self.asked or self._cell(wildcards.model, "source") == "train":
             return ""
         return images_state(input.manifest)
 

@@ -72,7 +72,7 @@ def read_models(path: str | Path, base: str | Path) -> pd.DataFrame:
             for other in named
             if other not in known
         ]
-        if row["source"] == "train" and not row["training"]:
+        if row["source"] == "train" and row["family"] != "images" and not row["training"]:
             problems.append(f"{path}: {row['model']} is trained here, so `training` must be given")
         wrong = _closed_problems(row) + _upscaler_problems(row) + checkpoint_problems(row)
         problems += [f"{path}: {row['model']} {problem}" for problem in wrong]
@@ -109,13 +109,12 @@ def _closed_problems(row: dict[Any, str]) -> list[str]:
         asks = row["candidates"] == "manifest"
         return ["has the candidates 'manifest', which only family 'images' has"] if asks else []
     asked = row["family"] == "api"
-    where = "the description of its endpoint" if asked else "the folder of its images"
     words = (
         "top:MODEL, found:MODELS or same:MODEL" if asked else "manifest, top:MODEL or found:MODELS"
     )
     refused = ("own", "manifest", "authors") if asked else ("own", "same")
     cures = {
-        "source": (row["source"] == "train", f"give {where}"),
+        "source": (asked and row["source"] == "train", "give the description of its endpoint"),
         "whitebox": (row["whitebox"] == "yes", "set it to no"),
         "candidates": (row["candidates"].partition(":")[0] in refused, f"set it to {words}"),
         "init": (row["init"] != "", "leave it empty"),
@@ -156,6 +155,12 @@ def _upscaler_problems(row: dict[Any, str]) -> list[str]:
             f"has the upscaler_revision {revision!r}, which only a hub id has; empty the cell"
         )
     return problems
+
+
+def trained_models(sheet: pd.DataFrame) -> list[str]:
+    """Models whose network is trained here. A closed system of this source has none: the world draws its images."""
+    here = sheet["source"].eq("train") & ~sheet["family"].isin(CLOSED_FAMILIES)
+    return list(sheet.index[here])
 
 
 def closed_models(sheet: pd.DataFrame) -> list[str]:

@@ -167,7 +167,7 @@ def check_sources(config: dict[str, Any], sheet: pd.DataFrame, selected: pd.Data
     """
     source, needed = config["inputs"]["source"], needed_models(sheet, selected)
     check_endpoints(config, needed)
-    folders = list(needed.index[needed["family"] == "images"])
+    folders = list(needed.index[needed["family"].eq("images") & needed["source"].ne("train")])
     lacking = [m for m in folders if not find_manifest(needed.source[m]).is_file()]
     if lacking:
         raise ConfigError(

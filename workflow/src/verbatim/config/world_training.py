@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from verbatim.config.sheet import BASE, WORLD_MODELS, training_row
+from verbatim.config.sheet import BASE, WORLD_MODELS, trained_models, training_row
 
 Paths = str | list[str]
 
@@ -65,7 +65,7 @@ class WorldTraining:
     @property
     def of_sheet(self) -> list[str]:
         """Models of the sheet that are trained here."""
-        return list(self.sheet.index[self.sheet["source"] == "train"])
+        return trained_models(self.sheet)
 
     @property
     def models(self) -> list[str]:
