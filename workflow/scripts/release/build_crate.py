@@ -18,7 +18,8 @@ from verbatim.release.contents import (
     select_handed_on,
     write_sums,
 )
-from verbatim.release.crate import CONFIG, MODELS, Release, Told
+from verbatim.release.crate import LOCK, SOFTWARE, Release, Told
+from verbatim.release.provenance import CONFIG, MODELS, add_run
 from verbatim.release.snakemake_records import read_jobs, select_upstream
 from verbatim.release.software import software_table
 from verbatim.runtime import code_state, script
@@ -40,7 +41,6 @@ def main(smk: Any) -> None:
                 python=platform.python_version(), licence=p.licence, agent=p.agent, privacy=privacy.level,
             ),
         )  # fmt: skip
-        workflow = release.add_workflow()
         for name in list_workflow(home):
             if name != "Snakefile":
                 release.add_file(home / name, name)
@@ -50,9 +50,8 @@ def main(smk: Any) -> None:
             release.add_file(Path(path), Path(path).name)
         release.add_text(CONFIG, yaml.safe_dump(p.settings, sort_keys=False, allow_unicode=True))
         release.add_text(MODELS, (home / p.models).read_text("utf-8"))
-        lock = (home / "envs" / "requirements.lock").read_text("utf-8")
-        release.add_text("run/software.tsv", software_table(lock))
-        release.add_run(workflow, jobs)
+        release.add_text(SOFTWARE, software_table((home / LOCK).read_text("utf-8")))
+        add_run(release, jobs)
         release.describe()
         with new_folder(smk.output.crate) as part:
             release.crate.write(part)
