@@ -17,7 +17,7 @@ PARTS = (
     "workflow", "config", "envs", "tests", "results/README.md",
 )  # fmt: skip
 # outputs of a target's job that are made to be handed on; tables in Parquet and archives of images are the run itself
-SUMS = "SHA256SUMS"
+SUMS, MARK = "SHA256SUMS", ".snakemake_timestamp"
 HANDED_ON = {".csv", ".tsv", ".html", ".png", ".pdf", ".txt", ".json", ".head"}
 
 
@@ -125,7 +125,12 @@ def select_handed_on(jobs: Iterable[Job], targets: Sequence[str]) -> list[str]:
 
 
 def write_sums(folder: Path) -> tuple[int, int]:
-    """Write SHA256SUMS, which `sha256sum --check` reads, of all files under a folder; their number, and bytes in all."""
+    """Write SHA256SUMS, which `sha256sum --check` reads, of all files under a folder; their number, and bytes in all.
+
+    The marks that Snakemake leaves in folders are deleted first.
+    """
+    for mark in list(folder.rglob(MARK)):
+        mark.unlink()
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SUMS)
     lines = [f"{digest(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")

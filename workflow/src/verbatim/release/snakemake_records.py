@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-# ASSUME: a job's own benchmark is at least half as long as the time between the marks that Snakemake sets before and
-# after it. A shorter time is of `snakemake --touch`, which rewrites the records without running anything
-LEAST_SHARE = 0.5
+# `snakemake --touch` rewrites the records without running anything, and changes neither benchmarks nor logs. ASSUME: the
+# time that a record tells is of the job if it is at least half as long as the job's own benchmark, and ends no later
+# than the job's log plus 2 seconds, for file systems that round times
+LEAST_SHARE, ROUNDED = 0.5, 2.0
 
 
 class RecordError(ValueError):
@@ -29,7 +30,8 @@ class Job:
 
     rule : its name. inputs, outputs : paths, relative to the folder that Snakemake ran in where they were so in the rule.
     log : path of its log; it identifies the job, as each job has a log of its own. started, ended : seconds since 1970
-    by the clock of the run. usage : columns of its benchmark, as text; empty where it has none.
+    by the clock of the run. logged : when its log was last written; 0 without a log. usage : columns of its benchmark, as
+    text; empty where it has none.
     """
 
     rule: str
@@ -38,6 +40,7 @@ class Job:
     log: str
     started: float
     ended: float
+    logged: float
     usage: Mapping[str, str]
 
     @property
@@ -47,7 +50,8 @@ class Job:
             seconds = float(self.usage["s"])
         except (KeyError, ValueError):
             return False
-        return self.ended - self.started >= LEAST_SHARE * seconds
+        whole = self.ended - self.started >= LEAST_SHARE * seconds
+        return whole and self.ended <= self.logged + ROUNDED
 
 
 def output_of(record: PurePosixPath) -> str:
@@ -119,6 +123,7 @@ def _join(rule: str, log: str, records: Sequence[tuple[str, dict]]) -> Job:
         log,
         min(record["starttime"] for _, record in records),
         max(record["endtime"] for _, record in records),
+        Path(log).stat().st_mtime if Path(log).is_file() else 0.0,
         read_usage(benchmark_of(log)),
     )
 
