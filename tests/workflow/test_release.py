@@ -12,7 +12,7 @@ import made_release
 import pytest
 from rocrate.rocrate import ROCrate
 
-from verbatim.release.contents import ContentsError
+from verbatim.release.release_contents import ContentsError
 from verbatim.release.snakemake_records import RecordError, read_jobs
 
 INDEX = "results/dedup/index.faiss"

@@ -35,7 +35,7 @@ rule build_crate:
         **run.pick("privacy", "images only"),
         **run.pick("release", "agent digest_mb"),
         licence=released.licence,
-        models=config["models"],
+        models=released.sheet,
         settings=released.settings,
         results=RESULTS,
         home=str(workflow.basedir),

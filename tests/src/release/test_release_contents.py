@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from verbatim.release.contents import Disclosure, Places
+from verbatim.release.release_contents import Disclosure, Places
 from verbatim.release.software import read_lock
 
 HOME = Path("/work place/verbatim")

@@ -10,7 +10,7 @@ import yaml
 from verbatim.io.atomic import new_folder
 from verbatim.io.privacy import read_privacy
 from verbatim.release.citation import read_citation
-from verbatim.release.contents import (
+from verbatim.release.release_contents import (
     Disclosure,
     Places,
     digest,

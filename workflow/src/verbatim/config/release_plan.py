@@ -58,6 +58,11 @@ class Release:
         return named or (OPENMOJI if self._run.data.world and not own_images else "")
 
     @property
+    def sheet(self) -> str:
+        """Path of the models sheet, from the checkout."""
+        return str(self._run.config["models"])
+
+    @property
     def settings(self) -> dict[str, Any]:
         """Every entry of the config, as the release keeps it."""
         return dict(self._run.config)

@@ -21,7 +21,7 @@ from rocrate.model.entity import Entity
 from rocrate.rocrate import ROCrate
 
 from verbatim.release.citation import Author, Citation
-from verbatim.release.contents import Disclosure, Places
+from verbatim.release.release_contents import Disclosure, Places
 
 VERSION, PROFILES = "0.5", ("process", "workflow", "provenance")
 TERMS = "https://w3id.org/ro/terms/workflow-run"
