@@ -10,6 +10,8 @@ import yaml
 from verbatim.io.atomic import new_folder
 from verbatim.io.privacy import read_privacy
 from verbatim.release.citation import read_citation
+from verbatim.release.crate import LOCK, SOFTWARE, Release, Told
+from verbatim.release.provenance import CONFIG, MODELS, add_run
 from verbatim.release.release_contents import (
     Disclosure,
     Places,
@@ -18,8 +20,6 @@ from verbatim.release.release_contents import (
     select_handed_on,
     write_sums,
 )
-from verbatim.release.crate import LOCK, SOFTWARE, Release, Told
-from verbatim.release.provenance import CONFIG, MODELS, add_run
 from verbatim.release.snakemake_records import read_jobs, select_upstream
 from verbatim.release.software import software_table
 from verbatim.runtime import code_state, script
