@@ -47,6 +47,7 @@ def test_a_result_without_a_job_is_refused_by_name():
     [
         ({}, True),
         ({"started": 20.0}, True),  # it waited in a cluster's queue
+        ({"logged": 104.0}, True),  # its process took long to end
         ({"ended": 100.5}, False),  # touched without an earlier record
         ({"ended": 5000.0}, False),  # touched: the log is older
         ({"logged": 0.0}, False),

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 # `snakemake --touch` rewrites the records without running anything, and changes neither benchmarks nor logs. ASSUME: the
 # time that a record tells is of the job if it is at least half as long as the job's own benchmark, and ends no later
-# than the job's log plus 2 seconds, for file systems that round times
+# after the log's last line than the whole job took, plus 2 seconds for file systems that round times
 LEAST_SHARE, ROUNDED = 0.5, 2.0
 
 
@@ -51,7 +51,7 @@ class Job:
         except (KeyError, ValueError):
             return False
         whole = self.ended - self.started >= LEAST_SHARE * seconds
-        return whole and self.ended <= self.logged + ROUNDED
+        return whole and self.ended <= self.logged + seconds + ROUNDED
 
 
 def output_of(record: PurePosixPath) -> str:
