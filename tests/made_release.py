@@ -48,6 +48,7 @@ rule count_labels:
 rule build_review:
     input:
         "results/inputs/rows/00000.parquet",
+        "results/table1.csv",
     output:
         page="results/evidence/review/index.html",
         images=directory("results/evidence/review/images"),

@@ -51,7 +51,7 @@ def main(smk: Any) -> None:
         release.add_text(CONFIG, yaml.safe_dump(p.settings, sort_keys=False, allow_unicode=True))
         release.add_text(MODELS, (home / p.models).read_text("utf-8"))
         release.add_text(SOFTWARE, software_table((home / LOCK).read_text("utf-8")))
-        add_run(release, jobs)
+        add_run(release, jobs, targets)
         release.describe()
         with new_folder(smk.output.crate) as part:
             release.crate.write(part)

@@ -27,8 +27,10 @@ USAGE = {
 NOT_MEASURED = ("", "-", "NA")
 
 
-def add_run(release: Release, jobs: Sequence[Job]) -> None:
+def add_run(release: Release, jobs: Sequence[Job], targets: Iterable[str]) -> None:
     """Describe the run: its jobs in order, the step of each rule, the workflow's inputs, and the run as a whole.
+
+    The run's results are `targets` and what no other job reads.
 
     The files that the crate holds are there already, `CONFIG`, `MODELS` and the rules' scripts among them.
     """
@@ -55,7 +57,7 @@ def add_run(release: Release, jobs: Sequence[Job]) -> None:
         "#run", "CreateAction", name=f"Run of {told.citation.title}", description=_describe(jobs, told.python),
         instrument=release.workflow, actionStatus=COMPLETED,
         object=[*_add_parameters(release), *_data(release, sorted(used - made))],
-        result=_data(release, sorted(made - used)), **times, **agent,
+        result=_data(release, sorted((made - used) | set(targets))), **times, **agent,
     )  # fmt: skip
     engine = release.entity(
         f"{SNAKEMAKE}#{told.snakemake}", "SoftwareApplication", name="Snakemake", url=SNAKEMAKE,
