@@ -6,6 +6,7 @@ Files that are handed on lie in the crate. Other inputs and outputs of the run a
 from __future__ import annotations
 
 import hashlib
+import inspect
 import mimetypes
 import uuid
 from collections.abc import Iterable
@@ -55,6 +56,13 @@ class Told:
     privacy: str
 
 
+def _new_crate() -> ROCrate:
+    """An empty crate of RO-Crate 1.1, which the version of rocrate on conda-forge writes without being asked."""
+    if "version" in inspect.signature(ROCrate.__init__).parameters:
+        return ROCrate(version="1.1")
+    return ROCrate()
+
+
 @dataclass
 class Release:
     """A crate that is put together: first the workflow and the files, then `provenance.add_run`, then `describe`.
@@ -66,7 +74,7 @@ class Release:
     places: Places
     disclosure: Disclosure
     told: Told
-    crate: ROCrate = field(default_factory=lambda: ROCrate(version="1.1"))
+    crate: ROCrate = field(default_factory=_new_crate)
     files: dict[str, Entity] = field(default_factory=dict)
     workflow: ComputationalWorkflow = field(init=False)
 
