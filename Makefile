@@ -30,7 +30,7 @@ SEED_LIST = [$(subst $(empty) $(empty),$(comma),$(strip $(SEEDS)))]
 # a file is one worker's, and files start in the order of tests/conftest.py: the longest first
 PYTEST = .venv/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help asked serve attribute audit guard mitigations table1 unlock all claims smoke world world-check study study-quick test test-quick test-slurm test-slurm-chaos test-conda browser test-page seeds lint docs lock setup
+.PHONY: help asked serve attribute audit guard mitigations table1 unlock all claims release sbom smoke world world-check study study-quick test test-quick test-slurm test-slurm-chaos test-conda test-release browser test-page seeds lint docs lock setup
 
 help:            ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 20
@@ -85,6 +85,20 @@ all: setup       ## everything: tables, figures, checks
 claims: all      ## everything, then each claim of workflow/docs/claims.md beside this run
 	.venv/bin/python workflow/tools/check_claims.py $(RESULTS)
 
+# of `make release`: SBOM=no takes the bill of materials as it is, or none; making it needs the package registry
+SBOM ?= yes
+release: setup $(if $(filter no,$(SBOM)),,sbom) ## a finished run as a package to cite, check and rerun; results/release/crate
+	$(SNAKEMAKE) $(SET) -- release_results
+	$(SNAKEMAKE) --report $(RESULTS)/release/report.html $(SET) -- release_results
+	$(SNAKEMAKE) --forcerun build_crate $(SET) -- release
+
+sbom: setup      ## bill of materials of envs/requirements.lock (CycloneDX); results/release/sbom.cdx.json
+	@mkdir -p $(RESULTS)/release
+	.venv/bin/pip install -q 'uv>=0.9,<1'
+	.venv/bin/uv tool run --quiet --from 'cyclonedx-bom==7.5.0' cyclonedx-py requirements --pyproject pyproject.toml \
+	  --mc-type application --output-reproducible --output-format JSON --output-file $(RESULTS)/release/sbom.cdx.json \
+	  envs/requirements.lock
+
 world: setup     ## train the embedded world's models anew, in hours; results/trained/world/release
 	nice -n 10 $(SNAKEMAKE) --configfile config/config.yaml config/train.yaml $(SET) -- results/trained/world/release/provenance.json
 
@@ -126,6 +140,9 @@ test-slurm-chaos: setup  ## jobs cancelled, a node down, too little memory, ten 
 
 test-conda: setup  ## the environments of envs/ made and used, by a stand-in for conda
 	VERBATIM_CONDA=1 .venv/bin/python -m pytest -v -s -p no:xdist tests/conda
+
+test-release: setup  ## a release read by others' validators, which the package registry has
+	VERBATIM_RELEASE=1 .venv/bin/python -m pytest -v -p no:xdist tests/release
 
 browser:         ## a headless Chromium for test-page (Debian and its kin; as root)
 	command -v chromium > /dev/null || { apt-get update -qq && apt-get install -y -q --no-install-recommends chromium; }

@@ -47,6 +47,7 @@ include: "workflow/rules/claims.smk"
 include: "workflow/rules/guard.smk"
 include: "workflow/rules/tables_mitigations.smk"
 include: "workflow/rules/mitigation_attacked.smk"
+include: "workflow/rules/release.smk"
 
 
 localrules:
@@ -60,6 +61,8 @@ localrules:
     labels,
     mitigations,
     prompt_sets,
+    release,
+    release_results,
     study,
     templates,
 
@@ -81,12 +84,7 @@ onerror:
 rule all:
     default_target: True
     input:
-        "<results>/table1.csv",
-        "<results>/checks.txt",
-        "<results>/dedup/histograms.parquet",
-        run.tables,
-        run.figures,
-        run.evidence,
+        run.targets,
 
 
 rule audit:
@@ -123,6 +121,16 @@ rule evaluation:
 rule prompt_sets:
     input:
         sets.targets,
+
+
+rule release_results:
+    input:
+        released.targets,
+
+
+rule release:
+    input:
+        "<results>/release/crate",
 
 
 rule attacks:

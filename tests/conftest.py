@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
     for item in items:
         folder = folders[item.path]
-        if folder in ("slurm", "conda", "benchmarks"):
+        if folder in ("slurm", "conda", "benchmarks", "release"):
             item.add_marker(pytest.mark.slow)
         elif folder == "workflow":
             item.add_marker(pytest.mark.workflow)

@@ -24,6 +24,7 @@ STAGES = [
     *STUDY,
     "audit",
     "guard",
+    "release",
 ]
 SHARED = {
     "config", "io", "metrics", "models",
@@ -131,7 +132,8 @@ LIGHT = {
     "check_upscaler",
 }  # networks without numbers, though their modules can load them too
 LOCAL = {
-    "all", "asked", "attacks", "attribution", "audit", "guard", "labels", "evaluation", "mitigations", "prompt_sets", "templates", "study",
+    "all", "asked", "attacks", "attribution", "audit", "guard", "labels", "evaluation", "mitigations", "prompt_sets", "release", "release_results",
+    "templates", "study",
 }  # fmt: skip
 # rules of a stage may be spread over several files, a part of it each
 PARTS = {

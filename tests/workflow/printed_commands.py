@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = (
     "make", "snakemake", ".venv/bin/snakemake", "hf", ".venv/bin/hf", "git", "python", ".venv/bin/python", "./setup.sh",
     "setup.sh", "sha256sum", "pip", ".venv/bin/pip", "snakedeploy", ".", "cd", "ssh-keygen", "openssl", "sbatch", "scancel",
-    "scontrol", ".venv/bin/pre-commit", "workflow/profiles/slurm/cancel_jobs.sh", "export", "huggingface-cli",
+    "scontrol", ".venv/bin/pre-commit", "rocrate-validator", "workflow/profiles/slurm/cancel_jobs.sh", "export", "huggingface-cli",
 )  # fmt: skip
 ELLIPSIS = "..."
 

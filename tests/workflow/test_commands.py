@@ -22,7 +22,7 @@ RULES = "".join(
 )
 EXTERNAL = {
     "sha256sum", "pip", ".venv/bin/pip", "snakedeploy", ".", "cd", "export", "ssh-keygen", "openssl", "sbatch", "scancel",
-    "scontrol", ".venv/bin/pre-commit",
+    "scontrol", ".venv/bin/pre-commit", "rocrate-validator",
 }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """What `make` hands to snakemake, without running it."""
 
 import os
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -169,6 +170,33 @@ def test_the_mitigations_are_a_target_of_their_own_with_the_changes_of_the_user(
     (plain,) = commands("mitigations", "CONFIG=mitigation='{attacked: {defences: [wen]}}'")
     assert settings(plain) == ["mitigation={attacked: {defences: [wen]}}"]
     assert plain[-2:] == ["--", "mitigations"]
+
+
+def test_a_release_runs_what_is_missing_then_reports_and_describes_it_anew():
+    (line,) = commands("release", "CONFIG=results=else/where", "SBOM=no")  # one behind the other
+    starts = [place for place, word in enumerate(line) if word == "--workflow-profile"]
+    ran, reported, described = (
+        line[start:end] for start, end in zip(starts, [*starts[1:], None], strict=True)
+    )
+    for command in (ran, reported, described):
+        assert settings(command) == ["results=else/where"]
+    assert ran[-2:] == ["--", "release_results"]
+    assert reported[reported.index("--report") + 1] == "else/where/release/report.html"
+    assert reported[-2:] == ["--", "release_results"]
+    assert described[described.index("--forcerun") + 1] == "build_crate"
+    assert described[-2:] == ["--", "release"]
+
+
+def test_the_bill_of_materials_is_of_the_lock_by_a_pinned_tool():
+    told = subprocess.run(
+        ["make", "--no-print-directory", "--dry-run", "release", "CONFIG=results=else/where"],
+        cwd=ROOT, env=PLAIN, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    words = shlex.split(told[told.index(".venv/bin/uv tool run") : told.index("release_results")])
+    assert re.fullmatch(r"cyclonedx-bom==[\d.]+", words[words.index("--from") + 1])
+    assert words[words.index("--output-file") + 1] == "else/where/release/sbom.cdx.json"
+    assert "envs/requirements.lock" in words
+    assert "--output-reproducible" in words
 
 
 def test_where_the_home_may_not_be_written_snakemake_keeps_its_cache_in_the_checkout(tmp_path):

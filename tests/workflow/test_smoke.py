@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import snakemake_runs
+from rocrate.rocrate import ROCrate
 from snakemake_runs import Done, Tree
 
 from verbatim.io.atomic import is_temporary
@@ -146,6 +147,25 @@ def test_the_report_has_every_category_and_asks_nothing_of_the_network(tree, mad
         r"<(?:script|img|link|iframe)[^>]+(?:src|href)=[\"']?(?:https?:)?//", text
     )
     assert not re.findall(r"@import|url\([\"']?https?:", text)
+
+
+def test_a_run_is_released_on_request_with_every_job_and_the_time_of_each(tree, first, made):
+    assert "build_crate" not in first.text  # never part of `all`
+    for name in ("CITATION.cff", "pyproject.toml", "README.md"):
+        shutil.copy2(snakemake_runs.ROOT / name, tree.folder / name)
+    done = tree.run("release", results=FIRST)
+    assert done.code == 0, done.text[-3000:]
+    assert done.rules == {"build_crate", "release"}
+    folder = made / "release" / "crate"
+    assert (folder / "results" / "table1.csv").read_bytes() == (made / "table1.csv").read_bytes()
+    crate = ROCrate(folder)
+    jobs = [one for one in crate.get_by_type("CreateAction") if one.id.startswith("#job/")]
+    assert {"whitebox/score_whitebox/sd1", "tables/count_labels"} <= {one["name"] for one in jobs}
+    for one in jobs:
+        assert one["startTime"] <= one["endTime"], one["name"]
+        assert one["resourceUsage"], one["name"]
+    told = {one["name"] for one in crate.get("#run")["result"]}
+    assert {"results/table1.csv", "results/checks.txt"} <= told
 
 
 def test_every_model_is_trained_here_loaded_from_its_folder_and_judged(made):

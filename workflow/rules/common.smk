@@ -24,6 +24,7 @@ from verbatim.config import (
 from verbatim.config.data_files import DataFiles, WorldSource
 from verbatim.config.guard_plan import Guard
 from verbatim.config.mitigation_plan import Mitigations
+from verbatim.config.release_plan import Release
 from verbatim.config.run import TRUTH_FIGURES, Run
 from verbatim.config.set_plan import Sets
 from verbatim.config.sweep_points import GridError
@@ -74,6 +75,7 @@ try:
     run, audited = read_run()
     SWEEP = sweep_plan.read_plan(config)
     mitigated, guarded, sets = Mitigations(run), Guard(run), Sets(run)
+    released = Release(run, audited, mitigated, guarded, sets)
 except (
     settings.ConfigError,
     decisions.DecisionError,

@@ -24,6 +24,7 @@ SOURCES = {
     "evidence": "Source: Webster 2023, Fig. 5; Benjamini and Hochberg 1995",
     "audit": "Source: Webster 2023, section 4; Dubiński et al. 2025 (CDI) for the test by owner",
     "privacy": "No paper describes it: training images may show people who were never asked",
+    "release": "Source: Workflow Run RO-Crate 0.5, profile Provenance Run Crate",
     "sweep": "Source: Somepalli 2022 and 2023",
     "mitigation": "Source: Somepalli 2023, section 5; Wen 2024; of attacked: Jeon 2025, Han 2025, Chen 2025, Hintersdorf 2024",
     "similarity": "Source: Somepalli 2022 and 2023",

@@ -19,6 +19,7 @@ from verbatim.evidence.replay import check_bundle
 from verbatim.evidence.statements import FOUND, LABEL
 from verbatim.io.images import ImageArchive, decode_image, generation_name, row_name, write_archive
 from verbatim.io.records import SCHEMAS, read_table, write_table
+from verbatim.io.software_version import software_version
 from verbatim.metrics.fdr import benjamini_hochberg
 
 
@@ -40,6 +41,7 @@ def test_a_bundle_holds_every_copy_with_what_it_rests_on(bundle):
     assert run["weights"] == {"unet/model.safetensors": "a" * 64}
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     assert run["code"]["git_commit"] == commit.stdout.strip()
+    assert run["code"]["version"] == software_version(ROOT)
     assert set(run["code"]["modules"]) == {"labels/label.py", "metrics/rmse.py"}
     assert run["settings"]["labels"]["thresholds"] == {"mv": 0.12, "rv": 0.12, "tv": 0.12}
     finding = findings[IDS[0]]

@@ -63,7 +63,7 @@ def page(privacy=None, words=None):
         "closed": False, "date": "2026-01-01", "model": {"model": "m", "source": EVIL, "revision": ""}, "weights": {"unet": "ff"},
         "settings": {"generations": 10, "thresholds": {"mv": 0.12}, "alpha": 0.01, "part": 0.15, "confidence": 0.95, "size": 64,
                      "sampler": "euler", "steps": 8, "guidance": 3.0, "seeded": True},
-        "cost": {"network_rows": 1000, "minutes": 2.0}, "code": {"git_commit": "c0", "git_changed": False},
+        "cost": {"network_rows": 1000, "minutes": 2.0}, "code": {"version": "0.0.7", "git_commit": "c0", "git_changed": False},
         "summary": summary,
     }  # fmt: skip
     shown = cards(table, 10, 0.95, lambda row: {"image": embed(np.ones((8, 8, 3)))}, words or {})

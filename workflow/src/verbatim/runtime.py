@@ -328,9 +328,12 @@ def _digests(smk: Any, stage: str = "") -> dict[str, str]:
 
 
 def code_state(files: Sequence[str | os.PathLike], home: str | os.PathLike) -> dict[str, Any]:
-    """SHA-256 of these modules, and git's commit of the folder `home` (and whether code differs from it)."""
+    """SHA-256 of these modules, version of the software in the folder `home`, and git's commit of it (and whether code
+    differs from it)."""
     import hashlib
     import subprocess
+
+    from verbatim.io.software_version import software_version
 
     modules = {}
     for file in map(Path, files):
@@ -342,4 +345,6 @@ def code_state(files: Sequence[str | os.PathLike], home: str | os.PathLike) -> d
     ):
         done = subprocess.run(["git", *words], cwd=home, capture_output=True, text=True)
         said.append(done.stdout.strip() if done.returncode == 0 else "")
-    return {"modules": modules, "git_commit": said[0], "git_changed": bool(said[1])}
+    return {
+        "modules": modules, "version": software_version(home), "git_commit": said[0], "git_changed": bool(said[1]),
+    }  # fmt: skip

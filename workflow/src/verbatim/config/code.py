@@ -35,6 +35,7 @@ CHANGES_NO_NUMBER = frozenset(
         "io/missing",
         "io/parquet",
         "io/seals",
+        "io/software_version",
         "io/stand_ins",
         "io/result_cache",
         "io/image_store",

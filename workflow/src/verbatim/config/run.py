@@ -292,6 +292,16 @@ class Run:
         ]
 
     @property
+    def targets(self) -> list[str]:
+        """What the target `all` ends with."""
+        first = [
+            "<results>/table1.csv",
+            "<results>/checks.txt",
+            "<results>/dedup/histograms.parquet",
+        ]
+        return [*dict.fromkeys([*first, *self.tables, *self.figures, *self.evidence])]
+
+    @property
     def guidances(self) -> list[float]:
         """Guidance of each ECS preset, that of the ranking preset first; each costs a network row a prompt and seed."""
         presets = self.config["blackbox"]["presets"]
