@@ -6,7 +6,7 @@
 # ARGS: other options of snakemake, e.g. ARGS=--dry-run. Not --config: snakemake reads only the last one.
 CORES ?= all
 CONFIG ?=
-SEEDS ?= 1 2 3
+SEEDS ?= 1 2
 PROFILE ?= default
 ARGS ?=
 # some images set it, and then every job compiles every import anew
@@ -111,7 +111,7 @@ study: setup     ## the copying study: what drives copies, what stops them; resu
 study-quick: setup ## few points of it and one seed, in a quarter of an hour; `make study` goes on from it
 	$(SNAKEMAKE) --configfile config/config.yaml config/study_quick.yaml $(SET) -- study
 
-seeds: setup     ## three worlds of other seeds, reduced; results/tables/seeds.csv
+seeds: setup     ## worlds of other seeds, reduced; results/tables/seeds.csv
 	for seed in $(SEEDS); do \
 	  $(SNAKEMAKE) --configfile config/config.yaml config/seeds.yaml \
 	    --config $(CONFIG) results=results/seeds/$$seed world="{seed: $$seed}" -- evaluation || exit 1; \

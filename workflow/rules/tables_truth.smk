@@ -18,6 +18,8 @@
 #            findings.csv                     which of the paper's findings hold in this world
 #          of compare_seeds, a target of its own
 #            seeds.csv                        several worlds side by side
+#          of compare_findings
+#            findings_runs.csv                findings of this world, of the same trained anew, and of other seeds
 #          of compare_audited
 #            audit.csv                        verdicts of the audit of the world's sample against truth
 #          of compare_guarded, part of target guard
@@ -242,6 +244,29 @@ rule compare_seeds:
         confidence=config["tables"]["confidence"],
     script:
         "../scripts/tables/compare_seeds.py"
+
+
+# beside what `make world-check` and `make seeds` leave in the same results folder
+rule compare_findings:
+    input:
+        this="<results>/tables/findings.csv",
+        anew="<results>/trained/tables/findings.csv",
+        seeds=run.of_seeds("<results>/seeds/{seed}/tables/findings.csv"),
+        code=code_of("tables/compare_findings"),
+    output:
+        table="<results>/tables/findings_runs.csv",
+    log:
+        "<results>/logs/tables/compare_findings.log",
+    benchmark:
+        "<results>/benchmarks/tables/compare_findings.tsv"
+    conda:
+        "../../envs/plots.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(10),
+    script:
+        "../scripts/tables/compare_findings.py"
 
 
 rule compare_audited:

@@ -376,6 +376,18 @@ REPORTS = {
             "holds": "One of: yes, no, or not measured.",
         },
     ),
+    "tables/findings_runs.csv": Table(
+        "tables/findings_runs.csv",
+        "a finding of the embedded world and a model, in several runs (`make world-check`, `make seeds`)",
+        {
+            "finding": "What is claimed, in words.",
+            "model": MODEL,
+            "goal": "Condition on the value, in words, as this run has it.",
+            "this_run": "Value with its interval, as text; (no) where the goal is missed.",
+            "trained_anew": "The same of the world whose networks were trained anew; or not measured.",
+            "other_seeds": "The same of the worlds of tables.seed_runs, in their order, joined by slashes.",
+        },
+    ),
     "tables/seeds.csv": Table(
         "tables/seeds.csv",
         "a number of the tables above, over several worlds (`make seeds`)",
