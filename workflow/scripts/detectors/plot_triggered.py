@@ -1,6 +1,9 @@
 """Draw prompts of every method, a generation of each, and the training image nearest to it."""
 
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from verbatim.detectors.trigger_sheet import choose_shown, list_shown, plot_shown
 from verbatim.figures.style import save_figure
@@ -11,12 +14,19 @@ from verbatim.io.training_images import TrainingImages, read_own
 from verbatim.runtime import script
 
 
+def reading(archive: ImageArchive) -> Callable[[int, int], np.ndarray]:
+    """Reads the generation of a prompt_id and seed."""
+    return lambda key, seed: archive.read(generation_name(key, seed))
+
+
 def main(smk: Any) -> None:
     with script(smk) as log, TrainingImages() as reader:
         p = smk.params
         privacy = read_privacy(p.images, p.only, smk.input.prompts)
         labels = read_table(smk.input.labels, "trigger_labels")
-        rows = read_tables(smk.input.rows, "rows").set_index("row")
+        rows = read_tables(smk.input.rows, "rows")
+        where = zip(rows["archive"].astype(str), rows["member"].astype(str), strict=True)
+        places = dict(zip(rows["row"], where, strict=True))
         columns = {}
         for method, prompts, images in zip(
             p.methods, smk.input.prompts, smk.input.images, strict=True
@@ -25,9 +35,8 @@ def main(smk: Any) -> None:
             chosen = choose_shown(read_table(prompts, "trigger_prompts"), mine, p.shown)
             with ImageArchive(images) as archive:
                 columns[method] = list_shown(
-                    chosen, lambda key, seed, of=archive: of.read(generation_name(key, seed)),
-                    lambda row: read_own(reader, rows.loc[row, "archive"], rows.loc[row, "member"]), privacy,
-                )  # fmt: skip
+                    chosen, reading(archive), lambda row: read_own(reader, *places[row]), privacy
+                )
         save_figure(plot_shown(columns), smk.output.png, p.dpi)
         log.info("%s", {method: len(shown) for method, shown in columns.items()})
 

@@ -89,7 +89,7 @@ def plot_shown(columns: Mapping[str, Sequence[Shown]]) -> Figure:
     )
     height = figure.get_figheight()
     figure.subplots_adjust(
-        left=0, right=1, bottom=0.01, top=1 - 0.65 / height, wspace=0.06, hspace=0.4 / side
+        left=0, right=1, bottom=0.01, top=1 - 0.5 / height, wspace=0.06, hspace=0.4 / side
     )
     for ax in axes.ravel():
         ax.axis("off")
