@@ -30,7 +30,7 @@ SEED_LIST = [$(subst $(empty) $(empty),$(comma),$(strip $(SEEDS)))]
 # a file is one worker's, and files start in the order of tests/conftest.py: the longest first
 PYTEST = .venv/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help asked serve attribute audit guard mitigations table1 unlock all claims release sbom smoke world world-check study study-quick test test-quick test-slurm test-slurm-chaos test-conda test-release browser test-page seeds lint docs lock setup
+.PHONY: help asked serve attribute audit guard mitigations triggers table1 unlock all claims release sbom smoke world world-check study study-quick test test-quick test-slurm test-slurm-chaos test-conda test-release browser test-page seeds lint docs lock setup
 
 help:            ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 20
@@ -74,6 +74,9 @@ guard: setup     ## a guard before a model, evaluated: copies let out, prompts d
 
 mitigations: setup ## defences of one model before and after a second attack: copies, quality, cost; results/tables/mitigations.csv
 	$(SNAKEMAKE) $(SET) -- mitigations
+
+triggers: setup  ## memorized images found by a search over words, without captions, beside DCS; results/tables/triggers.csv
+	$(SNAKEMAKE) $(SET) -- triggers
 
 unlock: setup    ## after a killed run: end its SLURM jobs (PROFILE=slurm), take its lock away; then run again
 	$(if $(filter slurm,$(PROFILE)),workflow/profiles/slurm/cancel_jobs.sh)

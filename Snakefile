@@ -29,12 +29,14 @@ include: "workflow/rules/dedup.smk"
 include: "workflow/rules/whitebox.smk"
 include: "workflow/rules/blackbox.smk"
 include: "workflow/rules/detectors.smk"
+include: "workflow/rules/detectors_triggers.smk"
 include: "workflow/rules/postfilter.smk"
 include: "workflow/rules/labels.smk"
 include: "workflow/rules/labels_images.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/tables_truth.smk"
 include: "workflow/rules/tables_sets.smk"
+include: "workflow/rules/tables_triggers.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/evidence.smk"
 include: "workflow/rules/audit.smk"
@@ -65,6 +67,7 @@ localrules:
     release_results,
     study,
     templates,
+    triggers,
 
 
 # one run at a time in a results folder; what killed jobs left there goes when the run ends
@@ -111,6 +114,11 @@ rule guard:
 rule mitigations:
     input:
         mitigated.targets,
+
+
+rule triggers:
+    input:
+        triggers.targets,
 
 
 rule evaluation:

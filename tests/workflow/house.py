@@ -89,6 +89,16 @@ EXCEPTIONS = {
         "verbatim.labels.checking",
         "verbatim.labels.fetched_images",
     },
+    # a search for triggers has the white-box attack's score as its energy, and what it finds is labelled as the labels do
+    "src/verbatim/detectors/trigger_energy.py": {"verbatim.whitebox.dcs"},
+    "src/verbatim/detectors/trigger_labels.py": {
+        "verbatim.labels.fetched_images",
+        "verbatim.labels.label",
+    },
+    "scripts/detectors/label_triggered.py": {"verbatim.labels.checking"},
+    # every figure has one style
+    "src/verbatim/detectors/trigger_sheet.py": {"verbatim.figures.style"},
+    "scripts/detectors/plot_triggered.py": {"verbatim.figures.style"},
     # the guard puts parts of the other stages one behind the other: defences, the labels' check, the verifier
     "src/verbatim/guard/regeneration.py": {
         "verbatim.mitigation.defences",
@@ -133,12 +143,13 @@ LIGHT = {
 }  # networks without numbers, though their modules can load them too
 LOCAL = {
     "all", "asked", "attacks", "attribution", "audit", "guard", "labels", "evaluation", "mitigations", "prompt_sets", "release", "release_results",
-    "templates", "study",
+    "templates", "study", "triggers",
 }  # fmt: skip
 # rules of a stage may be spread over several files, a part of it each
 PARTS = {
     "world_models": "world", "world_copies": "world", "labels_images": "labels", "tables_truth": "tables", "tables_sets": "tables",
     "sweep_images": "sweep", "mitigation_attacked": "mitigation", "tables_mitigations": "tables",
+    "detectors_triggers": "detectors", "tables_triggers": "tables",
 }  # fmt: skip
 
 

@@ -221,3 +221,9 @@ def test_where_the_home_may_not_be_written_snakemake_keeps_its_cache_in_the_chec
         f"{ROOT}/.snakemake/cache", "/dev/null/c/huggingface",
     ]  # fmt: skip
     assert shown(HOME=nowhere, HF_HOME="/data/hf") == [f"{ROOT}/.snakemake/cache", "/data/hf"]
+
+
+def test_the_triggers_are_a_target_of_their_own_with_the_changes_of_the_user():
+    (plain,) = commands("triggers", "CONFIG=detectors='{triggers: {models: [sd2]}}'")
+    assert settings(plain) == ["detectors={triggers: {models: [sd2]}}"]
+    assert plain[-2:] == ["--", "triggers"]

@@ -28,6 +28,7 @@ from verbatim.config.release_plan import Release
 from verbatim.config.run import TRUTH_FIGURES, Run
 from verbatim.config.set_plan import Sets
 from verbatim.config.sweep_points import GridError
+from verbatim.config.trigger_plan import Triggers
 from verbatim.inputs import layouts
 from verbatim.io import atomic, file_times, locks
 from verbatim.world.audited_sample import count_sample
@@ -75,6 +76,7 @@ try:
     run, audited = read_run()
     SWEEP = sweep_plan.read_plan(config)
     mitigated, guarded, sets = Mitigations(run), Guard(run), Sets(run)
+    triggers = Triggers(run)
     released = Release(run, audited, mitigated, guarded, sets)
 except (
     settings.ConfigError,

@@ -16,7 +16,7 @@ SOURCES = {
     "sampling": "Source: Karras et al. 2022, algorithm 1",
     "whitebox": "Source: Webster 2023, section 3, eq. 1 and 2 (DCS)",
     "blackbox": "Source: Webster 2023, section 3, eq. 3 (ECS)",
-    "detectors": "Sources: Wen 2024, Jeon 2025, Ren 2024, Chen 2025, Hintersdorf 2024, Asthana 2026",
+    "detectors": "Sources: Wen 2024, Jeon 2025, Ren 2024, Chen 2025, Hintersdorf 2024, Asthana 2026; of triggers: Hong 2024 (MemBench)",
     "postfilter": "Source: Carlini et al. 2023, section 4.2",
     "labels": "Source: Webster 2023, section 4 (MV, RV, TV)",
     "tables": "Source: Webster 2023, Table 1",

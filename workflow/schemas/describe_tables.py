@@ -27,6 +27,7 @@ HEADINGS = {
     "tables": "Tables",
     "study": "Copying study",
     "mitigations": "Mitigations attacked again",
+    "triggers": "Triggers searched without captions",
 }
 
 

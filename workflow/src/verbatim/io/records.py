@@ -97,6 +97,13 @@ SCHEMAS: dict[str, pa.Schema] = {
         prompt_id=I64, score=S, value=F64, n_seeds=I32, unet_rows=I64, derivatives=I64
     ),
     "detector_tokens": _schema(prompt_id=I64, position=I32, token=S, word_position=I32, word=S, gradient=F64),
+    "trigger_chains": _schema(prompt_id=I64, prompt=S, energy=F64, step=I32),
+    "trigger_prompts": _schema(prompt_id=I64, prompt=S, energy=F64, place=I32),
+    "trigger_generations": _schema(prompt_id=I64, seed=I32, status=S, reason=S),
+    "trigger_labels": _schema(
+        method=S, prompt_id=I64, seed=I32, status=S, nearest=F64, nearest_row=I64, label=S, source_row=I64, distance=F64,
+        distance_tv=F64, mask_area=F64, review=B, review_reason=S, cluster=I64,
+    ),
     # postfilter
     "postfilter": _schema(
         prompt_id=I64, n_images=I32, clique_size=I32, clique_distance=F64, mean_distance=F64,

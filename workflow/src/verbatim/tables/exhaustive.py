@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from verbatim.io.images import ImageError, generation_name, resize
+from verbatim.metrics.equal_images import first_of_equal
 from verbatim.metrics.intervals import share_interval
 from verbatim.metrics.rmse import rmse
 
@@ -30,8 +31,7 @@ class Readable(Protocol):
 
 def unlike(images: np.ndarray) -> np.ndarray:
     """The different ones among images (n, h, w, 3)."""
-    _, first = np.unique(images.reshape(len(images), -1), axis=0, return_index=True)
-    return images[np.sort(first)]
+    return images[first_of_equal(images)]
 
 
 def nearest_of_all(

@@ -13,6 +13,7 @@ from verbatim.io.contracts.mitigated import TABLES as MITIGATED
 from verbatim.io.contracts.preparation import TABLES as PREPARATION
 from verbatim.io.contracts.reports import TABLES as REPORTS
 from verbatim.io.contracts.sentences import Table as Table
+from verbatim.io.contracts.triggered import TABLES as TRIGGERED
 from verbatim.io.contracts.verdicts import TABLES as VERDICTS
 
 # stage -> kind of table -> its contract; a kind is a key of `records.SCHEMAS`, or the path of a CSV file
@@ -26,4 +27,5 @@ CONTRACTS: dict[str, dict[str, Table]] = {
     **REPORTS,
     **COPYING,
     **MITIGATED,
+    **TRIGGERED,
 }
