@@ -90,7 +90,10 @@ def test_each_seed_is_a_world_with_the_changes_of_the_user():
         for seed in runs
     ]
     assert all(world[-2:] == ["--", "evaluation"] for world in worlds)
-    assert settings(last) == ["select_models=[sd2]", "tables={seed_runs: [1,2,3]}"]
+    assert settings(last) == [
+        "select_models=[sd2]",
+        f"tables={{seed_runs: [{','.join(map(str, runs))}]}}",
+    ]
     assert last[-2:] == ["--", "results/tables/seeds.csv"]
     assert 0 not in runs, "settings were tried on seed 0"
 
