@@ -133,6 +133,14 @@ def test_a_score_that_saw_fewer_prompts_ranks_only_those(world):
     assert table.loc[table["detector"] == "ecs_world", "k"].tolist() == [10]
 
 
+def test_a_score_without_a_single_number_ranks_nothing(world):
+    """Scores that compare seeds, of a run of one seed."""
+    known, scores, _ = world
+    table = count_depths(known[known["count"] > 0], scores.assign(ecs_world=np.nan), [10], HOW)
+    assert "ecs_world" not in set(table["detector"])
+    assert "dcs_reference" in set(table["detector"])
+
+
 def test_the_table_has_its_columns_when_nothing_could_be_ranked(world):
     known, scores, _ = world
     assert list(count_depths(known.iloc[:5], scores, [1000], HOW).columns)[:3] == [

@@ -50,7 +50,7 @@ def count_depths(
     for name, values in list_scores(table, scores, ranked).items():
         scored = values.notna()
         ranks = rank_scores(values[scored], table.loc[scored, "prompt_id"])
-        order = table[scored].assign(rank=ranks, planted=positive).sort_values("rank")
+        order = table.assign(planted=positive)[scored].assign(rank=ranks).sort_values("rank")
         for k in depths:
             if k > len(order):
                 continue
