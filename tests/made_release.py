@@ -111,7 +111,7 @@ def params(folder: Path, **changes: Any) -> dict[str, Any]:
     return {
         "images": "full", "only": [], "agent": "", "digest_mb": 1000, "licence": "CC-BY-SA-4.0",
         "models": "config/models.tsv", "settings": {"results": "results", "privacy": {"images": "full"}},
-        "results": "results", "home": str(folder), "records": ".snakemake/metadata",
+        "home": str(folder), "records": ".snakemake/metadata",
     } | changes  # fmt: skip
 
 

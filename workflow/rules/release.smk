@@ -37,7 +37,6 @@ rule build_crate:
         licence=released.licence,
         models=released.sheet,
         settings=released.settings,
-        results=RESULTS,
         home=str(workflow.basedir),
         records=".snakemake/metadata",
     script:

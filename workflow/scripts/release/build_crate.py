@@ -29,7 +29,7 @@ def main(smk: Any) -> None:
     with script(smk) as log:
         p, home = smk.params, Path(smk.params.home)
         privacy = read_privacy(p.images, p.only, smk.input.known_prompts)
-        places = Places(home, Path(p.results).absolute())
+        places = Places(home, Path(p.settings["results"]).absolute())
         jobs = select_upstream(read_jobs(Path(p.records)), smk.input.targets)
         state, targets = code_state([], home), sorted(smk.input.targets)
         release = Release(
