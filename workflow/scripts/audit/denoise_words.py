@@ -1,5 +1,6 @@
 """Which words of its caption trigger each image that was given back: the gradient at every token."""
 
+from functools import partial
 from typing import Any
 
 from verbatim.io.records import read_table, write_table
@@ -10,7 +11,7 @@ BACK = ("given_back", "in_part")
 
 def main(smk: Any) -> None:
     with script(smk) as log:
-        from verbatim.detectors.token_attribution import attribute_tokens, has_tokens, token_table
+        from verbatim.detectors.token_attribution import attribute_prompts, has_tokens
 
         p, family = smk.params, smk.params.model["family"]
         verdicts = read_table(smk.input.verdicts, "audit_verdicts")
@@ -20,15 +21,12 @@ def main(smk: Any) -> None:
         if not has_tokens(family):
             log.warning("words are weighed for the families sd and sdxl, not for %s", family)
             prompts = prompts.iloc[:0]
-        captions, ids = prompts["caption"].tolist(), prompts["prompt_id"].tolist()
-        found = (
-            attribute_tokens(load_model(smk), captions, p.seeds, p.steps, p.gradient_batch)
-            if captions
-            else []
-        )
-        table = token_table(progress(found, "captions", len(captions)), ids)
+        table = attribute_prompts(
+            partial(load_model, smk), prompts, p.seeds, (p.steps, p.gradient_batch),
+            partial(progress, what="captions", total=len(prompts)),
+        )  # fmt: skip
         write_table(smk.output.tokens, "detector_tokens", table)
-        log.info("words of %d captions whose images were given back", len(captions))
+        log.info("words of %d captions whose images were given back", len(prompts))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Which words trigger each copy of a model: the gradient at every token of the prompts that are labelled one."""
 
+from functools import partial
 from typing import Any
 
 from verbatim.io.records import read_table, write_table
@@ -10,7 +11,7 @@ COPIES = ("MV", "RV", "TV")
 
 def main(smk: Any) -> None:
     with script(smk) as log:
-        from verbatim.detectors.token_attribution import attribute_tokens, has_tokens, token_table
+        from verbatim.detectors.token_attribution import attribute_prompts, has_tokens
 
         p, family = smk.params, smk.params.model["family"]
         labels = read_table(smk.input.labels, "labels", ["prompt_id", "caption", "label"])
@@ -18,15 +19,12 @@ def main(smk: Any) -> None:
         if not has_tokens(family):
             log.warning("tokens are attributed for the families sd and sdxl, not for %s", family)
             prompts = prompts.iloc[:0]
-        captions, ids = prompts["caption"].tolist(), prompts["prompt_id"].tolist()
-        found = (
-            attribute_tokens(load_model(smk), captions, p.seeds, p.steps, p.gradient_batch)
-            if captions
-            else []
-        )
-        table = token_table(progress(found, "prompts", len(captions)), ids)
+        table = attribute_prompts(
+            partial(load_model, smk), prompts, p.seeds, (p.steps, p.gradient_batch),
+            partial(progress, what="prompts", total=len(prompts)),
+        )  # fmt: skip
         write_table(smk.output.tokens, "detector_tokens", table)
-        log.info("%d prompts that are labelled a copy", len(captions))
+        log.info("%d prompts that are labelled a copy", len(prompts))
 
 
 if __name__ == "__main__":

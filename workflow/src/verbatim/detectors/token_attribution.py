@@ -7,7 +7,7 @@ the halves of guidance exchanged, so that only the first step is of a generation
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -61,6 +61,22 @@ def attribute_tokens(
             found = np.where(np.isfinite(mean[i]), mean[i], np.nan)[1 : 1 + len(ids)]
             tokens = tokenizer.convert_ids_to_tokens(ids)
             yield Tokens(start + i, tokens, join_words(tokenizer, tokens), found)
+
+
+def attribute_prompts(
+    load: Callable[[], Denoiser],
+    prompts: pd.DataFrame,
+    seeds: Sequence[int],
+    how: tuple[int, int],
+    watch: Callable[[Iterable[Tokens]], Iterable[Tokens]] = iter,
+) -> pd.DataFrame:
+    """Table `detector_tokens` of prompts (prompt_id, caption); nothing is loaded where there are none.
+
+    how : steps and batch of `attribute_tokens`. watch : wraps the loop, for progress.
+    """
+    captions = prompts["caption"].tolist()
+    found = attribute_tokens(load(), captions, seeds, *how) if captions else ()
+    return token_table(watch(found), prompts["prompt_id"].tolist())
 
 
 def token_table(found: Iterable[Tokens], prompt_ids: Sequence[int]) -> pd.DataFrame:
