@@ -55,7 +55,7 @@ def line(result, detector, positives, negatives):
 @pytest.mark.slow
 def test_every_detector_meets_every_set_of_negatives(world):
     _, scores, result = world
-    assert len(result) == (len(scores.columns) + len(BLIND)) * 6
+    assert len(result) == (len(scores.columns) + len(BLIND)) * 8
     assert set(result.loc[result["blind"], "detector"]) == set(BLIND)
 
 

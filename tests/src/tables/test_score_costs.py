@@ -68,3 +68,24 @@ def test_a_model_without_detectors_has_its_own_scores_alone():
     found = compare_scores(evaluation, depths, rows, [5])
     assert found["unet_rows"].notna().all()
     assert found["derivatives"].eq(0).all()
+
+
+@pytest.mark.slow
+def test_a_strict_rate_is_read_from_every_held_out_prompt_and_an_area_from_the_matched_ones():
+    truth = make_truth(100)
+    # half of what was never trained on is matched to an image of another kind
+    other = truth["kind"].eq("held_out") & (truth["match"] % 2 == 1)
+    truth.loc[other, "match"] = 400
+    prompts = make_prompts(truth)
+    known = describe_prompts(prompts, make_labels(truth, {}), truth)
+    scores = join_scores(**make_scores(prompts, np.random.default_rng(0).random(len(prompts))))
+    settings = EvaluationSettings(0.05, (0.02,), 20, 3, 0.95, 0)
+    evaluation = score_detectors(known, scores, settings).assign(model="sd1")
+    depths = count_depths(known[known["count"] > 0], scores, [5], settings).assign(model="sd1")
+    rows = pd.concat([stage_rows(costs()), detector_rows({})])
+    found = compare_scores(evaluation, depths, rows, [5]).set_index("detector")
+    assert found.loc["dcs_paper", ["n_neg", "n_neg_all"]].tolist() == [50, 100]
+    several = evaluation.set_index(["detector", "positives", "negatives"]).loc["dcs_paper", "full"]
+    assert np.isnan(several.loc["held_out", "tpr_0.02"])  # 25 in a half, 49 needed
+    assert found.loc["dcs_paper", "tpr_0.02"] == several.loc["held_out_all", "tpr_0.02"]
+    assert found.loc["dcs_paper", "auc"] == several.loc["held_out", "auc"]

@@ -22,7 +22,7 @@ WHITEBOX = ("dcs_reference", "dcs_paper", "wen_first_step", "guidance_cosine")
 BLACKBOX = ("ecs_reference", "ecs_paper", "ecs_world", "seed_consistency", "seed_ssim")
 POSTFILTER = ("clique", "agreement")
 POSITIVES = ("full", "copied")
-NEGATIVES = ("held_out", "repeated", "single")
+NEGATIVES = ("held_out", "repeated", "single", "held_out_all")
 
 
 def describe_prompts(
@@ -110,7 +110,8 @@ def define_sets(prompts: pd.DataFrame) -> dict[tuple[str, str], tuple[pd.Series,
     kinds have captions of another style, which a score that reads nothing else would tell). Negatives:
     `held_out` (never trained on, matched to full duplicates by subject and length; `kinds.csv` has the
     negatives of the other kinds), `repeated` (as frequent, but with nothing to copy), `single` (trained
-    on once). What was drawn is known of judged prompts alone, so beside `copied` the negatives too are
+    on once), `held_out_all` (all that were never trained on: more of them, so that low false positive
+    rates can be read, but matched to every kind together). What was drawn is known of judged prompts alone, so beside `copied` the negatives too are
     judged prompts.
     """
     judged = prompts["judged"]
@@ -122,6 +123,7 @@ def define_sets(prompts: pd.DataFrame) -> dict[tuple[str, str], tuple[pd.Series,
         "held_out": prompts["kind"].eq("held_out") & prompts["match_kind"].eq("full"),
         "repeated": prompts["kind"].eq("repeated"),
         "single": prompts["kind"].eq("single"),
+        "held_out_all": prompts["kind"].eq("held_out"),
     }
     return {
         (p, n): (positives[p], negatives[n] & judged if p == "copied" else negatives[n])

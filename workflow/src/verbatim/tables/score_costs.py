@@ -7,6 +7,7 @@ import pandas as pd
 from verbatim.tables.detectors import BLACKBOX, POSTFILTER, WHITEBOX
 
 POSITIVES, NEGATIVES = "full", "held_out"  # the matched comparison that the table shows
+MANY = "held_out_all"  # the negatives that its strict rates are read from
 STAGES = {
     "whitebox": WHITEBOX,
     "blackbox": BLACKBOX,
@@ -67,13 +68,16 @@ def compare_scores(
 
     Returns
     -------
-    model, detector, blind, unet_rows, derivatives, auc, low, high, the columns of the strict rates (tpr_0.01, ...), and
-    precision_k of every depth k (share of planted prompts among the first k; NaN where fewer were ranked).
+    model, detector, blind, unet_rows, derivatives, auc, low, high, tpr, fpr, the columns of the strict rates (tpr_0.01,
+    ...; against all held-out prompts, n_neg_all of them, since the matched ones are too few), and precision_k of every depth k (share of planted prompts among the first k; NaN where fewer were ranked).
     """
-    chosen = evaluation["positives"].eq(POSITIVES) & evaluation["negatives"].eq(NEGATIVES)
+    full = evaluation[evaluation["positives"].eq(POSITIVES)]
     strict = [name for name in evaluation.columns if name.startswith(("tpr_0", "fpr_0"))]
-    columns = ["auc", "low", "high", "tpr", "tpr_low", "tpr_high", "fpr", *strict, "n_pos", "n_neg"]
-    table = evaluation.loc[chosen, [*KEYS, "blind", *columns]]
+    columns = ["auc", "low", "high", "tpr", "tpr_low", "tpr_high", "fpr", "n_pos", "n_neg"]
+    table = full.loc[full["negatives"].eq(NEGATIVES), [*KEYS, "blind", *columns]]
+    many = full.loc[full["negatives"].eq(MANY), [*KEYS, *strict, "n_neg"]]
+    table = table.merge(many.rename(columns={"n_neg": "n_neg_all"}), on=KEYS, how="left")
+    columns = [*columns, *strict, "n_neg_all"]
     table = table.merge(rows, on=KEYS, how="left")
     calls = ~table["blind"].astype(bool)
     table["unet_rows"] = table["unet_rows"].astype(float).where(calls, 0.0)

@@ -196,7 +196,7 @@ REPORTS = {
             "detector": DETECTOR,
             "blind": BLIND,
             "positives": "One of: full (all planted full duplicates), or copied (those whose image was generated, MV).",
-            "negatives": "One of: held_out (matched to full duplicates), repeated, or single; the last two are not matched. Beside "
+            "negatives": "One of: held_out (matched to full duplicates), repeated, single, or held_out_all (every held-out prompt); the last three are not matched. Beside "
             "copied only judged prompts are negatives.",
             "auc": AUC,
             "low": "Lower end of the interval of auc: bootstrap over images and template families.",
@@ -237,9 +237,10 @@ REPORTS = {
             "tpr_low": TPR_LOW,
             "tpr_high": TPR_HIGH,
             "fpr": FPR,
-            **STRICT,
             "n_pos": N_POS,
             "n_neg": N_NEG,
+            **STRICT,
+            "n_neg_all": "Number of held-out prompts of all kinds, which the strict rates before it are read from.",
             **{
                 f"precision_{k}": f"Share of planted prompts among the first {k}, 0 to 1; empty where fewer were ranked."
                 for k in (10, 25, 50, 100)
