@@ -7,6 +7,7 @@ show is that conda-forge has these versions.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -22,7 +23,10 @@ from pathlib import Path
 import yaml
 from packaging.requirements import Requirement
 
-TO_PIP = {"pytorch": "torch"}
+TO_PIP = {"pytorch": "torch", "python-duckdb": "duckdb"}
+with contextlib.suppress(metadata.PackageNotFoundError):
+    # the build that the lock has on this system
+    TO_PIP["faiss-cpu"] = metadata.metadata("faiss-gpu")["Name"]
 SITE = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
 # told which python ran what: a line in every environment's site-packages
 TELL = (

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ENVS = ROOT / "envs"
 FILES = sorted(ENVS.glob("*.yaml"))
 # conda's name -> pip's, where they differ
-TO_PIP = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
+TO_PIP = {"pytorch": "torch", "matplotlib-base": "matplotlib", "python-duckdb": "duckdb"}
 
 
 def plain(name: str) -> str:

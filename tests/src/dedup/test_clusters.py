@@ -29,14 +29,14 @@ def stats_of(
     pieces = [members[i : i + piece] for i in range(0, len(members), piece)]
     texts = [captions[i : i + piece] for i in range(0, len(captions), piece)]
     none = pd.DataFrame({name: [] for name in STATS})
-    found = list(cluster_stats(pieces, len(members), texts, folder, memory))
+    found = list(cluster_stats(pieces, texts, folder, memory))
     return pd.concat(found, ignore_index=True) if found else none
 
 
 def kept_of(clusters: pd.DataFrame, usable: np.ndarray, folder: Path, cuts=(), memory=1 << 20):
     """Kept rows, shard by shard."""
     members = clusters[clusters["row"].isin(usable)]
-    firsts = RowStream(first_rows([members], len(clusters), folder, memory))
+    firsts = RowStream(first_rows([members], folder, memory))
     kept = []
     for rows in np.split(usable, np.searchsorted(usable, cuts)):
         if len(rows):
@@ -89,6 +89,13 @@ def test_stats_are_those_of_a_naive_count_whatever_the_memory(tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
+def test_captions_come_back_character_by_character(tmp_path: Path):
+    texts = ["a\0b", "a\0c", "a d\u00f3g", "a do\u0301g", "'; drop table stats", "\U0001f436 "]
+    clusters = pd.DataFrame({"row": range(12), "cluster": [i // 2 * 2 for i in range(12)]})
+    captions = pd.DataFrame({"row": range(0, 12, 2), "caption": texts})
+    assert stats_of(clusters, captions, tmp_path)["caption"].tolist() == texts
+
+
 def test_no_clusters_have_no_stats(tmp_path: Path):
     captions = pd.DataFrame({"row": [1], "caption": ["a"]})
     assert stats_of(NO_CLUSTERS, captions, tmp_path).empty
@@ -98,7 +105,7 @@ def test_no_clusters_have_no_stats(tmp_path: Path):
 def test_each_row_knows_the_size_of_its_cluster(tmp_path: Path, memory):
     clusters = pd.DataFrame({"row": [0, 1, 2, 4, 6], "cluster": [0, 1, 0, 1, 1]})
     pieces = [clusters[:2], clusters[2:]]
-    sizes = pd.concat(list(cluster_sizes(pieces, 5, tmp_path, memory)), ignore_index=True)
+    sizes = pd.concat(list(cluster_sizes(pieces, tmp_path, memory)), ignore_index=True)
     assert sizes["row"].tolist() == [0, 1, 2, 4, 6]
     assert sizes["cluster"].tolist() == [0, 1, 0, 1, 1]
     assert sizes["size"].tolist() == [2, 3, 2, 3, 3]

@@ -9,7 +9,7 @@ import pytest
 from verbatim.dedup import DedupError
 from verbatim.dedup.prompts import (
     caption_keys,
-    rank_all_captions,
+    rank_captions,
     read_extra_prompts,
     select_prompts,
 )
@@ -38,7 +38,7 @@ def prompts_of(
     asked = caption_keys(pd.Series(list(extra), dtype=object)) if extra else np.array([])
     with tempfile.TemporaryDirectory() as folder:
         pieces = [rows[:7], rows[7:]]
-        ranked, count = rank_all_captions(pieces, len(rows), n, asked, Path(folder), memory)
+        ranked, count = rank_captions(pieces, n, asked, Path(folder), memory)
         assert not list(Path(folder).iterdir())
     assert count == table["caption"].nunique()
     sizes = table.merge(groups, on="row").groupby(["cluster", "caption"]).size()

@@ -7,30 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from law_examples import examples
 
-from verbatim.dedup.spill import (
-    Buckets,
-    RowStream,
-    count_buckets,
-    count_run_rows,
-    sort_frames,
-    spread,
-)
+from verbatim.dedup.spill import Buckets, RowStream, count_buckets
 
 
-def test_buckets_and_runs_fit_into_the_memory_but_files_stay_few():
+def test_buckets_fit_into_the_memory_but_files_stay_few():
     assert count_buckets(1000, 10, 10_000) == 1
     assert count_buckets(1001, 10, 10_000) == 2
     assert count_buckets(0, 10, 1) == 1
     assert count_buckets(10**9, 10, 1) == 500
-    assert count_run_rows(100, 10, 1000) == 100
-    assert count_run_rows(10**9, 10, 1) == 2_000_000
-
-
-def test_equal_keys_share_a_bucket_and_neighbours_are_spread():
-    keys = np.arange(70_000)
-    bucket = spread(keys, 7)
-    np.testing.assert_array_equal(bucket, spread(keys.astype(np.uint64), 7))
-    assert (abs(np.bincount(bucket, minlength=7) - 10_000) < 500).all()
 
 
 @examples(25)
@@ -53,7 +37,8 @@ def test_each_bucket_gives_back_its_rows_once_in_the_order_in_which_they_came(ro
                 assert [v for one in got for v in one["value"]] == value[bucket == b].tolist()
                 assert [w for one in got for w in one["word"]] == word[bucket == b].tolist()
                 assert buckets.frame(b) is None
-            buckets.put(2, {"value": value, "word": word})  # the read ones can be added to again
+            two = np.full(len(rows), 2)
+            buckets.add(two, {"value": value, "word": word})  # the read ones can be added to again
         assert not list(Path(name).iterdir())
 
 
@@ -62,33 +47,6 @@ def test_a_whole_bucket_is_one_frame(tmp_path: Path):
         for i in range(3):
             buckets.add(np.array([1, 0]), {"value": np.array([i, -i])})
         assert buckets.frame(1)["value"].tolist() == [0, 1, 2]
-
-
-@examples(25)
-@given(
-    st.integers(0, 60),
-    st.integers(0, 2**32 - 1),
-    st.integers(1, 61),
-    st.integers(1, 61),
-    st.integers(1, 8),
-)
-def test_rows_are_sorted_whatever_fits_into_memory(n, seed, piece, rows, block):
-    rng = np.random.default_rng(seed)
-    frame = pd.DataFrame({"size": rng.integers(0, 3, n), "row": rng.permutation(n)})
-    frame["word"] = [f"word {i}" for i in frame["row"]]
-    frames = [frame[i : i + piece] for i in range(0, len(frame), piece)]
-    with tempfile.TemporaryDirectory() as name:
-        by = {"size": False, "row": True}
-        got = pd.concat(
-            [frame[:0], *sort_frames(frames, by, Path(name), rows, block)], ignore_index=True
-        )
-        assert not list(Path(name).iterdir())
-    want = frame.sort_values(["size", "row"], ascending=[False, True], ignore_index=True)
-    pd.testing.assert_frame_equal(got, want, check_dtype=False)
-
-
-def test_nothing_is_sorted_into_nothing(tmp_path: Path):
-    assert list(sort_frames([], {"row": True}, tmp_path, 10)) == []
 
 
 @given(

@@ -31,7 +31,7 @@ def main(smk: Any) -> None:
         n_clusters = 0
         with TableWriter(smk.output.sizes, "cluster_sizes") as table:
             clusters = iter_table(smk.output.clusters, "clusters")
-            for piece in cluster_sizes(clusters, members, folder, memory):
+            for piece in cluster_sizes(clusters, folder, memory):
                 table.write(piece)
                 n_clusters += int((piece["row"] == piece["cluster"]).sum())
         log.info("%d of %d rows in %d clusters", members, n_rows, n_clusters)

@@ -27,13 +27,13 @@ def main(smk: Any) -> None:
             for path in progress(smk.input.rows, "shards of captions, again"):
                 yield read_table(path, "rows", ["row", "caption"], [("status", "==", "ok")])
 
-        n_members, n_clusters = count_rows(smk.input.clusters), 0
+        n_clusters = 0
         memory = smk.params.memory_mb << 20
         with TableWriter(smk.output.stats, "cluster_stats") as table:
-            for piece in cluster_stats(members(), n_members, captions(), folder, memory):
+            for piece in cluster_stats(members(), captions(), folder, memory):
                 table.write(piece)
                 n_clusters += len(piece)
-        log.info("%d rows in %d clusters", n_members, n_clusters)
+        log.info("%d rows in %d clusters", count_rows(smk.input.clusters), n_clusters)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pandas as pd
 
 from verbatim.dedup.clusters import first_rows, kept_rows
 from verbatim.dedup.spill import RowStream
-from verbatim.io.records import TableWriter, count_rows, read_table, rows_between
+from verbatim.io.records import TableWriter, read_table, rows_between
 from verbatim.runtime import progress, scratch, script
 
 
@@ -24,8 +24,7 @@ def main(smk: Any) -> None:
                 )
 
         members = (inside[inside["row"].isin(usable)] for usable, inside in shards("shards"))
-        n_members = count_rows(smk.input.clusters)
-        firsts = RowStream(first_rows(members, n_members, folder, smk.params.memory_mb << 20))
+        firsts = RowStream(first_rows(members, folder, smk.params.memory_mb << 20))
         kept = total = 0
         with TableWriter(smk.output.kept, "kept_rows") as out:
             for usable, inside in shards("shards, again"):

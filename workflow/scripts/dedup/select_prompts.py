@@ -8,11 +8,11 @@ import pandas as pd
 
 from verbatim.dedup.prompts import (
     caption_keys,
-    rank_all_captions,
+    rank_captions,
     read_extra_prompts,
     select_prompts,
 )
-from verbatim.io.records import count_rows, iter_table, read_table, rows_between, write_table
+from verbatim.io.records import iter_table, read_table, rows_between, write_table
 from verbatim.runtime import progress, scratch, script
 
 
@@ -36,9 +36,8 @@ def main(smk: Any) -> None:
                 table["key"] = caption_keys(shard["caption"])
                 yield table
 
-        ranked, n_captions = rank_all_captions(
+        ranked, n_captions = rank_captions(
             keyed(),
-            sum(count_rows(path) for path in smk.input.rows),
             p.n_prompts,
             caption_keys(pd.Series(extra, dtype=object)) if extra else np.empty(0, np.uint64),
             folder,

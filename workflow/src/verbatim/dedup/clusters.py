@@ -1,7 +1,7 @@
 """Duplicate clusters: their sizes, how equal their captions are, and which rows a deduplicated set keeps.
 
-Webster et al. 2023 (arXiv 2303.12733); Webster 2023, Fig. 4. A cluster's id is its lowest row. The work is split
-into buckets of whole clusters, so memory is bounded as long as one cluster fits into it.
+Webster et al. 2023 (arXiv 2303.12733); Webster 2023, Fig. 4. A cluster's id is its lowest row. DuckDB groups and
+sorts (`database`), so memory is bounded.
 """
 
 from __future__ import annotations
@@ -12,71 +12,40 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from verbatim.dedup.spill import (
-    Buckets,
-    RowStream,
-    count_buckets,
-    count_run_rows,
-    sort_frames,
-    spread,
-)
+from verbatim.dedup.database import Database
 
 STATS = ["cluster", "size", "n_captions", "share_equal_captions", "caption", "row"]
-
-
-def _by_cluster(
-    members: Iterable[pd.DataFrame], n_members: int, folder: Path, memory: int
-) -> Iterator[pd.DataFrame]:
-    """The same rows in frames of whole clusters; those of one in the order given."""
-    n = count_buckets(n_members, 128, memory)
-    with Buckets(folder, "clusters", n) as buckets:
-        for frame in members:
-            buckets.add(spread(frame["cluster"].to_numpy(), n), frame)
-        for bucket in range(n):
-            whole = buckets.frame(bucket)
-            if whole is not None:
-                yield whole
+MEMBER = {"row": "int64", "cluster": "int64"}
+# of the captions of a cluster the most common one counts, of equally common ones the one met first
+COUNTED = """
+with counts as (
+  select cluster, key, count(*) filter (usable) as n, min(row) filter (usable) as first, count(*) as size
+  from given group by cluster, key
+)
+select cluster, sum(size)::bigint as size, count(*) filter (n > 0)::int as n_captions,
+  (coalesce(max(n), 0) / sum(size))::float as share_equal_captions,
+  coalesce(arg_max(first, n::hugeint * 4611686018427387904 - first) filter (n > 0), cluster) as row
+from counts group by cluster
+"""
 
 
 def cluster_sizes(
-    clusters: Iterable[pd.DataFrame], n_members: int, folder: Path, memory: int
+    clusters: Iterable[pd.DataFrame], folder: Path, memory: int
 ) -> Iterator[pd.DataFrame]:
     """`cluster_sizes` table (row, cluster, size) in pieces, ascending by row.
 
-    clusters: `clusters` table in pieces, of `n_members` rows. folder: for buckets. memory: bytes.
+    clusters: `clusters` table in pieces. folder: for what does not fit into memory. memory: bytes.
     """
-
-    def sized() -> Iterator[pd.DataFrame]:
-        for frame in _by_cluster(clusters, n_members, folder, memory):
-            size = frame.groupby("cluster")["row"].transform("size")
-            yield frame.assign(size=size.astype("int32"))
-
-    return sort_frames(sized(), {"row": True}, folder, count_run_rows(n_members, 64, memory))
-
-
-def _count_captions(members: pd.DataFrame) -> pd.DataFrame:
-    """`cluster_stats` of whole clusters, but for the captions themselves."""
-    stats = members.groupby("cluster").agg(size=("row", "size")).reset_index()
-    counts = (
-        members[members["usable"]]
-        .groupby(["cluster", "key"], sort=False)["row"]
-        .agg(["size", "min"])
-        .reset_index()
-        .rename(columns={"size": "count", "min": "first"})
-        .sort_values(["cluster", "count", "first"], ascending=[True, False, True])
-    )
-    n_captions = counts.groupby("cluster").size().rename("n_captions")
-    top = counts.drop_duplicates("cluster").set_index("cluster")[["count", "first"]]
-    stats = stats.join(n_captions, on="cluster").join(top, on="cluster")
-    stats["n_captions"] = stats["n_captions"].fillna(0).astype("int32")
-    stats["share_equal_captions"] = (stats["count"].fillna(0) / stats["size"]).astype("float32")
-    stats["row"] = stats["first"].fillna(stats["cluster"]).astype("int64")
-    return stats[["cluster", "size", "n_captions", "share_equal_captions", "row"]]
+    with Database(folder, memory) as base:
+        base.load("members", clusters, MEMBER)
+        yield from base.pieces(
+            "select row, cluster, size from members join "
+            "(select cluster, count(*)::int as size from members group by cluster) using (cluster) order by row"
+        )
 
 
 def cluster_stats(
     members: Iterable[pd.DataFrame],
-    n_members: int,
     captions: Iterable[pd.DataFrame],
     folder: Path,
     memory: int,
@@ -90,12 +59,10 @@ def cluster_stats(
     members
         row, cluster, key (of the caption, uint64), usable (whether it can be a prompt) of all rows in clusters, in
         any number of pieces; the others count in `size` alone.
-    n_members
-        How many rows these are.
     captions
-        row, caption of the rows whose caption can be a prompt, ascending, in any number of pieces.
+        row, caption of the rows whose caption can be a prompt, in any number of pieces.
     folder
-        For buckets.
+        For what does not fit into memory.
     memory
         Bytes.
 
@@ -105,38 +72,31 @@ def cluster_stats(
     common ones the one met first; row: its lowest row; share_equal_captions: rows with it / size. "", the
     cluster's lowest row and 0 where no caption can be a prompt.
     """
-    rows = count_run_rows(n_members, 512, memory)
-
-    def captioned() -> Iterator[pd.DataFrame]:
-        counted = (_count_captions(f) for f in _by_cluster(members, n_members, folder, memory))
-        stats = RowStream(sort_frames(counted, {"row": True}, folder, rows))
-        for some in captions:
-            if some.empty:
-                continue
-            here = stats.upto(int(some["row"].iloc[-1]))
-            if not here.empty:
-                yield here.merge(some, on="row", how="left", validate="one_to_one")
-        rest = stats.rest()
-        if not rest.empty:
-            yield rest.assign(caption="")
-
-    for piece in sort_frames(captioned(), {"size": False, "cluster": True}, folder, rows):
-        yield piece.assign(caption=piece["caption"].fillna(""))[STATS]
+    with Database(folder, memory) as base:
+        base.load("stats", members, {**MEMBER, "key": "uint64", "usable": "bool"}, COUNTED)
+        base.load(
+            "captions",
+            captions,
+            {"row": "int64", "caption": "string"},
+            "select row, caption from given semi join stats using (row)",
+        )
+        yield from base.pieces(
+            f"select {', '.join(STATS)} from (select stats.*, coalesce(caption, '') as caption from stats "
+            "left join captions using (row)) order by size desc, cluster"
+        )
 
 
 def first_rows(
-    members: Iterable[pd.DataFrame], n_members: int, folder: Path, memory: int
+    members: Iterable[pd.DataFrame], folder: Path, memory: int
 ) -> Iterator[pd.DataFrame]:
     """The lowest row of each cluster (row), in pieces, ascending.
 
-    members: row, cluster of the rows that can be kept, in any number of pieces, `n_members` at most. A row with a
-    bad caption cannot be trained on, so that its cluster keeps another one.
+    members: row, cluster of the rows that can be kept, in any number of pieces. A row with a bad caption cannot be
+    trained on, so that its cluster keeps another one.
     """
-    lowest = (
-        pd.DataFrame({"row": f.groupby("cluster")["row"].min().to_numpy()})
-        for f in _by_cluster(members, n_members, folder, memory)
-    )
-    return sort_frames(lowest, {"row": True}, folder, count_run_rows(n_members, 64, memory))
+    with Database(folder, memory) as base:
+        base.load("firsts", members, MEMBER, "select min(row) as row from given group by cluster")
+        yield from base.pieces("select row from firsts order by row")
 
 
 def kept_rows(usable: np.ndarray, clustered: np.ndarray, firsts: np.ndarray) -> pd.DataFrame:

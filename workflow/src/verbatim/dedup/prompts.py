@@ -21,13 +21,28 @@ import numpy as np
 import pandas as pd
 
 from verbatim.dedup import DedupError
-from verbatim.dedup.spill import Buckets, count_buckets, spread
+from verbatim.dedup.database import Database
 from verbatim.io.records import prompt_id
 from verbatim.io.user_tables import CAPTIONS, UserTableError, read_user_table
 
 EXTRA = {"caption": CAPTIONS["caption"]}
 ROW_COLUMNS = {"key": "uint64", "row": "int64", "cluster": "int64", "cluster_size": "int32"}
 RANKED = ["key", "row", "cluster", "cluster_size", "caption_count", "own_count"]
+ORDER = "order by greatest(cluster_size, caption_count) desc, own_count desc, row"
+# a row in no cluster is a cluster of its own, without a name; of a caption's clusters the largest counts, of equally
+# large ones the one that it is met in first
+BEST = """
+with met as (
+  select key, case when cluster = -1 then -1 - row else cluster end as grp, min(row) as row,
+    any_value(cluster) as cluster, any_value(cluster_size) as cluster_size, count(*) as own_count
+  from given group by key, grp
+)
+select key, sum(own_count)::bigint as caption_count, max(cluster_size) as cluster_size,
+  arg_max(row, cluster_size::hugeint * 4611686018427387904 - row) as row,
+  arg_max(cluster, cluster_size::hugeint * 4611686018427387904 - row) as cluster,
+  arg_max(own_count, cluster_size::hugeint * 4611686018427387904 - row) as own_count
+from met group by key
+"""
 
 
 def caption_keys(captions: pd.Series) -> np.ndarray:
@@ -38,100 +53,48 @@ def caption_keys(captions: pd.Series) -> np.ndarray:
     return pd.util.hash_array(captions.to_numpy(dtype=object), categorize=False)
 
 
-def rank_captions(rows: pd.DataFrame) -> pd.DataFrame:
-    """Captions, the most frequent first.
-
-    Parameters
-    ----------
-    rows
-        key (of the caption), row, cluster (-1: none) and cluster_size (1 if in none) of each row whose caption can be
-        a prompt: all rows of the captions that are ranked.
-
-    Returns
-    -------
-    One row for each caption: key, row (its lowest row in its largest cluster, or its lowest row if it is in none),
-    cluster (-1: none), cluster_size (1 if in none), caption_count (rows with this caption), own_count (of
-    those in that cluster). Of clusters of one size the lower counts.
-    """
-    # a row in no cluster is a cluster of its own, without a name
-    group = rows["cluster"].where(rows["cluster"] != -1, -1 - rows["row"])
-    met = (
-        rows.assign(group=group)
-        .groupby(["key", "group"], sort=False)
-        .agg(
-            row=("row", "min"),
-            cluster=("cluster", "first"),
-            cluster_size=("cluster_size", "first"),
-            own_count=("row", "size"),
-        )
-        .reset_index()
-    )
-    met["cluster_size"] = met["cluster_size"].astype("int32")
-    met = met.sort_values(["key", "cluster_size", "row"], ascending=[True, False, True])
-    best = met.drop_duplicates("key").copy()
-    count = rows.groupby("key").size().rename("caption_count")
-    return _in_order(best.join(count, on="key")[RANKED])
-
-
-def _in_order(ranked: pd.DataFrame) -> pd.DataFrame:
-    met = np.maximum(ranked["cluster_size"], ranked["caption_count"])
-    by = ["met", "own_count", "row"]
-    ranked = ranked.assign(met=met).sort_values(by, ascending=[False, False, True])
-    return ranked.drop(columns="met").reset_index(drop=True)
-
-
 class Ranking(NamedTuple):
     """The captions that can be asked for, and how many there are.
 
-    ranked: as `rank_captions` has it, the first n of all captions and then the `asked` ones that are not among them.
+    ranked: a row for each caption: key, row (its lowest row in its largest cluster, or its lowest row if it is in
+    none), cluster (-1: none), cluster_size (1 if in none), caption_count (rows with this caption), own_count (of
+    those in that cluster). First the n most frequent of all captions, then the `asked` ones that are not among them.
     """
 
     ranked: pd.DataFrame
     n_captions: int
 
 
-def rank_all_captions(
-    pieces: Iterable[pd.DataFrame],
-    n_rows: int,
-    n: int,
-    asked: np.ndarray,
-    folder: Path,
-    memory: int,
+def rank_captions(
+    pieces: Iterable[pd.DataFrame], n: int, asked: np.ndarray, folder: Path, memory: int
 ) -> Ranking:
-    """The first n captions of a training set of any size, by buckets of whole captions.
+    """The first n captions of a training set of any size, the most frequent first.
 
     Parameters
     ----------
     pieces
-        Rows as `rank_captions` takes them, in any number of pieces and any order.
-    n_rows
-        How many rows these are, at most.
+        key (of the caption), row, cluster (-1: none) and cluster_size (1 if in none) of each row whose caption can
+        be a prompt, in any number of pieces and any order.
     n
         Captions wanted; 100 bytes of memory each.
     asked
         Keys of captions that are wanted wherever they rank.
     folder
-        For buckets, 28 bytes a row.
+        For what does not fit into memory, about 110 bytes a row.
     memory
-        Bytes of a bucket: all rows of one caption must fit.
+        Bytes.
     """
-    n_buckets = count_buckets(n_rows, 200, memory)
-    top = rank_captions(pd.DataFrame({name: [] for name in ROW_COLUMNS}).astype(ROW_COLUMNS))
-    others, count = [top], 0
-    with Buckets(folder, "captions", n_buckets) as buckets:
-        for piece in pieces:
-            buckets.add(spread(piece["key"].to_numpy(), n_buckets), piece[list(ROW_COLUMNS)])
-        for bucket in range(n_buckets):
-            rows = buckets.frame(bucket)
-            if rows is None:
-                continue
-            ranked = rank_captions(rows)
-            count += len(ranked)
-            others.append(ranked[ranked["key"].isin(asked)])
-            top = _in_order(pd.concat([top, ranked.head(n)], ignore_index=True)).head(n)
-    beside = pd.concat(others, ignore_index=True)
+    types = dict(ROW_COLUMNS)
+    with Database(folder, memory) as base:
+        base.load("best", pieces, types, BEST)
+        base.load("asked", [pd.DataFrame({"key": asked})], {"key": "uint64"})
+        count = int(base.frame("select count(*) as n from best")["n"].iloc[0])
+        top = base.frame(f"select {', '.join(RANKED)} from best {ORDER} limit {int(n)}")
+        beside = base.frame(
+            f"select {', '.join(RANKED)} from best semi join asked using (key) {ORDER}"
+        )
     beside = beside[~beside["key"].isin(top["key"])]
-    return Ranking(pd.concat([top, _in_order(beside)], ignore_index=True), count)
+    return Ranking(pd.concat([top, beside], ignore_index=True), count)
 
 
 def select_prompts(

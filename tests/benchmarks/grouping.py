@@ -1,20 +1,15 @@
-"""The out-of-core work of deduplication beside DuckDB: processor seconds, peak memory and disk, and that results agree.
+"""The grouping and sorting of deduplication beside pandas: processor seconds, peak memory and disk, and that results agree.
 
-Four tasks, each a job of its own with one thread and the same bound on memory:
-  components  pairs -> the lowest row of each row's connected component (rule cluster_rows)
+Three tasks, each a job of its own with one thread:
   sizes       row, cluster -> and the cluster's size, by row (rule cluster_rows)
   firsts      row, cluster -> the lowest row of each cluster, by row (rule select_kept_rows)
   captions    caption key, row, cluster, size -> the most frequent captions (rule select_prompts)
 
-DuckDB reads and writes Parquet itself. Ours goes through the contracts and checksums of the tables, as the rules do.
-DuckDB has no connected components: rounds of joins give each node its lowest neighbour and merge the two, until no
-pair is left (cf. Bogeholz, Brand, Todor 2020, "In-database connected component analysis").
+Ours goes through the contracts and checksums of the tables, as the rules do, and keeps to a bound on memory. Pandas is
+what a user would write: whole tables in memory, without checks.
 
-DuckDB is no dependency. Install it into an environment of its own and name its Python:
-
-    python -m venv duckdb && duckdb/bin/pip install duckdb
-    python tests/benchmarks/duckdb_dedup.py --python duckdb/bin/python --rows 10000000
-    python tests/benchmarks/duckdb_dedup.py --python duckdb/bin/python --rows 100000000 --folder /scratch
+    python tests/benchmarks/grouping.py --rows 10000000
+    python tests/benchmarks/grouping.py --rows 100000000 --sides ours --folder /scratch
 
 It writes a line for each task and side into the CSV of `--out`: processor seconds, seconds, the most memory that the
 job had of its own, the most disk for what did not fit, and whether both results are equal.
@@ -32,51 +27,17 @@ import time
 from pathlib import Path
 
 SRC = Path(__file__).resolve().parents[2] / "workflow/src"
-TASKS = ("components", "sizes", "firsts", "captions")
+TASKS = ("sizes", "firsts", "captions")
 COLUMNS = (
-    "rows", "memory_mb", "task", "side", "cpu_seconds", "seconds", "own_mb", "disk_mb", "equal", "version", "failed",
+    "rows", "memory_mb", "task", "side", "cpu_seconds", "seconds", "own_mb", "disk_mb", "equal", "failed",
 )  # fmt: skip
 PIECE = 1_000_000  # rows made, written and compared together
-INPUTS = {
-    "components": "pairs", "sizes": "clusters", "firsts": "clusters", "captions": "captions",
-}  # fmt: skip
-SIZES = """
-copy (
-  select row, cluster, size::int as size
-  from read_parquet('{given}') join (
-    select cluster, count(*) as size from read_parquet('{given}') group by cluster
-  ) using (cluster)
-  order by row
-) to '{result}' (format parquet, compression zstd)
-"""
-FIRSTS = """
-copy (select min(row) as row from read_parquet('{given}') group by cluster order by row)
-to '{result}' (format parquet, compression zstd)
-"""
-# of a caption's clusters the largest counts, of these the one met at the lowest row; rows tell all of them apart
-CAPTIONS = """
-copy (
-  with met as (
-    select key, case when cluster = -1 then -1 - row else cluster end as grp, min(row) as row,
-      any_value(cluster) as cluster, any_value(cluster_size) as cluster_size, count(*) as own_count
-    from read_parquet('{given}') group by key, grp
-  ), best as (
-    select key, sum(own_count) as caption_count, max(cluster_size) as cluster_size,
-      arg_max(row, cluster_size::hugeint * 4611686018427387904 - row) as row,
-      arg_max(cluster, cluster_size::hugeint * 4611686018427387904 - row) as cluster,
-      arg_max(own_count, cluster_size::hugeint * 4611686018427387904 - row) as own_count
-    from met group by key
-  )
-  select key, row, cluster, cluster_size, caption_count::bigint as caption_count, own_count
-  from best
-  order by greatest(cluster_size, caption_count) desc, own_count desc, row
-  limit {n}
-) to '{result}' (format parquet, compression zstd)
-"""
+INPUTS = {"sizes": "clusters", "firsts": "clusters", "captions": "captions"}
+SIDES = ("ours", "pandas")
 
 
 def make_inputs(folder: Path, n: int, wanted: set[str]) -> None:
-    """Tables of n rows: clusters of Zipf sizes, their pairs (a chain each, rows shuffled), and captions."""
+    """Tables of n rows: clusters of Zipf sizes, rows shuffled, and captions."""
     import numpy as np
     import pandas as pd
 
@@ -92,19 +53,6 @@ def make_inputs(folder: Path, n: int, wanted: set[str]) -> None:
     starts = np.cumsum(sizes) - sizes
     cluster = np.empty(n, np.int64)
     cluster[rows] = np.repeat(np.minimum.reduceat(rows, starts), sizes)
-    if "pairs" in wanted:
-        linked = np.ones(n - 1, dtype=bool)
-        linked[starts[1:] - 1] = False
-        with TableWriter(folder / "pairs.parquet", "pairs") as out:
-            for start in range(0, n - 1, PIECE):
-                here = start + np.flatnonzero(linked[start : start + PIECE])
-                a, b = rows[here], rows[here + 1]
-                out.write(
-                    pd.DataFrame(
-                        {"row_a": np.minimum(a, b), "row_b": np.maximum(a, b),
-                         "similarity": np.ones(len(a), np.float32)}
-                    )
-                )  # fmt: skip
     del rows
     if "clusters" in wanted:
         with TableWriter(folder / "clusters.parquet", "clusters") as out:
@@ -145,83 +93,58 @@ def _write_captions(path, cluster, size) -> None:
 
 def run_ours(task: str, given: Path, result: Path, scratch: Path, args: argparse.Namespace) -> None:
     """A task as the stage does it."""
+    import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     from verbatim.dedup.clusters import cluster_sizes, first_rows
-    from verbatim.dedup.components import find_clusters
-    from verbatim.dedup.prompts import rank_all_captions
-    from verbatim.io.records import TableWriter, count_rows, iter_table
+    from verbatim.dedup.prompts import rank_captions
+    from verbatim.io.records import TableWriter, iter_table
 
-    memory, n_rows = args.memory_mb << 20, count_rows(given)
+    memory = args.memory_mb << 20
     if task == "captions":
-        import numpy as np
-
         pieces = (
             batch.to_pandas() for batch in pq.ParquetFile(given).iter_batches(batch_size=PIECE)
         )
         asked = np.empty(0, np.uint64)
-        ranked = rank_all_captions(pieces, n_rows, args.prompts, asked, scratch, memory).ranked
+        ranked = rank_captions(pieces, args.prompts, asked, scratch, memory).ranked
         pq.write_table(pa.Table.from_pandas(ranked, preserve_index=False), result)
         return
-    if task == "components":
-        chunks = (
-            (p["row_a"].to_numpy(), p["row_b"].to_numpy()) for p in iter_table(given, "pairs")
-        )
-        made, kind = find_clusters(chunks, args.rows, scratch, memory), "clusters"
-    elif task == "sizes":
-        made = cluster_sizes(iter_table(given, "clusters"), n_rows, scratch, memory)
-        kind = "cluster_sizes"
-    else:
-        made = first_rows(iter_table(given, "clusters"), n_rows, scratch, memory)
-        kind = "kept_rows"
+    make, kind = {
+        "sizes": (cluster_sizes, "cluster_sizes"), "firsts": (first_rows, "kept_rows"),
+    }[task]  # fmt: skip
     with TableWriter(result, kind) as out:
-        for piece in made:
+        for piece in make(iter_table(given, "clusters"), scratch, memory):
             out.write(piece)
 
 
-def run_duckdb(
+def run_pandas(
     task: str, given: Path, result: Path, scratch: Path, args: argparse.Namespace
 ) -> None:
-    """The same by SQL; the tables of the rounds of `components` lie in a database file, bounded as the rest."""
-    import duckdb
+    """The same in memory."""
+    import pandas as pd
 
-    base = duckdb.connect(str(scratch / "base.duckdb"))
-    base.execute(f"set memory_limit = '{args.memory_mb}MB'")
-    base.execute("set threads = 1")
-    base.execute("set preserve_insertion_order = false")
-    base.execute(f"set temp_directory = '{scratch}'")
-    if task != "components":
-        sql = {"sizes": SIZES, "firsts": FIRSTS, "captions": CAPTIONS}[task]
-        base.execute(sql.format(given=given, result=result, n=args.prompts))
-        return
-    base.execute(
-        f"create table pairs as select row_a as a, row_b as b from read_parquet('{given}')"
-    )
-    base.execute(
-        "create table root as select distinct unnest([a, b]) as row, 0::bigint as lowest from pairs"
-    )
-    base.execute("update root set lowest = row")
-    while base.execute("select count(*) from pairs").fetchone()[0]:
-        base.execute(
-            "create or replace table low as select v, least(v, min(u)) as to_v from ("
-            "select a as v, b as u from pairs union all select b, a from pairs) group by v"
-        )
-        base.execute(
-            "create or replace table merged as select row, coalesce(to_v, lowest) as lowest "
-            "from root left join low on root.lowest = low.v"
-        )
-        base.execute("drop table root")
-        base.execute("alter table merged rename to root")
-        base.execute(
-            "create or replace table fewer as select distinct least(x.to_v, y.to_v) as a, greatest(x.to_v, y.to_v) as b "
-            "from pairs join low x on pairs.a = x.v join low y on pairs.b = y.v where x.to_v <> y.to_v"
-        )
-        base.execute("drop table pairs")
-        base.execute("alter table fewer rename to pairs")
-    base.execute(
-        f"copy (select row, lowest as cluster from root order by row) to '{result}' (format parquet, compression zstd)"
-    )
+    table = pd.read_parquet(given)
+    if task == "sizes":
+        size = table.groupby("cluster")["row"].transform("size").astype("int32")
+        found = table.assign(size=size).sort_values("row")
+    elif task == "firsts":
+        found = table.groupby("cluster", as_index=False)["row"].min()[["row"]].sort_values("row")
+    else:
+        group = table["cluster"].where(table["cluster"] != -1, -1 - table["row"])
+        met = table.assign(group=group).groupby(["key", "group"], sort=False)
+        met = met.agg(
+            row=("row", "min"), cluster=("cluster", "first"), cluster_size=("cluster_size", "first"),
+            own_count=("row", "size"),
+        ).reset_index()  # fmt: skip
+        best = met.sort_values(["cluster_size", "row"], ascending=[False, True])
+        best = best.drop_duplicates("key")
+        best = best.join(table.groupby("key").size().rename("caption_count"), on="key")
+        best["met"] = best[["cluster_size", "caption_count"]].max(axis=1)
+        best = best.sort_values(["met", "own_count", "row"], ascending=[False, False, True])
+        columns = ["key", "row", "cluster", "cluster_size", "caption_count", "own_count"]
+        found = best.head(args.prompts)[columns]
+    found.to_parquet(result, index=False)
 
 
 def watch_disk(folder: Path, most: list[int], done: threading.Event) -> None:
@@ -260,12 +183,11 @@ def measure_side(task: str, side: str, folder: Path, args: argparse.Namespace) -
     most, done = [0], threading.Event()
     watcher = threading.Thread(target=watch_disk, args=(scratch, most, done))
     watcher.start()
-    python = args.python if side == "duckdb" else sys.executable
     job = json.dumps({"task": task, "side": side, "folder": str(folder), "scratch": str(scratch)})
     numbers = [f"--rows={args.rows}", f"--memory-mb={args.memory_mb}", f"--prompts={args.prompts}"]
     line = {"rows": args.rows, "memory_mb": args.memory_mb, "task": task, "side": side}
     try:
-        cost = measure([python, __file__, "--job", job, *numbers])
+        cost = measure([sys.executable, __file__, "--job", job, *numbers])
     except SystemExit as err:  # the limit on memory is too low for it, say
         return line | {"failed": str(err).strip().splitlines()[-1]}
     finally:
@@ -284,7 +206,7 @@ def run_job(args: argparse.Namespace) -> None:
     job = json.loads(args.job)
     folder, task, side = Path(job["folder"]), job["task"], job["side"]
     given, result = folder / f"{INPUTS[task]}.parquet", folder / f"{task}-{side}.parquet"
-    run = run_ours if side == "ours" else run_duckdb
+    run = run_ours if side == "ours" else run_pandas
     run(task, given, result, Path(job["scratch"]), args)
 
 
@@ -295,23 +217,17 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--prompts", type=int, default=100_000, help="captions that are ranked")
     parser.add_argument(
-        "--memory-mb", type=int, default=1000, help="dedup.memory_mb; DuckDB's limit"
+        "--memory-mb", type=int, default=1000, help="dedup.memory_mb: the bound of ours"
     )
-    parser.add_argument("--python", help="an interpreter that has duckdb; without, ours alone")
+    parser.add_argument("--sides", nargs="+", choices=SIDES, default=SIDES)
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS)
     parser.add_argument("--folder", help="where to work (default: the temporary folder)")
-    parser.add_argument("--out", type=Path, default=Path("duckdb_dedup.csv"))
+    parser.add_argument("--out", type=Path, default=Path("grouping.csv"))
     parser.add_argument("--job", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.job:
         run_job(args)
         return
-    version = ""
-    if args.python:
-        import subprocess
-
-        ask = [args.python, "-c", "import duckdb; print(duckdb.__version__)"]
-        version = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip()
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
         folder, start = Path(name), time.monotonic()
         make_inputs(folder, args.rows, {INPUTS[task] for task in args.tasks})
@@ -323,13 +239,12 @@ def main() -> None:
             if new:
                 lines.writeheader()
             for task in args.tasks:
-                made = [measure_side(task, side, folder, args)
-                        for side in (("ours", "duckdb") if args.python else ("ours",))]  # fmt: skip
+                made = [measure_side(task, side, folder, args) for side in args.sides]
                 results = [folder / f"{task}-{line['side']}.parquet" for line in made]
                 both = len(results) == 2 and all(result.exists() for result in results)
                 equal = same(*results) if both else ""
                 for line in made:
-                    lines.writerow(line | {"equal": equal, "version": version})
+                    lines.writerow(line | {"equal": equal})
                     print({**line, "equal": equal}, flush=True)
                 file.flush()
                 for result in results:
