@@ -30,7 +30,7 @@ SEED_LIST = [$(subst $(empty) $(empty),$(comma),$(strip $(SEEDS)))]
 # a file is one worker's, and files start in the order of tests/conftest.py: the longest first
 PYTEST = .venv/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help asked serve attribute audit guard mitigations triggers table1 unlock all claims release sbom smoke world world-check study study-quick test test-quick test-slurm test-slurm-chaos test-conda test-release browser test-page seeds lint docs lock setup
+.PHONY: help asked serve attribute audit guard mitigations triggers table1 unlock all claims release sbom smoke world world-check study study-quick test test-quick test-gpu test-slurm test-slurm-chaos test-conda test-release browser test-page seeds lint docs lock setup
 
 help:            ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 20
@@ -130,6 +130,10 @@ test: setup      ## every test: units, the workflow on the smoke world
 # a third worker for two cores: some units wait, for a server or a process
 test-quick: setup ## units that are not slow, their laws on fewer examples: what to run at every change
 	$(PYTEST) -n 3 --hypothesis-profile=few -m "unit and not slow" tests/src tests/scripts
+
+test-gpu: setup  ## scores, samplers and search on a GPU beside the CPU, then rows a second; without a GPU the CPU beside itself
+	.venv/bin/python -m pytest -v -p no:xdist tests/gpu tests/src/models/test_fitting.py
+	.venv/bin/python tests/benchmarks/gpu.py $(if $(shell command -v nvidia-smi),,--size small --most 16)
 
 # SLURM_FOLDER: where both keep their runs, so that the second goes on from the first's; empty: a temporary one
 SLURM_FOLDER ?=

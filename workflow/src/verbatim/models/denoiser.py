@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
+from verbatim.models.fitting import Fitting
+
 if TYPE_CHECKING:
     from verbatim.models.upscaling import Upscaler
 
@@ -169,6 +171,7 @@ class Denoiser(ABC):
         self.device, self.dtype = torch.device(device), dtype
         self._networks: list[Any] = []
         self._offload = False
+        self._fitting = Fitting("denoiser")
 
     def place(self, networks: Sequence[Any], offload: bool = False) -> None:
         """Move the networks to the device; with `offload` only while `here` asks for one."""
@@ -226,6 +229,12 @@ class Denoiser(ABC):
     @abstractmethod
     def network(self, x: torch.Tensor, t: torch.Tensor, cond: Condition) -> torch.Tensor:
         """The bare network: scaled x (n, *shape), timesteps (n,), n captions."""
+
+    def in_parts(self, x: torch.Tensor, t: torch.Tensor, cond: Condition) -> torch.Tensor:
+        """`network`, its rows in as few parts as fit into the device's memory."""
+        return self._fitting.run(
+            lambda part: self.network(x[part], t[part], cond[part]), x.shape[0]
+        )
 
     @abstractmethod
     def decode(self, x0: torch.Tensor) -> torch.Tensor:
@@ -295,8 +304,8 @@ class Denoiser(ABC):
         s = levels.to(self.device, torch.float32).view(n, 1, 1, 1)
         x = x.to(self.device, torch.float32)
         root = (s**2 + 1.0).sqrt()
-        out = self.network((x / root).to(self.dtype), t, cond if len(cond) == n else cond.repeat(n))
-        out = out.float()
+        scaled, cond = (x / root).to(self.dtype), cond if len(cond) == n else cond.repeat(n)
+        out = self.in_parts(scaled, t, cond).float()
         self.rows += n
         if self.prediction_type == "epsilon":
             return out

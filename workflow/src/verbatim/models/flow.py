@@ -87,7 +87,7 @@ class FlowDenoiser(AutoencoderDenoiser):
         levels = torch.as_tensor(sigma, dtype=torch.float64).cpu().expand(n)
         t = self.sigma_to_t(levels).to(self.device, torch.float32)
         cond = cond if len(cond) == n else cond.repeat(n)
-        out = self.network(x.to(self.device, self.dtype), t, cond)
+        out = self.in_parts(x.to(self.device, self.dtype), t, cond)
         self.rows += n
         return out.float()
 

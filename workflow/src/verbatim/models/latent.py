@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from verbatim.models.denoiser import Condition, Denoiser
+from verbatim.models.fitting import Fitting
 
 # ASSUME: pixels that a processor decodes together. 16 images of 64 pixels at a time took three quarters of the time of 64, since
 # what lies between two layers then stays in its cache
@@ -28,10 +29,12 @@ class AutoencoderDenoiser(Denoiser):
 
     def set_vae(self, vae: Any, device: str) -> None:
         config = vae.config
-        if device == "cpu":
-            # its convolutions take two thirds of the time in this layout; the UNet's do not
-            vae.to(memory_format=torch.channels_last)
+        # its convolutions take two thirds of the time in this layout on a CPU; the UNet's do not
+        vae.to(memory_format=torch.channels_last)
         self.vae, self.scale = vae, float(config.scaling_factor)
+        self._decoding = Fitting("decoder")
+        if device == "cpu":
+            self._decoding.most = max(1, CACHED_PIXELS // self.size**2)
         mean, std = (getattr(config, f"latents_{name}", None) for name in ("mean", "std"))
         if mean is None or std is None:
             mean, std = [getattr(config, "shift_factor", None) or 0.0], None
@@ -60,11 +63,9 @@ class AutoencoderDenoiser(Denoiser):
         if self.spread is not None:
             z = z * self.spread.to(self.device)
         z = (z + self.shift.to(self.device)).to(dtype)
-        vae, count = self.here(self.vae), len(z)
-        if self.device.type == "cpu":
-            count = max(1, CACHED_PIXELS // self.size**2)
-        parts = [vae.decode(part, return_dict=False)[0] for part in z.split(max(1, count))]
-        return (torch.cat(parts).float() / 2 + 0.5).clamp(0.0, 1.0)
+        vae = self.here(self.vae)
+        decoded = self._decoding.run(lambda part: vae.decode(z[part], return_dict=False)[0], len(z))
+        return (decoded.float() / 2 + 0.5).clamp(0.0, 1.0)
 
 
 class LatentDenoiser(AutoencoderDenoiser):
@@ -84,6 +85,10 @@ class LatentDenoiser(AutoencoderDenoiser):
         shape = (int(unet.config.in_channels), int(height), int(width))
         super().__init__(shape=shape, size=int(height) * factor, **settings)
         self.set_vae(vae, settings["device"])
+        if settings["device"] != "cpu":
+            unet.to(
+                memory_format=torch.channels_last
+            )  # what a GPU's half-precision convolutions take
         self.unet, self.text_encoder, self.tokenizer = unet, encoder, parts["tokenizer"]
         # a tokenizer without a stated length says 1e30
         self.tokens = min(
