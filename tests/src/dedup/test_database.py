@@ -96,6 +96,16 @@ def test_a_broken_piece_is_told_as_it_was_and_the_database_goes(tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
+def test_text_that_pandas_holds_in_several_chunks_is_taken(tmp_path: Path):
+    parts = [pd.DataFrame({"row": [i], "caption": pd.array([f"a {i}"], "str")}) for i in (2, 1)]
+    some = pd.concat(parts)
+    pieces = [some[:0], some, pd.DataFrame({"caption": ["plain"], "row": [7]}, dtype=object)]
+    with Database(tmp_path, 1) as base:
+        base.load("rows", pieces, {"row": "int64", "caption": "string"})
+        found = base.frame("select caption from rows order by row")
+    assert found["caption"].tolist() == ["a 1", "a 2", "plain"]
+
+
 def test_too_little_memory_names_the_key_that_gives_more(tmp_path: Path):
     with Database(tmp_path, 64 << 20) as base:
         # a list of all rows has to be in memory whole

@@ -64,10 +64,10 @@ class Database:
         def batches() -> Iterator[pa.RecordBatch]:
             try:
                 for piece in pieces:
-                    columns = [
-                        pa.array(piece[column], type=schema.field(column).type) for column in types
-                    ]
-                    yield pa.record_batch(columns, schema=schema)
+                    table = pa.Table.from_pandas(
+                        piece[list(types)], schema=schema, preserve_index=False
+                    )
+                    yield from table.to_batches()
             except Exception as err:
                 self._failed = err  # DuckDB keeps only its text
                 raise

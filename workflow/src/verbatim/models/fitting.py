@@ -28,7 +28,8 @@ class Fitting:
         ------
         torch.OutOfMemoryError : one row alone does not fit, or a gradient is wanted: it needs all rows' activations.
         """
-        parts, start = [], 0
+        parts: list[torch.Tensor] = []
+        start = 0
         while start < n or not parts:
             count = n - start if self.most is None else min(self.most, n - start)
             try:
