@@ -2,7 +2,7 @@
 # Webster 2023, section 4 and Fig. 4; "On the De-duplication of LAION-2B" (arXiv 2303.12733).
 #
 # No job's memory grows with the data set: shards are fingerprinted and searched one by one, the index lies in
-# parts of dedup.shards_a_part shards, and what needs all rows goes by buckets on disk (dedup.memory_mb).
+# parts of dedup.shards_a_part shards, and what needs all rows waits on disk beyond dedup.memory_mb.
 #
 # INPUTS   <results>/inputs/manifest.tsv, <results>/inputs/rows/{shard}.parquet, the raw embeddings
 # OUTPUTS  in <results>/dedup/

@@ -1,19 +1,24 @@
 """Sorting and grouping by DuckDB, beside pandas."""
 
+import resource
 import tempfile
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from law_examples import examples
 
 from verbatim.dedup import DedupError
-from verbatim.dedup.clusters import cluster_sizes, first_rows
+from verbatim.dedup.clusters import STATS, cluster_sizes, cluster_stats, first_rows
 from verbatim.dedup.database import PIECE, Database
 from verbatim.dedup.prompts import rank_captions
+from verbatim.io.atomic import WriteError
 
 TYPES = {"row": "int64", "cluster": "int64"}
 
@@ -67,6 +72,35 @@ def test_captions_rank_as_pandas_ranks_them(n, seed, top, piece):
 
 
 @pytest.mark.slow
+@examples(20)
+@given(st.integers(1, 40), st.integers(0, 2**32 - 1), st.integers(1, 41))
+def test_stats_of_clusters_are_those_of_pandas(n, seed, piece):
+    rng = np.random.default_rng(seed)
+    rows, code = rng.permutation(3 * n)[:n], rng.integers(0, 4, n)
+    table = pd.DataFrame({"row": rows, "cluster": rng.integers(0, 5, n)})
+    table["cluster"] = table.groupby("cluster")["row"].transform("min")
+    table["key"], table["usable"] = code.astype(np.uint64) + np.uint64(2**63), rng.random(n) < 0.7
+    table["caption"] = [f"a dog's {c}" for c in code]
+    want = []
+    for cluster, group in table.groupby("cluster"):
+        usable = group[group["usable"]].sort_values("row")
+        counts = usable.groupby("caption", sort=False).size()  # the caption met first comes first
+        best = counts.idxmax() if len(counts) else ""
+        share = np.float32(counts.max() / len(group)) if len(counts) else np.float32(0)
+        row = usable.loc[usable["caption"] == best, "row"].min() if len(counts) else cluster
+        want.append((cluster, len(group), len(counts), share, best, row))
+    want = pd.DataFrame(want, columns=STATS)
+    want = want.sort_values(["size", "cluster"], ascending=[False, True], ignore_index=True)
+    members = table[["row", "cluster", "key", "usable"]]
+    captions = table.loc[table["usable"], ["row", "caption"]]
+    cut = [[f[i : i + piece] for i in range(0, len(f), piece)] for f in (members, captions)]
+    with tempfile.TemporaryDirectory() as name:
+        found = pd.concat(cluster_stats(*cut, Path(name), 1), ignore_index=True)
+        assert not list(Path(name).iterdir())
+    pd.testing.assert_frame_equal(found, want, check_dtype=False, check_exact=True)
+
+
+@pytest.mark.slow
 def test_rows_beyond_the_memory_wait_in_the_folder_and_come_back_in_order(tmp_path: Path):
     n, memory = 6_000_000, 64 << 20  # 96 MB of numbers, sorted within 64
     parts = [np.random.default_rng(i).permutation(n // 6) * 6 + i for i in range(6)]
@@ -112,6 +146,60 @@ def test_too_little_memory_names_the_key_that_gives_more(tmp_path: Path):
         query = "select list(range) as all_rows from range(40000000)"
         with pytest.raises(DedupError, match=r"64 MB are too few .* raise dedup\.memory_mb"):
             base.frame(query)
+
+
+def test_captions_of_a_shard_larger_than_a_block_of_parquet_are_found(tmp_path: Path):
+    n = 300_000  # read with a filter, they come in several chunks
+    table = pa.table(
+        {"row": np.arange(n), "caption": [f"dog {i}" for i in range(n)], "ok": [True] * n}
+    )
+    pq.write_table(table, tmp_path / "rows.parquet")
+    read = pq.read_table(tmp_path / "rows.parquet", filters=[("ok", "==", True)])
+    captions = read.select(["row", "caption"]).to_pandas()
+    assert read["caption"].num_chunks > 1
+    row = np.array([3, 299_999])
+    members = pd.DataFrame(
+        {"row": row, "cluster": 3, "key": np.array([1, 2], np.uint64), "usable": [False, True]}
+    )
+    (tmp_path / "work").mkdir()
+    stats = pd.concat(cluster_stats([members], [captions], tmp_path / "work", 64 << 20))
+    assert stats["caption"].tolist() == ["dog 299999"]
+    assert stats["row"].tolist() == [299_999]
+
+
+def sort_more_than_memory_holds(folder: Path) -> None:
+    n = 6_000_000  # 96 MB of numbers, sorted within 64
+    rng = np.random.default_rng(0)
+    piece = pd.DataFrame({"row": rng.permutation(n), "cluster": rng.integers(0, 2**62, n)})
+    with Database(folder, 1) as base:
+        base.load("rows", [piece], TYPES)
+        for _ in base.pieces("select row, cluster from rows order by cluster, row"):
+            pass
+
+
+def test_a_disk_without_room_for_rows_put_aside_is_told_as_full_and_not_as_too_little_memory(
+    tmp_path: Path, monkeypatch
+):
+    def connect(path, config, real=duckdb.connect):
+        return real(path, config={**config, "max_temp_directory_size": "1MB"})
+
+    monkeypatch.setattr(duckdb, "connect", connect)
+    with pytest.raises(WriteError, match=r"the disk is full.*make room and run the same command"):
+        sort_more_than_memory_holds(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_write_that_fails_for_lack_of_room_is_told_as_a_full_disk(tmp_path: Path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8 << 20, hard))
+    try:
+        with pytest.raises(
+            WriteError, match=r"the disk is full.*make room and run the same command"
+        ):
+            sort_more_than_memory_holds(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ reads no file by itself and opens no connection: rows come in as pieces of check
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -15,14 +17,18 @@ import pandas as pd
 import pyarrow as pa
 
 from verbatim.dedup import DedupError
+from verbatim.io.atomic import WriteError
 
 PIECE = 1 << 17  # rows handed out together
+# a write that fails, and rows beyond the share of the free disk that DuckDB takes: the latter it calls out of memory
+NO_ROOM = re.compile(r"No space left|quota exceeded|File too large|max_temp_directory_size")
 
 
 class Database:
     """A database of one job in `folder`, which keeps to `memory` bytes; use as a context manager.
 
-    Every query must order its rows wholly: no order of insertion is kept.
+    Every query must order its rows wholly: no order of insertion is kept. A query fails with a DedupError, or with a
+    WriteError where the disk is full.
     """
 
     def __init__(self, folder: Path, memory: int):
@@ -64,6 +70,7 @@ class Database:
         def batches() -> Iterator[pa.RecordBatch]:
             try:
                 for piece in pieces:
+                    # long texts come in several chunks, which a table cuts into batches
                     table = pa.Table.from_pandas(
                         piece[list(types)], schema=schema, preserve_index=False
                     )
@@ -108,9 +115,15 @@ class Database:
                 raise self._failed from None
             raise self._told(err) from err
 
-    def _told(self, err: Exception) -> DedupError:
+    def _told(self, err: Exception) -> DedupError | WriteError:
         """What a user can do about a failure of the database."""
         what = str(err).strip().splitlines()[0]
+        if NO_ROOM.search(str(err)):
+            return WriteError(
+                errno.ENOSPC,
+                f"{self._path.parent}: the disk is full, rows to sort and group do not fit ({what}); make room and "
+                "run the same command again",
+            )
         if "Out of Memory" in str(err) or "could not allocate" in str(err):
             return DedupError(
                 f"{self._memory >> 20} MB are too few to sort and group the rows ({what}); raise dedup.memory_mb"
