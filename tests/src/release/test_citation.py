@@ -37,6 +37,8 @@ def test_the_changelog_keeps_to_the_headings_of_keep_a_changelog():
     known = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
     assert set(re.findall(r"^### (.+)$", text, re.M)) <= known
     versions = re.findall(r"^## \[(.+?)\]", text, re.M)
+    assert "Unreleased" not in versions[1:]  # what follows the newest version stands first
+    versions = [one for one in versions if one != "Unreleased"]
     assert versions == sorted(set(versions), key=lambda one: [-int(n) for n in one.split(".")])
 
 
