@@ -11,11 +11,15 @@ log = logging.getLogger(__name__)
 
 
 class Fitting:
-    """How many rows one network takes together, as far as is known; `most` is None until a batch was too large."""
+    """How many rows one network takes together, as far as is known; `most` is None until a limit is met or set."""
 
     def __init__(self, what: str):
         self.what = what
         self.most: int | None = None
+
+    def at_most(self, rows: int) -> None:
+        """No more than so many rows together from here on."""
+        self.most = rows if self.most is None else min(self.most, rows)
 
     def run(self, call: Callable[[slice], torch.Tensor], n: int) -> torch.Tensor:
         """`call` for n rows, (n, ...), in as few parts as fit.

@@ -33,8 +33,6 @@ class AutoencoderDenoiser(Denoiser):
         vae.to(memory_format=torch.channels_last)
         self.vae, self.scale = vae, float(config.scaling_factor)
         self._decoding = Fitting("decoder")
-        if device == "cpu":
-            self._decoding.most = max(1, CACHED_PIXELS // self.size**2)
         mean, std = (getattr(config, f"latents_{name}", None) for name in ("mean", "std"))
         if mean is None or std is None:
             mean, std = [getattr(config, "shift_factor", None) or 0.0], None
@@ -64,6 +62,8 @@ class AutoencoderDenoiser(Denoiser):
             z = z * self.spread.to(self.device)
         z = (z + self.shift.to(self.device)).to(dtype)
         vae = self.here(self.vae)
+        if self.device.type == "cpu":
+            self._decoding.at_most(max(1, CACHED_PIXELS // self.size**2))
         decoded = self._decoding.run(lambda part: vae.decode(z[part], return_dict=False)[0], len(z))
         return (decoded.float() / 2 + 0.5).clamp(0.0, 1.0)
 
