@@ -177,6 +177,7 @@ def sort_more_than_memory_holds(folder: Path) -> None:
             pass
 
 
+@pytest.mark.slow
 def test_a_disk_without_room_for_rows_put_aside_is_told_as_full_and_not_as_too_little_memory(
     tmp_path: Path, monkeypatch
 ):
@@ -189,6 +190,7 @@ def test_a_disk_without_room_for_rows_put_aside_is_told_as_full_and_not_as_too_l
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_write_that_fails_for_lack_of_room_is_told_as_a_full_disk(tmp_path: Path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8 << 20, hard))
