@@ -44,6 +44,8 @@ rule train_point:
         clip_weights=rules.train_sweep_clip.output.weights,
         vae=rules.train_sweep_vae.output.config,
         vae_weights=rules.train_sweep_vae.output.weights,
+        base=rules.train_sweep_base.output.config,
+        base_weights=rules.train_sweep_base.output.weights,
         code=code_of("sweep/train_point"),
     output:
         rows="<results>/sweep/points/{point}/{seed}/rows.parquet",

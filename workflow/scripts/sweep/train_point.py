@@ -12,6 +12,7 @@ from verbatim.io.seals import check_folder, read_array, seal_folder
 from verbatim.runtime import TrainingReport, device, script
 from verbatim.sweep.point_training import (
     Diverged,
+    Origins,
     PointSettings,
     TrainingRows,
     save_point,
@@ -33,7 +34,9 @@ def main(smk: Any) -> None:
         )
         members = rows[rows.member]
         images = read_array(smk.input.images)[members.image_id]
+        base = Path(smk.input.base).parents[1]
         check_folder(Path(smk.input.vae).parent)
+        check_folder(base)
         vae = AutoencoderKL.from_pretrained(Path(smk.input.vae).parent, use_safetensors=True).eval()
         latents = encode(vae, images) * vae.config.scaling_factor
         log.info("%s: %d images, %d captions", name, len(members), sum(map(len, texts)))
@@ -44,7 +47,8 @@ def main(smk: Any) -> None:
                 clip = Path(smk.input.clip).parent
                 unet, text, tokenizer = train_point(
                     TrainingRows(latents, texts, members.weight.to_numpy()),
-                    PointSettings(p.point, p.training, p.mitigations, clip),
+                    PointSettings(p.point, p.training, p.mitigations),
+                    Origins(clip, base),
                     TrainingRun(p.seed, device(), checkpoint, p.checkpoint_every, report),
                 )
                 save_point(folder, unet, text, tokenizer, vae)

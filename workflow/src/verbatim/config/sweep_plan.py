@@ -31,6 +31,7 @@ class SweepPlan:
     every : all points of the sheet by name. points : those of this run, in the sheet's order. seeds : study seeds.
     defended : points that are attacked behind each of `defences`. users_point : the point that users' prompts are
     given to. mitigations : `sweep.mitigations` of the config. inference : `mitigation.inference` of the config.
+    base_training : how the model that all points continue from is trained.
 
     Methods that take `wildcards` are input or params functions of rules.
     """
@@ -43,6 +44,7 @@ class SweepPlan:
     users_point: str
     mitigations: Mapping[str, Any]
     inference: Mapping[str, Any]
+    base_training: Mapping[str, Any]
 
     @property
     def trainings(self) -> list[tuple[str, int]]:
@@ -187,6 +189,8 @@ def read_plan(config: Mapping[str, Any]) -> SweepPlan:
         asked,
         sweep["mitigations"],
         mitigation["inference"],
+        {k: v for k, v in sweep["training"].items() if k != "checkpoint_every"}
+        | {k: v for k, v in sweep["images"]["base"].items() if k != "scenes"},
     )
 
 

@@ -5,6 +5,9 @@ The loop and its checkpoints, the VAE, the text encoder's start and the noise sc
 Stable Diffusion 2 does) and attend to the caption at the lowest resolution only: with both a training is as far
 after a third of the time, and the study trains many. What differs between two points is what the sheet says and
 nothing else. A step's images, captions, noise and disturbances are a function of (seed, step).
+
+As in Somepalli 2023 the models are fine-tuned: all continue from one base, which the same loop trained on other
+scenes of the same drawings, so that it knows what a caption names and none of the images that points are trained on.
 """
 
 from __future__ import annotations
@@ -121,19 +124,35 @@ class PointSettings:
 
     point : `sweep_points.Point.settings`. training : `sweep.training` of the config.
     constants : of `sweep.mitigations`, those of its mitigation (`sweep_points.MITIGATION_CONSTANTS`).
-    clip : folder of the sweep's CLIP, whose text encoder the training starts from.
     """
 
     point: dict[str, Any]
     training: dict[str, Any]
     constants: dict[str, Any]
+
+    @classmethod
+    def of_base(cls, training: dict[str, Any]) -> PointSettings:
+        """The base: trained text encoder, no mitigation; `training` with its `steps`."""
+        point = {"steps": training["steps"], "text_encoder": "trained", "mitigation": "none"}
+        return cls(point, {k: v for k, v in training.items() if k != "steps"}, {})
+
+
+@dataclass(frozen=True)
+class Origins:
+    """What a training starts from.
+
+    clip : folder of the sweep's CLIP: its tokenizer and, without a base, its text encoder.
+    base : folder of the pipeline whose UNet and text encoder are fine-tuned; None: a UNet of random weights.
+    """
+
     clip: Path
+    base: Path | None = None
 
 
 def train_point(
-    rows: TrainingRows, how: PointSettings, run: TrainingRun
+    rows: TrainingRows, how: PointSettings, origins: Origins, run: TrainingRun
 ) -> tuple[UNet2DConditionModel, CLIPTextModel, CLIPTokenizer]:
-    """Train a point's model from random weights (its text encoder: from the world's CLIP).
+    """Train a point's model, from a base or from random weights.
 
     Mean squared error of v = sqrt(abar) eps - sqrt(1 - abar) x0: Salimans and Ho 2022, eq. 10.
 
@@ -143,12 +162,16 @@ def train_point(
     """
     latents, point, settings, constants = rows.latents, how.point, how.training, how.constants
     device = run.device
-    tokenizer = CLIPTokenizer.from_pretrained(how.clip, local_files_only=True)
-    text = text_encoder(how.clip)
+    tokenizer = CLIPTokenizer.from_pretrained(origins.clip, local_files_only=True)
     torch.manual_seed(run.seed)
-    unet = make_unet(
-        settings["channels"], latents.shape[1], latents.shape[2], text.config.hidden_size
-    )
+    if origins.base is None:
+        text = text_encoder(origins.clip)
+        unet = make_unet(
+            settings["channels"], latents.shape[1], latents.shape[2], text.config.hidden_size
+        )
+    else:
+        text = CLIPTextModel.from_pretrained(origins.base / "text_encoder", use_safetensors=True)
+        unet = UNet2DConditionModel.from_pretrained(origins.base / "unet", use_safetensors=True)
     words = Captions(tokenizer, rows.texts, point["mitigation"], constants)
     frozen = point["text_encoder"] == "frozen"
     text.requires_grad_(not frozen)

@@ -136,6 +136,14 @@ def take_rows(
     return rows, [of_one for of_one, inside in zip(texts, member, strict=True) if inside]
 
 
+def list_captions(images: pd.DataFrame, most: int) -> list[list[str]]:
+    """Up to `most` captions of each image of an `images` table, its own first."""
+    return [
+        conditioning.variations(conditioning.names_of(caption, code), most, image_id)
+        for image_id, caption, code in images[["image_id", "caption", "code"]].itertuples(False)
+    ]
+
+
 def _captions_of(
     one: dict[Any, Any], point: dict[str, Any], most: int, codes: dict[int, str]
 ) -> list[str]:

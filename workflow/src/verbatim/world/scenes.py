@@ -171,6 +171,19 @@ def draw_scenes(scenes: list[Scene], drawings: np.ndarray, size: int, seed: int)
     return np.stack([drawn[scene] for scene in scenes])
 
 
+def draw_named_scenes(drawings: np.ndarray, size: int, seed: int, copies: int = 1) -> np.ndarray:
+    """`copies` scenes of each drawing (n, s, s, 4), no two alike: uint8 (copies, n, size, size, 3).
+
+    The first ones do not depend on how many follow.
+    """
+    n = len(drawings)
+    scenes = np.empty((copies, n, size, size, 3), np.uint8)
+    for number in range(copies * n):
+        scene = Scene(number, number % n)
+        scenes[divmod(number, n)] = draw_scene(scene, drawings, size, seed)
+    return scenes
+
+
 def draw_plate(size: int) -> np.ndarray:
     """The plate of a missing image, as image hosts serve it; uint8 (size, size, 3)."""
     image = Image.new("RGB", (64, 64), (214, 214, 214))
