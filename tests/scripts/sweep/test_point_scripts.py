@@ -3,6 +3,7 @@
 import made_sweep
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from verbatim.io.images import ImageArchive
 from verbatim.io.records import read_table, write_table
@@ -30,14 +31,36 @@ class Study:
         )
         return read_table(self.folder / "pool.parquet", "sweep_pool")
 
+    def base(self):
+        """The model that a point's training continues from, trained for two steps the first time."""
+        folder = self.world / "base"
+        if not folder.exists():
+            self.run_script(
+                "sweep/train_sweep_base.py",
+                input={
+                    "images": self.world / "pretraining.npy", "table": self.world / "images.parquet",
+                    "clip": self.world / "clip/open_clip_config.json", "vae": self.world / "vae/config.json",
+                },
+                output={
+                    "config": folder / "unet/config.json", "training_log": self.world / "base.parquet",
+                    "weights": folder / "unet/diffusion_pytorch_model.safetensors",
+                },
+                params={
+                    "training": TRAINING | {"steps": 2}, "captions": 4, "seed": 2, "checkpoint_every": 200,
+                    "checkpoint": self.world / "base.safetensors",
+                },
+            )  # fmt: skip
+        return folder
+
     def train(self, training=TRAINING, **changes):
+        base = self.base() / "unet/config.json"
         files = {"rows": "rows.parquet", "state": "state.parquet", "training_log": "log.parquet"}
         self.run_script(
             "sweep/train_point.py",
             input={
                 "pool": self.folder / "pool.parquet", "images": self.world / "images.npy",
                 "table": self.world / "images.parquet", "clip": self.world / "clip/open_clip_config.json",
-                "vae": self.world / "vae/config.json",
+                "vae": self.world / "vae/config.json", "base": base,
             },
             output={k: self.folder / v for k, v in files.items()} | {"model": self.folder / "model"},
             params={
@@ -86,6 +109,7 @@ def world(tmp_path_factory):
     """What the study takes of the embedded world."""
     folder = tmp_path_factory.mktemp("world")
     np.save(folder / "images.npy", made_sweep.images())
+    np.save(folder / "pretraining.npy", np.concatenate([made_sweep.images()[:, ::-1]] * 2))
     write_table(folder / "images.parquet", "images", made_sweep.images_table())
     made_sweep.make_clip(folder / "clip")
     made_sweep.make_vae(folder / "vae")
@@ -124,6 +148,17 @@ def test_a_point_is_trained_drawn_and_attacked(study):
     assert np.isfinite(scores[["dcs", "ecs"]]).all(None)
     assert (held_out.clique_size == 0).all()
     assert (scores[scores.member].clique_size >= 1).all()
+
+
+def test_a_base_is_trained_on_its_own_images_and_every_point_continues_from_it(study):
+    folder = study.base()
+    assert len(read_table(study.world / "base.parquet", "training_log")) == 2
+    assert (folder / "model_index.json").is_file()
+    study.pool()
+    study.train({**TRAINING, "learning_rate": 1e-12})  # what a training leaves as it was
+    for file in ("unet/diffusion_pytorch_model", "text_encoder/model"):
+        ours, theirs = (load_file(one / f"{file}.safetensors") for one in (study.folder / "model", folder))
+        assert all(np.allclose(ours[key], theirs[key], atol=1e-6) for key in theirs)
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from transformers import CLIPTokenizer
 from verbatim.sweep.point_training import (
     Captions,
     Diverged,
+    Origins,
     PointSettings,
     TrainingRows,
     draw_rows,
@@ -24,12 +25,12 @@ LATENTS = torch.randn((3, 4, 8, 8), generator=torch.Generator().manual_seed(0))
 
 
 def train(clip, texts=TEXTS, latents=LATENTS, weights=(1, 1, 1), training=TRAINING, **changes):
+    origins = Origins(clip, changes.pop("base", None))
     point = POINT | changes.pop("point", {})
     constants = made_sweep.used("mitigations", point["mitigation"])
     rows = TrainingRows(latents, texts, np.array(weights, float))
-    return train_point(
-        rows, PointSettings(point, training, constants, clip), TrainingRun(5, **changes)
-    )
+    how = PointSettings(point, training, constants)
+    return train_point(rows, how, origins, TrainingRun(5, **changes))
 
 
 def weights_of(networks):

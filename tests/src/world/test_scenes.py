@@ -11,6 +11,7 @@ from verbatim.world.scenes import (
     PLATE,
     Scene,
     distort,
+    draw_named_scenes,
     draw_pattern,
     draw_plate,
     draw_scene,
@@ -137,3 +138,15 @@ def test_styles_change_colours_and_nothing_else():
 def test_an_unknown_style_is_named():
     with pytest.raises(ValueError, match=r"'pastel'.*'hue', 'soft'"):
         restyle(np.zeros((1, 2, 2, 3), np.uint8), "pastel")
+
+
+def test_named_scenes_show_each_drawing_in_turn_and_no_two_alike(drawings):
+    scenes = draw_named_scenes(drawings, 32, 3, copies=3)
+    assert scenes.shape == (3, 5, 32, 32, 3)
+    flat = scenes.reshape(15, 32, 32, 3)
+    assert min(rmse(a, b) for a, b in itertools.combinations(flat, 2)) > VERBATIM
+    for copy in range(3):
+        for place in range(5):
+            alone = draw_scene(Scene(5 * copy + place, place), drawings, 32, 3)
+            assert np.array_equal(scenes[copy, place], alone)
+    assert np.array_equal(draw_named_scenes(drawings, 32, 3), scenes[:1])
