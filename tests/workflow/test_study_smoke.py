@@ -59,7 +59,7 @@ def test_every_point_is_trained_and_every_run_is_drawn_attacked_and_measured(mad
             with ImageArchive(folder / "images.zip") as archive:
                 assert len(archive.names()) == len(drawn) > 0
             of_run = measures[measures["point"].eq(point) & measures["defence"].eq(defence)]
-            wanted = {"similarity:p95", "background:p95", "frechet:clip", "copies_any"}
+            wanted = {"similarity:p95", "background:p95", "frechet:sscd", "copies_any"}
             wanted |= set() if point == "uncond" else {"recall", "clip_score"}
             assert wanted <= set(of_run["measure"]), (point, defence)
             assert "fid" not in set(of_run["measure"])  # no Inception here
