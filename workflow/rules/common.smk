@@ -5,10 +5,12 @@ import sys
 import zlib
 from pathlib import Path
 
+import snakemake.benchmark
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "src"))
 
+from verbatim import warm_python
 from verbatim.audit import image_folders
 from verbatim.config import (
     audits,
@@ -132,6 +134,26 @@ def hold_results():
         locks.lock_results(RESULTS, workflow.basedir)
     except (locks.LockedError, settings.ConfigError, OSError) as err:
         raise WorkflowError(str(err))
+
+
+def load_libraries():
+    """Load libraries once for all jobs, where Snakemake itself starts them on this machine with its own Python."""
+    deployed = workflow.deployment_settings.deployment_method
+    here = workflow.is_main_process and workflow.local_exec and not workflow.touch
+    if not here or deployed or not warm_python.can_start():
+        return
+    rules = Path(workflow.basedir) / "workflow" / "rules"
+    scripts = [
+        rules / job.rule.script
+        for job in workflow.dag.needrun_jobs()
+        if job.rule.script
+    ]
+    libraries = warm_python.libraries_of(map(code.imported_packages, scripts))
+    if libraries:
+        warm = warm_python.start_warm(os.environ, libraries, wait=False)
+        sys.executable = str(warm.python)
+        timer = snakemake.benchmark.BenchmarkTimer
+        snakemake.benchmark.BenchmarkTimer = warm_python.observe_programs(timer, warm)
 
 
 def grow(amount):
