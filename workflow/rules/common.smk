@@ -136,26 +136,6 @@ def hold_results():
         raise WorkflowError(str(err))
 
 
-def load_libraries():
-    """Load libraries once for all jobs, where Snakemake itself starts them on this machine with its own Python."""
-    deployed = workflow.deployment_settings.deployment_method
-    here = workflow.is_main_process and workflow.local_exec and not workflow.touch
-    if not here or deployed or not warm_python.can_start():
-        return
-    rules = Path(workflow.basedir) / "workflow" / "rules"
-    scripts = [
-        rules / job.rule.script
-        for job in workflow.dag.needrun_jobs()
-        if job.rule.script
-    ]
-    libraries = warm_python.libraries_of(map(code.imported_packages, scripts))
-    if libraries:
-        warm = warm_python.start_warm(os.environ, libraries, wait=False)
-        sys.executable = str(warm.python)
-        timer = snakemake.benchmark.BenchmarkTimer
-        snakemake.benchmark.BenchmarkTimer = warm_python.observe_programs(timer, warm)
-
-
 def grow(amount):
     """Resource that is asked for again, twice and three times as much, when a job is tried again."""
     return lambda wildcards, attempt: amount * attempt

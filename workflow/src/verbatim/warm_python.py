@@ -29,7 +29,7 @@ import tempfile
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +168,26 @@ def can_start() -> bool:
     driver, started = Path("/dev/nvidiactl"), Path(sys.executable).with_name("socket")
     wanted = os.environ.get(SWITCH, "1") != "0"
     return sys.platform == "linux" and wanted and not driver.exists() and not started.exists()
+
+
+def load_libraries(
+    workflow: Any, packages_of: Callable[[Path], Iterable[str]], benchmark: Any
+) -> None:
+    """Load libraries once for all jobs of a run, where Snakemake starts them on this machine with its own Python.
+
+    workflow : Snakemake's. packages_of : packages that a script imports. benchmark : the module `snakemake.benchmark`.
+    """
+    deployed = workflow.deployment_settings.deployment_method  # conda, say: another Python
+    here = workflow.is_main_process and workflow.local_exec and not workflow.touch
+    if not here or deployed or not can_start():
+        return
+    rules = Path(workflow.basedir) / "workflow" / "rules"
+    jobs = (job for job in workflow.dag.needrun_jobs() if job.rule.script)
+    libraries = libraries_of(packages_of(rules / job.rule.script) for job in jobs)
+    if libraries:
+        warm = start_warm(os.environ, libraries, wait=False)
+        sys.executable = str(warm.python)
+        benchmark.BenchmarkTimer = observe_programs(benchmark.BenchmarkTimer, warm)
 
 
 def observe_programs(timer: type[Any], warm: WarmPython) -> type[Any]:

@@ -13,19 +13,15 @@ import tempfile
 from pathlib import Path
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-DRIVER = Path("/dev/nvidiactl")
+GPUS = Path("/proc/driver/nvidia/gpus")  # NVIDIA's driver has a folder for each here
 _held: list[int] = []  # open files: a lock ends when its file is closed
 
 log = logging.getLogger(__name__)
 
 
 def count_gpus() -> int:
-    """GPUs of this machine that PyTorch sees; 0 without NVIDIA's driver. None of them is touched."""
-    if not DRIVER.exists():
-        return 0
-    import torch
-
-    return torch.cuda.device_count()
+    """NVIDIA GPUs of this machine; 0 without the driver. No library is loaded and none of them is touched."""
+    return len(list(GPUS.iterdir())) if GPUS.is_dir() else 0
 
 
 def claim_gpu(count: int, folder: str | os.PathLike | None = None) -> int | None:
