@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from evidence_rules import ROOT
-from warm_python import start_warm
+from warm_command import warm_command
 
 from verbatim.evidence.bundle_manifest import NAME, canonical, chain_files, sha256
 
@@ -23,7 +23,7 @@ LOADED = ("numpy", "PIL.Image", "verbatim.evidence.origin", "verbatim.evidence.r
 def python() -> str:
     """The command of a Python that has what the tools import."""
     path = {"PYTHONPATH": str(ROOT / "workflow/src")}
-    return start_warm(os.environ | path, dict.fromkeys(LOADED, ()))
+    return warm_command(os.environ | path, dict.fromkeys(LOADED, ()))
 
 
 def read_files(folder: Path) -> dict[str, bytes]:

@@ -103,9 +103,10 @@ def run_ours(task: str, given: Path, result: Path, scratch: Path, args: argparse
 
     memory = args.memory_mb << 20
     if task == "captions":
-        pieces = (
-            batch.to_pandas() for batch in pq.ParquetFile(given).iter_batches(batch_size=PIECE)
-        )
+        file = pq.ParquetFile(given)
+        # a row group at a time, as the stage reads its tables: iter_batches keeps what it has read
+        groups = range(file.num_row_groups)
+        pieces = (file.read_row_group(number).to_pandas() for number in groups)
         asked = np.empty(0, np.uint64)
         ranked = rank_captions(pieces, args.prompts, asked, scratch, memory).ranked
         pq.write_table(pa.Table.from_pandas(ranked, preserve_index=False), result)

@@ -24,7 +24,11 @@ def smk(tmp_path, monkeypatch):
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(name, "9")  # and put back afterwards
     return SimpleNamespace(
-        log=[tmp_path / "logs" / "rule.log"], threads=1, rule="score_x", wildcards={"model": "sd1"}
+        log=[tmp_path / "logs" / "rule.log"],
+        threads=1,
+        resources=SimpleNamespace(),
+        rule="score_x",
+        wildcards={"model": "sd1"},
     )
 
 

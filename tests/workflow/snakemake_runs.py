@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from warm_python import LIBRARIES, start_warm
+from warm_command import LIBRARIES, warm_command
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAVE = ("results", ".snakemake", ".git", ".venv", "__pycache__", "*_cache", "node_modules")
@@ -68,7 +68,7 @@ def clean_environment() -> dict[str, str]:
 @functools.cache
 def warm_python() -> str:
     """The command of this process's one Python with loaded libraries; where there is no fork, the ordinary one."""
-    return start_warm(clean_environment(), LIBRARIES)
+    return warm_command(clean_environment(), LIBRARIES)
 
 
 def words_of(process: psutil.Process) -> list[str]:

@@ -8,9 +8,14 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
-from snakemake_runs import warm_python
+from snakemake_runs import ROOT, clean_environment, warm_python
+
+from verbatim import warm_python as preloading
+from verbatim.config.code import imported_packages
+from verbatim.warm_python import can_start, libraries_of, start_warm
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="runs are ordinary where there is no fork"
@@ -97,3 +102,101 @@ def test_it_is_killed_with_whoever_waits_for_it(tmp_path):
     while os.path.exists(f"/proc/{program}") and time.monotonic() < end:
         time.sleep(0.01)
     assert not os.path.exists(f"/proc/{program}")
+
+
+@pytest.fixture
+def started(tmp_path):
+    """A Python that has loaded json alone, of this test."""
+    warm = start_warm(clean_environment(), {"json.tool": ()})
+    yield warm
+    warm.close()
+
+
+def test_a_program_says_so_and_ends_when_the_process_that_it_copies_is_killed(tmp_path, started):
+    (tmp_path / "program.py").write_text(
+        "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)\n"
+    )
+    waiting = subprocess.Popen(
+        [started.python, "program.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )  # fmt: skip
+    assert waiting.stdout is not None
+    program = int(waiting.stdout.readline())
+    assert started.program_of(waiting.pid) == program
+    started.process.kill()
+    _, said = waiting.communicate(timeout=60)
+    assert waiting.returncode == 1
+    assert "VERBATIM_WARM=0" in said
+    end = time.monotonic() + 60
+    while os.path.exists(f"/proc/{program}") and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not os.path.exists(f"/proc/{program}")
+    # the next one is started in the ordinary way
+    (tmp_path / "program.py").write_text("import sys\nprint('json.tool' in sys.modules)\n")
+    done = subprocess.run([started.python, "program.py"], cwd=tmp_path, capture_output=True, text=True)  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "False\n")
+
+
+def test_what_several_jobs_load_is_loaded_once():
+    assert libraries_of([]) == libraries_of([{"torch"}, {"pandas"}]) == {}
+    several = libraries_of([{"torch", "pandas"}, {"torch"}, {"unknown"}, {"unknown"}])
+    assert set(several) == {"snakemake.script", "torch"}
+
+
+def test_no_second_one_is_started_and_none_where_it_is_switched_off(monkeypatch):
+    monkeypatch.delenv(preloading.SWITCH, raising=False)
+    monkeypatch.setattr(sys, "executable", warm_python())
+    assert not can_start()
+    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
+    assert can_start() != Path("/dev/nvidiactl").exists()
+    monkeypatch.setenv(preloading.SWITCH, "0")
+    assert not can_start()
+
+
+def test_every_package_that_is_loaded_is_one_that_a_script_imports():
+    scripts = sorted((ROOT / "workflow/scripts").rglob("*.py"))
+    imported = set().union(*map(imported_packages, scripts))
+    assert set(preloading.PRELOADED) <= imported
+
+
+SNAKEFILE = """
+import os, sys
+from pathlib import Path
+import snakemake.benchmark
+sys.path.insert(0, {src!r})
+from verbatim import warm_python
+
+rule all:
+    input: "a.txt", "b.txt"
+
+rule job:
+    output: "{{name}}.txt"
+    benchmark: "{{name}}.tsv"
+    script: "job.py"
+
+onstart:
+    warm = warm_python.start_warm(os.environ, {{"json.tool": ()}})
+    sys.executable = str(warm.python)
+    timer = snakemake.benchmark.BenchmarkTimer
+    snakemake.benchmark.BenchmarkTimer = warm_python.observe_programs(timer, warm)
+"""
+JOB = """
+import sys, time
+held, start = bytearray(200_000_000), time.process_time()
+while time.process_time() - start < 2:
+    pass
+open(snakemake.output[0], "w").write(str("json.tool" in sys.modules))
+"""
+
+
+def test_a_job_is_measured_as_if_it_had_been_started_in_the_ordinary_way(tmp_path):
+    (tmp_path / "Snakefile").write_text(SNAKEFILE.format(src=str(ROOT / "workflow/src")))
+    (tmp_path / "job.py").write_text(JOB)
+    command = [sys.executable, "-m", "snakemake", "--cores", "1"]
+    done = subprocess.run(command, cwd=tmp_path, env=clean_environment(), capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for name in "ab":
+        assert (tmp_path / f"{name}.txt").read_text() == "True"
+        head, line = (row.split("\t") for row in (tmp_path / f"{name}.tsv").read_text().splitlines())  # fmt: skip
+        measured = dict(zip(head, line, strict=True))
+        assert float(measured["max_rss"]) > 190  # MB; of the process that waits it would be ten
+        assert float(measured["cpu_time"]) > 0.9  # it is looked at twice a second

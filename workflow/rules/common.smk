@@ -5,10 +5,12 @@ import sys
 import zlib
 from pathlib import Path
 
+import snakemake.benchmark
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "src"))
 
+from verbatim import warm_python
 from verbatim.audit import image_folders
 from verbatim.config import (
     audits,
@@ -24,7 +26,7 @@ from verbatim.config import (
 from verbatim.config.data_files import DataFiles, WorldSource
 from verbatim.config.guard_plan import Guard
 from verbatim.config.mitigation_plan import Mitigations
-from verbatim.config.release_plan import Release
+from verbatim.config.release_plan import Release, list_ends
 from verbatim.config.run import TRUTH_FIGURES, Run
 from verbatim.config.set_plan import Sets
 from verbatim.config.sweep_points import GridError
@@ -77,7 +79,7 @@ try:
     SWEEP = sweep_plan.read_plan(config)
     mitigated, guarded, sets = Mitigations(run), Guard(run), Sets(run)
     triggers = Triggers(run)
-    released = Release(run, audited, mitigated, guarded, sets)
+    released = Release(run, list_ends(audited, mitigated, guarded, sets, triggers))
 except (
     settings.ConfigError,
     decisions.DecisionError,

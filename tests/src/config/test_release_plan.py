@@ -5,8 +5,9 @@ import pytest
 from verbatim.config.audits import Audit
 from verbatim.config.guard_plan import Guard
 from verbatim.config.mitigation_plan import Mitigations
-from verbatim.config.release_plan import Release
+from verbatim.config.release_plan import Release, list_ends
 from verbatim.config.set_plan import Sets
+from verbatim.config.trigger_plan import Triggers
 
 
 @pytest.fixture
@@ -15,7 +16,9 @@ def plan(make):
 
     def of(*cells, **keys):
         run = make(*cells, **keys)
-        return Release(run, Audit(run, "sd1", 10), Mitigations(run), Guard(run), Sets(run))
+        audited = Audit(run, "sd1", 10)
+        ends = list_ends(audited, Mitigations(run), Guard(run), Sets(run), Triggers(run))
+        return Release(run, ends)
 
     return of
 
@@ -36,6 +39,7 @@ def test_a_release_has_what_all_ends_with(plan):
         ("mitigations", "<results>/tables/mitigations.csv"),
         ("prompt_sets", "<results>/tables/prompt_sets.html"),
         ("study", "<results>/claims/claims.html"),
+        ("triggers", "<results>/tables/triggers.csv"),
     ],
 )
 def test_a_further_target_is_added_by_its_name(plan, name, file):

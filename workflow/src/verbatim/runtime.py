@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from verbatim.io import atomic, seals
+from verbatim.models.gpus import claim_gpu, count_gpus
 
 if TYPE_CHECKING:
     from verbatim.models.denoiser import Denoiser
@@ -88,6 +89,8 @@ def script(smk: Any) -> Iterator[logging.Logger]:
             if "torch" in sys.modules:
                 sys.modules["torch"].set_num_threads(int(threads))
             log.info("%s %s starts", smk.rule, dict(smk.wildcards))
+            if getattr(smk.resources, "gpu", 0):
+                claim_gpu(count_gpus())
             yield log
             log.info("%s done in %.1f s", smk.rule, time.monotonic() - start)
         except BaseException as err:
@@ -103,7 +106,7 @@ def script(smk: Any) -> Iterator[logging.Logger]:
 
 
 def device() -> str:
-    """ "cuda" where a GPU can be used, else "cpu". One GPU a job: no index in the code.
+    """ "cuda" where a GPU can be used, else "cpu". A job sees one GPU (`models.gpus`): no index in the code.
 
     VERBATIM_DEVICE overrides it.
     """

@@ -40,6 +40,7 @@ CHANGES_NO_NUMBER = frozenset(
         "io/result_cache",
         "io/image_store",
         "io/records",
+        "models/gpus",
         "runtime",
     }
 )

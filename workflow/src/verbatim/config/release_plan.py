@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,37 +11,45 @@ from verbatim.config.guard_plan import Guard
 from verbatim.config.mitigation_plan import Mitigations
 from verbatim.config.run import Run
 from verbatim.config.set_plan import Sets
+from verbatim.config.trigger_plan import Triggers
 
 OPENMOJI = "CC-BY-SA-4.0"  # of the drawings that the embedded world's images are made of
 
 
-class Release:
-    """The config block `release`, as rules need it."""
+Ends = Mapping[str, list[str] | Callable[[Any], list[str]]]
 
-    def __init__(
-        self, run: Run, audited: Audit, mitigated: Mitigations, guarded: Guard, sets: Sets
-    ):
-        self._run, self._audited, self._sets = run, audited, sets
-        self._mitigated, self._guarded = mitigated, guarded
+
+def list_ends(
+    audited: Audit, mitigated: Mitigations, guarded: Guard, sets: Sets, triggers: Triggers
+) -> Ends:
+    """Target that `release.also` may name -> the files that it ends with, or an input function that says so."""
+    return {
+        "audit": audited.targets,
+        "guard": guarded.targets,
+        "mitigations": mitigated.targets,
+        "prompt_sets": sets.targets,
+        "study": ["<results>/claims/claims.csv", "<results>/claims/claims.html"],
+        "triggers": triggers.targets,
+    }
+
+
+class Release:
+    """The config block `release`, as rules need it.
+
+    ends : from `list_ends`.
+    """
+
+    def __init__(self, run: Run, ends: Ends):
+        self._run, self._ends = run, ends
         self._block: Mapping[str, Any] = run.config["release"]
 
     def targets(self, wildcards: Any) -> list[str]:
         """Input function: what target `all` ends with, and the targets that `release.also` names."""
         found = list(self._run.targets)
         for name in self._block["also"]:
-            found += self._ends(name, wildcards)
+            files = self._ends[name]
+            found += files(wildcards) if callable(files) else files
         return list(dict.fromkeys(found))
-
-    def _ends(self, name: str, wildcards: Any) -> list[str]:
-        if name == "audit":
-            return self._audited.targets
-        if name == "guard":
-            return self._guarded.targets(wildcards)
-        if name == "mitigations":
-            return self._mitigated.targets(wildcards)
-        if name == "prompt_sets":
-            return self._sets.targets
-        return ["<results>/claims/claims.csv", "<results>/claims/claims.html"]
 
     def beside(self, name: str) -> list[str]:
         """A file of the release folder that no rule makes, in a list; [] where it is not there."""
