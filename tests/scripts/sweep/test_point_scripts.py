@@ -157,7 +157,9 @@ def test_a_base_is_trained_on_its_own_images_and_every_point_continues_from_it(s
     study.pool()
     study.train({**TRAINING, "learning_rate": 1e-12})  # what a training leaves as it was
     for file in ("unet/diffusion_pytorch_model", "text_encoder/model"):
-        ours, theirs = (load_file(one / f"{file}.safetensors") for one in (study.folder / "model", folder))
+        ours, theirs = (
+            load_file(one / f"{file}.safetensors") for one in (study.folder / "model", folder)
+        )
         assert all(np.allclose(ours[key], theirs[key], atol=1e-6) for key in theirs)
 
 

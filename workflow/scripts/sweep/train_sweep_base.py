@@ -10,7 +10,13 @@ from verbatim.io.atomic import new_folder
 from verbatim.io.records import read_table
 from verbatim.io.seals import check_folder, read_array, seal_folder
 from verbatim.runtime import TrainingReport, device, script
-from verbatim.sweep.point_training import Origins, PointSettings, TrainingRows, save_point, train_point
+from verbatim.sweep.point_training import (
+    Origins,
+    PointSettings,
+    TrainingRows,
+    save_point,
+    train_point,
+)
 from verbatim.sweep.pool import list_captions
 from verbatim.world.autoencoder import encode
 from verbatim.world.training import TrainingRun
