@@ -73,7 +73,9 @@ localrules:
 # one run at a time in a results folder; what killed jobs left there goes when the run ends
 onstart:
     hold_results()
-    warm_python.load_libraries(workflow, code.imported_packages, snakemake.benchmark)
+    warm_python.load_libraries(
+        workflow, code.imported_packages, snakemake.benchmark
+    )
 
 
 onsuccess:
