@@ -157,14 +157,14 @@ def pass_threshold(
     (all NaN); and why, "" if nothing is wrong
     """
     x, positive = np.asarray(scores, float), np.asarray(is_positive, bool)
-    if len(x) and np.isnan(x).all():
-        return None, "no prompt has a score"
     passed = np.zeros(len(x), bool)
     for half in (0, 1):
         negatives = x[~positive & (part != half)]
         threshold = find_threshold(negatives, fpr)
         if np.isnan(threshold):
             need = least_negatives(fpr)
+            if len(negatives) >= need:
+                return None, "no prompt has a score"
             return None, f"FPR {fpr:g}: {len(negatives)} negatives in a half, {need} needed"
         if not (positive & (part == half)).any():
             return None, f"FPR {fpr:g}: no positive in a half"
@@ -235,6 +235,8 @@ class Attack:
             return Share(NAN, NAN, NAN, self.negatives, "no members or no others")
         if fpr is not None and (distinct := len(set(at[~inside]))) < least_negatives(fpr):
             need = least_negatives(fpr)
+            if len(negatives) >= need:
+                return None, "no prompt has a score"
             note = f"FPR {fpr:g}: {distinct} different negatives, {need} needed"
             return Share(NAN, NAN, NAN, self.negatives, note)
 
