@@ -235,8 +235,6 @@ class Attack:
             return Share(NAN, NAN, NAN, self.negatives, "no members or no others")
         if fpr is not None and (distinct := len(set(at[~inside]))) < least_negatives(fpr):
             need = least_negatives(fpr)
-            if len(negatives) >= need:
-                return None, "no prompt has a score"
             note = f"FPR {fpr:g}: {distinct} different negatives, {need} needed"
             return Share(NAN, NAN, NAN, self.negatives, note)
 
