@@ -117,7 +117,18 @@ def test_a_prompt_without_a_score_counts_as_the_lowest_and_the_conditional_area_
 def test_prompts_without_a_score_tie_with_one_another_below_all_scores():
     filled = fill_unscored(pd.Series([1e9, np.nan, -1e9, np.nan]))
     assert filled[1] == filled[3] < filled[2] == -1e9
-    assert fill_unscored(pd.Series([np.nan, np.nan])).tolist() == [0, 0]
+    assert fill_unscored(pd.Series([np.nan, np.nan])).isna().all()
+
+
+def test_a_detector_that_scored_nobody_has_no_area_and_says_why(world):
+    """One whose score needs several seeds, say: an area of a half would be a claim that it finds nothing."""
+    prompts, scores, _ = world
+    found = score_detectors(prompts, scores.assign(ecs_world=np.nan), how())
+    nobody = found[found["detector"].eq("ecs_world")]
+    assert nobody[["auc", "low", "high", "auc_scored", "tpr", "fpr"]].isna().all(axis=None)
+    many = nobody[nobody["negatives"].eq("held_out") & nobody["positives"].eq("full")]
+    assert set(many["tpr_note"]) == {"no prompt has a score"}
+    assert (nobody["share_pos"] == 0).all()
 
 
 def test_where_every_prompt_has_a_score_both_areas_are_one(world):

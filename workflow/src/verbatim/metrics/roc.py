@@ -52,7 +52,7 @@ def find_threshold(negatives: ArrayLike, fpr: float) -> float:
 def weighted_auc(
     scores: np.ndarray, positive: np.ndarray, weight: np.ndarray, strata: np.ndarray | None = None
 ) -> np.ndarray:
-    """Area under the ROC curve of each draw (draws,): share of pairs in order, ties count half; NaN without pairs.
+    """Area under the ROC curve of each draw (draws,): share of pairs in order, ties count half; NaN without pairs or scores.
 
     Parameters
     ----------
@@ -60,6 +60,8 @@ def weighted_auc(
     strata : (n,) only pairs of one stratum are compared; None: all
     """
     above, total = np.zeros(len(weight)), np.zeros(len(weight))
+    if np.isnan(scores).all():
+        return np.full(len(weight), NAN)
     parts = [slice(None)] if strata is None else [strata == one for one in np.unique(strata)]
     for part in parts:
         x, m, w = scores[part], positive[part], weight[:, part]
@@ -106,7 +108,7 @@ def auc_interval(
 
     Parameters
     ----------
-    scores : (n,) finite
+    scores : (n,) finite, or all NaN: nobody has a score
     is_positive : bool (n,)
     groups : (n,) prompts that depend on each other
     draws : of the bootstrap
@@ -115,7 +117,7 @@ def auc_interval(
 
     Returns
     -------
-    auc, low, high : in [0, 1]; NaN where there is nothing to compare; low and high also where one
+    auc, low, high : in [0, 1]; NaN where there is nothing to compare or nobody has a score; low and high also where one
         side has a single group
 
     Raises
@@ -123,9 +125,9 @@ def auc_interval(
     ValueError : a score is not finite
     """
     x, positive = np.asarray(scores, float), np.asarray(is_positive, bool)
-    if not np.isfinite(x).all():
+    if not np.isfinite(x).all() and not np.isnan(x).all():
         raise ValueError(f"{int((~np.isfinite(x)).sum())} of {len(x)} scores are not finite")
-    if not len(x):
+    if np.isnan(x).all():  # also of no prompt
         return Interval(NAN, NAN, NAN)
     parts = None if strata is None else pd.factorize(np.asarray(strata))[0]
     of_group, n = group_units(groups)
@@ -151,8 +153,8 @@ def pass_threshold(
 
     Returns
     -------
-    passed (n,) bool, or None where a half has too few negatives (`least_negatives`) or no positive; and why,
-    "" if nothing is wrong
+    passed (n,) bool, or None where a half has too few negatives (`least_negatives`) or no positive, or nobody has a score
+    (all NaN); and why, "" if nothing is wrong
     """
     x, positive = np.asarray(scores, float), np.asarray(is_positive, bool)
     passed = np.zeros(len(x), bool)
@@ -161,6 +163,8 @@ def pass_threshold(
         threshold = find_threshold(negatives, fpr)
         if np.isnan(threshold):
             need = least_negatives(fpr)
+            if len(negatives) >= need:
+                return None, "no prompt has a score"
             return None, f"FPR {fpr:g}: {len(negatives)} negatives in a half, {need} needed"
         if not (positive & (part == half)).any():
             return None, f"FPR {fpr:g}: no positive in a half"

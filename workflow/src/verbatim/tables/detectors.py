@@ -133,9 +133,8 @@ def define_sets(prompts: pd.DataFrame) -> dict[tuple[str, str], tuple[pd.Series,
 
 
 def fill_unscored(values: pd.Series) -> pd.Series:
-    """The scores, with one below them all for the prompts that have none (NaN)."""
-    lowest = np.nextafter(values.min(), -np.inf) if values.notna().any() else 0.0
-    return values.fillna(lowest)
+    """The scores, with one below them all for the prompts that have none (NaN); all NaN where nobody has one."""
+    return values.fillna(np.nextafter(values.min(), -np.inf)) if values.notna().any() else values
 
 
 def read_tail(

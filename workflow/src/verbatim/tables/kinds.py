@@ -111,7 +111,7 @@ def _score_kind(
                     "groups": group[chosen].nunique(), "note": note,
                 }
             )  # fmt: skip
-            if count == "all" and (~positive).any():
+            if count == "all" and (~positive).any() and values.notna().any():
                 fpr, tpr = roc_points(values[either], chosen[either])
                 curves.append(
                     pd.DataFrame({"detector": name, "kind": kind, "fpr": fpr, "tpr": tpr})
