@@ -8,12 +8,15 @@ another colour), which the labels need.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from verbatim.dedup.database import Database
 from verbatim.io.search import Embeddings, search_rows
 
 
@@ -78,6 +81,23 @@ def unique_pairs(a: np.ndarray, b: np.ndarray, similarity: np.ndarray) -> pd.Dat
     return pairs.reset_index(drop=True)
 
 
+def sort_pairs(pieces: Iterable[pd.DataFrame], folder: Path, memory: int) -> Iterator[pd.DataFrame]:
+    """`pairs` table in pieces, by row_a and row_b.
+
+    pieces: `pairs` tables, no pair in two of them. folder: for what does not fit into memory. memory: bytes.
+    """
+    with Database(folder, memory) as base:
+        base.load("pairs", pieces, {"row_a": "int64", "row_b": "int64", "similarity": "float32"})
+        yield from base.pieces("select row_a, row_b, similarity from pairs order by row_a, row_b")
+
+
+def copy_pairs(embeddings: Embeddings, rows: np.ndarray, copies: pd.DataFrame) -> pd.DataFrame:
+    """`pairs` table of those of `rows`, (n,) int64, that are copies, each with its first row; copies: `copies` table."""
+    mine = copies[copies["row"].isin(rows)]
+    a, b = mine["row"].to_numpy(), mine["first"].to_numpy()
+    return unique_pairs(a, b, embeddings.cosines(a, b))
+
+
 def rows_a_pass(dim: int, k: int, batch: int, memory: int) -> int:
     """Rows whose neighbours are sought in one pass over the index, a multiple of `batch` that fits into `memory`.
 
@@ -139,10 +159,9 @@ def find_pairs(
         Bytes of the candidates of one pass over the index; the pairs that are kept come on top.
     """
     k, batch, at_least = settings.k, settings.batch, settings.at_least
-    mine = copies[copies["row"].isin(rows)]
-    lone = rows[~np.isin(rows, mine["row"].to_numpy())]
-    a, b = [mine["row"].to_numpy()], [mine["first"].to_numpy()]
-    cosines = [embeddings.cosines(a[0], b[0])]
+    lone = rows[~np.isin(rows, copies["row"].to_numpy())]
+    again = copy_pairs(embeddings, rows, copies)
+    a, b, cosines = ([again[column].to_numpy()] for column in again.columns)
 
     def keep(some: np.ndarray, cosine: np.ndarray, found: np.ndarray, wanted: np.ndarray) -> None:
         at, column = np.nonzero(wanted)
