@@ -68,7 +68,7 @@ class Candidates:
     error
         Most that an estimate and the cosine of the raw vectors differ by.
     most
-        Pairs that are held before they are judged; 4 * k * n where that is more, for what has to stay.
+        Pairs that are held before they are judged; 2 * k * n where that is more, for what has to stay.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class Candidates:
         most: int,
     ):
         self._embeddings, self._rows, self._settings = embeddings, rows, settings
-        self._error, self._most = error, max(most, 4 * settings.k * len(rows))
+        self._error, self._most = error, max(most, 2 * settings.k * len(rows))
         self._held: list[Held] = []
         self._count = 0
         self.floor = np.full(len(rows), settings.at_least - error, np.float32)

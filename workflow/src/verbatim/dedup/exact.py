@@ -99,6 +99,8 @@ class Products:
             return values
         import torch  # here: without a GPU a job does without it
 
+        # or long sums are added up in half precision too
+        torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
         return torch.from_numpy(values).to(self.device)
 
     def nonzero(self, mask: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -180,8 +182,9 @@ class ExactSearch:
 
     @property
     def rows_a_pass(self) -> int:
-        """Rows that are compared in one pass over the data set: of each the vector and 4 k pairs of 64 bytes."""
-        return max(1, self._memory // (4 * self._embeddings.dim + 256 * self._settings.k))
+        """Rows that are compared in one pass over the data set: of each the vector and 2 k pairs of 64 bytes; a block at least."""
+        fits = self._memory // (4 * self._embeddings.dim + 128 * self._settings.k)
+        return max(self._how.block, fits)
 
     def pairs(self, rows: np.ndarray) -> Iterator[pd.DataFrame]:
         """`pairs` table in pieces, in no order, each pair once.
