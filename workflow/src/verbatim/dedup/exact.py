@@ -155,7 +155,7 @@ class ExactSearch:
         Gives the rows that take part, of all shards, without copies: int64 pieces, ascending. Called once a pass.
     settings
         Which pairs are stored: all from `threshold` on; of relatives the k nearest of each row among the rows that
-        follow it. A row with more than `most_neighbours` near-duplicates keeps pairs that tie the same rows into
+        follow it. A row with more than `most_neighbours` near-duplicates among these keeps pairs that tie the same rows into
         one cluster, so that a cluster of n rows never costs n * n pairs.
     how
         Device, type and block.

@@ -1,4 +1,4 @@
-"""Neighbour pairs: candidates from the index, judged by the cosine of the raw vectors.
+"""Neighbour pairs: candidates from the index (`exact` does without one), judged by the cosine of the raw vectors.
 
 Webster et al. 2023 (arXiv 2303.12733). An index may be compressed, so its estimates only choose
 which raw vectors are read; stored similarities are exact. Pairs are stored from `relatives_threshold` on, although
@@ -39,11 +39,12 @@ class PairSettings:
     Parameters
     ----------
     k
-        Neighbours of a row.
+        Neighbours of a row; of an exact search its relatives that are stored.
     most_neighbours
         A row whose k neighbours are all at or above `threshold` may have more: it is searched again
         with so many. Of these only the lowest row (which ties the group together) and k from below
-        the threshold are stored, so that a group of n rows never costs n * n pairs.
+        the threshold are stored, so that a group of n rows never costs n * n pairs. Of an exact search see
+        `exact.ExactSearch`.
     threshold
         Cosine of near-duplicates, which makes clusters.
     relatives_threshold
