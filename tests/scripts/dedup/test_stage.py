@@ -230,10 +230,10 @@ def test_results_do_not_depend_on_the_search(run_stage):
 @pytest.mark.parametrize(
     ("search", "rows", "line"),
     [
-        ("auto", N, f"exact search of 58 rows on the CPU: {N} rows are at most dedup.exact_rows.cpu = {N}"),
-        ("auto", 1, f"index search of 58 rows on the CPU .*: {N} rows are more than dedup.exact_rows.cpu = 1"),
-        ("exact", 1, "exact search of 58 rows on the CPU: dedup.search is exact"),
-        ("index", N, "index search of 58 rows on the CPU .*: dedup.search is index"),
+        ("auto", N, f"exact search of 58 rows on the device cpu: {N} rows are at most dedup.exact_rows.cpu = {N}"),
+        ("auto", 1, f"index search of 58 rows on the CPU \\(.*\\): {N} rows are more than dedup.exact_rows.cpu = 1"),
+        ("exact", 1, "exact search of 58 rows on the device cpu: dedup.search is exact"),
+        ("index", N, "index search of 58 rows on the CPU \\(.*\\): dedup.search is index"),
     ],
 )  # fmt: skip
 def test_the_log_says_which_search_ran_and_why(run_stage, run_script, search, rows, line):

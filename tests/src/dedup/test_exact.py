@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from made_embeddings import copies_of, embeddings
 from made_inputs import random_units, unit
 
-from verbatim.dedup.candidates import Candidates, Held, spanning_forest
 from verbatim.dedup.components import find_clusters
 from verbatim.dedup.exact import (
     ERROR,
@@ -21,6 +20,7 @@ from verbatim.dedup.exact import (
     regroup,
     share_that_follows,
 )
+from verbatim.dedup.held_pairs import Held, HeldPairs, spanning_forest
 from verbatim.dedup.pairs import PairSettings, copy_pairs
 from verbatim.io.search import Embeddings
 
@@ -223,7 +223,7 @@ def test_pairs_in_memory_are_bounded_and_the_nearest_stay(seed, k, step):
     with TemporaryDirectory() as folder:
         stored = embeddings(Path(folder), vectors, [])
         rows, others = np.arange(20), np.arange(20, 120)
-        held = Candidates(stored, rows, settings, HALF_ERROR, 1)
+        held = HeldPairs(stored, rows, settings, HALF_ERROR, 1)
         a, b = (side.ravel() for side in np.meshgrid(rows, others, indexing="ij"))
         order = rng.permutation(len(a))
         a, b = a[order], b[order]

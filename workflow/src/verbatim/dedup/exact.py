@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from verbatim.dedup.candidates import Candidates, Held
+from verbatim.dedup.held_pairs import Held, HeldPairs
 from verbatim.dedup.pairs import PairSettings
 from verbatim.io.search import Embeddings
 
@@ -193,7 +193,7 @@ class ExactSearch:
         """
         for start in range(0, len(rows), self.rows_a_pass):
             some = rows[start : start + self.rows_a_pass]
-            held = Candidates(
+            held = HeldPairs(
                 self._embeddings, some, self._settings, self._how.error, self._memory // 64
             )
             yield from self._search(some, held)
@@ -202,7 +202,7 @@ class ExactSearch:
             self.passes += 1
             self.crowded += int((held.near > self._settings.most_neighbours).sum())
 
-    def _search(self, rows: np.ndarray, held: Candidates) -> Iterator[pd.DataFrame]:
+    def _search(self, rows: np.ndarray, held: HeldPairs) -> Iterator[pd.DataFrame]:
         block, n = self._how.block, self._embeddings.n_rows
         mine = self._how.unit(self._embeddings.take(rows))
         for others in regroup(self._others(), block):
@@ -224,7 +224,7 @@ class ExactSearch:
         return follows(a[:, None], b[None, :], self._embeddings.n_rows)
 
     def _add(
-        self, held: Candidates, products: Any, start: int, others: np.ndarray
+        self, held: HeldPairs, products: Any, start: int, others: np.ndarray
     ) -> Iterator[pd.DataFrame]:
         """Hold the pairs of a block that may matter; in halves where they are more than there is room for."""
         how = self._how

@@ -54,7 +54,7 @@ def ranks(pairs: Held) -> np.ndarray:
     return place
 
 
-class Candidates:
+class HeldPairs:
     """Pairs of some rows that may be stored.
 
     Parameters
