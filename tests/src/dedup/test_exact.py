@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from law_examples import examples
 from made_embeddings import copies_of, embeddings
 from made_inputs import random_units, unit
 
@@ -223,6 +224,7 @@ def test_products_are_off_by_less_than_the_error(seed, dim, device):
     assert how.error == (HALF_ERROR if device else ERROR)
 
 
+@examples(15)
 @given(st.integers(0, 2**16), st.integers(1, 3), st.sampled_from([20, 50, 120]))
 def test_pairs_in_memory_are_bounded_and_the_nearest_stay(seed, k, step):
     """All rows are relatives of all: what is held is bounded by k a row."""
