@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,18 +33,35 @@ from verbatim.io.search import Embeddings
 THRESHOLD, RELATIVES, K = 0.98, 0.9, 64
 
 
-def make_data(folder: Path, n: int, dim: int, a_shard: int, seed: int) -> np.ndarray:
+def zipf_sizes(n: int, rng: np.random.Generator) -> list[int]:
+    """Sizes of clusters that hold a fifth of n rows; Zipf's, at most 1,000."""
+    sizes: list[int] = []
+    while sum(sizes) < n // 5:
+        sizes.append(int(min(1 + rng.zipf(2.0), 1000, n // 20)))
+    return sizes
+
+
+class Groups(NamedTuple):
+    """Sizes of the planted clusters; `knot` rows of one, if it isn't 0, are much nearer to each other than to the rest."""
+
+    sizes: list[int]
+    knot: int = 0
+
+
+def make_data(
+    folder: Path, n: int, dim: int, a_shard: int, seed: int, groups: Groups | None = None
+) -> np.ndarray:
     """Shards of embeddings, their `rows` tables and the manifest; the planted cluster of each row (-1: none)."""
     rng = np.random.default_rng(seed)
     spectrum = (1 / np.sqrt(np.arange(1, dim + 1)))[rng.permutation(dim)].astype(np.float32)
     spectrum /= np.linalg.norm(spectrum)
     mean = (rng.standard_normal(dim) / np.sqrt(dim)).astype(np.float32) * 0.5
-    sizes: list[int] = []
-    while sum(sizes) < n // 5:
-        sizes.append(int(min(1 + rng.zipf(2.0), 1000, n // 20)))
+    sizes, knot = groups or Groups(zipf_sizes(n, rng))
     planted = np.full(n, -1)
     clustered = rng.permutation(n)[: sum(sizes)]
     planted[clustered] = np.repeat(np.arange(len(sizes)), sizes)
+    place = np.zeros(n, int)  # in its cluster
+    place[clustered] = np.concatenate([np.arange(size) for size in sizes])
     centers = len(sizes)
     noise = 0.09  # cosine of two members of a cluster: 1 / (1 + noise ** 2) = 0.992
     manifest = []
@@ -60,6 +78,11 @@ def make_data(folder: Path, n: int, dim: int, a_shard: int, seed: int) -> np.nda
                 length = np.linalg.norm(center)
                 change = rng.standard_normal(dim).astype(np.float32) * spectrum
                 vectors[i] = center + change * (noise * length / np.linalg.norm(change))
+                if knot:
+                    one = [seed, int(planted[part[i]]), int(place[part[i]] // knot)]
+                    off = np.random.default_rng(one).standard_normal(dim) * spectrum
+                    near = 0.05 * change / np.linalg.norm(change) + off / np.linalg.norm(off)
+                    vectors[i] = center + near * noise * length
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
             out[start : start + len(part)] = vectors
         again = np.flatnonzero((planted[rows] < 0) & (rng.random(len(rows)) < 0.05))
@@ -91,53 +114,83 @@ def make_data(folder: Path, n: int, dim: int, a_shard: int, seed: int) -> np.nda
     return planted
 
 
-def run_stage(folder: Path, n: int, args: argparse.Namespace) -> dict[str, list[Cost]]:
-    """All jobs of the stage, one after the other; rule -> what each of its jobs cost."""
-    costs: dict[str, list[Cost]] = defaultdict(list)
-    manifest, dedup = str(folder / "inputs/manifest.tsv"), folder / "dedup"
-    shards = pd.read_csv(manifest, sep="\t", dtype=str)["shard"].tolist()
-    rows = [str(folder / f"inputs/rows/{s}.parquet") for s in shards]
-    memory = {"memory_mb": args.memory_mb}
+class Jobs:
+    """Jobs of the stage on made data, one after the other; `costs` has what each rule's jobs cost.
+
+    folder: of `make_data`. dedup: where the jobs write.
+    """
+
+    def __init__(self, folder: Path, dedup: Path, args: argparse.Namespace):
+        self.folder, self.dedup, self.args = folder, dedup, args
+        self.costs: dict[str, list[Cost]] = defaultdict(list)
+        self.manifest = str(folder / "inputs/manifest.tsv")
+        table = pd.read_csv(self.manifest, sep="\t", dtype={"shard": str})
+        self.shards, self.n = table["shard"].tolist(), int(table["rows"].sum())
+        self.rows = [str(folder / f"inputs/rows/{s}.parquet") for s in self.shards]
+        self.memory = {"memory_mb": args.memory_mb}
+        self.copies = str(dedup / "copies.parquet")
 
     def job(
-        rule: str, wild: str = "", params: dict | None = None, output: dict | None = None, **inputs
-    ):
+        self, rule: str, wild: str = "", params: dict | None = None, output: dict | None = None, **inputs
+    ):  # fmt: skip
         cost = run_job(
-            f"dedup/{rule}.py", {"manifest": manifest, **inputs},
-            {k: str(dedup / v) for k, v in (output or {}).items()}, params or {},
-            {"shard": wild, "part": wild}, folder, args.threads,
+            f"dedup/{rule}.py", {"manifest": self.manifest, **inputs},
+            {k: str(self.dedup / v) for k, v in (output or {}).items()}, params or {},
+            {"shard": wild, "part": wild}, self.folder, self.args.threads,
         )  # fmt: skip
-        costs[rule].append(cost)
+        self.costs[rule].append(cost)
         print(f"  {rule} {wild}: {cost.seconds:.1f} s, {cost.own_mb:.0f} MB", file=sys.stderr)
 
-    marks = [str(dedup / f"fingerprints/{s}.npy") for s in shards]
-    for i, s in enumerate(shards):
-        job("build_fingerprints", s, output={"fingerprints": f"fingerprints/{s}.npy"}, rows=rows[i])
-    job("merge_copies", params=memory, output={"copies": "copies.parquet"}, fingerprints=marks)
-    copies, trained = str(dedup / "copies.parquet"), str(dedup / "trained.faiss")
-    lists = max(16, n // args.rows_a_list)
-    factory = args.factory.format(lists=lists)
-    job(
-        "train_index", output={"index": "trained.faiss"}, rows=rows, copies=copies,
-        params={"factory": factory, "nprobe": args.nprobe, "train_rows": min(n, max(20_000, 40 * lists)),
-                "seed": 0, "gpu": 0},
-    )  # fmt: skip
-    parts = []
-    for i in range(0, len(shards), args.shards_a_part):
-        name = f"{len(parts):05d}"
-        job(
-            "build_index", name, {"batch": args.batch}, {"index": f"index/{name}.faiss"},
-            rows=rows[i : i + args.shards_a_part], copies=copies, trained=trained,
+    def find_copies(self) -> None:
+        marks = [str(self.dedup / f"fingerprints/{s}.npy") for s in self.shards]
+        for s, rows in zip(self.shards, self.rows, strict=True):
+            output = {"fingerprints": f"fingerprints/{s}.npy"}
+            self.job("build_fingerprints", s, output=output, rows=rows)
+        self.job(
+            "merge_copies",
+            params=self.memory,
+            output={"copies": "copies.parquet"},
+            fingerprints=marks,
+        )
+
+    def build_index(self) -> list[str]:
+        args, trained = self.args, str(self.dedup / "trained.faiss")
+        lists = max(16, self.n // args.rows_a_list)
+        self.job(
+            "train_index", output={"index": "trained.faiss"}, rows=self.rows, copies=self.copies,
+            params={"factory": args.factory.format(lists=lists), "nprobe": args.nprobe, "seed": 0, "gpu": 0,
+                    "train_rows": min(self.n, max(20_000, 40 * lists))},
         )  # fmt: skip
-        parts.append(str(dedup / f"index/{name}.faiss"))
-    for i, s in enumerate(shards):
-        job(
-            "search_pairs", s,
-            {"k": K, "most_neighbours": 1024, "threshold": THRESHOLD, "relatives_threshold": RELATIVES,
-             "margin": args.margin, "batch": args.batch, "gpu": 0, **memory},
-            {"pairs": f"pairs/{s}.parquet"}, rows=rows[i], index=parts, copies=copies,
-        )  # fmt: skip
-    pairs = [str(dedup / f"pairs/{s}.parquet") for s in shards]
+        parts = []
+        for i in range(0, len(self.shards), args.shards_a_part):
+            name = f"{len(parts):05d}"
+            self.job(
+                "build_index", name, {"batch": args.batch}, {"index": f"index/{name}.faiss"},
+                rows=self.rows[i : i + args.shards_a_part], copies=self.copies, trained=trained,
+            )  # fmt: skip
+            parts.append(str(self.dedup / f"index/{name}.faiss"))
+        return parts
+
+    def search(self, parts: list[str]) -> list[str]:
+        """Pairs of every shard by `args.search`; of an index of these parts."""
+        args = self.args
+        for s, rows in zip(self.shards, self.rows, strict=True):
+            self.job(
+                "search_pairs", s,
+                {"search": args.search, "exact_rows": {"cpu": 0, "gpu": 0}, "others": str(self.folder / "inputs/rows"),
+                 "k": K, "most_neighbours": 1024, "threshold": THRESHOLD, "relatives_threshold": RELATIVES,
+                 "margin": args.margin, "batch": args.batch, "gpu": 0, **self.memory},
+                {"pairs": f"pairs/{s}.parquet"}, rows=rows, index=parts, copies=self.copies,
+            )  # fmt: skip
+        return [str(self.dedup / f"pairs/{s}.parquet") for s in self.shards]
+
+
+def run_stage(folder: Path, n: int, args: argparse.Namespace) -> dict[str, list[Cost]]:
+    """All jobs of the stage, one after the other; rule -> what each of its jobs cost."""
+    jobs = Jobs(folder, folder / "dedup", args)
+    dedup, job, rows, memory = jobs.dedup, jobs.job, jobs.rows, jobs.memory
+    jobs.find_copies()
+    pairs = jobs.search([] if args.search == "exact" else jobs.build_index())
     clusters, stats, sizes = (
         str(dedup / f"{name}.parquet") for name in ("clusters", "cluster_stats", "cluster_sizes")
     )
@@ -167,7 +220,7 @@ def run_stage(folder: Path, n: int, args: argparse.Namespace) -> dict[str, list[
         rows=rows,
         clusters=clusters,
     )
-    return costs
+    return jobs.costs
 
 
 def judge(folder: Path, planted: np.ndarray) -> None:
@@ -272,6 +325,7 @@ def main() -> None:
     parser.add_argument(
         "--factory", default="IVF{lists},PQ96x4fs", help="{lists}: rows / --rows-a-list"
     )
+    parser.add_argument("--search", choices=("index", "exact"), default="index")
     parser.add_argument("--rows-a-list", type=int, default=1000)
     parser.add_argument("--nprobe", type=int, default=16)
     parser.add_argument("--margin", type=float, default=0.1)

@@ -5,10 +5,13 @@ Without a card the same tests run on the CPU beside itself, so that they cannot 
 
 import faiss
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from verbatim.io.search import clone_to_gpu, gpu_state
+from verbatim.dedup.exact import ExactSearch, Products
+from verbatim.dedup.pairs import PairSettings
+from verbatim.io.search import Embeddings, clone_to_gpu, gpu_state
 from verbatim.models.load import load_denoiser
 from verbatim.models.sampling import Sampling, generate, generate_one_step
 from verbatim.whitebox.dcs import score_captions
@@ -64,6 +67,23 @@ def test_neighbours_of_a_compressed_index_are_those_of_the_cpu():
     np.testing.assert_allclose(card_near, near, atol=1e-3)
     same = [len(set(a) & set(b)) / 10 for a, b in zip(rows, card_rows, strict=True)]
     assert np.mean(same) > 0.99  # equal similarities may change places
+
+
+def test_pairs_of_an_exact_search_are_those_of_the_cpu(tmp_path):
+    rng = np.random.default_rng(0)
+    centers = rng.standard_normal((700, 64))
+    x = np.concatenate([centers, centers[:300] + 0.3 * rng.standard_normal((300, 64))])
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    np.save(tmp_path / "img_emb_0.npy", x.astype(np.float16))
+    stored, rows = Embeddings([tmp_path / "img_emb_0.npy"], [0]), np.arange(len(x))
+    settings = PairSettings(4, 100, 0.95, 0.4, 0, 1)
+    cpu, card = (
+        pd.concat(ExactSearch(stored, lambda: [rows], settings, how, 1 << 24).pairs(rows))
+        for how in (Products("", 100), Products(DEVICE, 300))
+    )
+    pairs = [found.sort_values(["row_a", "row_b"], ignore_index=True) for found in (cpu, card)]
+    pd.testing.assert_frame_equal(*pairs, check_exact=True)
+    assert len(cpu) > 300
 
 
 @pytest.mark.skipif(

@@ -140,6 +140,7 @@ LIGHT = {
     "check_clip_files",
     "check_model",
     "check_upscaler",
+    "search_pairs",  # asks for dedup.gpu, as the search of an index does
 }  # networks without numbers, though their modules can load them too
 LOCAL = {
     "all", "asked", "attacks", "attribution", "audit", "guard", "labels", "evaluation", "mitigations", "prompt_sets", "release", "release_results",

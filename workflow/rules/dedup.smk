@@ -13,7 +13,7 @@
 #            trained.faiss                    the empty index
 #            index/{part}.faiss               nearest rows; ids are global rows, equal vectors only once
 #          of search_pairs
-#            pairs/{shard}.parquet            neighbours of a shard's rows, by raw cosine
+#            pairs/{shard}.parquet            neighbours of a shard's rows, by raw cosine; dedup.search says how they are found
 #          of cluster_rows, count_clusters, count_duplicates
 #            clusters.parquet                 row -> cluster; cluster_sizes.parquet: and its size
 #            cluster_stats.parquet            size and captions of each cluster
@@ -129,9 +129,9 @@ rule search_pairs:
     input:
         manifest="<results>/inputs/manifest.tsv",
         rows="<results>/inputs/rows/{shard}.parquet",
-        index=run.data.index,
+        index=run.data.index_searched,
         copies="<results>/dedup/copies.parquet",
-        # of the other shards the index and the manifest know
+        # not an input a shard: the other shards' are in the manifest, and copies come after all of them
         embeddings=run.data.embeddings_of,
         code=code_of("dedup/search_pairs"),
     output:
@@ -141,14 +141,15 @@ rule search_pairs:
     benchmark:
         "<results>/benchmarks/dedup/search_pairs/{shard}.tsv"
     conda:
-        "../../envs/core.yaml"
+        "../../envs/gpu.yaml"
     threads: 1
     resources:
         gpu=config["dedup"]["gpu"],
         mem_mb=grow(4000 + run.data.memory_mb),
         runtime=grow(480),
     params:
-        **run.pick("dedup", "k most_neighbours threshold relatives_threshold margin"),
+        others=f"{RESULTS}/inputs/rows",
+        **run.pick("dedup", "search exact_rows k most_neighbours threshold relatives_threshold margin"),
         **run.pick("dedup", "batch memory_mb gpu"),
     script:
         "../scripts/dedup/search_pairs.py"

@@ -1,5 +1,6 @@
 """The scripts of inputs and dedup one after the other, as the rules chain them, on a made source."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,9 @@ def make_source(folder: Path, cuts: list[int]) -> tuple[list[str], list[str]]:
 
 @pytest.fixture
 def run_stage(run_script, tmp_path: Path):
-    def run(name: str, cuts: list[int], batch: int = 1000, a_part: int = 100) -> Path:
+    def run(
+        name: str, cuts: list[int], batch: int = 1000, a_part: int = 100, search: str = "auto"
+    ) -> Path:
         source, out = tmp_path / name / "source", tmp_path / name
         arrays, tables = make_source(source, cuts)
         shards = [f"{i:05d}" for i in range(len(arrays))]
@@ -121,10 +124,14 @@ def run_stage(run_script, tmp_path: Path):
         for i, shard in enumerate(shards):
             run_script(
                 "dedup/search_pairs.py",
-                input={"manifest": manifest, "rows": rows[i], "index": parts, "copies": copies},
+                input={
+                    "manifest": manifest, "rows": rows[i], "copies": copies,
+                    "index": [] if search == "exact" else parts,
+                },
                 output={"pairs": pairs[i]},
                 params={
-                    "k": 3, "most_neighbours": 20, "threshold": 0.95, "relatives_threshold": 0.8,
+                    "search": search, "exact_rows": {"cpu": N, "gpu": N},
+                    "others": str(out / "inputs/rows"), "k": 3, "most_neighbours": 20, "threshold": 0.95, "relatives_threshold": 0.8,
                     "margin": 0.01, "batch": batch, "gpu": 0, **memory,
                 },
                 wildcards={"shard": shard},
@@ -199,6 +206,55 @@ def test_results_do_not_depend_on_the_shards(run_stage, cuts, batch, a_part):
             read_table(many / f"dedup/{table}.parquet", table),
             rtol=1e-4,
         )
+
+
+@pytest.mark.slow
+def test_results_do_not_depend_on_the_search(run_stage):
+    indexed = run_stage("index", [7, 30], batch=5, search="index")
+    pairs = [read_table(p, "pairs") for p in sorted((indexed / "dedup/pairs").iterdir())]
+    want = pd.concat(pairs).drop_duplicates().sort_values(["row_a", "row_b"], ignore_index=True)
+    assert len(want) > 10
+    for search in ("auto", "exact"):
+        out = run_stage(search, [7, 30], batch=5, search=search)
+        pairs = [read_table(p, "pairs") for p in sorted((out / "dedup/pairs").iterdir())]
+        got = pd.concat(pairs).sort_values(["row_a", "row_b"], ignore_index=True)
+        pd.testing.assert_frame_equal(got, want)  # each pair in one shard
+        for table in ("clusters", "cluster_stats", "histograms", "prompts", "kept_rows"):
+            pd.testing.assert_frame_equal(
+                read_table(out / f"dedup/{table}.parquet", table),
+                read_table(indexed / f"dedup/{table}.parquet", table),
+            )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("search", "rows", "line"),
+    [
+        ("auto", N, f"exact search of 58 rows on the device cpu: {N} rows are at most dedup.exact_rows.cpu = {N}"),
+        ("auto", 1, f"index search of 58 rows on the CPU \\(.*\\): {N} rows are more than dedup.exact_rows.cpu = 1"),
+        ("exact", 1, "exact search of 58 rows on the device cpu: dedup.search is exact"),
+        ("index", N, "index search of 58 rows on the CPU \\(.*\\): dedup.search is index"),
+    ],
+)  # fmt: skip
+def test_the_log_says_which_search_ran_and_why(run_stage, run_script, search, rows, line):
+    out = run_stage("run", [])
+    dedup = out / "dedup"
+    run_script(
+        "dedup/search_pairs.py",
+        input={
+            "manifest": out / "inputs/manifest.tsv", "rows": out / "inputs/rows/00000.parquet",
+            "copies": dedup / "copies.parquet",
+            "index": [] if search == "exact" else [dedup / "index/00000.faiss"],
+        },
+        output={"pairs": dedup / "again.parquet"},
+        params={
+            "search": search, "exact_rows": {"cpu": rows, "gpu": rows},
+            "others": str(out / "inputs/rows"), "k": 3, "most_neighbours": 20, "threshold": 0.95,
+            "relatives_threshold": 0.8, "margin": 0.01, "batch": 7, "gpu": 0, "memory_mb": 1,
+        },
+        wildcards={"shard": "00000"},
+    )  # fmt: skip
+    assert re.search(line, (out.parent / "job.log").read_text())
 
 
 @pytest.mark.slow

@@ -93,6 +93,13 @@ def test_a_part_of_the_index_holds_as_many_shards_as_the_config_says(config):
     assert len(data.rows_of_part(last)) == 1
 
 
+@pytest.mark.parametrize("search", ["auto", "index", "exact"])
+def test_an_exact_search_waits_for_no_index(config, search):
+    data = world(change(config, "dedup.search", search))
+    assert data.index_searched == ([] if search == "exact" else data.index)
+    assert data.index  # which the labels search
+
+
 @pytest.mark.parametrize(
     ("file", "of_world", "of_own"),
     [

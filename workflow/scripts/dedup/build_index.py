@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from verbatim.dedup.equal_vectors import indexed_rows
-from verbatim.dedup.index import distinct_rows, fill_index, write_index
-from verbatim.io.records import read_manifest, read_table, rows_between
+from verbatim.dedup.index import fill_index, read_distinct_rows, write_index
+from verbatim.io.records import read_manifest
 from verbatim.io.search import Embeddings, open_part, use_threads
 from verbatim.runtime import progress, script
 
@@ -19,9 +18,7 @@ def main(smk: Any) -> None:
 
         def shards() -> Iterator[np.ndarray]:
             for path in progress(smk.input.rows, "shards"):
-                rows = indexed_rows(read_table(path, "rows", ["row", "status"]))
-                copies = rows_between(smk.input.copies, "copies", rows, ["row"])
-                yield distinct_rows(rows, copies["row"].to_numpy())
+                yield read_distinct_rows(path, smk.input.copies)
 
         trained = open_part(smk.input.trained, mapped=False)
         index = fill_index(trained, embeddings, shards(), smk.params.batch)

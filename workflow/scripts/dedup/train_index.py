@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from verbatim.dedup.equal_vectors import indexed_rows
-from verbatim.dedup.index import distinct_rows, draw_rows, train_index, write_index
-from verbatim.io.records import read_manifest, read_table, rows_between
+from verbatim.dedup.index import draw_rows, read_distinct_rows, train_index, write_index
+from verbatim.io.records import read_manifest
 from verbatim.io.search import Embeddings, gpu_state, use_threads
 from verbatim.runtime import progress, script
 
@@ -20,9 +19,7 @@ def main(smk: Any) -> None:
 
         def shards() -> Iterator[np.ndarray]:
             for path in progress(smk.input.rows, "shards to draw from"):
-                rows = indexed_rows(read_table(path, "rows", ["row", "status"]))
-                copies = rows_between(smk.input.copies, "copies", rows, ["row"])
-                yield distinct_rows(rows, copies["row"].to_numpy())
+                yield read_distinct_rows(path, smk.input.copies)
 
         sample = draw_rows(shards(), p.train_rows, p.seed)
         gpu = bool(p.gpu) and not gpu_state()

@@ -188,6 +188,11 @@ class DataFiles:
         parts = shard_names(len(self.shards), self.config["dedup"]["shards_a_part"])
         return [f"<results>/dedup/index/{part}.faiss" for part in parts]
 
+    @property
+    def index_searched(self) -> list[str]:
+        """The parts of the index, where pairs may be found by it (dedup.search)."""
+        return [] if self.config["dedup"]["search"] == "exact" else self.index
+
     def _part(self, part: str) -> list[str]:
         size = self.config["dedup"]["shards_a_part"]
         return self.shards[int(part) * size : (int(part) + 1) * size]

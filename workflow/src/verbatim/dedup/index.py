@@ -17,7 +17,9 @@ import faiss
 import numpy as np
 
 from verbatim.dedup import DedupError
+from verbatim.dedup.equal_vectors import indexed_rows
 from verbatim.io.atomic import new_file
+from verbatim.io.records import read_table, rows_between
 from verbatim.io.seals import seal_file
 from verbatim.io.search import Embeddings, clone_to_gpu
 
@@ -25,6 +27,12 @@ from verbatim.io.search import Embeddings, clone_to_gpu
 def distinct_rows(rows: np.ndarray, copies: np.ndarray) -> np.ndarray:
     """Rows (n,) int64, ascending, without those in `copies` (m,) int64."""
     return rows[~np.isin(rows, copies)]
+
+
+def read_distinct_rows(rows: str | os.PathLike, copies: str | os.PathLike) -> np.ndarray:
+    """Rows of a shard that take part and are no copies, (n,) int64, ascending; of its `rows` file and the `copies` file."""
+    some = indexed_rows(read_table(rows, "rows", ["row", "status"]))
+    return distinct_rows(some, rows_between(copies, "copies", some, ["row"])["row"].to_numpy())
 
 
 def draw_rows(shards: Iterable[np.ndarray], n: int, seed: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Neighbour pairs: candidates from the index, judged by the cosine of the raw vectors.
+"""Neighbour pairs: candidates from the index (`exact` does without one), judged by the cosine of the raw vectors.
 
 Webster et al. 2023 (arXiv 2303.12733). An index may be compressed, so its estimates only choose
 which raw vectors are read; stored similarities are exact. Pairs are stored from `relatives_threshold` on, although
@@ -8,12 +8,15 @@ another colour), which the labels need.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from verbatim.dedup.database import Database
 from verbatim.io.search import Embeddings, search_rows
 
 
@@ -36,11 +39,12 @@ class PairSettings:
     Parameters
     ----------
     k
-        Neighbours of a row.
+        Neighbours of a row; of an exact search its relatives that are stored.
     most_neighbours
         A row whose k neighbours are all at or above `threshold` may have more: it is searched again
         with so many. Of these only the lowest row (which ties the group together) and k from below
-        the threshold are stored, so that a group of n rows never costs n * n pairs.
+        the threshold are stored, so that a group of n rows never costs n * n pairs. Of an exact search see
+        `exact.ExactSearch`.
     threshold
         Cosine of near-duplicates, which makes clusters.
     relatives_threshold
@@ -76,6 +80,23 @@ def unique_pairs(a: np.ndarray, b: np.ndarray, similarity: np.ndarray) -> pd.Dat
     pairs = pairs[pairs["row_a"] < pairs["row_b"]]
     pairs = pairs.drop_duplicates(["row_a", "row_b"]).sort_values(["row_a", "row_b"])
     return pairs.reset_index(drop=True)
+
+
+def sort_pairs(pieces: Iterable[pd.DataFrame], folder: Path, memory: int) -> Iterator[pd.DataFrame]:
+    """`pairs` table in pieces, by row_a and row_b.
+
+    pieces: `pairs` tables, no pair in two of them. folder: for what does not fit into memory. memory: bytes.
+    """
+    with Database(folder, memory) as base:
+        base.load("pairs", pieces, {"row_a": "int64", "row_b": "int64", "similarity": "float32"})
+        yield from base.pieces("select row_a, row_b, similarity from pairs order by row_a, row_b")
+
+
+def copy_pairs(embeddings: Embeddings, rows: np.ndarray, copies: pd.DataFrame) -> pd.DataFrame:
+    """`pairs` table of those of `rows`, (n,) int64, that are copies, each with its first row; copies: `copies` table."""
+    mine = copies[copies["row"].isin(rows)]
+    a, b = mine["row"].to_numpy(), mine["first"].to_numpy()
+    return unique_pairs(a, b, embeddings.cosines(a, b))
 
 
 def rows_a_pass(dim: int, k: int, batch: int, memory: int) -> int:
@@ -139,10 +160,9 @@ def find_pairs(
         Bytes of the candidates of one pass over the index; the pairs that are kept come on top.
     """
     k, batch, at_least = settings.k, settings.batch, settings.at_least
-    mine = copies[copies["row"].isin(rows)]
-    lone = rows[~np.isin(rows, mine["row"].to_numpy())]
-    a, b = [mine["row"].to_numpy()], [mine["first"].to_numpy()]
-    cosines = [embeddings.cosines(a[0], b[0])]
+    lone = rows[~np.isin(rows, copies["row"].to_numpy())]
+    again = copy_pairs(embeddings, rows, copies)
+    a, b, cosines = ([again[column].to_numpy()] for column in again.columns)
 
     def keep(some: np.ndarray, cosine: np.ndarray, found: np.ndarray, wanted: np.ndarray) -> None:
         at, column = np.nonzero(wanted)

@@ -116,7 +116,7 @@ INPUTS = {
 DEDUP = {
     "pairs": Table(
         "dedup/pairs/{shard}.parquet",
-        "two rows that are near-duplicates or template relatives; a pair may be in the shards of both rows",
+        "two rows that are near-duplicates or template relatives; a search of an index may find a pair in the shards of both rows",
         {
             "row_a": LOW_ROW,
             "row_b": HIGH_ROW,
