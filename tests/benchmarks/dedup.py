@@ -42,10 +42,10 @@ def zipf_sizes(n: int, rng: np.random.Generator) -> list[int]:
 
 
 class Groups(NamedTuple):
-    """Sizes of the planted clusters; `knot` rows of one, if it isn't 0, are much nearer to each other than to the rest."""
+    """Sizes of the planted clusters, and versions of each, if not 0: rows of a version are nearer to each other than to others."""
 
     sizes: list[int]
-    knot: int = 0
+    versions: int = 0
 
 
 def make_data(
@@ -56,7 +56,7 @@ def make_data(
     spectrum = (1 / np.sqrt(np.arange(1, dim + 1)))[rng.permutation(dim)].astype(np.float32)
     spectrum /= np.linalg.norm(spectrum)
     mean = (rng.standard_normal(dim) / np.sqrt(dim)).astype(np.float32) * 0.5
-    sizes, knot = groups or Groups(zipf_sizes(n, rng))
+    sizes, versions = groups or Groups(zipf_sizes(n, rng))
     planted = np.full(n, -1)
     clustered = rng.permutation(n)[: sum(sizes)]
     planted[clustered] = np.repeat(np.arange(len(sizes)), sizes)
@@ -78,8 +78,8 @@ def make_data(
                 length = np.linalg.norm(center)
                 change = rng.standard_normal(dim).astype(np.float32) * spectrum
                 vectors[i] = center + change * (noise * length / np.linalg.norm(change))
-                if knot:
-                    one = [seed, int(planted[part[i]]), int(place[part[i]] // knot)]
+                if versions:
+                    one = [seed, int(planted[part[i]]), int(place[part[i]] % versions)]
                     off = np.random.default_rng(one).standard_normal(dim) * spectrum
                     near = 0.05 * change / np.linalg.norm(change) + off / np.linalg.norm(off)
                     vectors[i] = center + near * noise * length
@@ -177,7 +177,7 @@ class Jobs:
         for s, rows in zip(self.shards, self.rows, strict=True):
             self.job(
                 "search_pairs", s,
-                {"search": args.search, "exact_rows": {"cpu": 0, "gpu": 0}, "others": str(self.folder / "inputs/rows"),
+                {"search": args.search, "exact_rows": {"cpu": 0, "gpu": 0},
                  "k": K, "most_neighbours": 1024, "threshold": THRESHOLD, "relatives_threshold": RELATIVES,
                  "margin": args.margin, "batch": args.batch, "gpu": 0, **self.memory},
                 {"pairs": f"pairs/{s}.parquet"}, rows=rows, index=parts, copies=self.copies,

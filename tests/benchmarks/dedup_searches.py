@@ -8,12 +8,11 @@
     cells            spherical k-means, and all pairs inside a cell (SemDeDup, Abbas et al. 2023, arXiv 2303.09540: 50,000
                      cells for 440 million rows)
 
-Clusters of 2 to 300 rows are planted (`dedup.make_data`), in knots of `--knot` rows that are nearer to each other than to the
-rest, as copies of one version of an image are. `--sample` queries of `range` and of `k neighbours` are timed and
-the time is scaled to all rows; recall is that of pairs with a sampled row, without exact
-copies, of which a search has one pair each. Of a row with nothing but near-duplicates among k the index stores one pair, so
-that its recall of pairs says nothing there. A cluster is found whole if
-its rows, and no others of the planted ones, are one component.
+Clusters of 2 to 300 rows are planted (`dedup.make_data`), each of `--versions` versions of an image: rows of one version are
+nearer to each other than to the rest. `--sample` queries of `range` and of `k neighbours` are timed and the time is scaled to
+all rows. Recall is that of pairs with a sampled row, without exact copies, of which a search has one pair each. Of a row with
+nothing but near-duplicates among k the index stores one pair, so that its recall of pairs says nothing there. A cluster is
+found whole if its rows, and no others of the planted ones, are one component.
 
     python tests/benchmarks/dedup_searches.py --rows 50000 --sample 50000
     python tests/benchmarks/dedup_searches.py --rows 200000 --sample 4096
@@ -152,7 +151,7 @@ def main() -> None:
     )
     for name, default in {
         "rows": 50_000, "dim": 768, "rows-a-shard": 50_000, "shards-a-part": 4, "rows-a-list": 1000, "nprobe": 16,
-        "rows-a-cell": ROWS_A_CELL, "knot": 100, "batch": 1024, "memory-mb": 1000, "threads": 1, "sample": 50_000,
+        "rows-a-cell": ROWS_A_CELL, "versions": 3, "batch": 1024, "memory-mb": 1000, "threads": 1, "sample": 50_000,
     }.items():  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--margin", type=float, default=0.1)
@@ -164,7 +163,7 @@ def main() -> None:
         total = iter(np.cumsum(list(SIZES) * (args.rows // 5 // sum(SIZES) + 1)))
         sizes = [s for s, _ in zip(cycle(SIZES), takewhile(lambda t: t <= args.rows // 5, total), strict=False)]  # fmt: skip
         planted = make_data(
-            folder, args.rows, args.dim, args.rows_a_shard, 0, Groups(sizes, args.knot)
+            folder, args.rows, args.dim, args.rows_a_shard, 0, Groups(sizes, args.versions)
         )
         print(f"{args.rows} x {args.dim} float16, {args.threads} threads; near from {THRESHOLD}, stored from {RELATIVES}")  # fmt: skip
         found = {

@@ -148,12 +148,8 @@ rule search_pairs:
         mem_mb=grow(4000 + run.data.memory_mb),
         runtime=grow(480),
     params:
-        **run.pick(
-            "dedup",
-            "search exact_rows k most_neighbours threshold relatives_threshold margin",
-        ),
-        **run.pick("dedup", "batch memory_mb gpu"),
-        others=f"{RESULTS}/inputs/rows",
+        **run.pick("dedup", "k most_neighbours threshold relatives_threshold margin"),
+        **run.pick("dedup", "search exact_rows batch memory_mb gpu"),
     script:
         "../scripts/dedup/search_pairs.py"
 
