@@ -177,7 +177,7 @@ class Jobs:
         for s, rows in zip(self.shards, self.rows, strict=True):
             self.job(
                 "search_pairs", s,
-                {"search": args.search, "exact_rows": {"cpu": 0, "gpu": 0}, "others": str(self.folder / "inputs/rows"),
+                {"search": args.search, "exact_rows": {"cpu": 0, "gpu": 0},
                  "k": K, "most_neighbours": 1024, "threshold": THRESHOLD, "relatives_threshold": RELATIVES,
                  "margin": args.margin, "batch": args.batch, "gpu": 0, **self.memory},
                 {"pairs": f"pairs/{s}.parquet"}, rows=rows, index=parts, copies=self.copies,

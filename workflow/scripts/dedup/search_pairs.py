@@ -1,6 +1,7 @@
 """Rule search_pairs: one shard's rows -> their neighbours, judged by the raw vectors."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -31,7 +32,7 @@ def main(smk: Any) -> None:
 
         def exact_pairs() -> Iterator[pd.DataFrame]:
             log.info("exact search of %d rows on the device %s: %s", len(rows), where, why)
-            files = [f"{p.others}/{shard}.parquet" for shard in manifest["shard"]]
+            files = [Path(smk.input.rows).with_stem(shard) for shard in manifest["shard"]]
             search = ExactSearch(
                 embeddings,
                 lambda: (
