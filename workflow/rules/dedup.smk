@@ -131,7 +131,7 @@ rule search_pairs:
         rows="<results>/inputs/rows/{shard}.parquet",
         index=run.data.index_searched,
         copies="<results>/dedup/copies.parquet",
-        # not an input a shard: the other shards' are in the manifest, and copies come after all of them
+        # not inputs: rows and embeddings of the other shards, which the manifest names; copies come after all of them
         embeddings=run.data.embeddings_of,
         code=code_of("dedup/search_pairs"),
     output:

@@ -249,8 +249,8 @@ def test_the_log_says_which_search_ran_and_why(run_stage, run_script, search, ro
         output={"pairs": dedup / "again.parquet"},
         params={
             "search": search, "exact_rows": {"cpu": rows, "gpu": rows},
-            "k": 3, "most_neighbours": 20, "threshold": 0.95,
-            "relatives_threshold": 0.8, "margin": 0.01, "batch": 7, "gpu": 0, "memory_mb": 1,
+            "k": 3, "most_neighbours": 20, "threshold": 0.95, "relatives_threshold": 0.8,
+            "margin": 0.01, "batch": 7, "gpu": 0, "memory_mb": 1,
         },
         wildcards={"shard": "00000"},
     )  # fmt: skip

@@ -32,9 +32,7 @@ def main(smk: Any) -> None:
 
         def exact_pairs() -> Iterator[pd.DataFrame]:
             log.info("exact search of %d rows on the device %s: %s", len(rows), where, why)
-            files = [
-                Path(smk.input.rows).parent / f"{shard}.parquet" for shard in manifest["shard"]
-            ]
+            files = [Path(smk.input.rows).with_stem(shard) for shard in manifest["shard"]]
             search = ExactSearch(
                 embeddings,
                 lambda: (
