@@ -76,14 +76,18 @@ def main() -> None:
     parser.add_argument("--loop", type=int, default=50, help="of them for the plain loop")
     parser.add_argument("--size", type=int, default=256, help="pixels of a side")
     parser.add_argument("--delay", type=float, default=0.1, help="seconds before an answer")
-    parser.add_argument("--hosts", type=int, default=32, help="addresses of this machine, each a host")
+    parser.add_argument(
+        "--hosts", type=int, default=32, help="addresses of this machine, each a host"
+    )
     parser.add_argument("--per-host", type=int, default=2)
     parser.add_argument("--workers", type=int, default=64)
     parser.add_argument("--tls", action="store_true", help="https")
     args = parser.parse_args()
     hosts = [f"127.0.0.{i + 1}" for i in range(args.hosts)]
     what = "https" if args.tls else "http"
-    print(f"{args.images} images of {args.size} pixels, {args.hosts} hosts, {what}, {args.delay} s before each answer")
+    print(
+        f"{args.images} images of {args.size} pixels, {args.hosts} hosts, {what}, {args.delay} s before each answer"
+    )
     with tempfile.TemporaryDirectory() as folder:
         pem = certificate(folder, hosts) if args.tls else None
         with far_server(args.size, args.delay, pem) as far:
@@ -112,7 +116,11 @@ def measure(urls: list[str], far: Far, folder: Path, args: argparse.Namespace) -
 
     report.line("plain loop", args.loop, loop)
     report.line("threads, urllib.request", count, lambda: threads(plain))
-    report.line("threads, urllib3, kept connections", count, lambda: threads(lambda u: pool.request("GET", u).data))
+    report.line(
+        "threads, urllib3, kept connections",
+        count,
+        lambda: threads(lambda u: pool.request("GET", u).data),
+    )
     hosts = {url.split("/")[2].split(":")[0] for url in urls}
     resolver, cache = Resolver(allow_private=hosts), UrlCache(folder / "cache")
     with Downloader(Limits(), args.per_host, resolver) as downloader:

@@ -140,7 +140,8 @@ def fetch_all(
     per_host: int,
     retry_failed: bool = False,
 ) -> Iterator[Entry]:
-    """What came of each url, those that the cache has first; everything new is in the cache when it is yielded.
+    """What came of each url, those that the cache has first; everything new is in the cache when it is yielded,
+    and on the disk when the last is.
 
     Parameters
     ----------
@@ -160,6 +161,15 @@ def fetch_all(
             yield known[0]
         else:
             asked.append(url)
+    try:
+        yield from _fetch_new(asked, downloader, cache, workers, per_host)
+    finally:
+        cache.close()
+
+
+def _fetch_new(
+    asked: list[str], downloader: Downloader, cache: UrlCache, workers: int, per_host: int
+) -> Iterator[Entry]:
     first = workers + MOST_UNANSWERED
     awaited = set(range(min(first, len(asked))))  # a slow answer to one of these may still come
     unanswered: list[Entry] = []
