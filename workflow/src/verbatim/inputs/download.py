@@ -225,7 +225,9 @@ class Downloader:
         response = connection.getresponse()
         seen.append(url.url)
         status, sent = response.status, response.headers
-        connection.whole = is_fp_closed(response)  # an answer without a body
+        if response.length_remaining == 0:  # as a redirect's may be: there is nothing to wait for
+            response.read()
+        connection.whole = is_fp_closed(response)
         if status in REDIRECTS and sent.get("Location"):
             return sent["Location"]
         if status != 200:

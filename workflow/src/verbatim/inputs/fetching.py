@@ -73,9 +73,11 @@ class HostQueue:
             self._active[host] += 1
             if not self._waiting[host]:
                 del self._waiting[host]
+                if not self._waiting:  # whoever waits has nothing to wait for
+                    self._lock.notify_all()
             elif self._active[host] < self._per_host:
                 self._ready.append(host)
-            self._lock.notify_all()
+                self._lock.notify()
             return url
 
     def done(self, url: str) -> None:
@@ -86,7 +88,7 @@ class HostQueue:
             self._active[host] -= 1
             if full and host in self._waiting:
                 self._ready.append(host)
-            self._lock.notify_all()
+                self._lock.notify()
 
     def stop(self) -> None:
         """Hand out no more."""

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -88,7 +88,7 @@ class UrlCache:
     def write(self, entry: Entry, data: bytes) -> None:
         """Keep what came of a url, in place of what was known."""
         with self._lock:
-            place = self._writer.add(asdict(entry), data)
+            place = self._writer.add(vars(entry), data)
             if self._places is not None:
                 self._places[key_of(entry.url)] = place
 

@@ -108,10 +108,13 @@ def _write(file: FileIO, data: bytes) -> None:
 
 
 def index_packs(folder: Path) -> dict[bytes, Place]:
-    """`key_of` a url -> where its last entry is, by the time at which it was fetched; of one second, an image's."""
+    """`key_of` a url -> where its last entry is, by the second at which it was fetched.
+
+    Of one second, an image goes before a failure, and what was written later before what was written earlier.
+    """
     places: dict[bytes, Place] = {}
     order: dict[bytes, tuple[str, bool]] = {}
-    for path in sorted(folder.glob("*" + LINES)):
+    for path in sorted(folder.glob("*" + LINES), key=lambda path: path.stat().st_mtime_ns):
         start = 0
         with open(path, "rb") as file:
             while line := file.readline(LONGEST_LINE):
