@@ -226,7 +226,7 @@ class Downloader:
         seen.append(url.url)
         status, sent = response.status, response.headers
         if response.length_remaining == 0:  # as a redirect's may be: there is nothing to wait for
-            response.read()
+            response.read(decode_content=False)
         connection.whole = is_fp_closed(response)
         if status in REDIRECTS and sent.get("Location"):
             return sent["Location"]
