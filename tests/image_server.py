@@ -220,8 +220,8 @@ class Imageserver:
         to.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 5000 + b"\r\n")
 
     def more_than_it_says(self, to):
-        self.send(to, png(100))
-        to.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong")
+        more = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
+        self.send(to, png(100) + more, Content_Length=str(len(png(100))))
 
     def closes_without_a_word(self, to):
         self.send(to, png(100))

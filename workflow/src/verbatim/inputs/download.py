@@ -13,7 +13,7 @@ import threading
 import time
 from collections import defaultdict
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import BadStatusLine, HTTPException
 from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
@@ -195,8 +195,8 @@ class Downloader:
         try:
             with self._connect.to(url, clock) as connection:
                 return self._answer(connection, url, clock, seen)
-        except (ConnectionError, ssl.SSLError):
-            # one that was kept may be closed by the server in the moment in which it is used: that is no failure
+        except (ConnectionError, ssl.SSLError, BadStatusLine):
+            # one that was kept may be closed in the moment in which it is used, or hold what was left of the last answer
             if not connection.reused or len(seen) > before:
                 raise
         with self._connect.to(url, clock, kept=False) as connection:

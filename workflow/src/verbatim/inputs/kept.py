@@ -22,6 +22,8 @@ class KeptConnections:
     """Open connections without a request; may be used from many threads.
 
     A host has never more connections than requests at a time: one that is opened takes the place of one that waits.
+    One on which a server sent more than its answer is not used again. What arrives only after the next request was
+    sent cannot be told from the next answer, as for every client of HTTP/1.1; the same service of the host sent it.
 
     Parameters
     ----------
