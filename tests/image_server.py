@@ -43,23 +43,40 @@ class Imageserver:
     """Use as a context manager.
 
     images : path -> bytes that are sent as they should be; /ways/<name> misbehaves (see `_ways`).
-    asked : paths in order; busiest : most requests at one time.
+    asked : paths in order; busiest : most requests at one time; opened, most_open : connections, and most at one time.
+    keeps : whether a connection stays open for the next request.
     """
 
-    def __init__(self, address: str = "127.0.0.1"):
+    def __init__(self, address: str = "127.0.0.1", keeps: bool = False):
         self.images: dict[str, bytes] = {"/good": png(100)}
         self.asked: list[str] = []
         self.tries: Counter[str] = Counter()
         self.busy = self.busiest = 0
+        self.opened = self.open = self.most_open = 0
         self.delay = 0.0
         self._lock, self._stop = threading.Lock(), threading.Event()
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1" if keeps else "HTTP/1.0"
+
             def log_message(self, *_):
                 pass
 
+            def setup(self):
+                super().setup()
+                with server._lock:
+                    server.opened += 1
+                    server.open += 1
+                    server.most_open = max(server.open, server.most_open)
+
+            def finish(self):
+                with server._lock:
+                    server.open -= 1
+                super().finish()
+
             def do_GET(self):
+                self.is_over = False
                 with server._lock:
                     server.asked.append(self.path)
                     server.tries[self.path] += 1
@@ -201,6 +218,14 @@ class Imageserver:
 
     def many_headers(self, to):
         to.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 5000 + b"\r\n")
+
+    def more_than_it_says(self, to):
+        more = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
+        self.send(to, png(100) + more, Content_Length=str(len(png(100))))
+
+    def closes_without_a_word(self, to):
+        self.send(to, png(100))
+        to.close_connection = True
 
     def _to(self, to, where: str):
         self.send(to, b"", 302, Location=where)

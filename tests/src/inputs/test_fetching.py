@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 import subprocess
@@ -22,7 +21,7 @@ from verbatim.inputs.fetching import (
     host_of,
     proxy_notice,
 )
-from verbatim.inputs.url_cache import Entry, FetchedUrls, UrlCache
+from verbatim.inputs.url_cache import FetchedUrls, UrlCache
 
 
 class Web:
@@ -224,37 +223,6 @@ def test_the_queue_hands_out_everything_and_never_too_much_of_one_host(per_host)
         assert not thread.is_alive()
     assert sorted(seen) == sorted(urls)
     assert max(most.values()) <= per_host
-
-
-def entry_of(url: str, data: bytes) -> Entry:
-    import hashlib
-
-    return Entry(url, "ok", "", hashlib.sha256(data).hexdigest(), len(data), url, "now")
-
-
-def test_no_part_of_a_url_becomes_a_path(tmp_path):
-    cache = UrlCache(tmp_path / "cache")
-    for url in ("http://x/../../etc/passwd", "a" * 5000, "http://x/\0\n\ud800", ""):
-        cache.write(entry_of(url, b"data"), b"data")
-        assert cache.read(url) == (entry_of(url, b"data"), b"data")
-    files = [p for p in tmp_path.rglob("*") if p.is_file()]
-    assert len(files) == 4
-    assert all(len(p.name) == 64 and p.parent.parent == tmp_path / "cache" for p in files)
-
-
-@pytest.mark.parametrize("harm", ["cut", "changed", "longer", "other url", "no json", "empty"])
-def test_a_damaged_entry_is_as_good_as_none(tmp_path, harm):
-    cache = UrlCache(tmp_path)
-    cache.write(entry_of("u", b"data"), b"data")
-    file = cache.path("u")
-    line, _, data = file.read_bytes().partition(b"\n")
-    changed = {
-        "cut": line + b"\n" + data[:-1], "changed": line + b"\ndatb", "longer": line + b"\ndata0",
-        "other url": json.dumps({**json.loads(line), "url": "v"}).encode() + b"\ndata",
-        "no json": b"\xff\n" + data, "empty": b"",
-    }  # fmt: skip
-    file.write_bytes(changed[harm])
-    assert cache.read("u") is None
 
 
 def test_rows_of_a_run_without_urls_are_not_known(tmp_path):

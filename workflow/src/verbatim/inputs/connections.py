@@ -1,4 +1,4 @@
-"""Connections to checked addresses, which end after a time limit for every behaviour of the server."""
+"""Connections to checked addresses, kept for the next request to their host, which end after a time limit for every behaviour of the server."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from urllib3.util import Url
 from urllib3.util.ssl_ import create_urllib3_context
 
 from verbatim.inputs.addresses import Resolver, connect
+from verbatim.inputs.kept import KeptConnections
 from verbatim.io.clock import Clock
 
 
 class _Plain(HTTPConnection):
     dial: Callable[[str, int], socket.socket]
+    reused = whole = False
 
     def _new_conn(self) -> socket.socket:
         return self.dial(self._dns_host, self.port)
@@ -25,6 +27,7 @@ class _Plain(HTTPConnection):
 
 class _Secure(HTTPSConnection):
     dial: Callable[[str, int], socket.socket]
+    reused = whole = False
 
     def _new_conn(self) -> socket.socket:
         return self.dial(self._dns_host, self.port)
@@ -40,16 +43,22 @@ class Connector:
     ----------
     timeout
         Seconds of one wait: for an address, a connection, or the next bytes.
+    most_kept
+        Connections that are kept for the next request to their host. What they lead to is the address that was
+        checked when they were opened.
     """
 
-    def __init__(self, resolver: Resolver, timeout: float):
+    def __init__(self, resolver: Resolver, timeout: float, most_kept: int = 32):
         self.resolver, self.timeout = resolver, timeout
+        self._kept = KeptConnections(most_kept)
         self._tls = create_urllib3_context()
         self._tls.load_verify_locations(certifi.where())
 
     @contextlib.contextmanager
-    def to(self, url: Url, clock: Clock) -> Iterator[HTTPConnection]:
-        """A connection for one request, closed afterwards; opened when the request is sent.
+    def to(self, url: Url, clock: Clock, kept: bool = True) -> Iterator[Any]:
+        """A connection for one request: one that was kept (its `reused` is true), or opened when the request is sent.
+
+        It is kept afterwards if its `whole` was made true, closed otherwise. kept : whether it may be one that was kept.
 
         What goes wrong is raised as it comes: RefusedAddressError, TimeoutError, OSError, urllib3's errors.
         """
@@ -67,14 +76,28 @@ class Connector:
                 raise
             return sock
 
-        host = str(url.host).strip("[]")
-        connection: Any
-        if url.scheme == "https":
-            connection = _Secure(host, url.port or 443, timeout=self.timeout, ssl_context=self._tls)
-        else:
-            connection = _Plain(host, url.port or 80, timeout=self.timeout)
-        connection.dial = dial
+        host, secure = str(url.host).strip("[]"), url.scheme == "https"
+        service = (str(url.scheme), url.port or (443 if secure else 80))
+        connection: Any = self._kept.take(host, service if kept else None)
+        reused = connection is not None
+        if connection is None and secure:
+            connection = _Secure(host, service[1], timeout=self.timeout, ssl_context=self._tls)
+        elif connection is None:
+            connection = _Plain(host, service[1], timeout=self.timeout)
+        connection.dial, connection.reused, connection.whole = dial, reused, False
         try:
+            if reused:
+                clock.watch(connection.sock)
             yield connection
+        except BaseException:
+            connection.whole = False
+            raise
         finally:
-            connection.close()
+            if connection.whole and connection.sock is not None:
+                self._kept.give(host, service, connection)
+            else:
+                connection.close()
+
+    def close(self) -> None:
+        """Close what is kept."""
+        self._kept.close()

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import threading
 import zlib
 
 from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
 from verbatim.io.formats import CURE, READ, name_format
-from verbatim.io.images import MAX_PIXELS, UNIDENTIFIED, ImageError, decode_image
+from verbatim.io.images import (
+    MAX_BYTES,
+    MAX_PIXELS,
+    MOST_ASPECT,
+    UNIDENTIFIED,
+    ImageError,
+    decode_image,
+)
 
 SMALL = 4_000_000  # pixels: 50 MB as floats
 # how many are decoded at a time; the largest takes a gigabyte
@@ -59,8 +68,14 @@ def check_image(data: bytes, content_type: str = "") -> None:
         what = kind or "no JPEG, PNG or WebP"
         raise ContentError("wrong_type", f"{what}{named}: {data[:12]!r}; {CURE}")
     try:
-        with Image.open(io.BytesIO(data), formats=(kind,)) as header:
-            width, height = header.size
+        with Image.open(io.BytesIO(data), formats=(kind,)) as image:
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise ContentError("too_large", f"{width}x{height} pixels, more than {MAX_PIXELS}")
+            with _SMALL if width * height <= SMALL else _LARGE:
+                _decode(image, data)
+    except ContentError:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as err:
         # the warning is an error only while another thread decodes
         raise ContentError("too_large", str(err)) from err
@@ -68,10 +83,33 @@ def check_image(data: bytes, content_type: str = "") -> None:
         raise ContentError("broken", UNIDENTIFIED) from err
     except Exception as err:  # Pillow raises many kinds for broken files
         raise ContentError("broken", f"broken image: {err}") from err
-    if width * height > MAX_PIXELS:
-        raise ContentError("too_large", f"{width}x{height} pixels, more than {MAX_PIXELS}")
-    with _SMALL if width * height <= SMALL else _LARGE:
-        try:
-            decode_image(data)
-        except ImageError as err:
-            raise ContentError("broken", str(err)) from err
+
+
+def _decode(image: ImageFile, data: bytes) -> None:
+    """Raises ContentError where `decode_image` refuses these bytes; image : what they hold, not decoded yet.
+
+    Of a plain image every pixel is decoded and no array is made of them. Whatever is not plain or cannot be decoded is
+    for `decode_image` to judge.
+    """
+    if _is_plain(image, data):
+        with contextlib.suppress(Exception):
+            image.load()
+            if "transparency" not in image.info:
+                return
+    try:
+        decode_image(data)
+    except ImageError as err:
+        raise ContentError("broken", str(err)) from err
+
+
+def _is_plain(image: ImageFile, data: bytes) -> bool:
+    """Whether nothing but its pixels can make `decode_image` refuse this image."""
+    long, short = max(image.size), min(image.size)
+    frames = getattr(image, "n_frames", 1)
+    return (
+        image.mode in ("L", "RGB")
+        and "transparency" not in image.info
+        and long <= MOST_ASPECT * short
+        and (frames == 1 or image.format == "MPO")
+        and len(data) <= MAX_BYTES
+    )

@@ -13,16 +13,18 @@ import threading
 import time
 from collections import defaultdict
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import BadStatusLine, HTTPException
 from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
 from urllib3.exceptions import HTTPError
 from urllib3.util import Url, parse_url
+from urllib3.util.response import is_fp_closed
 
 from verbatim.inputs.addresses import RefusedAddressError, Resolver
 from verbatim.inputs.connections import Connector
 from verbatim.inputs.contents import ContentError, check_image, unpack
+from verbatim.inputs.deadlines import Deadlines
 from verbatim.io.clock import Clock
 
 AGENT = "verbatim/0.1 (memorisation research; fetches images of a public data set once)"
@@ -121,7 +123,7 @@ class Downloader:
     resolver
         Decides which addresses may be asked; None for one that takes public ones only.
     lookups
-        Names that are looked up at a time: as many as threads fetch.
+        Names that are looked up at a time, and connections that are kept: as many as threads fetch.
     """
 
     def __init__(
@@ -137,7 +139,8 @@ class Downloader:
             lambda: threading.Semaphore(per_host)
         )
         self._lock = threading.Lock()
-        self._connect = Connector(self.resolver, limits.timeout)
+        self._connect = Connector(self.resolver, limits.timeout, lookups)
+        self._deadlines = Deadlines()
 
     def fetch(self, url: str) -> Download:
         """The image at this url, or why there is none."""
@@ -179,14 +182,25 @@ class Downloader:
 
     def _ask(self, url: Url, seconds: float, seen: list[str]) -> _Body | str:
         """One request: what came, or where it is redirected to."""
-        with Clock(seconds) as clock:
+        with self._deadlines.clock(seconds) as clock:
             try:
-                with self._connect.to(url, clock) as connection:
-                    return self._answer(connection, url, clock, seen)
+                return self._exchange(url, clock, seen)
             except RefusedAddressError as err:
                 raise _Failed("refused_address", str(err)) from err
             except (TimeoutError, HTTPError, HTTPException, OSError, ValueError) as err:
                 raise self._explain(err, clock) from err
+
+    def _exchange(self, url: Url, clock: Clock, seen: list[str]) -> _Body | str:
+        before = len(seen)
+        try:
+            with self._connect.to(url, clock) as connection:
+                return self._answer(connection, url, clock, seen)
+        except (ConnectionError, ssl.SSLError, BadStatusLine):
+            # one that was kept may be closed in the moment in which it is used, or hold what was left of the last answer
+            if not connection.reused or len(seen) > before:
+                raise
+        with self._connect.to(url, clock, kept=False) as connection:
+            return self._answer(connection, url, clock, seen)
 
     def _explain(self, err: Exception, clock: Clock) -> _Failed:
         if clock.over or clock.end <= time.monotonic():
@@ -206,12 +220,14 @@ class Downloader:
             "User-Agent": AGENT,
             "Accept": "image/webp,image/png,image/jpeg,image/*;q=0.8",
             "Accept-Encoding": "identity",
-            "Connection": "close",
         }
         connection.request("GET", url.request_uri, headers=headers, preload_content=False)
         response = connection.getresponse()
         seen.append(url.url)
         status, sent = response.status, response.headers
+        if response.length_remaining == 0:  # as a redirect's may be: there is nothing to wait for
+            response.read(decode_content=False)
+        connection.whole = is_fp_closed(response)
         if status in REDIRECTS and sent.get("Location"):
             return sent["Location"]
         if status != 200:
@@ -223,6 +239,7 @@ class Downloader:
         if word:
             raise _Failed("disallowed", f"the site says {word} (X-Robots-Tag)")
         data = self._body(response, clock)
+        connection.whole = is_fp_closed(response)
         return _Body(data, sent.get("Content-Encoding", ""), sent.get("Content-Type", ""))
 
     def _body(self, response: Any, clock: Clock) -> bytes:
@@ -243,6 +260,8 @@ class Downloader:
         return b"".join(parts)
 
     def close(self) -> None:
+        self._connect.close()
+        self._deadlines.close()
         self.resolver.close()
 
     def __enter__(self) -> Downloader:

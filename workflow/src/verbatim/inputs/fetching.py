@@ -73,9 +73,11 @@ class HostQueue:
             self._active[host] += 1
             if not self._waiting[host]:
                 del self._waiting[host]
+                if not self._waiting:  # whoever waits has nothing to wait for
+                    self._lock.notify_all()
             elif self._active[host] < self._per_host:
                 self._ready.append(host)
-            self._lock.notify_all()
+                self._lock.notify()
             return url
 
     def done(self, url: str) -> None:
@@ -86,7 +88,7 @@ class HostQueue:
             self._active[host] -= 1
             if full and host in self._waiting:
                 self._ready.append(host)
-            self._lock.notify_all()
+                self._lock.notify()
 
     def stop(self) -> None:
         """Hand out no more."""
@@ -140,7 +142,8 @@ def fetch_all(
     per_host: int,
     retry_failed: bool = False,
 ) -> Iterator[Entry]:
-    """What came of each url, those that the cache has first; everything new is in the cache when it is yielded.
+    """What came of each url, those that the cache has first; everything new is in the cache when it is yielded,
+    and on the disk when the last is.
 
     Parameters
     ----------
@@ -160,6 +163,15 @@ def fetch_all(
             yield known[0]
         else:
             asked.append(url)
+    try:
+        yield from _fetch_new(asked, downloader, cache, workers, per_host)
+    finally:
+        cache.close()
+
+
+def _fetch_new(
+    asked: list[str], downloader: Downloader, cache: UrlCache, workers: int, per_host: int
+) -> Iterator[Entry]:
     first = workers + MOST_UNANSWERED
     awaited = set(range(min(first, len(asked))))  # a slow answer to one of these may still come
     unanswered: list[Entry] = []

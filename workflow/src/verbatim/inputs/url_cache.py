@@ -1,8 +1,8 @@
 """A folder of images fetched by URL, so that a resumed run or another model requests none twice.
 
-One file for each url, named by the sha256 of the url: a line of JSON that says what came of it, then the image's bytes
-as they were sent. A file is written under another name and moved, and checked when it is read: one that is
-not what it says is as good as none.
+What came of each url, and the image's bytes as they were sent, are in packs (`url_packs`); a file for each url, named
+by the sha256 of the url, is read too. All of it is checked when it is read: an entry that is not what it says is as
+good as none.
 """
 
 from __future__ import annotations
@@ -10,17 +10,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from verbatim.io.atomic import write_bytes
+from verbatim.inputs.url_packs import (
+    IMAGES,
+    LONGEST_LINE,
+    PackWriter,
+    Place,
+    index_packs,
+    key_of,
+    read_place,
+)
 from verbatim.io.images import ImageError, decode_image
 from verbatim.io.seals import DamagedError
 from verbatim.io.training_images import TrainingImage
-
-LONGEST_LINE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -37,24 +44,41 @@ class Entry:
 
 
 class UrlCache:
-    """A folder of entries; safe for several processes."""
+    """A folder of entries; safe for several processes and threads. Sees what others wrote before its first look."""
 
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
+        self._writer = PackWriter(self.folder)
+        self._places: dict[bytes, Place] | None = None
+        self._lock = threading.Lock()
 
     def path(self, url: str) -> Path:
-        """The file of a url; nothing of the url itself is in the name."""
+        """The file that has a url's image, or would have; nothing of the url itself is in the name."""
+        place = self._place(url)
+        return self.folder / (place.pack + IMAGES) if place else self._single(url)
+
+    def _single(self, url: str) -> Path:
         name = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
         return self.folder / name[:2] / name
 
+    def _place(self, url: str) -> Place | None:
+        with self._lock:
+            if self._places is None:
+                self._places = index_packs(self.folder)
+            return self._places.get(key_of(url))
+
     def read(self, url: str) -> tuple[Entry, bytes] | None:
-        """What is known of a url and its bytes, None if nothing is, or if the file is damaged."""
+        """What is known of a url and its bytes, None if nothing is, or if it is damaged."""
+        place = self._place(url)
         try:
-            with open(self.path(url), "rb") as file:
-                line = file.readline(LONGEST_LINE)
-                data = file.read()
-            entry = Entry(**json.loads(line))
-        except (OSError, ValueError, TypeError, RecursionError):
+            if place is not None:
+                line, data = read_place(self.folder, place)
+            else:
+                with open(self._single(url), "rb") as file:
+                    line = json.loads(file.readline(LONGEST_LINE))
+                    data = file.read()
+            entry = Entry(**line)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
         sound = entry.url == url and entry.size == len(data)
         if not sound or entry.sha256 != hashlib.sha256(data).hexdigest():
@@ -63,9 +87,15 @@ class UrlCache:
 
     def write(self, entry: Entry, data: bytes) -> None:
         """Keep what came of a url, in place of what was known."""
-        line = json.dumps(asdict(entry)).encode("ascii") + b"\n"
-        # not waited for: millions of small files, each of which is checked when it is read
-        write_bytes(self.path(entry.url), line + data, durable=False)
+        with self._lock:
+            place = self._writer.add(vars(entry), data)
+            if self._places is not None:
+                self._places[key_of(entry.url)] = place
+
+    def close(self) -> None:
+        """Wait until everything is on the disk; what is written afterwards is in a further pack."""
+        with self._lock:
+            self._writer.close()
 
 
 class FetchedUrls:

@@ -64,7 +64,7 @@ def new_file(path: str | os.PathLike, durable: bool = True) -> Iterator[Path]:
     """
     path = Path(path)
     durable = durable and not any(map(is_temporary, path.parts))
-    with _explained(path):
+    with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_dead(path)
         temporary = _temporary(path)
@@ -132,7 +132,7 @@ def scratch_folder(path: str | os.PathLike) -> Iterator[Path]:
         As `new_file` does.
     """
     path = Path(path)
-    with _explained(path):
+    with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_dead(path)
         temporary = _temporary(path)
@@ -243,7 +243,7 @@ def _lives(pid: int) -> bool:
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     """Turn a library's way to say that nothing can be written into a `WriteError` that names the file."""
     try:
         yield
