@@ -170,12 +170,12 @@ def contrasted(image):
 
 
 def rounding(d, guidance):
-    """What the last bits of noise, u and c near 1 can make of an image in float32.
+    """What the last two bits of noise, u and c near 1 can make of an image in float32.
 
     x0 = sigma * (noise - (u + guidance * (c - u))) has 1 + 2 * guidance terms, and an image is half of
     it. IF's schedule ends at a sigma of 20291, where this is more than a grey level.
     """
-    return d.sigma_max * (1 + 2 * guidance) * np.finfo(np.float32).epsneg / 2
+    return d.sigma_max * (1 + 2 * guidance) * np.finfo(np.float32).epsneg
 
 
 @pytest.mark.slow

@@ -24,7 +24,8 @@ def test_scores_and_images_are_those_of_the_whole_model(family, memory, tiny_sd,
         for d in (short, full)
     ]
     for ours, theirs in zip(*images, strict=True):
-        assert abs(ours - theirs).max() < 1e-3
+        # IF starts from so much noise that the last bits of two kernels show: workflow/docs/scale.md
+        assert abs(ours - theirs).max() <= (3 / 255 if family == "if" else 1e-3)
 
 
 def test_attention_is_sliced_and_images_are_decoded_one_at_a_time(tiny_sd):

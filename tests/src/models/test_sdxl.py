@@ -75,8 +75,9 @@ def test_the_unconditional_half_is_zeros_where_the_index_says_so(made, denoiser,
     )
     states, _, pooled, _ = made[1].encode_prompt("")
     other = load_denoiser(folder, "sdxl", "cpu").encode([""])
-    assert torch.equal(other.states, states)
-    assert torch.equal(other.extra["pooled"], pooled)
+    # the same weights at other places in memory: a processor's kernels may differ in the last bits
+    assert torch.allclose(other.states, states, atol=1e-5)
+    assert torch.allclose(other.extra["pooled"], pooled, atol=1e-5)
 
 
 def test_scores_need_one_row_a_caption_and_do_not_depend_on_the_batch(denoiser):
