@@ -41,8 +41,10 @@ def draw(n: int, variants: int = COPIES, size: int = 64) -> tuple[list[str], np.
 
     Behind them, of the first `variants`, one with a patch in another colour: a template of two.
     """
+    from white_drawings import render_on_white
+
     from verbatim.io.images import to_uint8
-    from verbatim.world.drawings import list_drawings, render_on_white
+    from verbatim.world.drawings import list_drawings
 
     listed = list_drawings(skin_tones=True)
     chosen = listed.iloc[np.linspace(0, len(listed) - 1, n).astype(int)]

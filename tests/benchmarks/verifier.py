@@ -27,7 +27,9 @@ import yaml
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "workflow" / "src"))
+sys.path[:0] = [str(ROOT / "workflow" / "src"), str(ROOT / "tests")]
+
+from white_drawings import render_on_white  # noqa: E402
 
 from verbatim.evidence.matching import Search  # noqa: E402
 from verbatim.evidence.null import empirical_p, relative_null, relative_residuals  # noqa: E402
@@ -37,7 +39,7 @@ from verbatim.io.images import resize, to_uint8  # noqa: E402
 from verbatim.io.records import read_table  # noqa: E402
 from verbatim.metrics.intervals import share_interval, wilson  # noqa: E402
 from verbatim.metrics.rmse import rmse  # noqa: E402
-from verbatim.world.drawings import list_drawings, render_on_white  # noqa: E402
+from verbatim.world.drawings import list_drawings  # noqa: E402
 
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 NOISE = 0.02

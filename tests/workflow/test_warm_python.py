@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from snakemake_runs import ROOT, clean_environment, warm_python
@@ -156,6 +157,47 @@ def test_every_package_that_is_loaded_is_one_that_a_script_imports():
     scripts = sorted((ROOT / "workflow/scripts").rglob("*.py"))
     imported = set().union(*map(imported_packages, scripts))
     assert set(preloading.PRELOADED) <= imported
+
+
+@pytest.fixture
+def no_programs(tmp_path):
+    """A folder whose files may not be run, as /tmp is on some servers: a real mount."""
+    folder = tmp_path / "noexec"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "noexec,size=1m", "tmpfs", str(folder)]
+    try:
+        done = subprocess.run(mount, capture_output=True).returncode
+    except FileNotFoundError:
+        done = 1
+    if done:
+        pytest.skip("mounting needs root")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("where", ["no programs", "no folder", "elsewhere"])
+def test_jobs_start_in_the_ordinary_way_where_no_command_can_be_made(
+    no_programs, tmp_path, monkeypatch, where
+):
+    folder = {"no programs": no_programs, "no folder": tmp_path / "none", "elsewhere": tmp_path}[where]  # fmt: skip
+
+    def make(**_) -> str:
+        made = folder / "warm"
+        made.mkdir()
+        return str(made)
+
+    monkeypatch.setattr(preloading.tempfile, "mkdtemp", make)
+    monkeypatch.setattr(preloading, "can_start", lambda: True)
+    monkeypatch.setattr(sys, "executable", sys.executable)
+    rule = SimpleNamespace(script="../scripts/dedup/search_pairs.py")
+    workflow = SimpleNamespace(
+        deployment_settings=SimpleNamespace(deployment_method=set()), is_main_process=True, local_exec=True,
+        touch=False, basedir=str(ROOT), dag=SimpleNamespace(needrun_jobs=lambda: [SimpleNamespace(rule=rule)] * 2),
+    )  # fmt: skip
+    benchmark, before = SimpleNamespace(BenchmarkTimer=object), sys.executable
+    preloading.load_libraries(workflow, lambda script: {"duckdb"}, benchmark)
+    assert (sys.executable != before) == (where == "elsewhere")
+    assert (benchmark.BenchmarkTimer is not object) == (where == "elsewhere")
 
 
 SNAKEFILE = """

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from white_drawings import render_on_white
 
 from verbatim.io.records import to_table
 from verbatim.world.drawings import (
@@ -10,7 +11,6 @@ from verbatim.world.drawings import (
     fill_share,
     list_drawings,
     render_drawings,
-    render_on_white,
     template_share,
 )
 

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from diffusers import AutoencoderKL
 
 from verbatim.io.atomic import new_folder
 from verbatim.io.records import read_table, write_table
@@ -19,7 +18,7 @@ from verbatim.sweep.point_training import (
     train_point,
 )
 from verbatim.sweep.pool import take_rows
-from verbatim.world.autoencoder import encode
+from verbatim.world.autoencoder import load_latents
 from verbatim.world.training import TrainingRun
 
 
@@ -35,10 +34,8 @@ def main(smk: Any) -> None:
         members = rows[rows.member]
         images = read_array(smk.input.images)[members.image_id]
         base = Path(smk.input.base).parents[1]
-        check_folder(Path(smk.input.vae).parent)
         check_folder(base)
-        vae = AutoencoderKL.from_pretrained(Path(smk.input.vae).parent, use_safetensors=True).eval()
-        latents = encode(vae, images) * vae.config.scaling_factor
+        vae, latents = load_latents(Path(smk.input.vae).parent, images)
         log.info("%s: %d images, %d captions", name, len(members), sum(map(len, texts)))
         report = TrainingReport(name, p.point["steps"])
         reason = ""

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from diffusers import AutoencoderKL
 
 from verbatim.io.atomic import new_folder
 from verbatim.io.records import read_table
-from verbatim.io.seals import check_folder, read_array, seal_folder
+from verbatim.io.seals import read_array, seal_folder
 from verbatim.runtime import TrainingReport, device, script
 from verbatim.sweep.point_training import (
     Origins,
@@ -18,7 +17,7 @@ from verbatim.sweep.point_training import (
     train_point,
 )
 from verbatim.sweep.pool import list_captions
-from verbatim.world.autoencoder import encode
+from verbatim.world.autoencoder import load_latents
 from verbatim.world.training import TrainingRun
 
 
@@ -28,9 +27,7 @@ def main(smk: Any) -> None:
         images = read_array(smk.input.images)
         texts = list_captions(read_table(smk.input.table, "images"), p.captions)
         texts *= len(images) // len(texts)
-        check_folder(Path(smk.input.vae).parent)
-        vae = AutoencoderKL.from_pretrained(Path(smk.input.vae).parent, use_safetensors=True).eval()
-        latents = encode(vae, images) * vae.config.scaling_factor
+        vae, latents = load_latents(Path(smk.input.vae).parent, images)
         log.info("%d images, %d captions", len(images), sum(map(len, texts)))
         report = TrainingReport("study base", p.training["steps"])
         with new_folder(Path(smk.output.config).parents[1]) as folder:

@@ -184,8 +184,13 @@ def load_libraries(
     rules = Path(workflow.basedir) / "workflow" / "rules"
     jobs = (job for job in workflow.dag.needrun_jobs() if job.rule.script)
     libraries = libraries_of(packages_of(rules / job.rule.script) for job in jobs)
-    if libraries:
+    if not libraries:
+        return
+    try:
         warm = start_warm(os.environ, libraries, wait=False)
+    except OSError:  # nothing can be written there: jobs start in the ordinary way
+        return
+    if os.access(warm.python, os.X_OK):  # not where files may not be run (a mount with noexec)
         sys.executable = str(warm.python)
         benchmark.BenchmarkTimer = observe_programs(benchmark.BenchmarkTimer, warm)
 

