@@ -57,7 +57,7 @@ def test_neighbours_of_a_compressed_index_are_those_of_the_cpu():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((4000, 32)).astype(np.float32)
     faiss.normalize_L2(x)
-    index = faiss.index_factory(32, "IVF16,PQ16x8", faiss.METRIC_INNER_PRODUCT)
+    index = faiss.index_factory(32, "IVF16,PQ16x8np", faiss.METRIC_INNER_PRODUCT)
     index.train(x)
     index.add(x)
     index.nprobe = 8

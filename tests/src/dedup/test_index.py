@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 from made_embeddings import embeddings, index_in_parts, index_of
@@ -57,6 +58,22 @@ def test_an_index_in_parts_finds_what_one_in_one_piece_does(tmp_path: Path, fact
         near[:, 1:] |= near[:, :-1]
         assert near.mean() < 0.1
         np.testing.assert_array_equal(row[~near], whole[1][~near])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("factory", ["IVF2,PQ1x8", "OPQ1_4,PQ1x8"])
+def test_neighbours_are_those_of_an_index_whose_codes_are_also_sorted(tmp_path: Path, factory):
+    x = random_units(400)
+    stored = embeddings(tmp_path, x, [])
+    ours = train_index(stored, np.arange(400), factory, nprobe=2)
+    sorted_too = faiss.index_factory(x.shape[1], factory, faiss.METRIC_INNER_PRODUCT)
+    sorted_too.train(stored.take(np.arange(400)).astype(np.float32))
+    if factory.startswith("IVF"):
+        faiss.extract_index_ivf(sorted_too).nprobe = 2
+    ours.add_with_ids(x, np.arange(400))
+    sorted_too.add(x)
+    for got, want in zip(ours.search(x[:40], 9), sorted_too.search(x[:40], 9), strict=True):
+        np.testing.assert_array_equal(got, want)
 
 
 @pytest.mark.slow
@@ -119,7 +136,11 @@ def test_no_usable_row_is_refused(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("factory", "words"),
-    [("Falt", "cannot make 'Falt'"), ("IVF64,Flat", "cannot be trained on 10")],
+    [
+        ("Falt", "cannot make 'Falt'"),
+        ("IVF64,Flat", "cannot be trained on 10"),
+        ("IVF2,PQ4x4,RFlat", "take 'IVF2,PQ4x4'"),
+    ],
 )
 def test_a_factory_that_does_not_fit_is_refused_with_its_key(tmp_path: Path, factory, words):
     with pytest.raises(DedupError, match=rf"dedup\.factory.*{words}"):

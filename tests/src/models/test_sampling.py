@@ -251,12 +251,18 @@ def test_a_image_that_half_precision_cannot_hold_is_decoded_again_in_float32(tin
     half, whole = (load_denoiser(tiny_sd, "sd", "cpu", dtype) for dtype in ("float16", "float32"))
     x0 = torch.cat([unit_noise(seed, half.shape) for seed in range(12)])
     plain, gain = torch.ones(12, dtype=torch.bool), half.vae.decoder.conv_in
-    while plain.all():  # until some images overflow in float16
+
+    def raise_gain(factor):
         with torch.no_grad():
-            gain.weight *= 1.05
-            gain.bias *= 1.05
-        plain = half.decode(x0).isfinite().flatten(1).all(1)
-    assert plain.any()
+            gain.weight *= factor
+            gain.bias *= factor
+        return half.decode(x0).isfinite().flatten(1).all(1)
+
+    while plain.all():  # until images overflow in float16
+        plain = raise_gain(2)
+    while not plain.any():  # and some of them no more
+        plain = raise_gain(0.95)
+    assert not plain.all()
     whole.vae.load_state_dict({k: v.float() for k, v in half.vae.state_dict().items()})
     images, sound = decode_images(half, x0)
     assert sound.all()
