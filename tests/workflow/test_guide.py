@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from verbatim.config.old_keys import OLD_KEYS
 from verbatim.io.contracts import CONTRACTS
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "workflow/docs/guide.md").read_text("utf-8")
 SECTION = TEXT.split("## From a result to its code\n")[1].split("\n## ")[0]
 WALKS = [part.strip() for part in re.split(r"\n(?=`results/)", SECTION) if part.strip()]
+ENDINGS = ("csv", "md", "parquet", "py", "yaml")  # of files, whose names look like keys
+RESULTS = ROOT / "results/README.md"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "workflow/docs").glob("*.md"))]
 
 
@@ -62,4 +65,27 @@ def test_the_config_keys_of_a_walk_exist_and_its_columns_are_explained(walk):
 def test_every_path_of_the_repository_that_a_document_names_exists(document):
     named = re.findall(r"(?:workflow|tests|config|envs)/[\w/.-]+\.\w+", document.read_text("utf-8"))
     lost = [path for path in named if not (ROOT / path).exists()]
+    assert lost == []
+
+
+@pytest.mark.parametrize(
+    "document", [*DOCUMENTS, RESULTS], ids=lambda path: f"{path.parent.name}/{path.name}"
+)
+def test_every_config_key_that_a_document_names_exists(document):
+    configs = [yaml.safe_load(path.read_text("utf-8")) for path in ROOT.glob("config/*.yaml")]
+    blocks = {name for one in configs for name, value in one.items() if isinstance(value, dict)}
+    blocks |= {key.partition(".")[0] for key in OLD_KEYS}
+
+    def holds(block: object, parts: list[str]) -> bool:
+        return not parts or (
+            isinstance(block, dict) and parts[0] in block and holds(block[parts[0]], parts[1:])
+        )
+
+    named = re.findall(r"`(\w+(?:\.\w+)+)[`:=]", document.read_text("utf-8"))
+    keys = [parts for key in named if (parts := key.split("."))[0] in blocks]
+    lost = [
+        ".".join(parts)
+        for parts in keys
+        if parts[-1] not in ENDINGS and not any(holds(one, parts) for one in configs)
+    ]
     assert lost == []

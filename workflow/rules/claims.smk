@@ -6,7 +6,8 @@
 #          of plot_claims, in <results>/claims/
 #            figures/                         one for each finding
 #          of compare_claims, in <results>/claims/
-#            claims.csv, robustness.csv       the papers' claims; by other measures of similarity too
+#            claims.csv, counts.csv           the papers' claims; how many held
+#            robustness.csv                   the claims by other measures of similarity
 #            mitigations.csv, claims.html     mitigations, the paper's values and ours; the page
 CLAIM_FIGURES = [
     "duplication",
@@ -141,6 +142,7 @@ rule compare_claims:
         code=code_of("claims/compare_claims"),
     output:
         claims="<results>/claims/claims.csv",
+        counts="<results>/claims/counts.csv",
         robustness="<results>/claims/robustness.csv",
         table="<results>/claims/mitigations.csv",
         page="<results>/claims/claims.html",

@@ -1,6 +1,7 @@
 """Fill the numbers of README.md and workflow/docs from a run's own tables.
 
-python workflow/tools/fill_documents.py results        fill, take the README's figure, and keep what was used in workflow/docs/numbers.json
+python workflow/tools/fill_documents.py results        fill, take the README's figure, and keep what was used in workflow/docs/numbers.json;
+                                                       numbers of files that this run did not make stay
 python workflow/tools/fill_documents.py --check        do documents and workflow/docs/numbers.json agree?
 """
 
@@ -51,18 +52,30 @@ def main() -> int:
         return 1 if wrong else 0
     if asked.results is None:
         parser.error("name the results folder of a finished run, or --check")
+    if not asked.results.is_dir():
+        parser.error(f"{asked.results}: no such folder; name the results folder of a finished run")
 
     read = read_results(asked.results)
+    kept = set()
+
+    def lacks(file: str) -> bool:
+        if (asked.results / file).is_file():
+            return False
+        kept.add(file)
+        return True
+
     try:
-        filled = {path: fill(path.read_text("utf-8"), read) for path in documents()}
+        filled = {path: fill(path.read_text("utf-8"), read, lacks) for path in documents()}
     except DocumentError as err:
         print(err, file=sys.stderr)
         return 1
     figure = asked.results / "figures" / FIGURE.name
-    if not figure.is_file():
-        print(f"{figure}: no such file; finish the run (`make all`) first", file=sys.stderr)
-        return 1
-    shutil.copyfile(figure, FIGURE)
+    if figure.is_file():
+        shutil.copyfile(figure, FIGURE)
+    else:
+        kept.add(f"figures/{FIGURE.name}")
+    for file in sorted(kept):
+        print(f"{asked.results / file}: no such file, so what documents show of it stays")
     for path, text in filled.items():
         path.write_text(text, encoding="utf-8")
     NUMBERS.write_text(

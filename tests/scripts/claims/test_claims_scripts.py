@@ -73,6 +73,7 @@ def test_the_claims_and_the_page_come_of_the_merged_numbers(run_script, tmp_path
     points = [{"point": name, **BASE, "half": -1, **less} for name, (less, _) in LEVELS.items()]
     outputs = {
         "claims": "claims.csv",
+        "counts": "counts.csv",
         "robustness": "robustness.csv",
         "table": "mitigations.csv",
         "page": "claims.html",

@@ -11,6 +11,7 @@ from verbatim.claims.claims import (
     Claim,
     compare_claims,
     compare_measures,
+    count_verdicts,
     evaluate,
     find_margin,
     find_measure,
@@ -295,3 +296,18 @@ def test_a_measure_that_says_the_opposite_is_reported_so():
     table = compare_measures(CLAIMS, made_measures(), made_states(), made_grid(), 0.95)
     verdict = table.set_index("claim")["verdict"]  # pixels: 1 - similarity
     assert verdict["own_over_fixed"] == "not held"
+
+
+def test_verdicts_are_counted_apart_for_claims_and_questions():
+    table = pd.DataFrame(
+        {"kind": ["claim"] * 4 + ["question"] * 3,
+         "verdict": ["held", "not held", "held", "not run", "yes", "undecided", "no"]}
+    )  # fmt: skip
+    found = count_verdicts(table).set_index("kind")
+    assert found.loc["claim"].tolist() == [2, 1, 0, 0, 1, 4]
+    assert found.loc["question"].tolist() == [1, 1, 1, 0, 0, 3]
+    known = compare_claims(CLAIMS, made_measures(), made_states(), made_grid(), 0.95)
+    counts = count_verdicts(known)
+    columns = [name for name in counts.columns if name not in ("kind", "total")]
+    assert (counts[columns].sum(axis=1) == counts["total"]).all()
+    assert counts["total"].sum() == len(CLAIMS)

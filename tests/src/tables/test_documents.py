@@ -40,6 +40,20 @@ def test_a_lookup_on_lines_of_its_own_shows_a_table_with_renamed_columns():
     )
 
 
+def test_what_a_run_did_not_make_stays_as_it_is():
+    one = "<!-- tables/recall.csv | model=sd1, kind=full | {found} -->?<!-- . -->"
+    other = "<!-- claims/counts.csv | kind=claim | {held} -->13<!-- . -->"
+    filled = fill(f"{one} and {other}", read, lambda file: file.startswith("claims/"))
+    assert filled == f"{one.replace('?', '38')} and {other}"
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path):
+    tool = ROOT / "workflow/tools/fill_documents.py"
+    done = subprocess.run([sys.executable, tool, tmp_path / "lost"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "lost: no such folder" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("rows", "shown", "said"),
     [

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from verbatim.claims.claims import compare_claims, compare_measures
+from verbatim.claims.claims import compare_claims, compare_measures, count_verdicts
 from verbatim.claims.claims_page import PageTables, Template, render_page, usual_table
 from verbatim.claims.designs import make_grid
 from verbatim.claims.mitigation_table import PAPER, mitigation_table
@@ -26,6 +26,7 @@ def main(smk: Any) -> None:
         paper = read_values(smk.input.paper, PAPER[:3], PAPER[3:])
         table = mitigation_table(measures, states, grid, paper, p.confidence)
         write_text(smk.output.claims, csv_text(claims))
+        write_text(smk.output.counts, csv_text(count_verdicts(claims)))
         write_text(smk.output.robustness, csv_text(robustness))
         write_text(smk.output.table, csv_text(table))
         figures = {Path(path).stem: Path(path).read_bytes() for path in smk.input.figures}

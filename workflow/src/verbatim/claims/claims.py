@@ -50,6 +50,11 @@ SCORE = "similarity:p95"  # Somepalli 2023: dataset similarity score
 FRECHET = "frechet"  # stands for the Fréchet distance of whatever features the run has
 SHOWN = 3  # missing runs that are named one by one
 ANSWERS = {"held": "yes", "not held": "no"}
+# columns of counts.csv, each with the verdicts that it counts
+COUNTED = {
+    "held": ("held", "yes"), "not_held": ("not held", "no"), "undecided": ("undecided",), "failed": ("failed",),
+    "not_run": ("not run",),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -224,6 +229,16 @@ def compare_claims(
     """claims.csv: one line for each claim, in the order of the list, with the columns of COLUMNS."""
     rows = [evaluate(claim, measures, states, grid, confidence) for claim in claims]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def count_verdicts(claims: pd.DataFrame) -> pd.DataFrame:
+    """counts.csv: how many claims, and how many questions, have each verdict; of claims.csv."""
+    rows = []
+    for kind in ("claim", "question"):
+        verdicts = claims.loc[claims["kind"].eq(kind), "verdict"]
+        counts = {name: int(verdicts.isin(words).sum()) for name, words in COUNTED.items()}
+        rows.append({"kind": kind, **counts, "total": len(verdicts)})
+    return pd.DataFrame(rows)
 
 
 def other_measures(measures: pd.DataFrame) -> list[str]:

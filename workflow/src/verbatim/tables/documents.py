@@ -127,11 +127,20 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
-def fill(document: str, read: Callable[[str], pd.DataFrame]) -> str:
-    """The document with every lookup answered again. read : file -> its table."""
+def fill(
+    document: str,
+    read: Callable[[str], pd.DataFrame],
+    lacks: Callable[[str], bool] = lambda _: False,
+) -> str:
+    """The document with every lookup answered again.
+
+    read : file -> its table. lacks : file -> whether the run did not make it, so that what is shown of it stays.
+    """
 
     def replace(match: re.Match[str]) -> str:
         lookup = _parse(match)
+        if lacks(lookup.file):
+            return match[0]
         head = match[0][: match.start("found") - match.start()]
         return f"{head}{answer(lookup, read(lookup.file))}<!-- . -->"
 

@@ -228,6 +228,19 @@ COPYING = {
             "note": "What is missing and why; empty if nothing is.",
         },
     ),
+    "claims/counts.csv": Table(
+        "claims/counts.csv",
+        "a kind of statement",
+        {
+            "kind": "Kind of statement: claim or question.",
+            "held": "Number of claims that held, or of questions answered yes.",
+            "not_held": "Number of claims that did not hold, or of questions answered no.",
+            "undecided": "Number that these runs cannot decide.",
+            "failed": "Number whose models diverged in training.",
+            "not_run": "Number whose points were not asked for.",
+            "total": "Number of all statements of this kind.",
+        },
+    ),
     "claims/robustness.csv": Table(
         "claims/robustness.csv",
         "a claim about the similarity score, judged by another measure",
